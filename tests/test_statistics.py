@@ -1,0 +1,187 @@
+"""Statistics: hand-worked values, scipy and statsmodels as oracles."""
+
+from itertools import combinations, product
+from math import sqrt
+
+import pytest
+
+from reasoning_from_scratch.evaluation.statistics import (
+    clustered_error,
+    majority_at_k,
+    mcnemar_p_value,
+    mean_and_error,
+    paired_difference,
+    pass_at_k,
+    problems_needed,
+    wilson_interval,
+)
+
+
+def test_wilson_interval_of_a_half_is_worked_by_hand():
+    # n = 4, share 1/2, z² = 3.8415: 1 + z²/4 = 1.9604; centre stays 1/2;
+    # half width 1.96 · sqrt(1/16 + 3.8415/64) / 1.9604 = 0.34996
+    low, high = wilson_interval(2, 4)
+    assert (low, high) == pytest.approx((0.15004, 0.84996), abs=2e-5)
+
+
+@pytest.mark.parametrize(
+    ("num_correct", "num_total"), [(0, 10), (10, 10), (3, 7), (911, 2000)]
+)
+def test_wilson_interval_agrees_with_statsmodels(num_correct, num_total):
+    proportion = pytest.importorskip("statsmodels.stats.proportion")
+    expected = proportion.proportion_confint(
+        num_correct, num_total, method="wilson"
+    )
+    assert wilson_interval(num_correct, num_total) == pytest.approx(
+        expected, abs=1e-12
+    )
+
+
+def test_wilson_interval_says_what_it_expects():
+    with pytest.raises(ValueError, match="got 5 of 4"):
+        wilson_interval(5, 4)
+    with pytest.raises(ValueError, match="num_total >= 1"):
+        wilson_interval(0, 0)
+
+
+def test_pass_at_k_equals_the_share_of_subsets_with_a_right_sample():
+    for num_samples, num_correct in product(range(1, 7), range(7)):
+        if num_correct > num_samples:
+            continue
+        verdicts = [i < num_correct for i in range(num_samples)]
+        for k in range(1, num_samples + 1):
+            subsets = list(combinations(verdicts, k))
+            share = sum(any(subset) for subset in subsets) / len(subsets)
+            assert pass_at_k(num_samples, num_correct, k) == pytest.approx(
+                share, abs=1e-12
+            )
+
+
+def test_pass_at_k_does_not_overflow_with_many_samples():
+    # one right of 10,000; half of them drawn: found half of the time
+    assert pass_at_k(10_000, 1, 5_000) == pytest.approx(0.5)
+
+
+def test_pass_at_k_refuses_more_than_was_sampled():
+    with pytest.raises(ValueError, match="draw more samples"):
+        pass_at_k(4, 1, 5)
+
+
+def vote_by_enumeration(answers, right, k):
+    """Average over all subsets, ties shared; None votes for nothing."""
+    shares = []
+    for subset in combinations(answers, k):
+        votes = [answer for answer in subset if answer is not None]
+        if not votes:
+            shares.append(0.0)
+            continue
+        most = max(votes.count(answer) for answer in votes)
+        tied = {answer for answer in votes if votes.count(answer) == most}
+        shares.append((right in tied) / len(tied))
+    return sum(shares) / len(shares)
+
+
+def test_majority_of_three_is_worked_by_hand():
+    # a a b, a right, k = 2: {a,a} wins, two times {a,b} ties: (1+½+½)/3
+    assert majority_at_k([2, 1], [True, False], 2) == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize(
+    "answers", ["aaabbc", "abcdef", "bbbaac", "aabbcc", "bbbbb", "abb--c"]
+)
+def test_majority_at_k_equals_the_vote_over_all_subsets(answers):
+    parsed = [a for a in answers if a != "-"]
+    names = sorted(set(parsed))
+    for k in range(1, len(answers) + 1):
+        expected = vote_by_enumeration(
+            [a if a != "-" else None for a in answers], "a", k
+        )
+        found = majority_at_k(
+            [parsed.count(name) for name in names],
+            [name == "a" for name in names],
+            k,
+            num_unparsed=answers.count("-"),
+        )
+        assert found == pytest.approx(expected, abs=1e-12)
+
+
+def test_standard_error_is_worked_by_hand():
+    # 1 0 0 1: mean ½, squares 4 · ¼ = 1, error sqrt(1 / (4 · 3))
+    assert mean_and_error([1, 0, 0, 1]) == pytest.approx((0.5, sqrt(1 / 12)))
+    with pytest.raises(ValueError, match="2 or more"):
+        mean_and_error([1])
+
+
+def test_clusters_of_one_give_the_plain_error_without_correction():
+    values = [1, 0, 0, 1, 1]
+    plain = mean_and_error(values)[1] * sqrt(4 / 5)
+    assert clustered_error(values, range(5)) == pytest.approx(plain)
+
+
+def test_clustered_error_agrees_with_statsmodels():
+    linear = pytest.importorskip("statsmodels.api")
+    values = [1, 1, 0, 0, 0, 1, 1, 1, 0]
+    clusters = [0, 0, 0, 1, 1, 2, 2, 2, 2]
+    fit = linear.OLS(values, [1] * len(values)).fit(
+        cov_type="cluster",
+        cov_kwds={"groups": clusters, "use_correction": False},
+    )
+    assert clustered_error(values, clusters) == pytest.approx(fit.bse[0])
+
+
+def test_mcnemar_of_five_to_nothing_is_worked_by_hand():
+    # two-sided: 2 · (1/2)^5 = 1/16
+    assert mcnemar_p_value(5, 0) == mcnemar_p_value(0, 5) == 1 / 16
+    assert mcnemar_p_value(0, 0) == 1.0
+
+
+@pytest.mark.parametrize(("wins", "losses"), [(3, 9), (7, 7), (120, 90)])
+def test_mcnemar_agrees_with_scipy(wins, losses):
+    stats = pytest.importorskip("scipy.stats")
+    expected = stats.binomtest(wins, wins + losses).pvalue
+    assert mcnemar_p_value(wins, losses) == pytest.approx(expected)
+
+
+def test_paired_difference_is_worked_by_hand():
+    # differences 1 1 0 -1: mean ¼, squares 2·(¾)² + (¼)² + (5/4)² = 2.75,
+    # error sqrt(2.75 / 12) = 0.47871; two wins, one loss: p = 1
+    found = paired_difference([1, 1, 1, 0], [0, 0, 1, 1])
+    assert found.difference == 0.25
+    assert found.error == pytest.approx(0.47871, abs=1e-5)
+    assert found.high - found.difference == pytest.approx(1.96 * 0.47871, 1e-4)
+    assert (found.num_wins, found.num_losses, found.p_value) == (2, 1, 1.0)
+
+
+def test_paired_difference_changes_sign_when_the_methods_swap():
+    first, second = [1, 1, 1, 0, 1], [0, 1, 0, 1, 0]
+    there = paired_difference(first, second)
+    back = paired_difference(second, first)
+    assert there.difference == -back.difference
+    assert there.low == pytest.approx(-back.high)
+    assert there.p_value == back.p_value
+
+
+def test_shares_of_right_samples_are_compared_by_a_z_test():
+    stats = pytest.importorskip("scipy.stats")
+    found = paired_difference([0.5, 0.75, 1.0, 0.25], [0.25, 0.5, 1.0, 0.5])
+    expected = 2 * stats.norm.sf(abs(found.difference) / found.error)
+    assert found.p_value == pytest.approx(expected)
+
+
+def test_equal_scores_show_no_difference():
+    found = paired_difference([1, 0, 1], [1, 0, 1])
+    assert found.difference == found.low == found.high == 0
+    assert found.p_value == 1.0
+
+
+def test_scores_of_unequal_length_are_refused():
+    with pytest.raises(ValueError, match="equal lengths, got 2 and 3"):
+        paired_difference([1, 0], [1, 0, 1])
+
+
+def test_problems_needed_for_three_and_five_points():
+    # 0.5 · (1.959964 + 0.841621)² / d² = 3.92444 / d²
+    assert problems_needed(0.03) == 4361
+    assert problems_needed(0.05) == 1570
+    # paired, a fifth of the problems disagree: far fewer
+    assert problems_needed(0.05, variance=0.2 - 0.05**2) == 621
