@@ -1,0 +1,203 @@
+"""The numbers that shape a Qwen3 model.
+
+`Qwen3Config` holds what the network needs to be built and nothing else; it is
+read from and written to the official `config.json`. Mixture-of-experts models,
+sliding windows and stretched RoPE are out of scope and refused by name.
+
+Source: Yang et al. 2025, "Qwen3 Technical Report"; the published config files.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+# Our field -> the official name in config.json
+HF_NAMES = {
+    "vocab_size": "vocab_size",
+    "hidden_size": "hidden_size",
+    "num_layers": "num_hidden_layers",
+    "num_heads": "num_attention_heads",
+    "num_kv_heads": "num_key_value_heads",
+    "head_dim": "head_dim",
+    "intermediate_size": "intermediate_size",
+    "max_position_embeddings": "max_position_embeddings",
+    "rms_norm_eps": "rms_norm_eps",
+    "tie_word_embeddings": "tie_word_embeddings",
+}
+
+
+@dataclass(frozen=True)
+class Qwen3Config:
+    """Shape of a dense Qwen3 model; the defaults are Qwen3-0.6B's.
+
+    Raises:
+        ValueError: a size that cannot be built, e.g. heads that do not share
+            the key-value heads evenly.
+    """
+
+    vocab_size: int = 151_936
+    hidden_size: int = 1024
+    num_layers: int = 28
+    num_heads: int = 16
+    num_kv_heads: int = 8
+    head_dim: int = 128  # explicit: not hidden_size / num_heads
+    intermediate_size: int = 3072
+    rope_theta: float = 1_000_000.0
+    max_position_embeddings: int = 40_960
+    rms_norm_eps: float = 1e-6
+    tie_word_embeddings: bool = True
+
+    def __post_init__(self):
+        for name in HF_NAMES:
+            if name != "tie_word_embeddings" and not getattr(self, name) > 0:
+                raise ValueError(
+                    f"{name} must be positive, got {getattr(self, name)}"
+                )
+        if self.num_heads % self.num_kv_heads:
+            raise ValueError(
+                f"num_heads ({self.num_heads}) must be a multiple of "
+                f"num_kv_heads ({self.num_kv_heads}): every key-value head "
+                "serves the same number of query heads"
+            )
+        if self.head_dim % 2:
+            raise ValueError(
+                f"head_dim must be even, got {self.head_dim}: "
+                "RoPE rotates its entries in pairs"
+            )
+
+    @classmethod
+    def from_hf(cls, source):
+        """Read an official configuration.
+
+        Args:
+            source: the content of a `config.json` as a dict, the path of such
+                a file, or a folder that holds one. The layouts of
+                transformers 4 (`rope_theta`) and 5 (`rope_parameters`) are
+                both understood.
+
+        Raises:
+            FileNotFoundError: no config.json there.
+            ValueError: another architecture, or a variant not built here.
+        """
+        if not isinstance(source, dict):
+            source = _read_config_file(Path(source))
+        _check_supported(source)
+        missing = [
+            name
+            for name in HF_NAMES.values()
+            if name not in source
+            and name not in ("head_dim", "tie_word_embeddings")
+        ]
+        if missing:
+            raise ValueError(
+                f"config.json lacks {', '.join(missing)}; "
+                "is this a complete Qwen3 checkpoint?"
+            )
+        fields = {
+            ours: source[theirs]
+            for ours, theirs in HF_NAMES.items()
+            if source.get(theirs) is not None
+        }
+        # The class defaults of transformers, for files that leave them out
+        fields.setdefault("head_dim", 128)
+        fields.setdefault("tie_word_embeddings", False)
+        return cls(**fields, rope_theta=_rope_theta(source))
+
+    def to_hf(self):
+        """The official `config.json` as a dict, for transformers 4 and 5."""
+        fields = asdict(self)
+        return {
+            "architectures": ["Qwen3ForCausalLM"],
+            "model_type": "qwen3",
+            **{theirs: fields[ours] for ours, theirs in HF_NAMES.items()},
+            "rope_theta": self.rope_theta,
+            "rope_parameters": {
+                "rope_theta": self.rope_theta,
+                "rope_type": "default",
+            },
+            "hidden_act": "silu",
+            "attention_bias": False,
+            "attention_dropout": 0.0,
+            "initializer_range": 0.02,
+            "use_cache": True,
+            "use_sliding_window": False,
+        }
+
+    @property
+    def num_parameters(self):
+        """Trainable numbers in the model; tied embeddings count once."""
+        attention = self.hidden_size * self.head_dim * 2
+        attention *= self.num_heads + self.num_kv_heads
+        norms = 2 * self.hidden_size + 2 * self.head_dim
+        feed_forward = 3 * self.hidden_size * self.intermediate_size
+        embeddings = self.vocab_size * self.hidden_size
+        embeddings *= 1 if self.tie_word_embeddings else 2
+        layer = attention + norms + feed_forward
+        return embeddings + self.num_layers * layer + self.hidden_size
+
+
+def _read_config_file(path):
+    path = path / "config.json" if path.is_dir() else path
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"no config.json at {path}; a model folder holds config.json, "
+            "model.safetensors and tokenizer.json"
+        )
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is not valid JSON: {error}") from error
+
+
+def _check_supported(source):
+    """Refuse what this implementation would compute wrongly."""
+    model_type = source.get("model_type")
+    if model_type != "qwen3":
+        raise ValueError(
+            f"config.json describes model_type {model_type!r}, but only dense "
+            "Qwen3 models ('qwen3') are implemented here"
+        )
+    scaling = source.get("rope_scaling") or source.get("rope_parameters") or {}
+    rope_type = scaling.get("rope_type", scaling.get("type", "default"))
+    unsupported = {
+        f"RoPE type {rope_type!r}": rope_type != "default",
+        "attention_bias": source.get("attention_bias"),
+        "use_sliding_window": source.get("use_sliding_window"),
+        f"activation {source.get('hidden_act')!r}": source.get(
+            "hidden_act", "silu"
+        )
+        != "silu",
+    }
+    found = [name for name, present in unsupported.items() if present]
+    if found:
+        raise ValueError(
+            f"config.json asks for {', '.join(found)}, "
+            "which is not implemented here"
+        )
+
+
+def _rope_theta(source):
+    """transformers 5 moved rope_theta into rope_parameters."""
+    parameters = source.get("rope_parameters") or {}
+    theta = parameters.get("rope_theta", source.get("rope_theta"))
+    return 10_000.0 if theta is None else float(theta)
+
+
+def _dense(hidden_size, num_layers, num_heads, intermediate_size, tied):
+    return Qwen3Config(
+        hidden_size=hidden_size,
+        num_layers=num_layers,
+        num_heads=num_heads,
+        intermediate_size=intermediate_size,
+        tie_word_embeddings=tied,
+    )
+
+
+QWEN3_CONFIGS = {
+    "0.6b": _dense(1024, 28, 16, 3072, True),
+    "1.7b": _dense(2048, 28, 16, 6144, True),
+    "4b": _dense(2560, 36, 32, 9728, True),
+    "8b": _dense(4096, 36, 32, 12_288, False),
+    "14b": _dense(5120, 40, 40, 17_408, False),
+    "32b": _dense(5120, 64, 64, 25_600, False),
+}

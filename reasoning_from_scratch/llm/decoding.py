@@ -1,0 +1,214 @@
+"""The decoding loop: one new token for every row, again and again.
+
+`decode` is the only loop there is; whole answers, streams, batches and groups
+of samples are ways of consuming it. Rows of unequal prompts are padded on the
+left, a prompt is prefilled once for all of its samples, and rows that have
+finished leave the batch.
+"""
+
+import weakref
+from dataclasses import dataclass, field
+
+import torch
+
+from .kv_cache import KVCache
+from .logprobs import distribution_statistics
+from .sampling import choose_token, uniform_numbers
+
+# A device other than the CPU waits for the host at every look at `finished`
+STEPS_BETWEEN_LOOKS = 8
+# Copying the cache to drop rows pays once this share of them has finished
+SHARE_TO_DROP = 1 / 8
+
+_COMPILED = weakref.WeakKeyDictionary()
+
+
+@dataclass
+class DecodingState:
+    """Everything that changes while decoding; rows are samples.
+
+    The results are indexed by the original row; `active` maps the rows that
+    are still in the batch to them.
+    """
+
+    token_ids: torch.Tensor  # (rows, max_new_tokens)
+    logprobs: torch.Tensor  # (rows, max_new_tokens) float32
+    num_tokens: torch.Tensor  # (rows,) how many of them count
+    active: torch.Tensor  # (batch,) original row of each row in the batch
+    finished: torch.Tensor  # (batch,) bool
+    logits: torch.Tensor  # (batch, vocab) of the next token
+    cache: KVCache
+    key_mask: torch.Tensor | None  # (batch, max_tokens), None: no padding
+    statistics: dict = field(default_factory=dict)
+
+    def record(self, position, token_ids, logprobs, stop_ids):
+        """Store one new token a row and note which rows it ends."""
+        self.token_ids[self.active, position] = token_ids
+        self.logprobs[self.active, position] = logprobs
+        self.num_tokens[self.active] += ~self.finished
+        if len(stop_ids):
+            self.finished |= torch.isin(token_ids, stop_ids)
+
+    def record_statistics(self, position):
+        """Store the measures of the distribution behind the token."""
+        for name, values in distribution_statistics(self.logits).items():
+            if name not in self.statistics:
+                self.statistics[name] = torch.zeros_like(self.logprobs)
+            self.statistics[name][self.active, position] = values
+
+    def drop_finished(self, token_ids):
+        """Let finished rows leave; returns the remaining rows' tokens.
+
+        With a static cache the batch shrinks to powers of two, finished
+        rows filling up, so that few shapes are ever compiled.
+        """
+        batch = len(self.active)
+        num_left = int((~self.finished).sum())
+        size = num_left
+        if self.cache.static:
+            size = min(batch, 1 << max(num_left - 1, 0).bit_length())
+        if num_left == 0 or batch - size < max(1, SHARE_TO_DROP * batch):
+            return token_ids
+        # Unfinished rows first, each part in its old order
+        rows = self.finished.int().argsort(stable=True)[:size]
+        self.cache.keep(rows)
+        self.active, self.finished = self.active[rows], self.finished[rows]
+        if self.key_mask is not None:
+            self.key_mask = self.key_mask[rows]
+        return token_ids[rows]
+
+
+@torch.inference_mode()
+def prefill(
+    model, prompts, *, num_samples, max_new_tokens, pad_id=0, static=False
+):
+    """Read the prompts once and make room for every sample.
+
+    Args:
+        model: a `Qwen3Model`.
+        prompts: lists of token ids, at least one token each.
+        num_samples: rows a prompt; each shares the prompt's prefill.
+        max_new_tokens: room to leave in the cache.
+        pad_id: any token id; padding is masked.
+        static: fixed shapes for a compiled step.
+    """
+    width = max(map(len, prompts))
+    padded = [[pad_id] * (width - len(ids)) + ids for ids in prompts]
+    token_ids = torch.tensor(padded, device=model.device)
+    max_tokens = width + max_new_tokens
+    cache = KVCache(
+        model.config,
+        len(prompts),
+        max_tokens,
+        device=model.device,
+        dtype=model.dtype,
+        static=static,
+    )
+    lengths = torch.tensor([len(ids) for ids in prompts])[:, None]
+    columns = torch.arange(max_tokens)
+    key_mask = (columns >= width - lengths).to(model.device)
+    if static:  # columns not yet written do not count
+        key_mask[:, width:] = False
+    elif min(map(len, prompts)) == width:
+        key_mask = None  # no padding: plain causal attention
+    logits = _forward(model, token_ids, cache, key_mask)
+    cache.expand(num_samples)
+    if key_mask is not None:
+        key_mask = key_mask.repeat_interleave(num_samples, dim=0)
+    logits = logits.repeat_interleave(num_samples, dim=0)
+    return new_state(logits, cache, key_mask, max_new_tokens)
+
+
+def new_state(logits, cache, key_mask, max_new_tokens):
+    """An empty result for every row of a prefilled batch."""
+    rows, device = len(logits), logits.device
+    return DecodingState(
+        token_ids=torch.zeros(
+            rows, max_new_tokens, dtype=torch.long, device=device
+        ),
+        logprobs=torch.zeros(rows, max_new_tokens, device=device),
+        num_tokens=torch.zeros(rows, dtype=torch.long, device=device),
+        active=torch.arange(rows, device=device),
+        finished=torch.zeros(rows, dtype=torch.bool, device=device),
+        logits=logits,
+        cache=cache,
+        key_mask=key_mask,
+    )
+
+
+def decode(
+    model,
+    state,
+    *,
+    sampling,
+    row_seeds,
+    stop_ids,
+    vocab_size=None,
+    statistics=False,
+    compiled=False,
+):
+    """Decode until every row has stopped or is full.
+
+    Args:
+        model: a `Qwen3Model`.
+        state: from `prefill`; it is filled in place.
+        sampling: a `SamplingConfig`.
+        row_seeds: (rows,) int64 from `row_seed`.
+        stop_ids: token ids that end a row; the end token counts as its last.
+        vocab_size: as for `choose_token`.
+        statistics: also record `distribution_statistics` of every token.
+        compiled: run the step through torch.compile; needs a static cache.
+
+    Yields:
+        the number of tokens decoded so far, after each one.
+    """
+    max_new_tokens = state.token_ids.shape[1]
+    device = state.logits.device
+    uniform = uniform_numbers(row_seeds.to(device), max_new_tokens)
+    stop_ids = torch.tensor(list(stop_ids), dtype=torch.long, device=device)
+    interval = 1 if device.type == "cpu" else STEPS_BETWEEN_LOOKS
+    for position in range(max_new_tokens):
+        with torch.inference_mode():
+            token_ids, logprobs = choose_token(
+                state.logits,
+                uniform[state.active, position],
+                sampling,
+                vocab_size,
+            )
+            if statistics:
+                state.record_statistics(position)
+            state.record(position, token_ids, logprobs, stop_ids)
+        yield position + 1
+        if position + 1 == max_new_tokens:
+            return
+        with torch.inference_mode():
+            if (position + 1) % interval == 0 and len(stop_ids):
+                if bool(state.finished.all()):
+                    return
+                token_ids = state.drop_finished(token_ids)
+            state.logits = _next_logits(model, state, token_ids, compiled)
+
+
+def _next_logits(model, state, token_ids, compiled):
+    """Read one token a row, (batch,) -> logits (batch, vocab)."""
+    cache, key_mask = state.cache, state.key_mask
+    if cache.static:
+        key_mask.index_fill_(1, cache.next_column, True)
+    elif key_mask is not None:
+        key_mask = key_mask[:, : cache.length + 1]
+    run = _compile(model) if compiled else model
+    return run(token_ids[:, None], cache, key_mask, last_only=True)[:, -1]
+
+
+def _forward(model, token_ids, cache, key_mask):
+    """Prefill: logits of the last position, (batch, vocab)."""
+    if key_mask is not None and not cache.static:
+        key_mask = key_mask[:, : token_ids.shape[1]]
+    return model(token_ids, cache, key_mask, last_only=True)[:, -1]
+
+
+def _compile(model):
+    """The model's compiled step, kept for as long as the model lives."""
+    if model not in _COMPILED:
+        _COMPILED[model] = torch.compile(model.forward, dynamic=False)
+    return _COMPILED[model]

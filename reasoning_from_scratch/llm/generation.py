@@ -1,0 +1,317 @@
+"""From prompts to answers: batches of samples, and streams of text.
+
+Both `generate` and `generate_stream` consume the loop in `decoding`. A
+sample's random numbers depend on the seed, the prompt's identifier, the
+sample's number and the position alone, so the same sample comes out whatever
+else is in the batch, up to rounding of the logits.
+"""
+
+import itertools
+from dataclasses import dataclass
+
+import torch
+
+from .decoding import decode, new_state, prefill
+from .kv_cache import KVCache
+from .sampling import SamplingConfig, row_seed
+
+# Rows decoded together unless told otherwise, and room for their cache
+DEFAULT_BATCH_SIZE = 256
+CPU_CACHE_BYTES = 4 * 2**30
+GREEDY = SamplingConfig()
+
+
+@dataclass(frozen=True)
+class GenerationOutput:
+    """One completion.
+
+    Attributes:
+        text: the completion, without its end token.
+        token_ids: its tokens, the end token included if there is one.
+        logprobs: one a token: float32 log-softmax at the sampling temperature
+            (1 when greedy) over the full vocabulary, before any truncation.
+        stop_reason: "stop" for an end token, "length" for max_new_tokens.
+        num_prompt_tokens: tokens of the prompt.
+        statistics: name -> one number a token; empty unless asked for.
+    """
+
+    text: str
+    token_ids: list
+    logprobs: list
+    stop_reason: str
+    num_prompt_tokens: int
+    statistics: dict
+
+
+def generate(
+    model,
+    tokenizer,
+    prompts,
+    *,
+    max_new_tokens=512,
+    sampling=GREEDY,
+    num_samples=1,
+    seed=None,
+    stop_ids=None,
+    ids=None,
+    batch_size=None,
+    statistics=False,
+    compiled=False,
+    progress=None,
+):
+    """Complete every prompt, `num_samples` times each.
+
+    Args:
+        model, tokenizer: as `load_model` returns them.
+        prompts: list of strings.
+        max_new_tokens: most tokens a completion may have.
+        sampling: a `SamplingConfig`; the default is greedy.
+        num_samples: completions a prompt.
+        seed: an integer repeats the samples; None draws one from torch's
+            global generator.
+        stop_ids: token ids that end a completion; None takes the
+            tokenizer's, () never stops early.
+        ids: one string a prompt to key its random numbers; None takes the
+            prompt's text (a repeated prompt gets further samples).
+        batch_size: rows decoded together; None fits memory.
+        statistics: also measure the distribution behind each token.
+        compiled: compile the decoding step; pays on long jobs.
+        progress: called with the number of completions just finished.
+
+    Returns:
+        list of len(prompts) * num_samples `GenerationOutput`, grouped by
+        prompt.
+
+    Raises:
+        ValueError: no prompts, an empty one, or a context that would
+            overflow, before the first token is generated.
+    """
+    encoded = _encode_prompts(model, tokenizer, prompts, max_new_tokens)
+    if num_samples < 1:
+        raise ValueError(f"num_samples must be >= 1, got {num_samples}")
+    seeds = _row_seeds(prompts, ids, num_samples, seed)
+    stop_ids = tokenizer.stop_ids if stop_ids is None else stop_ids
+    longest = max(map(len, encoded)) + max_new_tokens
+    batch_size = batch_size or _rows_that_fit(model, longest)
+    prompts_per_batch = max(1, batch_size // num_samples)
+    # Neighbours in length share a batch: little padding
+    order = sorted(range(len(prompts)), key=lambda i: -len(encoded[i]))
+    outputs = {}
+    for start in range(0, len(order), prompts_per_batch):
+        chosen = order[start : start + prompts_per_batch]
+        state = prefill(
+            model,
+            [encoded[i] for i in chosen],
+            num_samples=num_samples,
+            max_new_tokens=max_new_tokens,
+            static=compiled,
+        )
+        steps = decode(
+            model,
+            state,
+            sampling=sampling,
+            row_seeds=torch.cat([seeds[i] for i in chosen]),
+            stop_ids=stop_ids,
+            vocab_size=tokenizer.vocab_size,
+            statistics=statistics,
+            compiled=compiled,
+        )
+        for _ in steps:
+            pass
+        lengths = [len(encoded[i]) for i in chosen for _ in range(num_samples)]
+        rows = _read_outputs(state, tokenizer, lengths, stop_ids)
+        for place, i in enumerate(chosen):
+            first = place * num_samples
+            outputs[i] = rows[first : first + num_samples]
+        if progress is not None:
+            progress(len(rows))
+    return [output for i in range(len(prompts)) for output in outputs[i]]
+
+
+def generate_stream(
+    model,
+    tokenizer,
+    prompt,
+    *,
+    max_new_tokens=512,
+    sampling=GREEDY,
+    seed=None,
+    stop_ids=None,
+    prefix_cache=None,
+):
+    """Complete one prompt, a piece of text at a time.
+
+    Args:
+        prompt: a string.
+        prefix_cache: a `PrefixCache` kept between the turns of a chat: what
+            it already holds of the prompt is not read again.
+        The others are as for `generate`.
+
+    Yields:
+        str pieces, whole characters only; joined they equal `generate`'s
+        text.
+    """
+    (token_ids,) = _encode_prompts(model, tokenizer, [prompt], max_new_tokens)
+    if prefix_cache is None:
+        room = len(token_ids) + max_new_tokens
+        prefix_cache = PrefixCache(model, room)
+    logits = prefix_cache.read(token_ids, max_new_tokens)
+    state = new_state(logits, prefix_cache.cache, None, max_new_tokens)
+    stop_ids = tokenizer.stop_ids if stop_ids is None else stop_ids
+    steps = decode(
+        model,
+        state,
+        sampling=sampling,
+        row_seeds=_row_seeds([prompt], None, 1, seed)[0],
+        stop_ids=stop_ids,
+        vocab_size=tokenizer.vocab_size,
+    )
+    decoder = tokenizer.stream_decoder()
+    for num_tokens in steps:
+        token = int(state.token_ids[0, num_tokens - 1])
+        prefix_cache.token_ids.append(token)
+        if token not in stop_ids:
+            piece = decoder.push(token)
+            if piece:
+                yield piece
+    rest = decoder.flush()
+    if rest:
+        yield rest
+
+
+class PrefixCache:
+    """A cache that remembers which tokens it has read.
+
+    Each turn of a chat repeats the turns before it; only what differs from
+    the longest common prefix has to be read.
+
+    Args:
+        model: a `Qwen3Model`.
+        max_tokens: room for a whole conversation.
+    """
+
+    def __init__(self, model, max_tokens):
+        self.model = model
+        self.cache = KVCache(
+            model.config,
+            1,
+            max_tokens,
+            device=model.device,
+            dtype=model.dtype,
+        )
+        self.token_ids = []
+
+    @torch.inference_mode()
+    def read(self, token_ids, max_new_tokens):
+        """Read a prompt and return the logits of its next token.
+
+        Args:
+            token_ids: the whole prompt; at least its last token is read.
+            max_new_tokens: room that must be left behind it.
+
+        Returns:
+            (1, vocab) logits.
+
+        Raises:
+            ValueError: prompt and new tokens exceed the cache.
+        """
+        needed = len(token_ids) + max_new_tokens
+        if needed > self.cache.max_tokens:
+            raise ValueError(
+                f"prompt has {len(token_ids):,} tokens but the cache holds "
+                f"{self.cache.max_tokens:,}; create it with max_tokens >= "
+                f"{len(token_ids):,} + max_new_tokens ({max_new_tokens:,})"
+            )
+        known = self.token_ids[: self.cache.length]
+        pairs = zip(known, token_ids[:-1], strict=False)
+        common = itertools.takewhile(lambda pair: pair[0] == pair[1], pairs)
+        self.cache.truncate(sum(1 for _ in common))
+        rest = token_ids[self.cache.length :]
+        self.token_ids = list(token_ids)
+        new = torch.tensor([rest], device=self.model.device)
+        return self.model(new, self.cache, last_only=True)[:, -1]
+
+
+def _encode_prompts(model, tokenizer, prompts, max_new_tokens):
+    """Token ids of every prompt, or an error that names the bad one."""
+    if isinstance(prompts, str):
+        raise TypeError(
+            "prompts must be a list of strings, got one string; "
+            "write generate(model, tokenizer, [prompt])"
+        )
+    if not prompts:
+        raise ValueError("prompts is empty; give at least one prompt")
+    if max_new_tokens < 1:
+        raise ValueError(f"max_new_tokens must be >= 1, got {max_new_tokens}")
+    encoded = [tokenizer.encode(prompt) for prompt in prompts]
+    limit = model.config.max_position_embeddings
+    for number, token_ids in enumerate(encoded):
+        if not token_ids:
+            raise ValueError(
+                f"prompt {number} is empty: a completion needs at least one "
+                "token to start from"
+            )
+        if len(token_ids) + max_new_tokens > limit:
+            raise ValueError(
+                f"prompt {number} has {len(token_ids):,} tokens; with "
+                f"max_new_tokens={max_new_tokens:,} it exceeds the model's "
+                f"{limit:,} positions; shorten the prompt or lower "
+                "max_new_tokens"
+            )
+    return encoded
+
+
+def _row_seeds(prompts, ids, num_samples, seed):
+    """Per prompt, an int64 tensor with the seed of each of its samples."""
+    if ids is not None and len(ids) != len(prompts):
+        raise ValueError(
+            f"ids has {len(ids)} entries for {len(prompts)} prompts"
+        )
+    if seed is None:
+        seed = int(torch.randint(2**62, ()))
+    occurrences, seeds = {}, []
+    for identifier in prompts if ids is None else ids:
+        first = occurrences.get(identifier, 0)
+        occurrences[identifier] = first + num_samples
+        numbers = range(first, first + num_samples)
+        seeds.append(
+            torch.tensor([row_seed(seed, identifier, n) for n in numbers])
+        )
+    return seeds
+
+
+def _rows_that_fit(model, num_tokens):
+    """How many rows of a cache fit into half of the free memory."""
+    config = model.config
+    entries = config.num_layers * config.num_kv_heads * config.head_dim
+    bytes_per_row = 2 * entries * model.dtype.itemsize * num_tokens
+    budget = CPU_CACHE_BYTES
+    if model.device.type == "cuda":
+        budget = torch.cuda.mem_get_info(model.device)[0] // 2
+    return max(1, min(DEFAULT_BATCH_SIZE, budget // bytes_per_row))
+
+
+def _read_outputs(state, tokenizer, prompt_lengths, stop_ids):
+    """Turn the result tensors into one `GenerationOutput` a row."""
+    token_ids, logprobs = state.token_ids.tolist(), state.logprobs.tolist()
+    statistics = {
+        name: values.tolist() for name, values in state.statistics.items()
+    }
+    outputs = []
+    for row, count in enumerate(state.num_tokens.tolist()):
+        completion = token_ids[row][:count]
+        stopped = bool(completion) and completion[-1] in stop_ids
+        outputs.append(
+            GenerationOutput(
+                text=tokenizer.decode(completion[: count - stopped]),
+                token_ids=completion,
+                logprobs=logprobs[row][:count],
+                stop_reason="stop" if stopped else "length",
+                num_prompt_tokens=prompt_lengths[row],
+                statistics={
+                    name: values[row][:count]
+                    for name, values in statistics.items()
+                },
+            )
+        )
+    return outputs

@@ -1,0 +1,141 @@
+"""The keys and values of the tokens a model has already read.
+
+A token's keys and values never change once computed, so a decoding step needs
+only those of the new token. The cache owns the buffers *and* how far they are
+filled; the model owns neither. Paging and quantised caches are out of scope.
+
+Source: Pope et al. 2022, "Efficiently Scaling Transformer Inference".
+"""
+
+import torch
+
+
+class KVCache:
+    """Preallocated keys and values, one pair of buffers a layer.
+
+    Args:
+        config: the model's `Qwen3Config`.
+        batch_size: number of rows.
+        max_tokens: room for this many tokens in every row.
+        device, dtype: of the buffers; the model's own.
+        static: hand back whole buffers instead of their filled part, and
+            write at a position held in a tensor. Shapes then never change,
+            as a compiled decoding step needs; the caller's `key_mask` must
+            be false for columns not yet written.
+
+    Attributes:
+        keys, values: lists of (batch, kv_heads, max_tokens, head_dim).
+        length: number of columns filled, the same in every row.
+    """
+
+    def __init__(
+        self,
+        config,
+        batch_size,
+        max_tokens,
+        *,
+        device=None,
+        dtype=None,
+        static=False,
+    ):
+        shape = batch_size, config.num_kv_heads, max_tokens, config.head_dim
+        # Zeros only where unwritten columns are read: 0 * garbage is garbage
+        allocate = torch.zeros if static else torch.empty
+        self.keys, self.values = (
+            [
+                allocate(shape, device=device, dtype=dtype)
+                for _ in range(config.num_layers)
+            ]
+            for _ in range(2)
+        )
+        self.max_tokens = max_tokens
+        self.static = static
+        self._length = 0
+        if static:
+            self._length = torch.zeros(1, dtype=torch.long, device=device)
+
+    @property
+    def length(self):
+        return int(self._length)
+
+    @property
+    def next_column(self):
+        """Where the next token goes, as a tensor (1,); static caches only."""
+        return self._length
+
+    @property
+    def batch_size(self):
+        return self.keys[0].shape[0]
+
+    def update(self, layer, keys, values):
+        """Store new columns of one layer and return all keys and values.
+
+        Args:
+            layer: index of the layer.
+            keys, values: (batch, kv_heads, new tokens, head_dim).
+
+        Returns:
+            keys and values of the filled columns, the new ones included;
+            of all columns when static.
+
+        Raises:
+            ValueError: the new columns do not fit.
+        """
+        if self.static:
+            columns = self._length + torch.arange(
+                keys.shape[2], device=keys.device
+            )
+            self.keys[layer].index_copy_(2, columns, keys)
+            self.values[layer].index_copy_(2, columns, values)
+            return self.keys[layer], self.values[layer]
+        end = self._length + keys.shape[2]
+        if end > self.max_tokens:
+            raise ValueError(
+                f"the sequence has {end:,} tokens but the cache holds "
+                f"{self.max_tokens:,}; create KVCache with max_tokens >= "
+                f"{end:,} + the tokens still to come"
+            )
+        self.keys[layer][:, :, self._length : end] = keys
+        self.values[layer][:, :, self._length : end] = values
+        return self.keys[layer][:, :, :end], self.values[layer][:, :, :end]
+
+    def advance(self, num_tokens):
+        """Count columns that every layer has now stored."""
+        if self.static:
+            self._length.add_(num_tokens)
+        else:
+            self._length += num_tokens
+
+    def expand(self, num_copies):
+        """Repeat every row: one prefilled prompt for a group of samples."""
+        rows = torch.arange(self.batch_size, device=self.keys[0].device)
+        self.keep(rows.repeat_interleave(num_copies))
+
+    def keep(self, rows):
+        """Keep these rows, in this order; the others have finished.
+
+        Args:
+            rows: (new batch,) row indices; an index may occur repeatedly.
+        """
+        length = self.max_tokens if self.static else self.length
+        for buffers in (self.keys, self.values):
+            for layer, old in enumerate(buffers):
+                new = old.new_empty(len(rows), *old.shape[1:])
+                new[:, :, :length] = old[rows, :, :length]
+                buffers[layer] = new
+
+    def truncate(self, length):
+        """Forget the columns from `length` on.
+
+        Raises:
+            ValueError: the cache does not hold that many.
+        """
+        if not 0 <= length <= self.length:
+            raise ValueError(
+                f"cannot truncate to {length:,} tokens: "
+                f"the cache holds {self.length:,}"
+            )
+        if self.static:
+            self._length.fill_(length)
+        else:
+            self._length = length

@@ -1,0 +1,138 @@
+"""How likely the model finds given tokens.
+
+Log-probabilities are float32 and at a stated temperature. The projection to
+the vocabulary is done in chunks of tokens, and recomputed in the backward
+pass, so memory never holds (batch, tokens, vocab).
+"""
+
+import math
+
+import torch
+from torch.utils.checkpoint import checkpoint
+
+# Entries of one chunk of float32 logits: 2^26 x 4 bytes = 256 MB
+MAX_CHUNK_ENTRIES = 2**26
+
+
+def token_logprobs(model, token_ids, *, key_mask=None, temperature=1.0):
+    """Log-probability of every token after the first, given those before.
+
+    Args:
+        model: a `Qwen3Model`.
+        token_ids: (batch, tokens).
+        key_mask: (batch, tokens) bool, false for padding; a padding token's
+            own entry is meaningless.
+        temperature: the one at which the tokens were sampled.
+
+    Returns:
+        (batch, tokens - 1) float32, differentiable. Column t is token t + 1.
+    """
+    hidden = model.hidden_states(token_ids, key_mask=key_mask)
+    logprobs, _ = hidden_logprobs(
+        model, hidden[:, :-1], token_ids[:, 1:], temperature=temperature
+    )
+    return logprobs
+
+
+def hidden_logprobs(
+    model, hidden, targets, *, temperature=1.0, with_entropy=False
+):
+    """Log-probabilities of targets from final hidden states, in chunks.
+
+    Args:
+        model: a `Qwen3Model`; only its output projection is used.
+        hidden: (..., hidden) final hidden states.
+        targets: (...) token ids, one a hidden state.
+        temperature: > 0.
+        with_entropy: also return the entropy of each distribution.
+
+    Returns:
+        logprobs, entropy: (...) float32; entropy, in nats, carries no
+        gradient and is None unless asked for.
+    """
+
+    def project(hidden_chunk, target_chunk):
+        logits = model.lm_logits(hidden_chunk).float() / temperature
+        entropy = token_entropy(logits.detach()) if with_entropy else None
+        chosen = logits.gather(-1, target_chunk[:, None]).squeeze(-1)
+        return chosen - logits.logsumexp(dim=-1), entropy
+
+    chunk_size = max(1, MAX_CHUNK_ENTRIES // model.config.vocab_size)
+    flat_hidden, flat_targets = hidden.flatten(0, -2), targets.flatten()
+    is_chunked = len(flat_targets) > chunk_size and torch.is_grad_enabled()
+    parts = []
+    for start in range(0, max(len(flat_targets), 1), chunk_size):
+        piece = slice(start, start + chunk_size)
+        arguments = flat_hidden[piece], flat_targets[piece]
+        if is_chunked:
+            parts.append(checkpoint(project, *arguments, use_reentrant=False))
+        else:
+            parts.append(project(*arguments))
+    logprobs = torch.cat([part[0] for part in parts]).view(targets.shape)
+    if not with_entropy:
+        return logprobs, None
+    entropy = torch.cat([part[1] for part in parts]).view(targets.shape)
+    return logprobs, entropy
+
+
+def sequence_logprob(model, token_ids, *, key_mask=None, start=1):
+    """Log-probability of a row's tokens from column `start` on.
+
+    Args:
+        model, token_ids, key_mask: as for `token_logprobs`.
+        start: first column that counts, >= 1 (nothing precedes column 0).
+
+    Returns:
+        (batch,) float32, sums over the tokens that count.
+
+    Raises:
+        ValueError: start below 1.
+    """
+    if start < 1:
+        raise ValueError(f"start must be >= 1, got {start}")
+    logprobs = token_logprobs(model, token_ids, key_mask=key_mask)
+    logprobs = logprobs[:, start - 1 :]
+    if key_mask is not None:
+        logprobs = logprobs.masked_fill(~key_mask[:, start:], 0.0)
+    return logprobs.sum(dim=-1)
+
+
+def token_entropy(logits):
+    """Entropy of each distribution, in nats.
+
+    Args:
+        logits: (..., vocab); -inf entries have probability 0.
+
+    Returns:
+        (...) float32: 0 when one token is certain, log(vocab) when uniform.
+
+    >>> token_entropy(torch.tensor([0.0, 0.0]))
+    tensor(0.6931)
+    """
+    logprobs = logits.float().log_softmax(dim=-1)
+    return -(logprobs.exp() * logprobs.clamp(min=-1e30)).sum(dim=-1)
+
+
+def distribution_statistics(logits, top_k=20):
+    """How sure the model is of a next token, in three measures.
+
+    Args:
+        logits: (batch, vocab), not divided by a temperature.
+        top_k: how many tokens `topk_confidence` looks at.
+
+    Returns:
+        dict of (batch,) float32: `entropy` in nats; `confidence`, the mean
+        over the vocabulary of -log(vocab * p), 0 for the uniform
+        distribution (self-certainty); `topk_confidence`, minus the mean
+        log-probability of the top_k likeliest tokens.
+
+    Source: Kang et al. 2025 (self-certainty); Fu et al. 2025 (DeepConf).
+    """
+    logprobs = logits.float().log_softmax(dim=-1)
+    vocab_size = logprobs.shape[-1]
+    largest = logprobs.topk(min(top_k, vocab_size), dim=-1).values
+    return {
+        "entropy": -(logprobs.exp() * logprobs).sum(dim=-1),
+        "confidence": -logprobs.mean(dim=-1) - math.log(vocab_size),
+        "topk_confidence": -largest.mean(dim=-1),
+    }

@@ -1,0 +1,310 @@
+"""Qwen3, the dense models, from scratch.
+
+A decoder-only transformer: embeddings, then blocks of grouped-query attention
+with normalised queries and keys (QK-norm), rotary positions (RoPE) and a
+SwiGLU feed-forward layer, each behind an RMSNorm and a residual connection.
+The model holds weights alone: what was read before lives in a `KVCache`, which
+token counts in a `key_mask`. Mixture-of-experts models are out of scope.
+
+Sources: Yang et al. 2025 (Qwen3); Zhang and Sennrich 2019 (RMSNorm); Su et al.
+2021 (RoPE); Ainslie et al. 2023 (grouped queries); Shazeer 2020 (SwiGLU).
+"""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+
+class RMSNorm(nn.Module):
+    """Scale each vector to root mean square 1, then by a learned weight.
+
+    Any shape (..., size) in and out; computed in float32.
+    """
+
+    def __init__(self, size, eps=1e-6):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(size))
+        self.eps = eps
+
+    def forward(self, x):
+        wide = x.float()
+        mean_square = wide.pow(2).mean(dim=-1, keepdim=True)
+        return self.weight * (wide * torch.rsqrt(mean_square + self.eps)).to(
+            x.dtype
+        )
+
+
+def rope_tables(positions, head_dim, theta=1_000_000.0):
+    """Cosines and sines of the angle for every position and frequency.
+
+    Args:
+        positions: (batch, tokens) integers, 0 for a row's first real token.
+        head_dim: entries of a head; pair i turns by theta^(-2i / head_dim)
+            radians a position.
+        theta: the base; a larger one turns more slowly.
+
+    Returns:
+        cos, sin: (batch, 1, tokens, head_dim) float32, ready for all heads.
+
+    Source: Su et al. 2021, "RoFormer", section 3.2.
+    """
+    pairs = torch.arange(0, head_dim, 2, device=positions.device)
+    frequencies = theta ** (-pairs.float() / head_dim)  # (head_dim / 2,)
+    angles = positions[:, None, :, None].float() * frequencies
+    angles = torch.cat([angles, angles], dim=-1)
+    return angles.cos(), angles.sin()
+
+
+def apply_rope(x, cos, sin):
+    """Turn the pairs (i, i + head_dim/2) of each vector by their angles.
+
+    Args:
+        x: (batch, heads, tokens, head_dim).
+        cos, sin: as `rope_tables` returns them.
+
+    Returns:
+        the same shape and dtype as x; lengths do not change, so a dot product
+        of two turned vectors depends on the distance of their positions.
+    """
+    first, second = x.chunk(2, dim=-1)
+    turned = torch.cat([-second, first], dim=-1)
+    return x * cos.to(x.dtype) + turned * sin.to(x.dtype)
+
+
+class GroupedQueryAttention(nn.Module):
+    """Attention in which several query heads share one key-value head.
+
+    (batch, tokens, hidden) in and out. Fewer key-value heads mean a smaller
+    cache; QK-norm keeps the attention logits in range.
+    """
+
+    def __init__(self, config):
+        super().__init__()
+        self.head_dim = config.head_dim
+        self.group_size = config.num_heads // config.num_kv_heads
+        query_size = config.num_heads * config.head_dim
+        kv_size = config.num_kv_heads * config.head_dim
+        self.q_proj = nn.Linear(config.hidden_size, query_size, bias=False)
+        self.k_proj = nn.Linear(config.hidden_size, kv_size, bias=False)
+        self.v_proj = nn.Linear(config.hidden_size, kv_size, bias=False)
+        self.o_proj = nn.Linear(query_size, config.hidden_size, bias=False)
+        self.q_norm = RMSNorm(config.head_dim, config.rms_norm_eps)
+        self.k_norm = RMSNorm(config.head_dim, config.rms_norm_eps)
+
+    def forward(self, x, cos, sin, mask=None, cache=None, layer=0):
+        heads = *x.shape[:2], -1, self.head_dim
+        queries = self.q_norm(self.q_proj(x).view(heads)).transpose(1, 2)
+        keys = self.k_norm(self.k_proj(x).view(heads)).transpose(1, 2)
+        values = self.v_proj(x).view(heads).transpose(1, 2)
+        # queries (batch, heads, tokens, head_dim), keys (batch, kv_heads, …)
+        queries = apply_rope(queries, cos, sin)
+        keys = apply_rope(keys, cos, sin)
+        if cache is not None:
+            keys, values = cache.update(layer, keys, values)
+        context = attend(queries, keys, values, mask)
+        return self.o_proj(context.transpose(1, 2).flatten(2))
+
+
+def attend(queries, keys, values, mask=None):
+    """Scaled dot-product attention with grouped queries.
+
+    Args:
+        queries: (batch, heads, tokens, head_dim).
+        keys, values: (batch, kv_heads, columns, head_dim).
+        mask: (batch or 1, 1, tokens, columns), true where a query may look;
+            None is the causal mask, columns being the tokens themselves (or
+            all that one new token may see).
+
+    Returns:
+        (batch, heads, tokens, head_dim). Appendix C derives the same result
+        with an explicit softmax.
+    """
+    batch, _, tokens, head_dim = queries.shape
+    if tokens == 1:  # a group's heads read one key-value head: one product
+        grouped = queries.view(batch, keys.shape[1], -1, head_dim)
+        context = F.scaled_dot_product_attention(
+            grouped, keys, values, attn_mask=mask
+        )
+        return context.reshape(queries.shape)
+    return F.scaled_dot_product_attention(
+        queries,
+        keys,
+        values,
+        attn_mask=mask,
+        is_causal=mask is None,
+        enable_gqa=queries.shape[1] != keys.shape[1],
+    )
+
+
+class FeedForward(nn.Module):
+    """SwiGLU: a gated layer, (batch, tokens, hidden) in and out."""
+
+    def __init__(self, config):
+        super().__init__()
+        hidden, inner = config.hidden_size, config.intermediate_size
+        self.gate_proj = nn.Linear(hidden, inner, bias=False)
+        self.up_proj = nn.Linear(hidden, inner, bias=False)
+        self.down_proj = nn.Linear(inner, hidden, bias=False)
+
+    def forward(self, x):
+        return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
+
+
+class TransformerBlock(nn.Module):
+    """Attention, then feed-forward, each on normalised input and added."""
+
+    def __init__(self, config):
+        super().__init__()
+        size, eps = config.hidden_size, config.rms_norm_eps
+        self.input_layernorm = RMSNorm(size, eps)
+        self.self_attn = GroupedQueryAttention(config)
+        self.post_attention_layernorm = RMSNorm(size, eps)
+        self.mlp = FeedForward(config)
+
+    def forward(self, x, cos, sin, mask=None, cache=None, layer=0):
+        x = x + self.self_attn(
+            self.input_layernorm(x), cos, sin, mask, cache, layer
+        )
+        return x + self.mlp(self.post_attention_layernorm(x))
+
+
+class Qwen3Model(nn.Module):
+    """Token ids in, logits for each next token out.
+
+    Parameter names are the official checkpoint's without its leading
+    "model."; `lm_head` is absent when the embeddings are tied.
+    """
+
+    def __init__(self, config):
+        super().__init__()
+        self.config = config
+        self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
+        self.layers = nn.ModuleList(
+            TransformerBlock(config) for _ in range(config.num_layers)
+        )
+        self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
+        if not config.tie_word_embeddings:
+            self.lm_head = nn.Linear(
+                config.hidden_size, config.vocab_size, bias=False
+            )
+
+    def forward(self, token_ids, cache=None, key_mask=None, last_only=False):
+        """Predict the token after each position.
+
+        Args:
+            token_ids: (batch, tokens); with a cache, the new tokens only.
+            cache: a `KVCache` of what came before; it is filled further.
+            key_mask: (batch, cached + tokens) bool, true where a token
+                counts; false for padding on the left. None: all count. With
+                a static cache: (batch, max_tokens).
+            last_only: only the last position, all that decoding needs.
+
+        Returns:
+            logits: (batch, tokens, vocab), or (batch, 1, vocab).
+        """
+        hidden = self.hidden_states(token_ids, cache, key_mask)
+        return self.lm_logits(hidden[:, -1:] if last_only else hidden)
+
+    def hidden_states(
+        self, token_ids, cache=None, key_mask=None, document_ids=None
+    ):
+        """The final hidden states, (batch, tokens, hidden).
+
+        Args:
+            token_ids, cache, key_mask: as in `forward`.
+            document_ids: (batch, tokens) integers, for rows packed with
+                several documents: no token looks outside its own document,
+                and positions start anew in each.
+        """
+        if document_ids is not None:
+            positions, mask = _packed_view(document_ids)
+        else:
+            positions, mask = _causal_view(token_ids, cache, key_mask)
+        x = self.embed_tokens(token_ids)  # (batch, tokens, hidden)
+        cos, sin = rope_tables(
+            positions, self.config.head_dim, self.config.rope_theta
+        )
+        cos, sin = cos.to(x.dtype), sin.to(x.dtype)
+        for index, layer in enumerate(self.layers):
+            x = layer(x, cos, sin, mask, cache, index)
+        if cache is not None:
+            cache.advance(token_ids.shape[1])
+        return self.norm(x)
+
+    def lm_logits(self, hidden):
+        """Logits of hidden states, (..., hidden) -> (..., vocab)."""
+        tied = self.config.tie_word_embeddings
+        head = self.embed_tokens if tied else self.lm_head
+        return F.linear(hidden, head.weight)
+
+    @torch.no_grad()
+    def init_weights(self, seed=0):
+        """Fresh weights for pre-training: normal(0, 0.02), norms at 1."""
+        generator = torch.Generator().manual_seed(seed)
+        for parameter in self.parameters():
+            if parameter.dim() == 1:
+                parameter.fill_(1.0)
+            else:
+                parameter.normal_(0.0, 0.02, generator=generator)
+        return self
+
+    @property
+    def device(self):
+        return self.embed_tokens.weight.device
+
+    @property
+    def dtype(self):
+        return self.embed_tokens.weight.dtype
+
+
+def _causal_view(token_ids, cache, key_mask):
+    """Positions (batch, tokens) and the attention mask of the new tokens."""
+    tokens, device = token_ids.shape[1], token_ids.device
+    if cache is not None and cache.static:
+        return _static_view(tokens, cache, key_mask)
+    start = 0 if cache is None else cache.length
+    if key_mask is None:
+        positions = torch.arange(start, start + tokens, device=device)[None]
+        if tokens == 1 or start == 0:
+            return positions, None
+        columns = torch.arange(start + tokens, device=device)
+        return positions, (columns <= positions.mT)[None, None]
+    if key_mask.shape[1] != start + tokens:
+        raise ValueError(
+            f"key_mask has {key_mask.shape[1]:,} columns; expected "
+            f"{start + tokens:,}: {start:,} cached + {tokens:,} new tokens"
+        )
+    return _masked_view(key_mask, torch.arange(tokens, device=device) + start)
+
+
+def _static_view(tokens, cache, key_mask):
+    """As `_causal_view`, over all columns of a static cache."""
+    if key_mask is None:
+        raise ValueError("a static cache needs a key_mask over all columns")
+    columns = cache.next_column + torch.arange(tokens, device=key_mask.device)
+    return _masked_view(key_mask, columns)
+
+
+def _masked_view(key_mask, columns):
+    """Positions and mask of the tokens that stand in `columns`."""
+    if len(columns) == 1:  # decoding: the last token sees all that count
+        positions = key_mask.sum(dim=1, keepdim=True) - 1
+        return positions, key_mask[:, None, None]
+    # Padding is not counted: a row's first real token has position 0
+    positions = key_mask.long().cumsum(dim=1)[:, columns] - 1
+    positions = positions.clamp(min=0)
+    order = torch.arange(key_mask.shape[1], device=key_mask.device)
+    allowed = key_mask[:, None, :] & (order <= columns[:, None])
+    # A padding token sees itself, for a softmax over nothing is NaN
+    allowed = allowed | (order == columns[:, None])
+    return positions, allowed[:, None]
+
+
+def _packed_view(document_ids):
+    """Positions and mask of rows packed with several documents."""
+    tokens = document_ids.shape[1]
+    order = torch.arange(tokens, device=document_ids.device)
+    same = document_ids[:, :, None] == document_ids[:, None, :]
+    allowed = same & (order <= order[:, None])
+    positions = allowed.sum(dim=-1) - 1  # earlier tokens of the same document
+    return positions, allowed[:, None]

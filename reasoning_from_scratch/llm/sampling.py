@@ -1,0 +1,212 @@
+"""Choosing the next token from logits.
+
+Each filter takes logits of shape (batch, vocab) and returns the same shape
+with the tokens it rules out at -inf, every row by itself, so filters chain:
+temperature, then top-k, then top-p, then min-p, then draw. A draw inverts the
+cumulative distribution at a uniform number that the caller supplies, so the
+same number always gives the same token. Beam search is out of scope.
+
+Sources: Holtzman et al. 2020 (top-p); Nguyen et al. 2024 (min-p).
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+import torch
+
+
+@dataclass(frozen=True)
+class SamplingConfig:
+    """How the next token is chosen; the default is greedy.
+
+    Raises:
+        ValueError: a value outside its range.
+    """
+
+    temperature: float = 0.0  # 0 takes the likeliest token
+    top_k: int = 0  # keep the k likeliest tokens; 0 keeps all
+    top_p: float = 1.0  # keep the smallest set holding this probability
+    min_p: float = 0.0  # keep tokens of at least this share of the likeliest
+
+    def __post_init__(self):
+        checks = [
+            (
+                self.temperature >= 0 and self.temperature != float("inf"),
+                f"temperature must be >= 0, got {self.temperature}; "
+                "0 is greedy, 1 samples the model's own distribution",
+            ),
+            (
+                self.top_k >= 0 and self.top_k == int(self.top_k),
+                f"top_k must be a whole number >= 0, got {self.top_k}; "
+                "use 0 to keep every token",
+            ),
+            (
+                0 < self.top_p <= 1,
+                f"top_p must be in (0, 1], got {self.top_p}; "
+                "use 1.0 to keep every token",
+            ),
+            (
+                0 <= self.min_p <= 1,
+                f"min_p must be in [0, 1], got {self.min_p}; "
+                "use 0.0 to keep every token",
+            ),
+        ]
+        for is_valid, message in checks:
+            if not is_valid:
+                raise ValueError(message)
+
+    @property
+    def is_greedy(self):
+        return self.temperature == 0
+
+    @property
+    def is_truncated(self):
+        """Whether some tokens can never be drawn."""
+        return self.top_k > 0 or self.top_p < 1 or self.min_p > 0
+
+
+def scale_by_temperature(logits, temperature):
+    """Divide logits by the temperature; below 1 sharpens, above 1 flattens.
+
+    Args:
+        logits: (..., vocab), any float dtype.
+        temperature: >= 0; 0, greedy, leaves the logits as they are.
+
+    Returns:
+        (..., vocab) float32, for a softmax in bfloat16 loses small tokens.
+    """
+    logits = logits.float()
+    return logits if temperature in (0, 1) else logits / temperature
+
+
+def filter_top_k(logits, top_k):
+    """Keep the k likeliest tokens of each row; ties with the k-th stay.
+
+    Args:
+        logits: (batch, vocab).
+        top_k: how many; 0 or the vocabulary's size keeps every token.
+    """
+    if not 0 < top_k < logits.shape[-1]:
+        return logits
+    smallest_kept = logits.topk(top_k, dim=-1).values[..., -1:]
+    return logits.masked_fill(logits < smallest_kept, float("-inf"))
+
+
+def filter_top_p(logits, top_p):
+    """Keep each row's smallest set of likeliest tokens that holds top_p.
+
+    The token that crosses the threshold stays, so one always does.
+
+    Args:
+        logits: (batch, vocab), already divided by the temperature.
+        top_p: probability in (0, 1]; 1 keeps every token.
+    """
+    if top_p >= 1:
+        return logits
+    ordered, order = logits.sort(dim=-1, descending=True, stable=True)
+    probabilities = ordered.softmax(dim=-1)
+    before = probabilities.cumsum(dim=-1) - probabilities
+    ordered = ordered.masked_fill(before >= top_p, float("-inf"))
+    return torch.empty_like(logits).scatter_(-1, order, ordered)
+
+
+def filter_min_p(logits, min_p):
+    """Keep tokens of at least min_p times the likeliest one's probability.
+
+    Args:
+        logits: (batch, vocab), already divided by the temperature.
+        min_p: share in [0, 1]; 0 keeps every token.
+
+    Source: Nguyen et al. 2024; Schaeffer et al. 2025 find no gain over
+    other filters once each is tuned with equal care.
+    """
+    if min_p == 0:
+        return logits
+    probabilities = logits.softmax(dim=-1)
+    threshold = min_p * probabilities.amax(dim=-1, keepdim=True)
+    return logits.masked_fill(probabilities < threshold, float("-inf"))
+
+
+def draw_token(logits, uniform):
+    """The token at which the cumulative probability passes `uniform`.
+
+    Args:
+        logits: (batch, vocab) float32; -inf is never drawn.
+        uniform: (batch,) numbers in (0, 1).
+
+    Returns:
+        (batch,) token ids.
+    """
+    cumulative = logits.softmax(dim=-1).cumsum(dim=-1)
+    # Rounding may leave the total off 1: aim at a share of what is there
+    target = uniform[:, None] * cumulative[:, -1:]
+    return torch.searchsorted(cumulative, target).squeeze(-1)
+
+
+def choose_token(logits, uniform, config, vocab_size=None):
+    """One decoding decision for every row.
+
+    Args:
+        logits: (batch, vocab), any float dtype.
+        uniform: (batch,) numbers in (0, 1); unused when greedy.
+        config: a `SamplingConfig`.
+        vocab_size: tokens from here on are padding rows of the embedding
+            and are never chosen; None: there are none.
+
+    Returns:
+        token_ids: (batch,).
+        logprobs: (batch,) float32 log-softmax of the chosen tokens at the
+            sampling temperature (1 when greedy), before any truncation.
+    """
+    scaled = scale_by_temperature(logits, config.temperature)
+    kept = scaled[:, :vocab_size]
+    if config.is_greedy:
+        token_ids = kept.argmax(dim=-1)
+    else:
+        kept = filter_top_k(kept, config.top_k)
+        kept = filter_top_p(kept, config.top_p)
+        kept = filter_min_p(kept, config.min_p)
+        token_ids = draw_token(kept, uniform)
+    chosen = scaled.gather(-1, token_ids[:, None]).squeeze(-1)
+    return token_ids, chosen - scaled.logsumexp(dim=-1)
+
+
+def row_seed(seed, identifier, sample):
+    """A 64-bit number that depends on these three alone.
+
+    Args:
+        seed: the job's seed.
+        identifier: a string that names the problem.
+        sample: which of the problem's samples, from 0.
+    """
+    text = f"{seed}\0{sample}\0{identifier}".encode(errors="surrogatepass")
+    digest = hashlib.blake2b(text, digest_size=8).digest()
+    return int.from_bytes(digest, "little", signed=True)
+
+
+def uniform_numbers(row_seeds, num_positions):
+    """Repeatable uniform numbers, one a row and position.
+
+    Counter-based: entry (row, position) depends on the row's seed and the
+    position alone, whatever else is in the table.
+
+    Args:
+        row_seeds: (batch,) int64 from `row_seed`.
+        num_positions: how many tokens may be drawn.
+
+    Returns:
+        (batch, num_positions) float32 in (0, 1), multiples of 2^-24.
+
+    Source: Steele, Lea and Flood 2014 (the SplitMix64 mixing function).
+    """
+    counters = torch.arange(1, num_positions + 1, device=row_seeds.device)
+    state = row_seeds[:, None] + counters * -0x61C8864680B583EB
+    state = (state ^ _shift_right(state, 30)) * -0x40A7B892E31B1A47
+    state = (state ^ _shift_right(state, 27)) * -0x6B2FB644ECCEEE15
+    state = state ^ _shift_right(state, 31)
+    return (_shift_right(state, 41).float() + 0.5) / 2**23
+
+
+def _shift_right(numbers, bits):
+    """Logical shift of int64: torch's own shift copies the sign bit."""
+    return (numbers >> bits) & ((1 << (64 - bits)) - 1)

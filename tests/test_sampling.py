@@ -1,0 +1,152 @@
+"""Sampling: filters by hand-worked values, draws that can be repeated."""
+
+import pytest
+import torch
+
+from reasoning_from_scratch.llm.sampling import (
+    SamplingConfig,
+    choose_token,
+    draw_token,
+    filter_min_p,
+    filter_top_k,
+    filter_top_p,
+    row_seed,
+    scale_by_temperature,
+    uniform_numbers,
+)
+
+# Probabilities 0.5, 0.3, 0.15, 0.05, in another order in the second row
+PROBABILITIES = torch.tensor([[0.5, 0.3, 0.15, 0.05], [0.05, 0.15, 0.5, 0.3]])
+LOGITS = PROBABILITIES.log()
+
+
+def kept(logits):
+    return torch.isfinite(logits).tolist()
+
+
+def test_temperature_divides_logits_in_float32():
+    scaled = scale_by_temperature(torch.tensor([[2.0]]).bfloat16(), 0.5)
+    assert scaled.dtype == torch.float32
+    assert scaled.item() == 4.0
+
+
+def test_top_k_keeps_the_k_likeliest_of_each_row():
+    assert kept(filter_top_k(LOGITS, 2)) == [
+        [True, True, False, False],
+        [False, False, True, True],
+    ]
+
+
+def test_top_k_of_zero_or_the_vocabulary_keeps_everything():
+    assert filter_top_k(LOGITS, 0) is LOGITS
+    assert filter_top_k(LOGITS, 4) is LOGITS
+
+
+def test_top_p_keeps_the_token_that_crosses_the_threshold():
+    # 0.5 < 0.6 <= 0.5 + 0.3: two tokens
+    assert kept(filter_top_p(LOGITS, 0.6)) == [
+        [True, True, False, False],
+        [False, False, True, True],
+    ]
+
+
+def test_top_p_keeps_the_likeliest_token_when_p_is_tiny():
+    assert kept(filter_top_p(LOGITS, 1e-9)) == [
+        [True, False, False, False],
+        [False, False, True, False],
+    ]
+
+
+def test_top_p_filters_each_row_by_itself():
+    peaked = torch.tensor([[0.9, 0.05, 0.05], [0.4, 0.3, 0.3]]).log()
+    assert kept(filter_top_p(peaked, 0.8)) == [
+        [True, False, False],
+        [True, True, True],
+    ]
+
+
+def test_min_p_compares_with_the_likeliest_token():
+    # 0.4 * 0.5 = 0.2: 0.3 stays and 0.15 goes
+    assert kept(filter_min_p(LOGITS, 0.4))[0] == [True, True, False, False]
+
+
+def test_draw_inverts_the_cumulative_distribution():
+    # Cumulative 0.5, 0.8, 0.95, 1: the first entry to reach the number
+    uniform = torch.tensor([0.1, 0.49, 0.51, 0.79, 0.81, 0.94, 0.96, 0.999])
+    tokens = draw_token(LOGITS[:1].expand(8, -1), uniform)
+    assert tokens.tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
+
+
+def test_a_filtered_token_is_never_drawn():
+    logits = torch.tensor([[float("-inf"), 0.0, float("-inf"), 0.0]])
+    edges = torch.tensor([2.0**-24, 0.5, 1 - 2.0**-24])
+    assert draw_token(logits.expand(3, -1), edges).tolist() == [1, 1, 3]
+
+
+def test_draws_follow_the_distribution():
+    uniform = uniform_numbers(torch.tensor([row_seed(0, "x", 0)]), 20_000)[0]
+    tokens = draw_token(LOGITS[:1].expand(20_000, -1), uniform)
+    shares = torch.bincount(tokens, minlength=4) / 20_000
+    # Standard error at most 0.0035: 4 of them
+    assert torch.allclose(shares, PROBABILITIES[0], atol=0.015)
+
+
+def test_logprobs_are_at_the_temperature_and_before_truncation():
+    config = SamplingConfig(temperature=0.5, top_k=1)
+    token_ids, logprobs = choose_token(LOGITS, torch.tensor([0.5] * 2), config)
+    assert token_ids.tolist() == [0, 2]
+    # p^2 / sum p^2 = 0.25 / (0.25 + 0.09 + 0.0225 + 0.0025) = 0.68493
+    assert logprobs.exp().tolist() == pytest.approx([0.68493] * 2, abs=1e-5)
+
+
+def test_greedy_takes_the_likeliest_and_reports_temperature_one():
+    token_ids, logprobs = choose_token(LOGITS, None, SamplingConfig())
+    assert token_ids.tolist() == [0, 2]
+    assert logprobs.exp().tolist() == pytest.approx([0.5, 0.5])
+
+
+def test_tokens_beyond_the_vocabulary_are_not_chosen():
+    token_ids, _ = choose_token(LOGITS, None, SamplingConfig(), vocab_size=2)
+    assert token_ids.tolist() == [0, 1]
+
+
+def test_uniform_numbers_depend_on_row_and_position_alone():
+    seeds = torch.tensor([row_seed(0, name, 0) for name in "abc"])
+    table = uniform_numbers(seeds, 50)
+    assert torch.equal(table[1:2, :10], uniform_numbers(seeds[1:2], 10))
+    assert ((table > 0) & (table < 1)).all()
+    assert len(set(table.flatten().tolist())) == 150
+
+
+def test_uniform_numbers_are_uniform():
+    seeds = torch.tensor([row_seed(1, str(i), 0) for i in range(200)])
+    counts = torch.histc(uniform_numbers(seeds, 500), bins=10, min=0, max=1)
+    # Expected 10,000 a bin, standard deviation 95: 5 of them
+    assert (counts - 10_000).abs().max() < 475
+
+
+def test_row_seeds_tell_seed_problem_and_sample_apart():
+    seeds = {
+        row_seed(seed, name, sample)
+        for seed in range(3)
+        for name in ("a", "b", "a\0b", "\ud800")
+        for sample in range(3)
+    }
+    assert len(seeds) == 36
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"top_p": 1.5}, r"top_p must be in \(0, 1\], got 1.5"),
+        ({"top_p": 0}, "top_p"),
+        ({"temperature": -1}, "temperature must be >= 0, got -1"),
+        ({"temperature": float("nan")}, "temperature"),
+        ({"temperature": float("inf")}, "temperature"),
+        ({"top_k": -1}, "top_k must be a whole number"),
+        ({"min_p": 2}, "min_p must be in"),
+    ],
+)
+def test_settings_outside_their_range_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        SamplingConfig(**options)

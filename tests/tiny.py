@@ -1,0 +1,64 @@
+"""A random model and a byte tokenizer, small enough for any test."""
+
+import torch
+
+from reasoning_from_scratch.llm.config import Qwen3Config
+from reasoning_from_scratch.llm.qwen3 import Qwen3Model
+
+
+def tiny_config(**changes):
+    fields = {
+        "vocab_size": 256,
+        "hidden_size": 32,
+        "num_layers": 2,
+        "num_heads": 4,
+        "num_kv_heads": 2,
+        "head_dim": 16,
+        "intermediate_size": 48,
+        "rope_theta": 10_000.0,
+        "max_position_embeddings": 1024,
+    }
+    return Qwen3Config(**{**fields, **changes})
+
+
+def tiny_model(seed=0, **changes):
+    """A seeded model whose next-token distributions are far from flat."""
+    model = Qwen3Model(tiny_config(**changes)).init_weights(seed)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.dim() > 1:
+                parameter.mul_(8.0)
+    return model.eval()
+
+
+class ByteTokenizer:
+    """One token a byte; 0 ends a text."""
+
+    vocab_size = 256
+    eos_id = pad_id = 0
+    stop_ids = (0,)
+
+    def encode(self, text):
+        return list(text.encode())
+
+    def decode(self, token_ids, skip_special=True):
+        kept = bytes(i for i in token_ids if not (skip_special and i == 0))
+        return kept.decode(errors="replace")
+
+    def stream_decoder(self):
+        return _ByteStream()
+
+
+class _ByteStream:
+    """Holds bytes back until they make whole characters."""
+
+    def __init__(self):
+        import codecs
+
+        self.decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def push(self, token_id):
+        return self.decoder.decode(bytes([token_id]))
+
+    def flush(self):
+        return self.decoder.decode(b"", final=True)
