@@ -1,0 +1,54 @@
+"""Stage 4, learning to reason: reinforcement learning and distillation.
+
+Names are imported on first use, so that a configuration can be read without
+loading torch.
+"""
+
+import sys
+from importlib import import_module
+from types import ModuleType
+
+_MODULES = {
+    "advantages": ["group_advantages", "per_reward_advantages"],
+    "config": ["LossConfig", "GRPOConfig", "GRPO_VARIANTS"],
+    "rewards": [
+        "accuracy_reward",
+        "format_reward",
+        "partial_credit_reward",
+        "length_penalty",
+        "RewardSet",
+    ],
+    "rollouts": ["collect_rollouts", "RolloutBatch"],
+    "grpo_loss": ["grpo_loss"],
+    "grpo": ["train_grpo"],
+    "distillation": [
+        "DistillationConfig",
+        "train_distillation",
+        "soft_distillation_loss",
+    ],
+    "teacher": ["generate_teacher_traces"],
+}
+_HOMES = {name: home for home, names in _MODULES.items() for name in names}
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name):
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__():
+    return __all__
+
+
+class _Package(ModuleType):
+    """Keeps `training.grpo_loss` the function, once its file is imported."""
+
+    def __setattr__(self, name, value):
+        if isinstance(value, ModuleType) and _HOMES.get(name) == name:
+            value = getattr(value, name)
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -1,0 +1,569 @@
+"""The mathematics of advantages and of the loss, worked by hand."""
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+
+from reasoning_from_scratch.training import LossConfig, grpo_loss
+from reasoning_from_scratch.training.advantages import (
+    ADVANTAGE_MODES,
+    group_advantages,
+    per_reward_advantages,
+)
+from reasoning_from_scratch.training.grpo_loss import (
+    importance_ratio,
+    kl_per_token,
+    loss_normaliser,
+    off_policy_mask,
+    truncated_importance_weights,
+)
+
+ON = torch.tensor([[True]])
+
+
+def random_batch(rollouts=6, tokens=5, dtype=torch.float64, seed=0):
+    """Log-probs, stale log-probs, advantages and an uneven mask."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def draw(*shape):
+        return torch.randn(*shape, generator=generator, dtype=dtype)
+
+    logprobs = -draw(rollouts, tokens).abs() - 0.1
+    lengths = torch.arange(rollouts) % tokens + 1
+    mask = torch.arange(tokens) < lengths[:, None]
+    return {
+        "logprobs": logprobs.requires_grad_(),
+        "old_logprobs": logprobs.detach() + 0.2 * draw(rollouts, tokens),
+        "advantages": draw(rollouts),
+        "mask": mask,
+    }
+
+
+def gradient(config, batch, **changes):
+    """Loss and its gradient with respect to the log-probs."""
+    batch = {**batch, **changes}
+    logprobs = batch.pop("logprobs").detach().clone().requires_grad_()
+    loss, _ = grpo_loss(logprobs, config=config, **batch)
+    return loss.detach(), torch.autograd.grad(loss, logprobs)[0]
+
+
+# Advantages
+
+
+def test_group_std_matches_the_hand_worked_group():
+    # mean 0.5; squares 4 x 0.25, over n - 1 = 3: std 0.57735;
+    # 0.5 / (0.57735 + 0.0001) = 0.86588
+    advantages = group_advantages(torch.tensor([[1.0, 0.0, 0.0, 1.0]]))
+    expected = torch.tensor([[0.86588, -0.86588, -0.86588, 0.86588]])
+    torch.testing.assert_close(advantages, expected, atol=1e-5, rtol=0)
+
+
+def test_group_mean_only_subtracts():
+    advantages = group_advantages(
+        torch.tensor([[1.0, 0.0, 0.0, 0.0]]), mode="group_mean"
+    )
+    assert advantages.tolist() == [[0.75, -0.25, -0.25, -0.25]]
+
+
+def test_rloo_subtracts_the_mean_of_the_others():
+    rewards = torch.rand(5, 7, dtype=torch.float64)
+    by_hand = torch.empty_like(rewards)
+    for row in range(5):
+        for column in range(7):
+            others = [rewards[row, i] for i in range(7) if i != column]
+            by_hand[row, column] = rewards[row, column] - sum(others) / 6
+    torch.testing.assert_close(group_advantages(rewards, "rloo"), by_hand)
+
+
+def test_rloo_is_the_centred_reward_times_g_over_g_minus_1():
+    rewards = torch.rand(3, 8, dtype=torch.float64)
+    torch.testing.assert_close(
+        group_advantages(rewards, "rloo"),
+        8 / 7 * group_advantages(rewards, "group_mean"),
+    )
+
+
+def test_maxrl_divides_by_the_solve_rate():
+    # p = 0.25: right (1 - p) / p = 3, wrong -p / p = -1; never right: 0
+    rewards = torch.tensor([[1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]])
+    expected = [[3.0, -1.0, -1.0, -1.0], [0.0, 0.0, 0.0, 0.0]]
+    assert group_advantages(rewards, "maxrl").tolist() == expected
+
+
+def test_batch_std_whitens_over_all_rollouts():
+    rewards = torch.tensor([[1.0, 1.0], [0.0, 0.0]])
+    # mean 0.5, n - 1 std 0.57735: equal groups still carry a signal
+    expected = torch.tensor([[0.86588, 0.86588], [-0.86588, -0.86588]])
+    torch.testing.assert_close(
+        group_advantages(rewards, "batch_std"), expected, atol=1e-5, rtol=0
+    )
+
+
+def test_group_mean_batch_std_divides_all_groups_by_one_number():
+    rewards = torch.tensor([[1.0, 0.0], [0.6, 0.4]])
+    # centred: 0.5, -0.5, 0.1, -0.1; n - 1 std sqrt(0.52 / 3) = 0.41633
+    advantages = group_advantages(rewards, "group_mean_batch_std")
+    expected = torch.tensor([[1.2007, -1.2007], [0.24014, -0.24014]])
+    torch.testing.assert_close(advantages, expected, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize(
+    "mode", [mode for mode in ADVANTAGE_MODES if mode != "batch_std"]
+)
+def test_equal_rewards_give_exact_zeros_whatever_the_rounding(mode):
+    rewards = torch.tensor([[0.1] * 7, [0.0, 1.0] * 3 + [0.0]])
+    assert not group_advantages(rewards, mode)[0].any()
+
+
+def test_every_mode_keeps_the_dtype():
+    for mode in ADVANTAGE_MODES:
+        rewards = torch.rand(2, 4, dtype=torch.float64)
+        assert group_advantages(rewards, mode).dtype == torch.float64
+
+
+def test_advantages_refuse_what_they_cannot_compare():
+    with pytest.raises(ValueError, match="at least two rollouts"):
+        group_advantages(torch.ones(3, 1))
+    with pytest.raises(ValueError, match="NaN"):
+        group_advantages(torch.tensor([[1.0, math.nan]]))
+    with pytest.raises(ValueError, match="group_std, group_mean"):
+        group_advantages(torch.ones(3, 2), mode="z-score")
+
+
+def test_per_reward_advantages_tell_apart_what_a_sum_collapses():
+    # Three rollouts with (right, well-formed) = (1, 0), (0, 1), (0, 1):
+    # their sums are all 1, so the summed reward teaches nothing.
+    rewards = torch.tensor([[[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]])
+    assert not group_advantages(rewards.sum(-1)).any()
+    advantages = per_reward_advantages(rewards, [2.0, 1.0])
+    assert advantages[0, 0] > 0 > advantages[0, 1]
+
+
+# The loss by hand: two rollouts of three and two tokens
+
+
+def two_by_three():
+    probabilities = torch.tensor([[0.5, 0.25, 0.5], [0.2, 0.5, 0.9]])
+    old = torch.tensor([[0.5, 0.5, 0.25], [0.4, 0.25, 0.1]])
+    return {
+        "logprobs": probabilities.double().log(),
+        "old_logprobs": old.double().log(),
+        "advantages": torch.tensor([1.0, -2.0], dtype=torch.float64),
+        "mask": torch.tensor([[True, True, True], [True, True, False]]),
+    }
+
+
+# Ratios: 1, 0.5, 2 | 0.5, 2. With clip 0.2 and A = 1, -2 the terms are
+# min(1, 1), min(0.5, 0.8), min(2, 1.2) = 1, 0.5, 1.2 and
+# min(-1, -1.6), min(-4, -2.4) = -1.6, -4.
+@pytest.mark.parametrize(
+    ("reduction", "expected"),
+    [
+        ("token_mean", -(1 + 0.5 + 1.2 - 1.6 - 4) / 5),
+        ("sequence_mean", -(2.7 / 3 - 5.6 / 2) / 2),
+        ("constant", -(2.7 - 5.6) / (2 * 10)),
+    ],
+)
+def test_the_two_by_three_example(reduction, expected):
+    length = 10 if reduction == "constant" else None
+    config = LossConfig(reduction=reduction, constant_length=length)
+    batch = two_by_three()
+    loss, metrics = grpo_loss(batch.pop("logprobs"), config=config, **batch)
+    assert loss.item() == pytest.approx(expected)
+    # Clipped: r = 2 with A > 0, and r = 0.5 with A < 0
+    assert metrics["clip_share"].item() == pytest.approx(2 / 5)
+    assert metrics["ratio"].item() == pytest.approx(6 / 5)
+    assert metrics["num_tokens"].item() == 5
+
+
+def test_the_two_by_three_example_with_a_reference():
+    # x = ref / pi = 2 everywhere: k3 = 2 - 1 - log 2 = 0.30685
+    batch = two_by_three()
+    reference = batch["logprobs"] + math.log(2)
+    config = LossConfig(kl_coef=0.5)
+    loss, metrics = grpo_loss(
+        batch.pop("logprobs"), config=config, ref_logprobs=reference, **batch
+    )
+    assert metrics["kl"].item() == pytest.approx(1 - math.log(2))
+    expected = 2.9 / 5 + 0.5 * (1 - math.log(2))
+    assert loss.item() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(
+    ("advantage", "ratio", "value", "has_gradient"),
+    [
+        (1.0, 1.5, 1.2, False),  # good, already likelier: stop
+        (1.0, 0.5, 0.5, True),  # good, become rarer: pull back
+        (-1.0, 0.5, -0.8, False),  # bad, already rarer: stop
+        (-1.0, 1.5, -1.5, True),  # bad, become likelier: push down
+    ],
+)
+def test_four_quadrants_of_clipping(
+    dtype, advantage, ratio, value, has_gradient
+):
+    old = torch.tensor([[-2.0]], dtype=dtype)
+    batch = {
+        "logprobs": old + math.log(ratio),
+        "old_logprobs": old,
+        "advantages": torch.tensor([advantage], dtype=dtype),
+        "mask": ON,
+    }
+    loss, slope = gradient(LossConfig(), batch)
+    assert loss.dtype == slope.dtype == dtype
+    assert loss.item() == pytest.approx(-value, rel=1e-6)
+    # d(-r A) / d log pi = -r A where the gradient stays
+    expected = -ratio * advantage if has_gradient else 0.0
+    assert slope.item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_unequal_clips_bound_each_side_by_its_own_number():
+    old = torch.full((2, 1), -3.0, dtype=torch.float64)
+    batch = {
+        "logprobs": old + math.log(1.27),
+        "old_logprobs": old,
+        "advantages": torch.ones(2, dtype=torch.float64),
+        "mask": torch.ones(2, 1, dtype=torch.bool),
+    }
+    _, inside = gradient(LossConfig(clip_low=0.2, clip_high=0.28), batch)
+    _, outside = gradient(LossConfig(clip_low=0.28, clip_high=0.2), batch)
+    assert inside.all() and not outside.any()
+
+
+def test_on_policy_gradient_is_reinforce():
+    batch = random_batch()
+    batch["old_logprobs"] = batch["logprobs"].detach()
+    _, slope = gradient(LossConfig(), batch)
+    logprobs = batch["logprobs"]
+    terms = batch["advantages"][:, None] * logprobs * batch["mask"]
+    reinforce = -terms.sum() / batch["mask"].sum()
+    expected = torch.autograd.grad(reinforce, logprobs)[0]
+    torch.testing.assert_close(slope, expected)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        LossConfig(),
+        LossConfig(reduction="sequence_mean", ratio="sequence"),
+        LossConfig(objective="cispo"),
+        LossConfig(objective="sapo", clip_low=None, clip_high=None),
+        LossConfig(clip_low=None, clip_high=None, reduction="sequence_mean"),
+    ],
+)
+def test_zero_advantages_give_zero_gradient(config):
+    batch = random_batch()
+    loss, slope = gradient(
+        config, batch, advantages=torch.zeros(6, dtype=torch.float64)
+    )
+    assert loss == 0 and not slope.any()
+
+
+REDUCTIONS = [
+    LossConfig(),
+    LossConfig(reduction="sequence_mean"),
+    LossConfig(reduction="constant", constant_length=7),
+]
+
+
+@pytest.mark.parametrize("config", REDUCTIONS)
+@pytest.mark.parametrize("garbage", [math.nan, -math.inf, math.inf, 1e30])
+def test_padding_never_leaks(config, garbage):
+    config = replace(config, kl_coef=0.1, tis_cap=2.0, off_policy_delta=0.1)
+    batch = random_batch()
+    batch["ref_logprobs"] = batch["old_logprobs"] - 0.1
+    batch["sampler_logprobs"] = batch["old_logprobs"] + 0.1
+    clean = gradient(config, batch)
+    dirty = {
+        name: value.detach().masked_fill(~batch["mask"], garbage)
+        if name.endswith("logprobs")
+        else value
+        for name, value in batch.items()
+    }
+    torch.testing.assert_close(gradient(config, dirty), clean)
+    assert not clean[1][~batch["mask"]].any()
+
+
+@pytest.mark.parametrize("config", REDUCTIONS)
+def test_wider_padding_changes_nothing(config):
+    batch = random_batch()
+    wide = {
+        name: torch.nn.functional.pad(value.detach(), (2, 3))
+        if value.ndim == 2
+        else value
+        for name, value in batch.items()
+    }
+    loss, slope = gradient(config, batch)
+    wide_loss, wide_slope = gradient(config, wide)
+    torch.testing.assert_close(wide_loss, loss)
+    torch.testing.assert_close(wide_slope[:, 2:-3], slope)
+
+
+@pytest.mark.parametrize("config", REDUCTIONS)
+def test_micro_batches_sum_to_the_whole_batch(config):
+    batch = random_batch()
+    loss, slope = gradient(config, batch)
+    normaliser = loss_normaliser(batch["mask"], config)
+    parts = [
+        gradient(
+            config,
+            {name: value[rows] for name, value in batch.items()},
+            normaliser=normaliser,
+        )
+        for rows in (slice(0, 1), slice(1, 4), slice(4, 6))
+    ]
+    torch.testing.assert_close(sum(part[0] for part in parts), loss)
+    torch.testing.assert_close(torch.cat([part[1] for part in parts]), slope)
+
+
+@pytest.mark.parametrize("config", REDUCTIONS)
+def test_the_order_of_rollouts_does_not_matter(config):
+    batch = random_batch()
+    order = torch.tensor([3, 1, 5, 0, 4, 2])
+    loss, slope = gradient(config, batch)
+    shuffled = {name: value[order] for name, value in batch.items()}
+    shuffled_loss, shuffled_slope = gradient(config, shuffled)
+    torch.testing.assert_close(shuffled_loss, loss)
+    torch.testing.assert_close(shuffled_slope, slope[order])
+
+
+def test_the_gradient_equals_finite_differences():
+    batch = random_batch()
+    batch["ref_logprobs"] = batch["old_logprobs"] - 0.1
+    logprobs = batch.pop("logprobs")
+    config = LossConfig(
+        kl_coef=0.3, ratio="sequence", reduction="sequence_mean"
+    )
+    assert torch.autograd.gradcheck(
+        lambda x: grpo_loss(x, config=config, **batch)[0], (logprobs,)
+    )
+
+
+# Kullback-Leibler: what each estimator pulls towards
+
+
+def softmax_pair():
+    generator = torch.Generator().manual_seed(1)
+    logits = torch.randn(6, generator=generator, dtype=torch.float64)
+    reference = torch.randn(6, generator=generator, dtype=torch.float64)
+    return logits.requires_grad_(), reference.log_softmax(0)
+
+
+def expected_gradient(estimator, *, ratio_weighted=False):
+    """E_{a ~ pi} of the gradient of an estimator, exactly, as a loss."""
+    logits, reference = softmax_pair()
+    logprobs = logits.log_softmax(0)
+    values = kl_per_token(logprobs, reference, estimator)
+    if ratio_weighted:
+        values = (logprobs - logprobs.detach()).exp() * values
+    expectation = (logprobs.detach().exp() * values).sum()
+    return torch.autograd.grad(expectation, logits)[0]
+
+
+def finite_difference(function, step=1e-6):
+    """Central differences of a function of the six logits."""
+    logits, reference = softmax_pair()
+    slopes = []
+    for index in range(6):
+        shift = torch.zeros(6, dtype=torch.float64)
+        shift[index] = step
+        up = function((logits.detach() + shift).log_softmax(0), reference)
+        down = function((logits.detach() - shift).log_softmax(0), reference)
+        slopes.append((up - down) / (2 * step))
+    return torch.stack(slopes)
+
+
+def reverse_kl(logprobs, reference):
+    return (logprobs.exp() * (logprobs - reference)).sum()
+
+
+def forward_kl(logprobs, reference):
+    return (reference.exp() * (reference - logprobs)).sum()
+
+
+def test_k1_as_a_loss_pulls_nowhere():
+    torch.testing.assert_close(
+        expected_gradient("k1"), torch.zeros(6, dtype=torch.float64)
+    )
+
+
+def test_k2_as_a_loss_has_the_gradient_of_the_divergence():
+    torch.testing.assert_close(
+        expected_gradient("k2"),
+        finite_difference(reverse_kl),
+        atol=1e-8,
+        rtol=1e-5,
+    )
+
+
+def test_k3_as_a_loss_has_the_gradient_of_the_other_divergence():
+    torch.testing.assert_close(
+        expected_gradient("k3"),
+        finite_difference(forward_kl),
+        atol=1e-8,
+        rtol=1e-5,
+    )
+
+
+@pytest.mark.parametrize("estimator", ["k1", "k3"])
+def test_weighting_by_the_ratio_restores_the_divergence(estimator):
+    torch.testing.assert_close(
+        expected_gradient(estimator, ratio_weighted=True),
+        finite_difference(reverse_kl),
+        atol=1e-8,
+        rtol=1e-5,
+    )
+
+
+def test_k1_and_k3_estimate_the_divergence_without_bias():
+    logits, reference = softmax_pair()
+    logprobs = logits.detach().log_softmax(0)
+    for estimator in ("k1", "k3"):
+        values = kl_per_token(logprobs, reference, estimator)
+        torch.testing.assert_close(
+            (logprobs.exp() * values).sum(), reverse_kl(logprobs, reference)
+        )
+    assert (kl_per_token(logprobs, reference, "k3") >= 0).all()
+
+
+# The rest of the family
+
+
+def test_sequence_ratio_is_the_geometric_mean():
+    # Ratios 1, 0.5, 2: product 1; and 0.5, 2: product 1
+    batch = two_by_three()
+    ratio = importance_ratio(
+        batch["logprobs"],
+        batch["old_logprobs"] - torch.tensor([[0.3], [0.0]]),
+        batch["mask"],
+        level="sequence",
+    )
+    expected = torch.tensor([[math.exp(0.3)] * 3, [1.0] * 3]).double()
+    torch.testing.assert_close(ratio, expected, rtol=1e-6, atol=0)
+
+
+def test_fresh_sequence_ratios_have_the_gradient_of_grpo():
+    batch = random_batch()
+    batch["old_logprobs"] = batch["logprobs"].detach()
+    token = LossConfig(reduction="sequence_mean")
+    _, grpo = gradient(token, batch)
+    _, gspo = gradient(replace(token, ratio="sequence"), batch)
+    torch.testing.assert_close(gspo, grpo)
+
+
+def test_cispo_keeps_the_gradient_that_clipping_drops():
+    old = torch.tensor([[-3.0]], dtype=torch.float64)
+    batch = {
+        "logprobs": old + math.log(2),
+        "old_logprobs": old,
+        "advantages": torch.ones(1, dtype=torch.float64),
+        "mask": ON,
+    }
+    _, clipped = gradient(LossConfig(), batch)
+    _, weighted = gradient(LossConfig(objective="cispo"), batch)
+    assert clipped.item() == 0
+    assert weighted.item() == pytest.approx(-1.2)  # -clip(2) A
+
+
+def test_sapo_has_the_slope_of_the_ratio_at_one_and_fades_away_from_it():
+    config = LossConfig(objective="sapo", clip_low=None, clip_high=None)
+    slopes = []
+    for ratio in (1.0, 4.0):
+        old = torch.tensor([[-4.0]], dtype=torch.float64)
+        batch = {
+            "logprobs": old + math.log(ratio),
+            "old_logprobs": old,
+            "advantages": torch.ones(1, dtype=torch.float64),
+            "mask": ON,
+        }
+        slopes.append(gradient(config, batch)[1].item())
+    assert slopes[0] == pytest.approx(-1.0)
+    # f'(r) r = 4 s (1 - s) r with s = sigmoid(3) = 0.95257: 0.7228
+    assert slopes[1] == pytest.approx(-0.7228, abs=1e-3)
+
+
+def test_off_policy_mask_drops_bad_rollouts_that_became_unlikely():
+    old = torch.zeros(3, 2)
+    new = torch.tensor([[-1.0, -1.0], [-1.0, -1.0], [-0.1, -0.1]])
+    advantages = torch.tensor([[-1.0], [1.0], [-1.0]]).expand(3, 2)
+    mask = torch.ones(3, 2, dtype=torch.bool)
+    kept = off_policy_mask(new, old, advantages, mask, 0.5)
+    assert kept[:, 0].tolist() == [False, True, True]
+
+
+def test_truncated_importance_weights_stop_at_the_cap():
+    old = torch.tensor([[0.0, 0.0]]) + math.log(0.5)
+    sampler = torch.tensor([[1.0, 0.1]]).log()
+    weights = truncated_importance_weights(old, sampler, 2.0)
+    torch.testing.assert_close(weights, torch.tensor([[0.5, 2.0]]))
+
+
+def test_the_mismatch_weight_scales_the_gradient():
+    batch = random_batch()
+    batch["sampler_logprobs"] = batch["old_logprobs"] - math.log(1.5)
+    _, plain = gradient(LossConfig(), batch)
+    _, corrected = gradient(LossConfig(tis_cap=2.0), batch)
+    torch.testing.assert_close(corrected, 1.5 * plain)
+
+
+def test_token_advantages_are_used_token_by_token():
+    batch = two_by_three()
+    advantages = torch.tensor([[1.0, 0, 0], [0, 0, 5.0]]).double()
+    loss, _ = grpo_loss(
+        batch["logprobs"],
+        old_logprobs=batch["logprobs"],
+        advantages=advantages,
+        mask=batch["mask"],
+        config=LossConfig(),
+    )
+    assert loss.item() == pytest.approx(-1 / 5)  # the masked 5.0 is unseen
+
+
+def test_extreme_ratios_stay_finite():
+    batch = random_batch(dtype=torch.float32)
+    batch["old_logprobs"] = batch["logprobs"].detach() - 500
+    loss, slope = gradient(LossConfig(clip_low=None, clip_high=None), batch)
+    assert torch.isfinite(loss) and torch.isfinite(slope).all()
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"ratio": "word"}, "ratio must be one of token, sequence"),
+        ({"clip_low": -0.1}, "clip_low must be >= 0"),
+        ({"reduction": "constant"}, "set it, for example to max_new_tokens"),
+        ({"constant_length": 5}, "only read by reduction 'constant'"),
+        ({"objective": "sapo"}, "clip_low=None"),
+        ({"objective": "cispo", "ratio": "sequence"}, "token ratios"),
+        ({"kl_ratio_weighted": True}, "needs kl_coef > 0"),
+        (
+            {"kl_ratio_weighted": True, "kl_coef": 1, "kl_estimator": "k2"},
+            "right without it",
+        ),
+        ({"tis_cap": 0.0}, "tis_cap must be > 0"),
+    ],
+)
+def test_invalid_combinations_are_refused_with_the_reason(settings, reason):
+    with pytest.raises(ValueError, match=reason):
+        LossConfig(**settings)
+
+
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        (LossConfig(kl_coef=0.1), "ref_logprobs is None"),
+        (LossConfig(tis_cap=2.0), "sampler_logprobs is None"),
+    ],
+)
+def test_missing_logprobs_are_named(config, reason):
+    with pytest.raises(ValueError, match=reason):
+        gradient(config, random_batch())
+
+
+def test_sequence_ratio_refuses_token_advantages():
+    batch = random_batch()
+    advantages = torch.ones(6, 5, dtype=torch.float64)
+    with pytest.raises(ValueError, match="one advantage per rollout"):
+        gradient(LossConfig(ratio="sequence"), batch, advantages=advantages)
