@@ -95,6 +95,19 @@ def test_the_same_sample_comes_out_of_any_batch(model):
     ]
 
 
+def test_samples_drawn_in_two_calls_equal_those_of_one(model):
+    prompts = ragged_prompts(4)
+    options = {"max_new_tokens": 16, "sampling": SAMPLED, "seed": 7}
+    together = generate(model, TOKENIZER, prompts, num_samples=3, **options)
+    first = generate(model, TOKENIZER, prompts, num_samples=2, **options)
+    third = generate(model, TOKENIZER, prompts, first_sample=2, **options)
+    for row in range(4):
+        apart = [*first[2 * row : 2 * row + 2], third[row]]
+        assert [o.token_ids for o in together[3 * row : 3 * row + 3]] == [
+            o.token_ids for o in apart
+        ]
+
+
 def test_another_seed_gives_another_sample(model):
     first, second = (
         generate(model, TOKENIZER, ["ab"], sampling=SAMPLED, seed=seed)

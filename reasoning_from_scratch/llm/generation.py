@@ -51,6 +51,7 @@ def generate(
     max_new_tokens=512,
     sampling=GREEDY,
     num_samples=1,
+    first_sample=0,
     seed=None,
     stop_ids=None,
     ids=None,
@@ -67,6 +68,8 @@ def generate(
         max_new_tokens: most tokens a completion may have.
         sampling: a `SamplingConfig`; the default is greedy.
         num_samples: completions a prompt.
+        first_sample: number of the first one; a later call with this set to
+            how many there are draws the ones that follow.
         seed: an integer repeats the samples; None draws one from torch's
             global generator.
         stop_ids: token ids that end a completion; None takes the
@@ -89,7 +92,7 @@ def generate(
     encoded = _encode_prompts(model, tokenizer, prompts, max_new_tokens)
     if num_samples < 1:
         raise ValueError(f"num_samples must be >= 1, got {num_samples}")
-    seeds = _row_seeds(prompts, ids, num_samples, seed)
+    seeds = _row_seeds(prompts, ids, num_samples, seed, first_sample)
     stop_ids = tokenizer.stop_ids if stop_ids is None else stop_ids
     longest = max(map(len, encoded)) + max_new_tokens
     batch_size = batch_size or _rows_that_fit(model, longest)
@@ -261,7 +264,7 @@ def _encode_prompts(model, tokenizer, prompts, max_new_tokens):
     return encoded
 
 
-def _row_seeds(prompts, ids, num_samples, seed):
+def _row_seeds(prompts, ids, num_samples, seed, first_sample=0):
     """Per prompt, an int64 tensor with the seed of each of its samples."""
     if ids is not None and len(ids) != len(prompts):
         raise ValueError(
@@ -271,7 +274,7 @@ def _row_seeds(prompts, ids, num_samples, seed):
         seed = int(torch.randint(2**62, ()))
     occurrences, seeds = {}, []
     for identifier in prompts if ids is None else ids:
-        first = occurrences.get(identifier, 0)
+        first = occurrences.get(identifier, first_sample)
         occurrences[identifier] = first + num_samples
         numbers = range(first, first + num_samples)
         seeds.append(
