@@ -1,0 +1,111 @@
+"""Which device and number format a model gets, and why, in one line.
+
+CUDA, then Apple's MPS, then Intel's XPU, then the CPU, or as named. Qwen3
+runs in bfloat16 where the device has it, else in float16; the pocket models
+are so small that float32, exact and repeatable, costs nothing anywhere.
+"""
+
+import torch
+
+from reasoning_from_scratch.settings import is_pocket
+
+ORDER = ("cuda", "mps", "xpu", "cpu")
+DTYPES = {
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
+
+
+def available_devices() -> list[str]:
+    """List the kinds of device that PyTorch reaches here, best first."""
+    return [kind for kind in ORDER if _is_available(kind)]
+
+
+def pick_device(name=None) -> torch.device:
+    """Choose the device.
+
+    Args:
+        name: a torch.device or its name ("cpu", "cuda:1", …); None takes
+            the best that is here.
+
+    Raises:
+        ValueError: no such device here.
+    """
+    kinds = available_devices()
+    if name is None:
+        return torch.device(kinds[0])
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in (*kinds, "meta"):
+        raise ValueError(
+            f"no device {str(name)!r} here; PyTorch reaches "
+            f"{', '.join(kinds)}: name one of these or leave it out"
+        )
+    return device
+
+
+def pick_dtype(device, model_name, dtype=None) -> torch.dtype:
+    """Choose the number format of the weights.
+
+    Args:
+        device: where the model will run.
+        model_name: a name, Hub id or folder, as `load_model` takes it.
+        dtype: a torch.dtype or its name, to decide oneself.
+
+    Raises:
+        ValueError: an unknown name of a dtype.
+    """
+    if dtype is not None:
+        if isinstance(dtype, torch.dtype):
+            return dtype
+        if dtype not in DTYPES:
+            raise ValueError(
+                f"unknown dtype {dtype!r}; expected one of {', '.join(DTYPES)}"
+            )
+        return DTYPES[dtype]
+    if is_pocket(model_name):
+        return torch.float32
+    return torch.bfloat16 if _has_bfloat16(device) else torch.float16
+
+
+def describe_device(device, dtype) -> str:
+    """Say in one line what was chosen and why."""
+    device = torch.device(device)
+    best = available_devices()[0]
+    reason = "the best device found"
+    if device.type != best:
+        reason = f"as asked for ({best} is here too)"
+    dtype_name = str(dtype).removeprefix("torch.")
+    return f"{device} ({_hardware(device)}), {reason}; {dtype_name} weights"
+
+
+def _is_available(kind: str) -> bool:
+    if kind == "cpu":
+        return True
+    module = torch.backends.mps if kind == "mps" else getattr(torch, kind)
+    return module.is_available()
+
+
+def _has_bfloat16(device) -> bool:
+    device = torch.device(device)
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "mps":
+        try:  # before macOS 14 the format is missing
+            torch.ones(1, dtype=torch.bfloat16, device=device)
+        except (RuntimeError, TypeError):
+            return False
+    return True
+
+
+def _hardware(device: torch.device) -> str:
+    if device.type in ("cuda", "xpu"):
+        module = getattr(torch, device.type)
+        memory = module.get_device_properties(device).total_memory
+        return f"{module.get_device_name(device)}, {memory / 2**30:.0f} GiB"
+    if device.type == "cpu":
+        return f"{torch.get_num_threads()} threads"
+    return "shared memory"

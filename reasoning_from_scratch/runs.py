@@ -1,0 +1,261 @@
+"""Run folders: what a long job leaves behind, and how it goes on after a kill.
+
+    runs/NAME/config.json           the settings the run was started with
+              metrics.jsonl …       one JSON object a line, appended
+              best.json             the best step by validation
+              checkpoints/step_N/   the model in the official layout, and
+                  training_state/   optimizer, random numbers, data cursor
+
+How a model is saved comes in as a callable: this file knows no model, and
+importing it does not import torch.
+"""
+
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+
+from reasoning_from_scratch.files import (
+    as_json,
+    atomic_folder,
+    atomic_write_json,
+    atomic_write_text,
+    recover_folder,
+)
+from reasoning_from_scratch.state import load_state, save_state
+
+__all__ = [
+    "RunFolder",
+    "atomic_folder",
+    "atomic_write_json",
+    "atomic_write_text",
+    "load_state",
+    "resolve_checkpoint",
+    "runs_root",
+    "save_state",
+]
+
+STEP = re.compile(r"step_(\d+)")
+RUN_NAME = re.compile(r"\w[\w.-]*")
+
+
+def runs_root() -> Path:
+    """The folder that holds all runs: RFS_RUNS, else ./runs."""
+    return Path(os.environ.get("RFS_RUNS") or "runs")
+
+
+class RunFolder:
+    """One job's folder; `path` and `config` are its whole state in memory."""
+
+    def __init__(self, path, config: dict):
+        self.path = Path(path)
+        self.config = config
+
+    @classmethod
+    def create(cls, name, config, *, root=None, resume=False):
+        """Start a run, or go on with it.
+
+        Args:
+            name: letters, digits, dots, dashes and underscores.
+            config: the settings, as JSON can hold them (dataclasses too).
+            root: the folder of all runs; None takes `runs_root()`.
+            resume: go on with the run of this name where there is one.
+
+        Raises:
+            FileExistsError: the name is taken and `resume` is false.
+            ValueError: a bad name, or other settings than the run has; the
+                keys that differ are named.
+        """
+        if not RUN_NAME.fullmatch(name):
+            raise ValueError(
+                f"a run is named by letters, digits, '.', '-' and '_', "
+                f"got {name!r}; its folder will be {runs_root()}/NAME"
+            )
+        path = (Path(root) if root is not None else runs_root()) / name
+        config = json.loads(as_json(config))  # as it will be read back
+        if not path.exists():
+            with atomic_folder(path) as folder:
+                atomic_write_json(folder / "config.json", config)
+            return cls(path, config)
+        if not resume:
+            raise FileExistsError(
+                f"{path} exists; add --resume to go on with it, or choose "
+                "another --run name"
+            )
+        run = cls.open(path)
+        _refuse_other_settings(run, config)
+        run._clear_up()
+        return run
+
+    @classmethod
+    def numbered(cls, prefix, config, *, root=None):
+        """Start the next of `prefix`-1, `prefix`-2, …"""
+        number = 1
+        while True:
+            try:
+                return cls.create(f"{prefix}-{number}", config, root=root)
+            except FileExistsError:
+                number += 1
+
+    @classmethod
+    def open(cls, path):
+        """Open a run that exists.
+
+        Raises:
+            FileNotFoundError: no run folder there.
+        """
+        config_path = Path(path) / "config.json"
+        if not config_path.is_file():
+            raise FileNotFoundError(
+                f"{path} is not a run folder: it has no config.json"
+            )
+        return cls(path, json.loads(config_path.read_text("utf-8")))
+
+    # ---- JSON, by the line and whole ----
+
+    def append(self, file, row: dict) -> None:
+        """Add one JSON line; it is with the system when this returns."""
+        with open(self.path / file, "a", encoding="utf-8", newline="\n") as f:
+            f.write(as_json(row) + "\n")
+
+    def read(self, file) -> list[dict]:
+        """Read the whole lines; a last line cut by a kill is left out."""
+        path = self.path / file
+        if not path.exists():
+            return []
+        lines = path.read_text("utf-8").split("\n")[:-1]
+        return [
+            _parse_line(path, number, line)
+            for number, line in enumerate(lines, start=1)
+        ]
+
+    def rewrite(self, file, rows) -> None:
+        """Replace a file of JSON lines as a whole."""
+        text = "".join(as_json(row) + "\n" for row in rows)
+        atomic_write_text(self.path / file, text)
+
+    def write_json(self, file, obj) -> None:
+        """Write one JSON document, all or nothing."""
+        atomic_write_json(self.path / file, obj)
+
+    def read_json(self, file):
+        """Read one JSON document."""
+        return json.loads((self.path / file).read_text("utf-8"))
+
+    def _clear_up(self) -> None:
+        """Mend what a kill left: half a line, a folder half replaced."""
+        for path in self.path.glob("*.jsonl"):
+            content = path.read_bytes()
+            whole = content.rfind(b"\n") + 1
+            if whole < len(content):
+                os.truncate(path, whole)
+        for leftover in (self.path / "checkpoints").glob(".step_*"):
+            recover_folder(leftover.with_name(leftover.stem[1:]))
+
+    # ---- Checkpoints ----
+
+    def checkpoint_path(self, step: int) -> Path:
+        """The folder of a step, there or not."""
+        return self.path / "checkpoints" / f"step_{step}"
+
+    def checkpoint_steps(self) -> list[int]:
+        """List the steps saved, in order."""
+        folders = (self.path / "checkpoints").glob("step_*")
+        matches = [STEP.fullmatch(folder.name) for folder in folders]
+        return sorted(int(match[1]) for match in matches if match)
+
+    def save_checkpoint(self, step: int, save_model, state) -> Path:
+        """Save model and training state, both or nothing.
+
+        Args:
+            step: how many steps are done.
+            save_model: called with a folder; writes the official layout.
+            state: a tree as `save_state` takes it.
+        """
+        path = self.checkpoint_path(step)
+        with atomic_folder(path) as folder:
+            save_model(folder)
+            save_state(folder / "training_state", state)
+        return path
+
+    def load_checkpoint_state(self, step: int):
+        """Read the tree that was saved with a step."""
+        return load_state(self.checkpoint_path(step) / "training_state")
+
+    def prune_checkpoints(self, keep: set[int]) -> None:
+        """Delete the checkpoints of all steps but those in `keep`."""
+        for step in set(self.checkpoint_steps()) - set(keep):
+            path = self.checkpoint_path(step)
+            # Out of sight first, so that a kill leaves no half checkpoint.
+            doomed = path.with_name(f".{path.name}.tmp")
+            os.replace(path, doomed)
+            shutil.rmtree(doomed)
+
+    def set_best(self, step: int, value: float) -> None:
+        """Note the step that validation liked best."""
+        self.write_json("best.json", {"step": step, "value": value})
+
+    def best_step(self) -> int | None:
+        """The step noted by `set_best`, if any."""
+        if not (self.path / "best.json").exists():
+            return None
+        return self.read_json("best.json")["step"]
+
+
+def resolve_checkpoint(path) -> Path:
+    """Find the model folder that a path means.
+
+    A run folder means its best checkpoint by validation where there is one,
+    else the last; "runs/NAME" is looked for under `runs_root()` too. Any
+    other folder means itself.
+
+    Raises:
+        FileNotFoundError: no such folder, or a run without a checkpoint.
+    """
+    path = _find_folder(Path(path))
+    if not (path / "checkpoints").is_dir():
+        return path
+    run = RunFolder.open(path)
+    steps = run.checkpoint_steps()
+    if not steps:
+        raise FileNotFoundError(
+            f"{path} has no checkpoint yet; let the run reach its first one"
+        )
+    best = run.best_step()
+    return run.checkpoint_path(best if best in steps else steps[-1])
+
+
+def _find_folder(path: Path) -> Path:
+    if path.is_dir():
+        return path
+    if path.parts[:1] == ("runs",):
+        elsewhere = runs_root().joinpath(*path.parts[1:])
+        if elsewhere.is_dir():
+            return elsewhere
+    raise FileNotFoundError(f"no model or run folder at {path}")
+
+
+def _refuse_other_settings(run: RunFolder, config: dict) -> None:
+    old = run.config
+    differing = [
+        f"{key} (was {old.get(key)!r}, now {config.get(key)!r})"
+        for key in sorted(old.keys() | config.keys())
+        if old.get(key) != config.get(key)
+    ]
+    if differing:
+        raise ValueError(
+            f"{run.path} was started with other settings: "
+            f"{', '.join(differing)}; repeat them to resume, or choose "
+            "another --run name"
+        )
+
+
+def _parse_line(path: Path, number: int, line: str) -> dict:
+    try:
+        return json.loads(line)
+    except ValueError as error:
+        raise ValueError(
+            f"{path}, line {number} is not JSON ({error}); repair the line "
+            "or delete it"
+        ) from None

@@ -1,0 +1,180 @@
+"""What differs between models, in one table: a row a model.
+
+Notebooks and commands read the problem set, prompts, token limits, sampling
+and training steps here, so the same cell runs on the built-in pocket model
+and on Qwen3. `RFS_MODEL` names the model, `RFS_FAST=1` the reduced row that
+continuous integration uses. Nothing here imports torch.
+
+Sources: the pocket rows were measured on the shipped base (LOG.md); Qwen3's
+sampling is what its model cards recommend (Qwen team 2025).
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class GRPOSettings:
+    """A chapter's run of reinforcement learning (ch05)."""
+
+    steps: int = 100
+    prompts_per_step: int = 16
+    group_size: int = 8  # rollouts a prompt
+    learning_rate: float = 1e-4
+    temperature: float = 1.0
+    max_new_tokens: int = 128
+    eval_every: int = 20  # steps between evaluations on validation
+
+
+@dataclass(frozen=True)
+class DistillationSettings:
+    """A chapter's run of supervised learning on traces (ch06)."""
+
+    num_traces: int = 3000  # problems the teacher is asked
+    epochs: int = 2
+    batch_size: int = 64  # traces an update
+    learning_rate: float = 1e-3
+    warmup_steps: int = 10
+    max_tokens: int = 384  # prompt and completion together
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """One model's row: everything a chapter sets by the model it runs on."""
+
+    name: str
+    problems: str  # a name that load_problems knows
+    prompts: Mapping[str, str]  # what the two prompts are called here
+    max_new_tokens: int
+    temperature: float  # when several answers are sampled
+    batch_size: int  # rows decoded together
+    grpo: GRPOSettings
+    distillation: DistillationSettings
+    top_p: float = 1.0
+    top_k: int = 0
+    num_test_problems: int = 2000  # for claims
+    num_quick_problems: int = 500  # for a first look
+    num_samples: int = 16  # answers a problem, to vote and to choose
+
+
+PLAIN_PROMPTS = {"direct": "direct", "step-by-step": "step-by-step"}
+BOXED_PROMPTS = {"direct": "boxed", "step-by-step": "boxed-step-by-step"}
+CHAT_PROMPTS = {"direct": "chat-no-think", "step-by-step": "chat"}
+
+POCKET = ModelSettings(
+    name="pocket",
+    problems="pocketmath",
+    prompts=PLAIN_PROMPTS,
+    max_new_tokens=192,
+    temperature=0.7,
+    batch_size=256,
+    grpo=GRPOSettings(),
+    distillation=DistillationSettings(),
+)
+QWEN3_BASE = ModelSettings(
+    name="qwen3-base",
+    problems="math500",
+    prompts=BOXED_PROMPTS,
+    max_new_tokens=2048,
+    temperature=0.7,
+    batch_size=32,
+    grpo=GRPOSettings(
+        steps=50,
+        prompts_per_step=8,
+        learning_rate=1e-6,
+        max_new_tokens=1024,
+        eval_every=10,
+    ),
+    distillation=DistillationSettings(
+        batch_size=8, learning_rate=1e-5, max_tokens=2048
+    ),
+    num_test_problems=500,
+)
+QWEN3_CHAT = replace(
+    QWEN3_BASE,
+    name="qwen3-chat",
+    prompts=CHAT_PROMPTS,
+    temperature=0.6,
+    top_p=0.95,
+    top_k=20,
+)
+
+BASE_SIZES = ("0.6b", "1.7b", "4b", "8b", "14b")
+CHAT_SIZES = (*BASE_SIZES, "32b")
+
+SETTINGS: dict[str, ModelSettings] = {
+    row.name: row
+    for row in (
+        POCKET,
+        replace(POCKET, name="pocket-coarse"),
+        replace(POCKET, name="pocket-teacher", max_new_tokens=320),
+        *(
+            replace(QWEN3_BASE, name=f"qwen3-{size}-base")
+            for size in BASE_SIZES
+        ),
+        *(replace(QWEN3_CHAT, name=f"qwen3-{size}") for size in CHAT_SIZES),
+    )
+}
+
+
+def get_settings(name=None, *, fast=None) -> ModelSettings:
+    """Look up a model's row.
+
+    Args:
+        name: a key of SETTINGS, a Hub id, a model folder or a run folder;
+            None takes the environment's RFS_MODEL, else "pocket". What is
+            not in the table gets the row of its family.
+        fast: true for the reduced row; None asks the environment's RFS_FAST.
+    """
+    if name is None:
+        name = os.environ.get("RFS_MODEL") or "pocket"
+    row = SETTINGS[_family(str(name))]
+    if fast is None:
+        fast = os.environ.get("RFS_FAST") == "1"
+    return _reduced(row) if fast else row
+
+
+def is_pocket(name) -> bool:
+    """Tell whether a model is one of the built-in family."""
+    return _family(str(name)).startswith("pocket")
+
+
+def _family(name: str) -> str:
+    """Find the key of the row that fits a model best."""
+    key = name.rstrip("/\\").replace("\\", "/").rsplit("/", 1)[-1].lower()
+    if key in SETTINGS:
+        return key
+    config = _read_config(Path(name))
+    if isinstance(config.get("model"), str) and config["model"] != name:
+        return _family(config["model"])  # a run: the model it started from
+    # The real Qwen3 vocabulary has 151,936 rows, a pocket one under 2,000.
+    if "qwen3" in key or config.get("vocab_size", 0) > 100_000:
+        size = next((s for s in CHAT_SIZES if f"-{s}" in key), "0.6b")
+        is_base = "base" in key and size in BASE_SIZES
+        return f"qwen3-{size}-base" if is_base else f"qwen3-{size}"
+    return "pocket"
+
+
+def _read_config(folder: Path) -> dict:
+    try:
+        config = json.loads((folder / "config.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return config if isinstance(config, dict) else {}
+
+
+def _reduced(row: ModelSettings) -> ModelSettings:
+    """Shrink counts and steps so that every cell runs in seconds."""
+    return replace(
+        row,
+        num_test_problems=24,
+        num_quick_problems=24,
+        num_samples=4,
+        grpo=replace(
+            row.grpo, steps=2, prompts_per_step=4, group_size=4, eval_every=2
+        ),
+        distillation=replace(row.distillation, num_traces=32, epochs=1),
+    )

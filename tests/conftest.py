@@ -1,0 +1,19 @@
+"""What all tests share: one thread, no network, runs in a fresh folder."""
+
+import os
+
+# One thread: tiny matrices lose time to more, and sums keep their order.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("MPLBACKEND", "agg")
+for name in ("RFS_MODEL", "RFS_RUNS", "RFS_DEBUG"):
+    os.environ.pop(name, None)
+
+import pytest  # noqa: E402
+
+
+@pytest.fixture
+def runs_folder(tmp_path, monkeypatch):
+    """An empty folder that the test's runs go to."""
+    monkeypatch.setenv("RFS_RUNS", str(tmp_path / "runs"))
+    return tmp_path / "runs"

@@ -1,0 +1,297 @@
+"""Run folders, atomic writes and state: what a kill may and may not do."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from dataclasses import dataclass
+
+import pytest
+import torch
+
+from reasoning_from_scratch.runs import (
+    RunFolder,
+    atomic_folder,
+    atomic_write_json,
+    atomic_write_text,
+    load_state,
+    resolve_checkpoint,
+    save_state,
+)
+
+
+def save_text_model(text):
+    """A stand-in for save_model: writes one file of the layout."""
+    return lambda folder: (folder / "model.txt").write_text(text)
+
+
+# ---- Atomic writes -------------------------------------------------------
+
+
+def test_a_written_file_holds_the_text_and_leaves_no_temporary(tmp_path):
+    atomic_write_text(tmp_path / "new" / "a.txt", "é\n")
+
+    assert (tmp_path / "new" / "a.txt").read_bytes() == "é\n".encode()
+    assert os.listdir(tmp_path / "new") == ["a.txt"]
+
+
+def test_json_that_cannot_be_written_leaves_the_old_file(tmp_path):
+    atomic_write_json(tmp_path / "a.json", {"x": 1})
+
+    with pytest.raises(TypeError, match="object cannot be written"):
+        atomic_write_json(tmp_path / "a.json", {"x": object()})
+
+    assert json.loads((tmp_path / "a.json").read_text()) == {"x": 1}
+
+
+def test_a_folder_that_fails_half_way_leaves_the_old_one(tmp_path):
+    with atomic_folder(tmp_path / "model") as folder:
+        (folder / "weights").write_text("old")
+
+    with (
+        pytest.raises(RuntimeError),
+        atomic_folder(tmp_path / "model") as folder,
+    ):
+        (folder / "weights").write_text("half")
+        raise RuntimeError("no space left")
+
+    assert (tmp_path / "model" / "weights").read_text() == "old"
+    assert os.listdir(tmp_path) == ["model"]
+
+
+def test_a_folder_is_replaced_as_a_whole(tmp_path):
+    for name in ("first", "second"):
+        with atomic_folder(tmp_path / "model") as folder:
+            (folder / name).write_text(name)
+
+    assert os.listdir(tmp_path / "model") == ["second"]
+    assert os.listdir(tmp_path) == ["model"]
+
+
+def test_a_folder_half_replaced_by_a_kill_comes_back(tmp_path):
+    # A kill between the two renames leaves only the hidden old folder.
+    (tmp_path / ".model.old").mkdir()
+    (tmp_path / ".model.old" / "weights").write_text("old")
+
+    with (
+        pytest.raises(RuntimeError),
+        atomic_folder(tmp_path / "model"),
+    ):
+        raise RuntimeError("fails again")
+
+    assert (tmp_path / "model" / "weights").read_text() == "old"
+
+
+# ---- State ---------------------------------------------------------------
+
+
+def test_a_nested_state_comes_back_with_its_types(tmp_path):
+    tree = {
+        "step": 3,
+        7: ("tuple", [None, True, 0.1, float("inf")]),
+        "random": torch.get_rng_state(),
+        "weights": {"a": torch.randn(2, 3).bfloat16(), "b": torch.tensor(5)},
+        "empty": [{}, (), torch.zeros(0)],
+    }
+
+    save_state(tmp_path / "state", tree)
+    loaded = load_state(tmp_path / "state")
+
+    assert list(loaded) == ["step", 7, "random", "weights", "empty"]
+    assert loaded[7] == tree[7]
+    assert loaded["weights"]["a"].dtype == torch.bfloat16
+    assert torch.equal(loaded["weights"]["a"], tree["weights"]["a"])
+    assert torch.equal(loaded["random"], tree["random"])
+    assert loaded["empty"][:2] == [{}, ()]
+
+
+def test_tensors_that_share_memory_are_saved_apart(tmp_path):
+    whole = torch.arange(4.0)
+    save_state(tmp_path, {"whole": whole, "view": whole[1:]})
+
+    assert load_state(tmp_path)["view"].tolist() == [1.0, 2.0, 3.0]
+
+
+def test_an_optimizer_goes_on_as_if_never_stopped(tmp_path):
+    def train(weights, optimizer, steps):
+        for _ in range(steps):
+            optimizer.zero_grad()
+            (weights**2).sum().backward()
+            optimizer.step()
+
+    straight = torch.nn.Parameter(torch.tensor([1.0, -2.0]))
+    train(straight, torch.optim.AdamW([straight], lr=0.1), 5)
+
+    first = torch.nn.Parameter(torch.tensor([1.0, -2.0]))
+    optimizer = torch.optim.AdamW([first], lr=0.1)
+    train(first, optimizer, 3)
+    save_state(tmp_path, {"w": first, "adamw": optimizer.state_dict()})
+    state = load_state(tmp_path)
+    second = torch.nn.Parameter(state["w"])
+    resumed = torch.optim.AdamW([second], lr=0.7)
+    resumed.load_state_dict(state["adamw"])
+    train(second, resumed, 2)
+
+    assert torch.equal(second, straight)
+
+
+def test_a_type_that_cannot_be_saved_is_named_with_its_place(tmp_path):
+    with pytest.raises(TypeError, match=r"state\['a'\]\[1\] is a set"):
+        save_state(tmp_path, {"a": [1, {2}]})
+
+
+# ---- Run folders ---------------------------------------------------------
+
+
+def test_a_run_keeps_its_config(runs_folder):
+    @dataclass(frozen=True)
+    class Config:
+        sizes: tuple = (1, 2)
+
+    run = RunFolder.create("first", {"nested": Config()})
+
+    assert run.path == runs_folder / "first"
+    assert run.config == {"nested": {"sizes": [1, 2]}}
+    assert RunFolder.open(run.path).config == run.config
+
+
+def test_a_taken_name_is_refused_with_both_ways_on(tmp_path):
+    RunFolder.create("a", {}, root=tmp_path)
+
+    with pytest.raises(FileExistsError, match="--resume.*another --run"):
+        RunFolder.create("a", {}, root=tmp_path)
+
+
+def test_a_name_that_leaves_the_root_is_refused(tmp_path):
+    for name in ("", "../a", "a/b", ".hidden", "/a"):
+        with pytest.raises(ValueError, match="a run is named by"):
+            RunFolder.create(name, {}, root=tmp_path)
+
+
+def test_resume_with_other_settings_names_the_keys_that_differ(tmp_path):
+    RunFolder.create("a", {"seed": 1, "steps": 5, "lr": 0.1}, root=tmp_path)
+
+    with pytest.raises(ValueError) as error:
+        RunFolder.create(
+            "a", {"seed": 2, "steps": 5, "x": 0}, root=tmp_path, resume=True
+        )
+
+    assert "lr (was 0.1, now None)" in str(error.value)
+    assert "seed (was 1, now 2)" in str(error.value)
+    assert "steps" not in str(error.value)
+
+
+def test_resume_of_a_run_that_never_began_begins_it(tmp_path):
+    run = RunFolder.create("a", {"seed": 1}, root=tmp_path, resume=True)
+
+    assert run.path.is_dir()
+
+
+def test_numbered_runs_count_up(tmp_path):
+    names = [
+        RunFolder.numbered("tour", {}, root=tmp_path).path.name
+        for _ in range(3)
+    ]
+
+    assert names == ["tour-1", "tour-2", "tour-3"]
+
+
+def test_a_line_torn_by_a_kill_is_dropped_and_written_over(tmp_path):
+    run = RunFolder.create("a", {}, root=tmp_path)
+    run.append("rows.jsonl", {"id": 1, "text": "line\nbreak \u2028 \ud800"})
+    with open(run.path / "rows.jsonl", "a") as file:
+        file.write('{"id": 2, "te')
+
+    assert [row["id"] for row in run.read("rows.jsonl")] == [1]
+    resumed = RunFolder.create("a", {}, root=tmp_path, resume=True)
+    resumed.append("rows.jsonl", {"id": 2})
+
+    assert [row["id"] for row in resumed.read("rows.jsonl")] == [1, 2]
+    assert resumed.read("rows.jsonl")[0]["text"].endswith("\u2028 \ud800")
+
+
+def test_a_broken_line_in_the_middle_is_named(tmp_path):
+    run = RunFolder.create("a", {}, root=tmp_path)
+    (run.path / "rows.jsonl").write_text('{"id": 1}\n{"id"\n{"id": 3}\n')
+
+    with pytest.raises(ValueError, match="rows.jsonl, line 2 is not JSON"):
+        run.read("rows.jsonl")
+
+
+def test_rows_never_written_read_as_none_at_all(tmp_path):
+    run = RunFolder.create("a", {}, root=tmp_path)
+    assert run.read("rows.jsonl") == []
+
+    run.rewrite("rows.jsonl", [{"id": 1}, {"id": 2}])
+    assert run.read("rows.jsonl") == [{"id": 1}, {"id": 2}]
+
+
+# ---- Checkpoints ---------------------------------------------------------
+
+
+def test_checkpoints_are_listed_in_the_order_of_their_steps(tmp_path):
+    run = RunFolder.create("a", {}, root=tmp_path)
+    for step in (9, 10, 100):
+        run.save_checkpoint(step, save_text_model("w"), {"step": step})
+
+    assert run.checkpoint_steps() == [9, 10, 100]
+    assert run.load_checkpoint_state(10) == {"step": 10}
+    run.prune_checkpoints(keep={100})
+    assert run.checkpoint_steps() == [100]
+    assert os.listdir(run.path / "checkpoints") == ["step_100"]
+
+
+def test_a_run_means_its_best_checkpoint_else_its_last(tmp_path):
+    run = RunFolder.create("a", {}, root=tmp_path)
+    run.save_checkpoint(1, save_text_model("w"), {})
+    run.save_checkpoint(2, save_text_model("w"), {})
+
+    assert resolve_checkpoint(run.path) == run.checkpoint_path(2)
+    run.set_best(1, 0.5)
+    assert run.best_step() == 1
+    assert resolve_checkpoint(run.path) == run.checkpoint_path(1)
+    run.prune_checkpoints(keep={2})
+    assert resolve_checkpoint(run.path) == run.checkpoint_path(2)
+
+
+def test_runs_slash_name_is_found_where_the_runs_are(runs_folder):
+    run = RunFolder.create("a", {})
+    run.save_checkpoint(4, save_text_model("w"), {})
+
+    assert resolve_checkpoint("runs/a") == run.checkpoint_path(4)
+    assert resolve_checkpoint(run.checkpoint_path(4)).name == "step_4"
+    with pytest.raises(FileNotFoundError, match="no model or run folder"):
+        resolve_checkpoint("runs/b")
+
+
+def test_a_run_without_checkpoint_says_so(tmp_path):
+    run = RunFolder.create("a", {}, root=tmp_path)
+    (run.path / "checkpoints").mkdir()
+
+    with pytest.raises(FileNotFoundError, match="no checkpoint yet"):
+        resolve_checkpoint(run.path)
+
+
+def test_a_kill_in_the_middle_of_a_checkpoint_leaves_the_old_ones(tmp_path):
+    program = textwrap.dedent("""
+        import os, signal, sys
+        from reasoning_from_scratch.runs import RunFolder
+        run = RunFolder.create("a", {}, root=sys.argv[1])
+        run.save_checkpoint(1, lambda f: (f / "w").write_text("whole"), {})
+        def die(folder):
+            (folder / "w").write_text("half")
+            os.kill(os.getpid(), signal.SIGKILL)
+        run.save_checkpoint(int(sys.argv[2]), die, {})
+    """)
+    for step in ("1", "2"):  # over the old checkpoint, and beside it
+        root = tmp_path / step
+        command = [sys.executable, "-c", program, str(root), step]
+        killed = subprocess.run(command, check=False)
+
+        assert killed.returncode == -signal.SIGKILL
+        run = RunFolder.create("a", {}, root=root, resume=True)
+        assert run.checkpoint_steps() == [1]
+        assert (run.checkpoint_path(1) / "w").read_text() == "whole"
+        assert os.listdir(run.path / "checkpoints") == ["step_1"]
