@@ -1,0 +1,65 @@
+"""Model folders small enough to make inside a test, in official layout."""
+
+import json
+from functools import lru_cache
+
+from tokenizers import (
+    AddedToken,
+    Regex,
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    trainers,
+)
+
+# How Qwen's tokenizer parts a text before BPE
+QWEN_SPLIT = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+CONTROL_TOKENS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+THINK_TOKENS = ["<think>", "</think>"]
+CORPUS = ["Problem: 12 + 7\nAnswer: Let's think step by step. 12 + 7 = 19"]
+
+
+@lru_cache
+def tiny_tokenizer_json(think=True):
+    """The text of a `tokenizer.json` with a few merges on Qwen's plan."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.normalizer = normalizers.NFC()
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(QWEN_SPLIT), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=290,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(CORPUS * 2, trainer)
+    tokenizer.add_special_tokens(CONTROL_TOKENS)
+    if think:
+        tokenizer.add_tokens(
+            [AddedToken(t, normalized=False) for t in THINK_TOKENS]
+        )
+    return tokenizer.to_str()
+
+
+def write_tokenizer(folder, *, config=None, generation_config=None, **options):
+    """Write tokenizer files; a configuration that is None is left out."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = tiny_tokenizer_json(**options)
+    (folder / "tokenizer.json").write_text(text, encoding="utf-8")
+    configs = {
+        "tokenizer_config": config,
+        "generation_config": generation_config,
+    }
+    for name, content in configs.items():
+        if content is not None:
+            (folder / f"{name}.json").write_text(json.dumps(content))
+    return folder
