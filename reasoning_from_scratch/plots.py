@@ -1,0 +1,164 @@
+"""Pictures in one style: accuracy bars and curves.
+
+Each function draws, saves where asked, and returns the figure with its
+`alt_text` set, so that no picture goes without words. Works without a screen;
+matplotlib is imported on first use (it comes with the `book` extra).
+"""
+
+import contextlib
+from pathlib import Path
+
+# Okabe and Ito's colours, told apart by colour-blind readers too
+COLORS = (
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#D55E00",
+    "#CC79A7",
+    "#56B4E9",
+    "#8C6D31",
+    "#666666",
+)
+INK = "#333333"
+STYLE = {
+    "axes.edgecolor": INK,
+    "axes.grid": True,
+    "axes.labelcolor": INK,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 12,
+    "figure.constrained_layout.use": True,
+    "figure.dpi": 110,
+    "font.size": 10,
+    "grid.alpha": 0.25,
+    "legend.frameon": False,
+    "lines.linewidth": 1.8,
+    "savefig.dpi": 150,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+}
+
+
+@contextlib.contextmanager
+def figure_style():
+    """Draw in the house style inside the block; yields `matplotlib.pyplot`.
+
+    Raises:
+        ImportError: matplotlib is missing; the message tells how to get it.
+    """
+    try:
+        from cycler import cycler
+        from matplotlib import pyplot
+    except ImportError as error:
+        raise ImportError(
+            "pictures need matplotlib: "
+            'pip install "reasoning_from_scratch[book]"'
+        ) from error
+    style = {**STYLE, "axes.prop_cycle": cycler(color=COLORS)}
+    with pyplot.rc_context(style):
+        yield pyplot
+
+
+def plot_accuracy_bars(rows, path=None, *, title="", reference=()):
+    """Draw one bar a method with its interval and the tokens it spent.
+
+    Args:
+        rows: dicts with name, accuracy, low, high (all in [0, 1]) and
+            mean_tokens, top bar first.
+        path: also save the picture there.
+        title: what was measured on what.
+        reference: rows of the same kind; each draws a white mark on the
+            bar of its name, to compare with.
+    """
+    rows = list(rows)
+    with figure_style() as pyplot:
+        figure, axes = pyplot.subplots(figsize=(7.5, 1.1 + 0.45 * len(rows)))
+        for place, row in enumerate(rows):
+            _draw_bar(axes, place, row)
+        places = {row["name"]: place for place, row in enumerate(rows)}
+        marks = [row for row in reference if row["name"] in places]
+        if marks:
+            axes.plot(
+                [100 * row["accuracy"] for row in marks],
+                [places[row["name"]] for row in marks],
+                "D",
+                color=INK,
+                markerfacecolor="white",
+                label="the chapter's full run",
+            )
+            axes.legend(loc="lower right", bbox_to_anchor=(1, 1))
+        axes.set_yticks(range(len(rows)), [row["name"] for row in rows])
+        axes.invert_yaxis()
+        axes.grid(axis="y", visible=False)
+        axes.set(xlim=(0, 125), xlabel="accuracy, % (95 % interval)")
+        axes.set_xticks(range(0, 101, 20))  # the rest is for the labels
+        axes.set_title(title)
+        return _finish(figure, pyplot, path, describe_bars(rows, title))
+
+
+def describe_bars(rows, title="") -> str:
+    """Tell in words what `plot_accuracy_bars` shows: its alt text."""
+    bars = "; ".join(
+        f"{row['name']} {100 * row['accuracy']:.1f} % "
+        f"({100 * row['low']:.1f} to {100 * row['high']:.1f}), "
+        f"{row['mean_tokens']:.0f} tokens"
+        for row in rows
+    )
+    return f"Bar chart. {title}: {bars}." if title else f"Bar chart: {bars}."
+
+
+def plot_curves(
+    curves, path=None, *, xlabel, ylabel, title="", log_x=False, alt_text=""
+):
+    """Draw curves over each other, with bands where they have intervals.
+
+    Args:
+        curves: name -> (x, y) or (x, y, low, high), equally long sequences.
+        path: also save the picture there.
+        alt_text: what to see in it; empty says which curves there are.
+    """
+    with figure_style() as pyplot:
+        figure, axes = pyplot.subplots(figsize=(7, 4))
+        for name, (x, y, *band) in curves.items():
+            marker = "o" if len(x) <= 30 else None
+            (line,) = axes.plot(x, y, marker=marker, markersize=4, label=name)
+            if band:
+                color = line.get_color()
+                axes.fill_between(x, *band, color=color, alpha=0.15, lw=0)
+        if log_x:
+            axes.set_xscale("log")
+        if len(curves) > 1:
+            axes.legend()
+        axes.set(xlabel=xlabel, ylabel=ylabel)
+        axes.set_title(title)
+        names = ", ".join(curves)
+        alt_text = alt_text or f"{ylabel} against {xlabel}: {names}."
+        return _finish(figure, pyplot, path, alt_text)
+
+
+def _draw_bar(axes, place: int, row) -> None:
+    accuracy, low, high = (
+        100 * row[key] for key in ("accuracy", "low", "high")
+    )
+    whiskers = [[accuracy - low], [high - accuracy]]
+    color = COLORS[place % len(COLORS)]
+    axes.barh(place, accuracy, height=0.62, color=color)
+    axes.errorbar(accuracy, place, xerr=whiskers, color=INK, capsize=3)
+    label = f"{accuracy:.1f} %, {row['mean_tokens']:.0f} tokens"
+    axes.text(high + 1.5, place, label, va="center")
+
+
+def _finish(figure, pyplot, path, alt_text: str):
+    """Save and detach the figure, so that a notebook shows it once."""
+    figure.alt_text = alt_text
+    if path is not None:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        metadata = {"Description": alt_text.encode("ascii", "replace")}
+        if Path(path).suffix.lower() == ".png":
+            figure.savefig(path, metadata=metadata)
+        else:
+            figure.savefig(path)
+    pyplot.close(figure)
+    return figure
