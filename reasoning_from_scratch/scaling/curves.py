@@ -1,0 +1,210 @@
+"""Accuracy for every number of samples, from one pool drawn once.
+
+A vote among the first 4 of 16 samples is one of 1,820 possible votes among
+4 of them. Averaging over all subsets (exactly, by counting) or over seeded
+random ones keeps the estimate unbiased and steadies it at no cost in tokens.
+
+Source: Chen et al. 2021 (arXiv 2107.03374), section 2.1, for the counting.
+"""
+
+import random
+from collections import Counter
+from dataclasses import dataclass
+from itertools import groupby
+from math import comb
+from statistics import NormalDist, fmean
+
+from reasoning_from_scratch.evaluation.statistics import (
+    majority_at_k,
+    mean_and_error,
+    pass_at_k,
+)
+from reasoning_from_scratch.scaling.votes import (
+    group_answers,
+    same_answer,
+    samples_needed,
+)
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The samples of one problem, graded.
+
+    groups: which answers are equal, None where there is no answer.
+    is_right: per sample, whether its answer equals the reference.
+    """
+
+    samples: list
+    groups: list
+    is_right: list
+    problem: object
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """Accuracy in [0, 1] with its 95 % interval, at a cost in tokens."""
+
+    num_samples: int
+    accuracy: float
+    low: float
+    high: float
+    mean_tokens: float  # generated per problem
+    scores: list  # expected score of each problem, for paired comparisons
+
+
+def grade_pools(problems, pools):
+    """Group and grade each problem's samples once for all curves."""
+    graded = []
+    for problem, samples in zip(problems, pools, strict=True):
+        answers = [sample.answer for sample in samples]
+        is_right = [
+            answer is not None and same_answer(answer, problem.answer)
+            for answer in answers
+        ]
+        groups = group_answers(answers)
+        graded.append(Pool(samples, groups, is_right, problem))
+    return graded
+
+
+def vote_curve(pools, sizes):
+    """Accuracy of a plain vote, averaged over all subsets exactly."""
+
+    def score(pool, size):
+        counts = Counter(pool.groups)
+        num_unparsed = counts.pop(None, 0)
+        is_right = [
+            pool.is_right[pool.groups.index(group)] for group in counts
+        ]
+        votes = list(counts.values())
+        return majority_at_k(votes, is_right, size, num_unparsed)
+
+    return _exact_curve(pools, sizes, score)
+
+
+def pass_curve(pools, sizes):
+    """Share of problems with a right sample among them: the ceiling."""
+
+    def score(pool, size):
+        return pass_at_k(len(pool.is_right), sum(pool.is_right), size)
+
+    return _exact_curve(pools, sizes, score)
+
+
+def best_of_n_curve(pools, sizes, scorer):
+    """Accuracy of the best-scored sample, averaged over all subsets."""
+
+    def score(pool, size):
+        scores = [scorer(sample, pool.problem) for sample in pool.samples]
+        return expected_best(scores, pool.is_right, size)
+
+    return _exact_curve(pools, sizes, score)
+
+
+def expected_best(scores, values, size):
+    """Mean value of the best-scored sample over all subsets of this size.
+
+    Ranked from the best, sample r (from 0) is the best of a subset when the
+    others come from the N - 1 - r behind it: C(N - 1 - r, size - 1) of the
+    C(N, size) subsets. Samples with equal scores share their ranks.
+
+    Args:
+        scores: one per sample, higher is better.
+        values: what each sample is worth, for example 1 when right.
+        size: samples in a subset, 1 to len(scores).
+
+    >>> expected_best([0.9, 0.1, 0.5], [1, 0, 0], size=2)  # in 2 of 3 pairs
+    0.6666666666666666
+    """
+    pairs = zip(scores, values, strict=True)
+    ranked = sorted(pairs, key=lambda pair: -pair[0])
+    total, rank = 0.0, 0
+    for _, tied in groupby(ranked, key=lambda pair: pair[0]):
+        tied_values = [value for _, value in tied]
+        ways = 0
+        for _ in tied_values:
+            ways += comb(len(ranked) - 1 - rank, size - 1)
+            rank += 1
+        total += ways * fmean(tied_values)
+    return total / comb(len(ranked), size)
+
+
+def sampled_curve(
+    pools, sizes, choose, *, stop_rule=None, num_orders=16, seed=0
+):
+    """Accuracy of any way of choosing, over seeded random subsets.
+
+    Args:
+        pools: from `grade_pools`.
+        sizes: numbers of samples.
+        choose: callable (samples, problem) -> position of the answer.
+        stop_rule: as for `samples_needed`; the samples behind the stop are
+            neither seen nor paid for. None draws them all.
+        num_orders: random orders per problem; the first `size` samples of
+            each are one subset.
+        seed: of the orders.
+
+    Returns:
+        One CurvePoint per size.
+    """
+    dice = random.Random(seed)
+    orders = [
+        [dice.sample(range(len(pool.samples)), max(sizes)) for pool in pools]
+        for _ in range(num_orders)
+    ]
+    points = []
+    for size in sizes:
+        trials = [
+            [
+                _run_once(pool, order[:size], choose, stop_rule)
+                for order in pool_orders
+            ]
+            for pool, *pool_orders in zip(pools, *orders, strict=True)
+        ]
+        scores = [fmean(score for score, _ in trial) for trial in trials]
+        tokens = fmean(fmean(cost for _, cost in trial) for trial in trials)
+        points.append(_point(size, scores, tokens))
+    return points
+
+
+def _run_once(pool, order, choose, stop_rule):
+    """One subset in one order -> (is it answered right, tokens spent)."""
+    if stop_rule is not None:
+        groups = _renumber([pool.groups[i] for i in order])
+        order = order[: samples_needed(groups, stop_rule)]
+    samples = [pool.samples[i] for i in order]
+    chosen = order[choose(samples, pool.problem)]
+    return pool.is_right[chosen], sum(s.num_tokens for s in samples)
+
+
+def _renumber(groups):
+    """Number groups by their first appearance, as `group_answers` does."""
+    numbers = {}
+    return [
+        None if group is None else numbers.setdefault(group, len(numbers))
+        for group in groups
+    ]
+
+
+def _exact_curve(pools, sizes, score):
+    """One point per size from the expected score of each problem."""
+    tokens = fmean(
+        fmean(sample.num_tokens for sample in pool.samples) for pool in pools
+    )
+    return [
+        _point(size, [score(pool, size) for pool in pools], size * tokens)
+        for size in sizes
+    ]
+
+
+def _point(size, scores, mean_tokens):
+    """The mean of the problems' scores, with its interval."""
+    accuracy, error = mean_and_error(scores)
+    margin = NormalDist().inv_cdf(0.975) * error
+    return CurvePoint(
+        num_samples=size,
+        accuracy=accuracy,
+        low=max(0.0, accuracy - margin),
+        high=min(1.0, accuracy + margin),
+        mean_tokens=mean_tokens,
+        scores=scores,
+    )

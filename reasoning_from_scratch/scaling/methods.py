@@ -1,0 +1,146 @@
+"""The table of methods: one callable of one shape per name.
+
+Each is called as
+
+    method(model, tokenizer, problems, prompts, *, num_samples=None,
+           sampling=None, max_new_tokens=…, seed=…, batch_size=…, progress=…)
+
+and returns one MethodOutput per problem. What is left out takes the method's
+own default, so that a name alone says what was run. A row differs from its
+neighbours in arguments, never in a copy of the code.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from reasoning_from_scratch import llm
+from reasoning_from_scratch.scaling.best_of_n import (
+    answer_logprob_score,
+    best_of_n,
+    heuristic_score,
+    mean_logprob_score,
+    oracle_score,
+    self_certainty_score,
+)
+from reasoning_from_scratch.scaling.budget import budget_forcing
+from reasoning_from_scratch.scaling.confidence import (
+    confidence_vote,
+    probability_weight,
+)
+from reasoning_from_scratch.scaling.samples import draw_samples, make_output
+from reasoning_from_scratch.scaling.self_consistency import self_consistency
+from reasoning_from_scratch.scaling.self_refinement import self_refine
+from reasoning_from_scratch.scaling.votes import (
+    is_decided,
+    is_likely_decided,
+)
+
+TEMPERATURE = 0.7  # of everything that compares several samples
+NUM_SAMPLES = 16
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to answer problems, with its defaults."""
+
+    run: Callable
+    summary: str
+    temperature: float = TEMPERATURE
+    num_samples: int = NUM_SAMPLES
+
+    def __call__(
+        self,
+        model,
+        tokenizer,
+        problems,
+        prompts,
+        *,
+        num_samples=None,
+        sampling=None,
+        **decoding,
+    ):
+        if sampling is None:
+            sampling = llm.SamplingConfig(temperature=self.temperature)
+        return self.run(
+            model,
+            tokenizer,
+            problems,
+            prompts,
+            num_samples=num_samples or self.num_samples,
+            sampling=sampling,
+            **decoding,
+        )
+
+
+def take_first(model, tokenizer, problems, prompts, **decoding):
+    """Answer each problem with the first sample drawn for it."""
+    pools = draw_samples(model, tokenizer, problems, prompts, **decoding)
+    return [make_output(samples, 0) for samples in pools]
+
+
+METHODS: dict[str, Method] = {
+    "greedy": Method(
+        take_first, "the likeliest token each time", 0.0, num_samples=1
+    ),
+    "sample": Method(take_first, "one sample", num_samples=1),
+    "self-consistency": Method(
+        partial(self_consistency, statistics=True), "majority vote"
+    ),
+    "self-consistency-exact-stop": Method(
+        partial(self_consistency, stop_rule=is_decided),
+        "majority vote, stopped once it is decided",
+    ),
+    "self-consistency-likely-stop": Method(
+        partial(self_consistency, stop_rule=is_likely_decided),
+        "majority vote, stopped once the leader is 95 % sure to stay",
+    ),
+    "weighted-vote": Method(
+        partial(self_consistency, weigh=probability_weight),
+        "votes weighed by mean token probability",
+    ),
+    "confidence-vote": Method(
+        confidence_vote, "the more confident half votes, by confidence"
+    ),
+    "best-of-n": Method(
+        partial(best_of_n, scorer=mean_logprob_score),
+        "the sample of highest mean log-probability",
+    ),
+    "best-of-n-answer": Method(
+        partial(best_of_n, scorer=answer_logprob_score),
+        "the sample whose answer has the highest log-probability",
+    ),
+    "best-of-n-certainty": Method(
+        partial(best_of_n, scorer=self_certainty_score, statistics=True),
+        "the sample of highest self-certainty",
+    ),
+    "best-of-n-format": Method(
+        partial(best_of_n, scorer=heuristic_score),
+        "the sample that looks most like a solution",
+    ),
+    "oracle": Method(
+        partial(best_of_n, scorer=oracle_score),
+        "a right sample if there is one: the ceiling, pass@n",
+    ),
+    "self-refine": Method(
+        self_refine, "draft, critique, revise", 0.0, num_samples=3
+    ),
+    "self-refine-scored": Method(
+        partial(self_refine, scorer=mean_logprob_score),
+        "the same, less likely revisions refused",
+        0.0,
+        num_samples=3,
+    ),
+    "budget-cap": Method(
+        partial(budget_forcing, max_thinking_tokens=32),
+        "thinking ended after 32 tokens",
+        0.0,
+        num_samples=1,
+    ),
+    "budget-extend": Method(
+        partial(budget_forcing, num_extensions=1),
+        'one "Wait" written where thinking would end',
+        0.0,
+        num_samples=1,
+    ),
+}

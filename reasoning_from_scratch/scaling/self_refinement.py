@@ -1,0 +1,172 @@
+"""Self-refinement: draft, critique, revise, until the answer is stable.
+
+The model reads its own draft, writes what is wrong with it and tries again. A
+scorer may refuse a revision that it likes less than what it has. Without
+outside feedback a model often talks itself out of right answers, so count
+what it fixed and what it broke before believing a gain.
+
+Sources: Madaan et al. 2023 (arXiv 2303.17651); for the caution, Huang et al.
+2023 (arXiv 2310.01798).
+"""
+
+from dataclasses import asdict, dataclass
+from typing import NamedTuple
+
+from reasoning_from_scratch.evaluation.evaluate import MethodOutput
+from reasoning_from_scratch.evaluation.statistics import mcnemar_p_value
+from reasoning_from_scratch.evaluation.verifier import verify
+from reasoning_from_scratch.scaling.samples import Sample, draw_samples
+from reasoning_from_scratch.scaling.votes import same_answer
+
+
+@dataclass(frozen=True)
+class Requests:
+    """What is written after a draft, and after its critique."""
+
+    critique: str
+    revision: str
+
+
+PLAIN_REQUESTS = Requests(
+    critique="\nCheck:",
+    revision="\nAnswer: Let's think step by step.",
+)
+CHAT_REQUESTS = Requests(
+    critique=(
+        "<|im_end|>\n<|im_start|>user\nCheck your solution step by step and "
+        "name the first mistake, if there is one.<|im_end|>\n"
+        "<|im_start|>assistant\n"
+    ),
+    revision=(
+        "<|im_end|>\n<|im_start|>user\nNow solve the problem again and put "
+        "the final answer in \\boxed{}.<|im_end|>\n<|im_start|>assistant\n"
+    ),
+)
+
+
+def self_refine(
+    model,
+    tokenizer,
+    problems,
+    prompts,
+    *,
+    num_samples=3,
+    scorer=None,
+    **decoding,
+):
+    """Answer each problem with a draft that the model itself revises.
+
+    A problem leaves once a revision repeats the answer, or is refused.
+
+    Args:
+        problems, prompts: as for `draw_samples`.
+        num_samples: most solutions per problem, the draft included.
+        scorer: callable (sample, problem) -> float; a revision that does not
+            score higher is refused. None takes every revision that has an
+            answer.
+        decoding: passed on to `draw_samples`.
+
+    Returns:
+        One MethodOutput per problem. Each of its samples says which "role"
+        it had: draft, critique or revision.
+    """
+
+    def write(active, role, first_sample):
+        drawn = draw_samples(
+            model,
+            tokenizer,
+            [problems[index] for index in active],
+            [texts[index] for index in active],
+            num_samples=1,
+            first_sample=first_sample,
+            **decoding,
+        )
+        for index, (sample,) in zip(active, drawn, strict=True):
+            texts[index] += sample.text
+            histories[index].append((role, sample))
+
+    texts = list(prompts)  # everything a problem's model has read so far
+    histories = [[] for _ in problems]
+    active = list(range(len(problems)))
+    write(active, "draft", 0)
+    current = [history[0][1] for history in histories]
+    for attempt in range(1, num_samples):
+        for index in active:
+            texts[index] += _requests(prompts[index]).critique
+        write(active, "critique", 2 * attempt - 1)
+        for index in active:
+            texts[index] += _requests(prompts[index]).revision
+        write(active, "revision", 2 * attempt)
+        changed = []
+        for index in active:
+            _, revision = histories[index][-1]
+            if accepts(current[index], revision, problems[index], scorer):
+                if not is_stable(current[index], revision):
+                    changed.append(index)
+                current[index] = revision
+        active = changed
+        if not active:
+            break
+    return [
+        _to_output(chosen, history)
+        for chosen, history in zip(current, histories, strict=True)
+    ]
+
+
+def accepts(current, revision, problem=None, scorer=None):
+    """Tell whether a revision may replace what there is.
+
+    Args:
+        current, revision: Samples; one without an answer is never better.
+        scorer: callable (sample, problem) -> float; None accepts.
+    """
+    if revision.answer is None or scorer is None:
+        return revision.answer is not None
+    return scorer(revision, problem) > scorer(current, problem)
+
+
+def is_stable(current: Sample, revision: Sample) -> bool:
+    """Tell whether two attempts came to the same answer."""
+    if current.answer is None or revision.answer is None:
+        return False
+    return same_answer(current.answer, revision.answer)
+
+
+class Changes(NamedTuple):
+    """What refining did to the drafts."""
+
+    num_fixed: int  # wrong before, right after
+    num_broken: int  # right before, wrong after
+    p_value: float  # sign test: would a fair coin be as lopsided?
+
+
+def count_changes(outputs, problems):
+    """Compare each problem's draft with its final response.
+
+    Args:
+        outputs: MethodOutputs of `self_refine`.
+        problems: the same problems, in the same order.
+    """
+    num_fixed = num_broken = 0
+    for output, problem in zip(outputs, problems, strict=True):
+        before = verify(output.samples[0]["text"], problem.answer)
+        after = verify(output.response, problem.answer)
+        num_fixed += after and not before
+        num_broken += before and not after
+    p_value = mcnemar_p_value(num_fixed, num_broken)
+    return Changes(num_fixed, num_broken, p_value)
+
+
+def _requests(prompt):
+    """Requests in the form of the prompt: a chat's turns or plain text."""
+    return CHAT_REQUESTS if "<|im_start|>" in prompt else PLAIN_REQUESTS
+
+
+def _to_output(chosen, history):
+    """The MethodOutput of one problem's attempts."""
+    return MethodOutput(
+        response=chosen.text,
+        num_tokens=sum(sample.num_tokens for _, sample in history),
+        stop_reason=chosen.stop_reason,
+        samples=[{"role": role, **asdict(sample)} for role, sample in history],
+    )

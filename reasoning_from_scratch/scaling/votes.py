@@ -1,0 +1,163 @@
+r"""Counting votes: which answer do most of the samples agree on?
+
+Answers vote by *value*: `1/2`, `0.5` and `\frac12` are one candidate. A
+sample without an answer is drawn and paid for but votes for nobody. Ties go to
+the candidate seen first. Two rules say when drawing more samples is a waste:
+one is certain, the other only likely. Nothing here needs a model.
+
+Source: Wang et al. 2022 (arXiv 2203.11171); the likely rule is Adaptive
+Consistency, Aggarwal et al. 2023 (arXiv 2305.11860).
+"""
+
+import re
+from fractions import Fraction
+from functools import lru_cache
+from math import comb
+
+from reasoning_from_scratch.evaluation.verifier import answers_equal
+
+PLAIN_NUMBER = re.compile(r"-?\d{1,18}(\.\d{1,18}|/[1-9]\d{0,17})?", re.ASCII)
+
+
+@lru_cache(maxsize=100_000)
+def same_answer(first, second):
+    """Compare two answers by value; plain numbers skip the verifier."""
+    if first == second:
+        return True
+    if PLAIN_NUMBER.fullmatch(first) and PLAIN_NUMBER.fullmatch(second):
+        return Fraction(first) == Fraction(second)
+    return answers_equal(first, second)
+
+
+def group_answers(answers):
+    r"""Number the answers in order of appearance; equal ones share a number.
+
+    Args:
+        answers: one string per sample, None where no answer was found.
+
+    Returns:
+        One group number per sample, None where there was no answer.
+
+    >>> group_answers(["1/2", "3", None, "0.5"])
+    [0, 1, None, 0]
+    """
+    representatives, groups = [], []
+    for answer in answers:
+        same = (
+            group
+            for group, seen in enumerate(representatives)
+            if same_answer(answer, seen)
+        )
+        group = None if answer is None else next(same, len(representatives))
+        if group == len(representatives):
+            representatives.append(answer)
+        groups.append(group)
+    return groups
+
+
+def count_votes(groups, weights=None):
+    """Add up the votes of each group, in the order the groups were seen.
+
+    Args:
+        groups: one group number per sample, None for no vote.
+        weights: one number per sample; None gives every sample one vote.
+
+    Returns:
+        dict from group number to its votes; empty when nobody voted.
+
+    >>> count_votes([0, 1, None, 0])
+    {0: 2, 1: 1}
+    """
+    votes = {}
+    for sample, group in enumerate(groups):
+        if group is not None:
+            weight = 1 if weights is None else weights[sample]
+            votes[group] = votes.get(group, 0) + weight
+    return votes
+
+
+def majority_vote(groups, weights=None):
+    """Return the group with the most votes; a tie goes to the one seen first.
+
+    Args:
+        groups: one group number per sample, None for no vote.
+        weights: one number per sample; None gives every sample one vote.
+
+    Returns:
+        The winning group, or None when nobody voted.
+
+    >>> majority_vote([0, 1, 1, 0])
+    0
+    """
+    votes = count_votes(groups, weights)
+    return max(votes, key=votes.get, default=None)
+
+
+def is_decided(groups, num_samples):
+    """Tell whether the samples still to come cannot change the winner.
+
+    Args:
+        groups: the votes drawn so far.
+        num_samples: how many will have been drawn at the end.
+
+    Returns:
+        True when every rival, seen or not, must lose even if it gets all
+        the remaining votes; the answer is then exactly that of a full vote.
+
+    >>> is_decided([0, 0, 1], num_samples=4), is_decided([0, 0], num_samples=4)
+    (True, True)
+    """
+    votes = count_votes(groups)
+    remaining = num_samples - len(groups)
+    winner = majority_vote(groups)
+    if winner is None or remaining > votes[winner]:
+        return remaining == 0
+    for rival, rival_votes in votes.items():
+        best_case = rival_votes + remaining
+        # A tie goes to the group seen first, so an older rival needs less.
+        needed = votes[winner] + (0 if rival < winner else 1)
+        if rival != winner and best_case >= needed:
+            return False
+    return True
+
+
+def leader_probability(groups):
+    """Return the chance that the leader would beat the runner-up for good.
+
+    With a votes for the leader, b for the runner-up and a flat prior, the
+    leader's share among the two is Beta(a + 1, b + 1). The chance that it is
+    above one half is a binomial sum: P(Binomial(a + b + 1, 1/2) <= a).
+
+    >>> leader_probability([0, 0, 0, 0])
+    0.96875
+    """
+    votes = sorted(count_votes(groups).values(), reverse=True) + [0, 0]
+    leader, runner_up = votes[:2]
+    total = leader + runner_up + 1
+    favourable = sum(comb(total, k) for k in range(leader + 1))
+    return favourable / 2**total
+
+
+def is_likely_decided(groups, num_samples, threshold=0.95):
+    """Tell whether the vote is decided for certain or at this probability.
+
+    Args:
+        groups: the votes drawn so far.
+        num_samples: how many will have been drawn at the end.
+        threshold: stop once `leader_probability` reaches it.
+    """
+    likely = leader_probability(groups) >= threshold
+    return likely or is_decided(groups, num_samples)
+
+
+def samples_needed(groups, stop_rule):
+    """Count the samples a rule would have drawn, one by one, of a full vote.
+
+    Args:
+        groups: the votes of all samples, in the order they were drawn.
+        stop_rule: `is_decided`, `is_likely_decided` or the like.
+    """
+    for drawn in range(1, len(groups)):
+        if stop_rule(groups[:drawn], len(groups)):
+            return drawn
+    return len(groups)

@@ -1,0 +1,126 @@
+"""Votes: equivalence, ties, weights, and when to stop drawing."""
+
+import itertools
+import random
+
+import pytest
+
+from reasoning_from_scratch.scaling.votes import (
+    count_votes,
+    group_answers,
+    is_decided,
+    is_likely_decided,
+    leader_probability,
+    majority_vote,
+    samples_needed,
+)
+
+
+def test_three_ways_to_write_one_half_are_one_vote():
+    answers = ["1/2", "2", "0.5", r"\frac12", r"\frac{1}{2}"]
+    assert group_answers(answers) == [0, 1, 0, 0, 0]
+
+
+def test_equal_values_beat_a_more_frequent_string():
+    # By string 3 leads with two votes; by value one half has three.
+    groups = group_answers(["3", "3", "1/2", "0.5", r"\frac12"])
+    assert majority_vote(groups) == 1
+
+
+def test_plain_numbers_are_compared_exactly():
+    assert group_answers(["0.3333", "1/3", "2/6", "-0.0", "0"]) == [
+        0,
+        1,
+        1,
+        2,
+        2,
+    ]
+
+
+def test_a_fraction_with_denominator_zero_does_not_raise():
+    assert group_answers(["1/0", "1"])[1] == 1
+
+
+def test_answers_that_are_no_numbers_are_grouped_by_the_verifier():
+    assert group_answers(["(1, 2)", "(1,2)", "x=5", "5"]) == [0, 0, 1, 1]
+
+
+def test_a_missing_answer_votes_for_nobody():
+    assert group_answers([None, "1", None]) == [None, 0, None]
+    assert count_votes([None, 0, None]) == {0: 1}
+
+
+def test_a_tie_goes_to_the_answer_seen_first():
+    assert majority_vote([0, 1, 1, 0]) == 0
+
+
+def test_the_vote_of_no_answers_has_no_winner():
+    assert majority_vote([None, None]) is None
+
+
+def test_weights_can_overturn_the_majority():
+    # Votes 2 to 1, weights 0.2 + 0.2 against 0.5.
+    assert majority_vote([0, 0, 1]) == 0
+    assert majority_vote([0, 0, 1], weights=[0.2, 0.2, 0.5]) == 1
+
+
+@pytest.mark.parametrize(
+    "groups, num_samples, expected",
+    [
+        ([0, 0], 4, True),  # 2 to 0: two more votes tie, and 0 was first
+        ([0, 0], 5, False),  # three more votes overtake
+        ([0, 1, 1, 1], 5, True),  # 3 to 1, one left
+        ([0, 1, 1], 4, False),  # one more vote ties, and 0 was first
+        ([None, None, 0], 4, True),  # one left: at most a tie
+        ([None, None], 4, False),
+        ([None, None], 2, True),  # nothing left to draw
+    ],
+)
+def test_the_exact_rule_by_hand(groups, num_samples, expected):
+    assert is_decided(groups, num_samples) is expected
+
+
+def test_the_exact_rule_stops_exactly_when_no_continuation_matters():
+    # Brute force: every continuation over the seen groups and two new ones.
+    candidates = [None, "a", "b", "c", "d"]
+    for drawn in itertools.product(candidates[:3], repeat=3):
+        for remaining in (0, 1, 2):
+            winners = {
+                majority_vote(group_answers(drawn + rest))
+                for rest in itertools.product(candidates, repeat=remaining)
+            }
+            decided = is_decided(group_answers(drawn), 3 + remaining)
+            assert decided is (len(winners) == 1)
+
+
+def test_early_stop_by_the_exact_rule_never_changes_the_answer():
+    dice = random.Random(0)
+    for _ in range(300):
+        answers = [dice.choice(["1", "2", "3", None]) for _ in range(9)]
+        groups = group_answers(answers)
+        drawn = samples_needed(groups, is_decided)
+        assert majority_vote(groups[:drawn]) == majority_vote(groups)
+
+
+def test_leader_probability_by_hand():
+    # 3 votes to 1: P(Binomial(5, 1/2) <= 3) = 26/32.
+    assert leader_probability([0, 0, 1, 0]) == 26 / 32
+    # No votes: nothing is known of either candidate.
+    assert leader_probability([]) == 0.5
+
+
+def test_unparsed_samples_do_not_make_the_leader_more_likely():
+    assert leader_probability([0, None, None]) == leader_probability([0])
+
+
+def test_the_likely_rule_stops_no_later_than_the_exact_one():
+    dice = random.Random(1)
+    for _ in range(200):
+        groups = group_answers([dice.choice("1123") for _ in range(16)])
+        likely = samples_needed(groups, is_likely_decided)
+        assert likely <= samples_needed(groups, is_decided)
+
+
+def test_four_equal_answers_are_enough_at_95_percent():
+    # 1 - 1/2^5 = 0.969 after four equal votes, 0.9375 after three.
+    assert samples_needed([0] * 16, is_likely_decided) == 4
