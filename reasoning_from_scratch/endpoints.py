@@ -1,0 +1,316 @@
+"""A client for chat endpoints that speak OpenAI's protocol.
+
+vLLM, Ollama, llama.cpp and most paid services do. Long jobs meet every kind
+of trouble: too many requests, servers that fail, stall, hang up or answer
+with no JSON. Those are tried again, later each time; what cannot be mended
+becomes an `EndpointError` for that one request. Streaming answers and tool
+calls are out of scope.
+
+The key comes from an environment variable, is read when a request is sent,
+and is kept out of every representation, message and answer.
+"""
+
+import email.utils
+import json
+import os
+import random
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import httpx
+
+RETRIED_STATUSES = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
+MAX_BODY_BYTES = 32 * 2**20
+# what reading JSON of another form than expected may raise
+UNREADABLE = (ValueError, TypeError, LookupError, AttributeError)
+
+
+@dataclass(frozen=True)
+class EndpointSettings:
+    """Where to ask, how patiently, and how much may be spent."""
+
+    base_url: str  # such as http://localhost:8000/v1
+    model: str
+    key_variable: str = "OPENAI_API_KEY"  # environment variable; may be unset
+    timeout: float = 300.0  # seconds for one answer
+    max_retries: int = 5
+    first_delay: float = 1.0  # seconds; doubles with every retry
+    max_delay: float = 120.0  # seconds; a longer Retry-After gives up
+    max_concurrent: int = 8  # requests under way at once
+    requests_per_minute: float | None = None
+    max_requests: int | None = None  # attempts, retries included
+    max_tokens: int | None = None  # of prompts and answers together
+
+    def __post_init__(self):
+        parts = urlsplit(self.base_url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(
+                f"base_url must begin with http:// or https://, got "
+                f"{self.base_url[:60]!r}"
+            )
+        if parts.username or parts.password or parts.query:
+            raise ValueError(
+                "base_url must not hold a user, password or query; put the "
+                f"key into the environment variable {self.key_variable}"
+            )
+
+
+@dataclass(frozen=True)
+class Completion:
+    """One answer of the endpoint."""
+
+    text: str
+    thinking: str  # what a reasoning model sent apart from its answer
+    finish_reason: str  # "stop", "length", …
+    num_prompt_tokens: int
+    num_new_tokens: int
+
+
+class EndpointError(Exception):
+    """A request that stays unanswered; the message says why."""
+
+
+class BudgetSpent(EndpointError):
+    """The request was not sent: the allowance is used up."""
+
+
+class _Passing(Exception):
+    """Trouble that may pass; `wait` is what the server asked for."""
+
+    def __init__(self, message: str, wait: float = 0.0):
+        super().__init__(message)
+        self.wait = wait
+
+
+class EndpointClient:
+    """Sends chat requests, alone or many at once.
+
+    Args:
+        settings: an EndpointSettings.
+        seed: seeds the jitter of the waiting times.
+
+    Attributes:
+        num_requests: attempts sent so far.
+        num_tokens: tokens paid for so far.
+    """
+
+    def __init__(self, settings: EndpointSettings, *, seed: int | None = None):
+        self.settings = settings
+        self.num_requests = 0
+        self.num_tokens = 0
+        self._lock = threading.Lock()
+        self._next_start = 0.0  # on the monotonic clock, for the rate limit
+        self._closed = threading.Event()
+        self._random = random.Random(seed)
+        limits = httpx.Limits(max_connections=settings.max_concurrent)
+        self._http = httpx.Client(timeout=settings.timeout, limits=limits)
+        self._url = settings.base_url.rstrip("/") + "/chat/completions"
+
+    def __repr__(self):
+        return f"EndpointClient({self.settings!r})"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.close()
+
+    def close(self):
+        """Wake whoever waits for a retry, and hang up."""
+        self._closed.set()
+        self._http.close()
+
+    def complete(self, messages: list[dict], **options) -> Completion:
+        """Ask for one answer; try again when the trouble may pass.
+
+        Args:
+            messages: dicts with "role" and "content".
+            options: sent along, such as temperature or max_tokens.
+
+        Raises:
+            BudgetSpent: max_requests or max_tokens is reached. Requests
+                already under way then may still overshoot max_tokens.
+            EndpointError: refused, or still failing after all retries.
+        """
+        body = {"model": self.settings.model, "messages": messages, **options}
+        for attempt in range(self.settings.max_retries + 1):
+            self._take_turn()
+            try:
+                return self._read_completion(self._post(body))
+            except _Passing as trouble:
+                last = trouble
+            if last.wait > self.settings.max_delay:
+                raise EndpointError(
+                    f"{last}; the server asks to wait {last.wait:.0f} s, "
+                    f"longer than max_delay ({self.settings.max_delay:.0f} s)"
+                )
+            if attempt < self.settings.max_retries:
+                self._sleep(max(last.wait, self._backoff(attempt)))
+        raise EndpointError(f"{last} (gave up after {attempt + 1} attempts)")
+
+    def complete_many(
+        self, requests: Iterable[tuple[str, list[dict]]], **options
+    ) -> Iterator[tuple[str, Completion | EndpointError]]:
+        """Ask for many answers at once and yield them as they come in.
+
+        Args:
+            requests: pairs of an id and messages, taken as they are needed.
+
+        Yields:
+            (id, Completion), or (id, EndpointError) for a request that
+            failed; every pair comes back exactly once.
+        """
+
+        def ask(messages):
+            try:
+                return self.complete(messages, **options)
+            except EndpointError as error:
+                return error
+
+        pool = ThreadPoolExecutor(self.settings.max_concurrent)
+        pending = {}
+        try:
+            for request_id, messages in requests:
+                pending[pool.submit(ask, messages)] = request_id
+                if len(pending) >= self.settings.max_concurrent:
+                    yield from _take_finished(pending)
+            while pending:
+                yield from _take_finished(pending)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _take_turn(self):
+        """Count the attempt against the budget and wait for the rate."""
+        settings = self.settings
+        per_minute = settings.requests_per_minute
+        with self._lock:
+            for what in ("requests", "tokens"):
+                spent = getattr(self, f"num_{what}")
+                most = getattr(settings, f"max_{what}")
+                if most is not None and spent >= most:
+                    raise BudgetSpent(
+                        f"the budget is spent: {spent:,} of max_{what}={most}"
+                    )
+            self.num_requests += 1
+            now = time.monotonic()
+            start = max(now, self._next_start)
+            self._next_start = start + (60 / per_minute if per_minute else 0)
+        self._sleep(start - now)
+
+    def _sleep(self, seconds: float):
+        """Wait, unless the client is closed meanwhile."""
+        if self._closed.wait(max(0.0, seconds)):
+            raise EndpointError("the client was closed before the answer")
+
+    def _backoff(self, attempt: int) -> float:
+        """Seconds before the next attempt: doubling, with jitter."""
+        longest = self.settings.first_delay * 2**attempt
+        jitter = self._random.uniform(0.5, 1.0)
+        return min(longest, self.settings.max_delay) * jitter
+
+    def _post(self, body: dict) -> bytes:
+        """Send one request and return the body of a good answer."""
+        deadline = time.monotonic() + self.settings.timeout
+        try:
+            with self._http.stream(
+                "POST", self._url, json=body, headers=self._headers()
+            ) as response:
+                content = _read_body(response, deadline)
+        except (httpx.HTTPError, httpx.StreamError) as error:
+            reason = self._clean(str(error)) or type(error).__name__
+            raise _Passing(f"no answer from {self._url}: {reason}") from None
+        if response.status_code == 200:
+            return content
+        excerpt = self._clean(content[:300].decode("utf-8", "replace"))
+        message = f"{self._url} answered {response.status_code}: {excerpt}"
+        if response.status_code in RETRIED_STATUSES:
+            raise _Passing(message, _retry_after(response.headers))
+        raise EndpointError(message)
+
+    def _headers(self) -> dict[str, str]:
+        """Return the authorization, where there is a key."""
+        key = self._key()
+        if not key.isascii() or not key.isprintable() or " " in key:
+            raise EndpointError(
+                f"{self.settings.key_variable} holds characters that no key "
+                "has; set it to the bare key"
+            )
+        return {"Authorization": f"Bearer {key}"} if key else {}
+
+    def _key(self) -> str:
+        return os.environ.get(self.settings.key_variable, "").strip()
+
+    def _clean(self, text: str) -> str:
+        """Take the key, and characters that are none, out of a text.
+
+        A stand-in such as "EMPTY" or "ollama" is no secret, but may be a word.
+        """
+        key = self._key()
+        text = text.encode("utf-8", "replace").decode()
+        return text.replace(key, "[key]") if len(key) > 6 else text
+
+    def _read_completion(self, content: bytes) -> Completion:
+        """Parse an answer; count its tokens."""
+        try:
+            answer = json.loads(content)
+            choice = answer["choices"][0]
+            message = choice["message"]
+            text = self._clean(message["content"] or "")
+            thinking = message.get("reasoning_content")
+            thinking = self._clean(thinking or message.get("reasoning") or "")
+            finish_reason = self._clean(choice.get("finish_reason") or "")
+            usage = answer.get("usage")
+        except (*UNREADABLE, RecursionError) as error:
+            start = self._clean(content[:80].decode("utf-8", "replace"))
+            raise _Passing(
+                f"{self._url} answered in an unknown form "
+                f"({type(error).__name__}): {start!r}"
+            ) from None
+        num_prompt = _token_count(usage, "prompt_tokens", 0)
+        # without a count, about three characters a token
+        guess = (len(text) + len(thinking)) // 3 + 1
+        num_new = _token_count(usage, "completion_tokens", guess)
+        with self._lock:
+            self.num_tokens += num_prompt + num_new
+        return Completion(text, thinking, finish_reason, num_prompt, num_new)
+
+
+def _take_finished(pending: dict) -> Iterator[tuple]:
+    """Wait for the next answers; yield (id, answer) and forget them."""
+    for future in wait(pending, return_when=FIRST_COMPLETED).done:
+        yield pending.pop(future), future.result()
+
+
+def _read_body(response: httpx.Response, deadline: float) -> bytes:
+    """Read a body that may be endless or come in drops."""
+    content = bytearray()
+    for chunk in response.iter_bytes():
+        content += chunk
+        if len(content) > MAX_BODY_BYTES:
+            raise _Passing(f"the answer exceeds {MAX_BODY_BYTES:,} bytes")
+        if time.monotonic() > deadline:
+            raise _Passing("the answer did not end within the timeout")
+    return bytes(content)
+
+
+def _retry_after(headers: httpx.Headers) -> float:
+    """Read Retry-After, in seconds or as a date; 0 where it is neither."""
+    value = headers.get("retry-after", "").strip()
+    if value.isascii() and value.isdigit():
+        return float(value[:9])
+    try:
+        moment = email.utils.parsedate_to_datetime(value)
+        return max(0.0, moment.timestamp() - time.time())
+    except (ValueError, TypeError, OverflowError):
+        return 0.0
+
+
+def _token_count(usage, name: str, default: int) -> int:
+    """Return a count from the server's usage, if it is one."""
+    count = usage.get(name) if isinstance(usage, dict) else None
+    is_count = isinstance(count, int) and not isinstance(count, bool)
+    return count if is_count and count >= 0 else default

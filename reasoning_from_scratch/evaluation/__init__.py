@@ -1,0 +1,40 @@
+"""Stage 2, measuring reasoning: problems, prompts, verdicts, error bars.
+
+Names are imported on first use, so that the verifier's worker and the
+command line's help start without loading torch.
+"""
+
+from importlib import import_module
+
+_MODULES = {
+    "problems": ["Problem", "load_problems", "opening_problems"],
+    "prompts": ["PROMPTS", "render_prompt"],
+    "answers": ["extract_answer", "normalize_answer"],
+    "verifier": ["answers_equal", "verify"],
+    "evaluate": ["evaluate", "MethodOutput"],
+    "records": ["EvalResult", "regrade"],
+    "statistics": [
+        "PairedDifference",
+        "majority_at_k",
+        "mean_and_error",
+        "paired_difference",
+        "pass_at_k",
+        "problems_needed",
+        "wilson_interval",
+    ],
+    "choice": ["ChoiceProblem", "evaluate_choices", "load_choices"],
+    "leaderboard": ["bootstrap_ratings", "bradley_terry", "elo_ratings"],
+    "judge": ["judge_answer"],
+}
+_HOMES = {name: home for home, names in _MODULES.items() for name in names}
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name):
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__():
+    return __all__

@@ -1,0 +1,92 @@
+r"""How a problem is put to a model: templates and chat turns.
+
+A prompt is a name from the table below, a template of one's own that holds
+{problem}, or a file with such a template. The problem is put in literally, so
+braces in LaTeX stay what they are. The template alone can move a score by
+many points: it is recorded with every result, as a hash of what was rendered.
+"""
+
+import hashlib
+from pathlib import Path
+
+PLACEHOLDER = "{problem}"
+BOXED = r"Give the final answer inside \boxed{}."
+STEP_BY_STEP = (
+    r"Reason step by step, and put your final answer within \boxed{}."
+)
+PROMPTS = {
+    # what the pocket models were trained on
+    "direct": "Problem: {problem}\nAnswer:",
+    "step-by-step": "Problem: {problem}\nAnswer: Let's think step by step.",
+    # for base models that have read the web
+    "boxed": f"{BOXED}\n\nProblem: {{problem}}\n\nAnswer:",
+    "boxed-step-by-step": (
+        f"{STEP_BY_STEP}\n\nProblem: {{problem}}\n\n"
+        "Answer: Let's think step by step."
+    ),
+    # sent as a user's turn through the tokenizer's chat template
+    "chat": f"{{problem}}\n\n{STEP_BY_STEP}",
+    "chat-no-think": f"{{problem}}\n\n{BOXED}",
+}
+CHAT_THINKING = {"chat": True, "chat-no-think": False}  # thinking on or off
+
+
+def render_prompt(prompt: str, problem, tokenizer=None) -> str:
+    """Write the text that the model is asked to continue.
+
+    Args:
+        prompt: a key of PROMPTS, a template with {problem}, or a file.
+        problem: a Problem, or its text.
+        tokenizer: needed for the chat prompts, whose template it holds.
+
+    Raises:
+        ValueError: no such prompt, a template without {problem}, or a chat
+            prompt without a tokenizer.
+
+    >>> render_prompt("direct", "What is 1 + 1?")
+    'Problem: What is 1 + 1?\\nAnswer:'
+    """
+    template = find_template(prompt)
+    text = getattr(problem, "problem", problem)
+    rendered = template.replace(PLACEHOLDER, text)
+    if prompt not in CHAT_THINKING:
+        return rendered
+    if tokenizer is None:
+        raise ValueError(
+            f"the prompt {prompt!r} needs the tokenizer's chat template; "
+            "pass tokenizer="
+        )
+    return tokenizer.apply_chat_template(
+        [{"role": "user", "content": rendered}],
+        enable_thinking=CHAT_THINKING[prompt],
+    )
+
+
+def find_template(prompt: str) -> str:
+    """Return the template behind a name, a file, or itself."""
+    if prompt in PROMPTS:
+        return PROMPTS[prompt]
+    template = prompt
+    if PLACEHOLDER not in template:
+        template = _read_file(prompt)
+    if PLACEHOLDER not in template:
+        raise ValueError(
+            f"prompt {prompt[:60]!r} has no place for the problem; expected "
+            f"one of {', '.join(PROMPTS)}, or a template or file that holds "
+            f"{PLACEHOLDER}"
+        )
+    return template
+
+
+def prompt_hash(rendered: str) -> str:
+    """Return the first 12 hex digits of the SHA-256 of a rendered prompt."""
+    encoded = rendered.encode("utf-8", errors="surrogatepass")
+    return hashlib.sha256(encoded).hexdigest()[:12]
+
+
+def _read_file(path: str) -> str:
+    """Return a file's text, or nothing where there is no such file."""
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except (OSError, ValueError):  # no file, not UTF-8, NUL in the name
+        return ""

@@ -1,0 +1,77 @@
+"""Prompts: literal insertion, files, and chat turns."""
+
+import pytest
+
+from reasoning_from_scratch.evaluation.problems import Problem
+from reasoning_from_scratch.evaluation.prompts import (
+    PROMPTS,
+    prompt_hash,
+    render_prompt,
+)
+
+
+class ChatTokenizer:
+    """Writes a conversation in the plainest way."""
+
+    def apply_chat_template(self, messages, *, enable_thinking=True):
+        (message,) = messages
+        ending = "think:" if enable_thinking else "answer:"
+        return f"{message['role']}: {message['content']}\n{ending}"
+
+
+def test_braces_in_the_problem_stay_as_they_are():
+    text = r"What is \frac{1}{2} of {problem}?"
+    assert render_prompt("direct", text) == f"Problem: {text}\nAnswer:"
+
+
+def test_a_problem_and_its_text_render_alike():
+    problem = Problem("What is 1 + 1?", "2")
+    for name in ("direct", "step-by-step", "boxed", "boxed-step-by-step"):
+        assert render_prompt(name, problem) == render_prompt(
+            name, "What is 1 + 1?"
+        )
+
+
+def test_the_step_by_step_prompt_only_adds_its_opening():
+    direct = render_prompt("direct", "1 + 1")
+    assert (
+        render_prompt("step-by-step", "1 + 1")
+        == direct + " Let's think step by step."
+    )
+
+
+def test_every_prompt_has_a_place_for_the_problem():
+    assert all("{problem}" in template for template in PROMPTS.values())
+
+
+def test_a_template_and_a_file_with_it_render_alike(tmp_path):
+    template = "Q: {problem}\nA:"
+    path = tmp_path / "prompt.txt"
+    path.write_text(template)
+    expected = "Q: 1 + 1\nA:"
+    assert render_prompt(template, "1 + 1") == expected
+    assert render_prompt(str(path), "1 + 1") == expected
+
+
+def test_the_chat_prompts_switch_thinking():
+    thinking = render_prompt("chat", "1 + 1", ChatTokenizer())
+    silent = render_prompt("chat-no-think", "1 + 1", ChatTokenizer())
+    assert thinking.startswith("user: 1 + 1\n")
+    assert thinking.endswith("think:")
+    assert silent.endswith("answer:")
+
+
+def test_a_chat_prompt_without_tokenizer_says_what_to_pass():
+    with pytest.raises(ValueError, match="pass tokenizer="):
+        render_prompt("chat", "1 + 1")
+
+
+@pytest.mark.parametrize("prompt", ["step by step", "", "a\0b", "x" * 5000])
+def test_an_unknown_prompt_lists_the_known_ones(prompt):
+    with pytest.raises(ValueError, match="step-by-step"):
+        render_prompt(prompt, "1 + 1")
+
+
+def test_the_hash_is_that_of_the_rendered_text():
+    # printf 'Problem: 1 + 1\nAnswer:' | sha256sum
+    assert prompt_hash(render_prompt("direct", "1 + 1")) == "4172146f63ee"
