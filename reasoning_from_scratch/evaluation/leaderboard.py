@@ -1,0 +1,166 @@
+"""Ranking models by games between pairs of them, with intervals.
+
+A game is two answers to one question and a preference. Elo updates two
+ratings after every game, so its result depends on the order of the games;
+Bradley-Terry finds the ratings that make all games together likeliest. Both
+say that 400 points more mean odds of 10 to 1.
+
+Sources: Elo 1978; Bradley & Terry 1952; for language models Chiang et al.
+2024 (arXiv 2403.04132).
+"""
+
+import math
+import random
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+START = 1000.0  # rating of a model about which nothing is known
+SCALE = 400.0  # points that mean odds of 10 to 1
+MAX_STEPS = 100  # of Newton's method; about ten are taken
+PRIOR_GAMES = 0.1  # drawn games against an average model, to keep all finite
+
+
+class Game(NamedTuple):
+    """One comparison; score is 1, 0.5 or 0 as seen from the first model."""
+
+    first: str
+    second: str
+    score: float
+
+
+class Rating(NamedTuple):
+    """A model's rating with its bootstrap interval."""
+
+    model: str
+    rating: float
+    low: float
+    high: float
+
+
+def expected_score(rating: float, other: float) -> float:
+    """Return the score that a model should reach against another.
+
+    >>> round(expected_score(1400, 1000), 3)  # 10 to 1
+    0.909
+    """
+    return 1 / (1 + 10 ** ((other - rating) / SCALE))
+
+
+def elo_ratings(
+    games: Sequence[Game], *, step: float = 32.0
+) -> dict[str, float]:
+    """Rate models by updating both ratings after each game.
+
+    Args:
+        games: in the order played; it matters.
+        step: most points that one game can move (K in chess).
+
+    Returns:
+        Rating by model; they average START.
+    """
+    ratings = {}
+    for first, second, score in games:
+        rating, other = ratings.get(first, START), ratings.get(second, START)
+        change = step * (score - expected_score(rating, other))
+        ratings[first] = rating + change
+        ratings[second] = other - change
+    return ratings
+
+
+def bradley_terry(games: Sequence[Game]) -> dict[str, float]:
+    """Rate models so that all games together are as likely as can be.
+
+    Each model also draws a tenth of a game against an average one; without
+    it, a model that never lost would be rated infinitely high.
+
+    Args:
+        games: in any order.
+
+    Returns:
+        Rating by model; they average START.
+
+    Source: Bradley & Terry 1952. The likelihood is concave, so Newton's
+    method finds its one maximum.
+    """
+    models = sorted({name for game in games for name in game[:2]})
+    place = {model: index for index, model in enumerate(models)}
+    played = np.zeros((len(models), len(models)))
+    scores = np.full(len(models), PRIOR_GAMES / 2)
+    for first, second, score in games:
+        i, j = place[first], place[second]
+        played[i, j] += 1
+        played[j, i] += 1
+        scores[i] += score
+        scores[j] += 1 - score
+    strength = np.zeros(len(models))  # log odds against an average model
+    for _ in range(MAX_STEPS):
+        chance = _sigmoid(strength[:, None] - strength)  # row beats column
+        average = _sigmoid(strength)
+        expected = (played * chance).sum(1) + PRIOR_GAMES * average
+        curvature = -played * chance * (1 - chance)
+        own = PRIOR_GAMES * average * (1 - average) - curvature.sum(1)
+        step = np.linalg.solve(curvature + np.diag(own), scores - expected)
+        strength += np.clip(step, -1, 1)
+        if np.abs(step).max() < 1e-9:
+            break
+    points = START + SCALE / math.log(10) * (strength - strength.mean())
+    return dict(zip(models, points.tolist(), strict=True))
+
+
+def _sigmoid(log_odds: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-log_odds))
+
+
+def bootstrap_ratings(
+    games: Sequence[Game],
+    rate: Callable[[Sequence[Game]], dict[str, float]] = bradley_terry,
+    *,
+    num_resamples: int = 200,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> list[Rating]:
+    """Rate models and bound each rating by drawing the games anew.
+
+    Args:
+        games: at least one.
+        rate: bradley_terry or elo_ratings.
+        num_resamples: how often as many games are drawn with replacement.
+        seed: repeats the draws.
+
+    Returns:
+        One Rating a model, best first.
+
+    Raises:
+        ValueError: no games, or a score that is not 0, 0.5 or 1.
+
+    Source: Efron 1979; the interval is the percentile one.
+    """
+    check_games(games)
+    generator = random.Random(seed)
+    draws = [
+        rate(generator.choices(games, k=len(games)))
+        for _ in range(num_resamples)
+    ]
+    tail = (1 - confidence) / 2
+    rows = []
+    for model, rating in rate(games).items():
+        # a model that no drawn game holds is left as unknown
+        values = sorted(draw.get(model, START) for draw in draws)
+        low = values[int(tail * (len(values) - 1))]
+        high = values[math.ceil((1 - tail) * (len(values) - 1))]
+        rows.append(Rating(model, rating, low, high))
+    return sorted(rows, key=lambda row: -row.rating)
+
+
+def check_games(games: Sequence[Game]) -> None:
+    """Raise ValueError for games that cannot be rated."""
+    if not games:
+        raise ValueError("there are no games to rate; give at least one")
+    for number, (first, second, score) in enumerate(games, start=1):
+        if first == second or score not in (0, 0.5, 1):
+            raise ValueError(
+                f"game {number} must be two different models and a score of "
+                f"0, 0.5 or 1, got {first!r}, {second!r}, {score!r}"
+            )

@@ -1,0 +1,94 @@
+"""Leaderboards: hand-worked ratings and laws."""
+
+import math
+import random
+
+import pytest
+
+from reasoning_from_scratch.evaluation.leaderboard import (
+    Game,
+    bootstrap_ratings,
+    bradley_terry,
+    elo_ratings,
+    expected_score,
+)
+
+
+def test_four_hundred_points_mean_odds_of_ten_to_one():
+    assert expected_score(1400, 1000) == pytest.approx(10 / 11)
+    assert expected_score(1000, 1000) == 0.5
+
+
+def test_elo_of_two_games_is_worked_by_hand():
+    # game 1: 1000 v 1000, expected ½, a wins: 1016 and 984. game 2: expected
+    # 1 / (1 + 10^(-32/400)) = 0.545922, a loses: 1016 - 17.4695
+    ratings = elo_ratings([Game("a", "b", 1), Game("a", "b", 0)])
+    assert ratings["a"] == pytest.approx(998.5305, abs=1e-4)
+    assert ratings["a"] + ratings["b"] == pytest.approx(2000)
+
+
+def test_elo_depends_on_the_order_of_games_and_bradley_terry_does_not():
+    games = [Game("a", "b", 1), Game("b", "c", 1), Game("c", "a", 1)] * 3
+    games.append(Game("a", "c", 1))
+    turned = games[::-1]
+    assert elo_ratings(games)["a"] != pytest.approx(elo_ratings(turned)["a"])
+    for model in "abc":
+        assert bradley_terry(games)[model] == pytest.approx(
+            bradley_terry(turned)[model], abs=1e-4
+        )
+
+
+def test_bradley_terry_of_two_models_gives_the_odds_of_their_wins():
+    # 750 wins to 250: odds 3, 400 · log10(3) = 190.85 points apart
+    games = [Game("a", "b", 1)] * 750 + [Game("a", "b", 0)] * 250
+    ratings = bradley_terry(games)
+    assert ratings["a"] - ratings["b"] == pytest.approx(190.85, abs=0.1)
+    assert ratings["a"] + ratings["b"] == pytest.approx(2000)
+
+
+def test_bradley_terry_agrees_with_scipy_on_random_games():
+    optimize = pytest.importorskip("scipy.optimize")
+    generator = random.Random(0)
+    models = ["a", "b", "c", "d"]
+    games = [
+        Game(*generator.sample(models, 2), generator.choice([0, 0.5, 1]))
+        for _ in range(400)
+    ]
+
+    def unlikelihood(points):
+        rating = dict(zip(models, points, strict=True))
+        loss = 0.0
+        for first, second, score in games:
+            p = expected_score(rating[first], rating[second])
+            loss -= score * math.log(p) + (1 - score) * math.log(1 - p)
+        return loss + (sum(points) / 4000 - 1) ** 2  # fixes the average
+
+    best = optimize.minimize(unlikelihood, [1000.0] * 4, tol=1e-9).x
+    found = bradley_terry(games)
+    for model, points in zip(models, best, strict=True):
+        # a tenth of a drawn game pulls our ratings in a little
+        assert found[model] == pytest.approx(points, abs=0.5)
+
+
+def test_a_model_that_never_lost_has_a_finite_rating():
+    ratings = bradley_terry([Game("a", "b", 1)] * 5)
+    assert 1000 < ratings["a"] < 2000
+
+
+def test_the_interval_holds_the_rating_and_shrinks_with_more_games():
+    games = [Game("a", "b", 1), Game("a", "b", 0), Game("a", "b", 1)] * 5
+    few = bootstrap_ratings(games)
+    many = bootstrap_ratings(games * 16)
+    assert [row.model for row in few] == ["a", "b"]
+    for row in few:
+        assert row.low <= row.rating <= row.high
+    assert many[0].high - many[0].low < 0.5 * (few[0].high - few[0].low)
+    assert few == bootstrap_ratings(games)  # same seed, same draws
+
+
+@pytest.mark.parametrize(
+    "games", [[], [Game("a", "a", 1)], [Game("a", "b", 2)]]
+)
+def test_games_that_cannot_be_rated_are_refused(games):
+    with pytest.raises(ValueError, match="game"):
+        bootstrap_ratings(games)
