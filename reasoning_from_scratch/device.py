@@ -5,6 +5,10 @@ runs in bfloat16 where the device has it, else in float16; the pocket models
 are so small that float32, exact and repeatable, costs nothing anywhere.
 """
 
+import os
+import platform
+from pathlib import Path
+
 import torch
 
 from reasoning_from_scratch.settings import is_pocket
@@ -80,6 +84,28 @@ def describe_device(device, dtype) -> str:
         reason = f"as asked for ({best} is here too)"
     dtype_name = str(dtype).removeprefix("torch.")
     return f"{device} ({_hardware(device)}), {reason}; {dtype_name} weights"
+
+
+def describe_hardware() -> str:
+    """Name the machine as a result's row does: "2 cores (…), 24 GiB"."""
+    best = available_devices()[0]
+    if best != "cpu":
+        return f"{best}: {_hardware(torch.device(best))}"
+    memory = ""
+    if hasattr(os, "sysconf"):  # not on Windows
+        pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        memory = f", {pages / 2**30:.0f} GiB"
+    return f"{os.cpu_count()} cores ({_processor()}){memory}"
+
+
+def _processor() -> str:
+    """The processor's name, as far as the system tells."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [x.partition(":")[2] for x in lines if x.startswith("model name")]
+    return names[0].strip() if names else platform.machine()
 
 
 def _is_available(kind: str) -> bool:

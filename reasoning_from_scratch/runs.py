@@ -207,7 +207,7 @@ def resolve_checkpoint(path) -> Path:
     """Find the model folder that a path means.
 
     A run folder means its best checkpoint by validation where there is one,
-    else the last; "runs/NAME" is looked for under `runs_root()` too. Any
+    else the last; "runs/NAME" is the run NAME wherever `runs_root()` is. Any
     other folder means itself.
 
     Raises:
@@ -227,12 +227,12 @@ def resolve_checkpoint(path) -> Path:
 
 
 def _find_folder(path: Path) -> Path:
-    if path.is_dir():
-        return path
+    candidates = [path]
     if path.parts[:1] == ("runs",):
-        elsewhere = runs_root().joinpath(*path.parts[1:])
-        if elsewhere.is_dir():
-            return elsewhere
+        candidates.insert(0, runs_root().joinpath(*path.parts[1:]))
+    for candidate in candidates:
+        if candidate.is_dir():
+            return candidate
     raise FileNotFoundError(f"no model or run folder at {path}")
 
 

@@ -59,6 +59,11 @@ class ModelSettings:
     num_quick_problems: int = 500  # for a first look
     num_samples: int = 16  # answers a problem, to vote and to choose
 
+    @property
+    def is_chat(self) -> bool:
+        """Whether the model was trained to answer in turns."""
+        return self.prompts["direct"].startswith("chat")
+
 
 PLAIN_PROMPTS = {"direct": "direct", "step-by-step": "step-by-step"}
 BOXED_PROMPTS = {"direct": "boxed", "step-by-step": "boxed-step-by-step"}
@@ -120,18 +125,21 @@ SETTINGS: dict[str, ModelSettings] = {
 }
 
 
+def default_model() -> str:
+    """The model that is meant when none is named."""
+    return os.environ.get("RFS_MODEL") or "pocket"
+
+
 def get_settings(name=None, *, fast=None) -> ModelSettings:
     """Look up a model's row.
 
     Args:
         name: a key of SETTINGS, a Hub id, a model folder or a run folder;
-            None takes the environment's RFS_MODEL, else "pocket". What is
-            not in the table gets the row of its family.
+            None takes `default_model()`. What is not in the table gets the
+            row of its family.
         fast: true for the reduced row; None asks the environment's RFS_FAST.
     """
-    if name is None:
-        name = os.environ.get("RFS_MODEL") or "pocket"
-    row = SETTINGS[_family(str(name))]
+    row = SETTINGS[_family(str(name or default_model()))]
     if fast is None:
         fast = os.environ.get("RFS_FAST") == "1"
     return _reduced(row) if fast else row

@@ -1,0 +1,151 @@
+"""Look at this machine: what is there, what is missing, what to do.
+
+    rfs doctor
+    HF_HUB_OFFLINE=1 rfs doctor
+
+Prints versions, devices, memory, caches, whether the Hub can be reached and
+whether runs can be written. Exit status 1 if the pocket model could not run.
+"""
+
+import os
+import platform
+import shutil
+import tempfile
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from reasoning_from_scratch import __version__
+from reasoning_from_scratch.runs import runs_root
+from reasoning_from_scratch.settings import default_model
+
+HELP = "versions, devices, memory, caches, what can be reached"
+
+PACKAGES = (
+    "torch",
+    "numpy",
+    "safetensors",
+    "tokenizers",
+    "huggingface_hub",
+    "sympy",
+    "transformers",
+    "matplotlib",
+    "jupyterlab",
+)
+ASSETS = Path(__file__).parents[1] / "pocket" / "assets"
+NEEDED_ASSETS = ("pocket/model.safetensors", "pocketmath/test.jsonl.gz")
+ENVIRONMENT = (
+    "RFS_MODEL",
+    "RFS_FAST",
+    "RFS_RUNS",
+    "HF_HOME",
+    "HF_ENDPOINT",
+    "HF_HUB_OFFLINE",
+    "OMP_NUM_THREADS",
+)
+TIMEOUT = 3.0  # seconds to wait for the Hub
+
+
+def add_arguments(parser) -> None:
+    """Nothing to choose: it looks at everything."""
+
+
+def run(args) -> int:
+    """Print one line a finding; 1 if something needed is missing."""
+    findings = {
+        "rfs": __version__,
+        "python": f"{platform.python_version()} on {platform.platform()}",
+        "packages": _describe_packages(),
+        "device": _describe_device(),
+        "hardware": _describe_hardware(),
+        "environment": _describe_environment(),
+        "default model": default_model(),
+        "hub cache": _describe_hub_cache(),
+        "hub": _describe_hub(),
+    }
+    assets, has_assets = _check_assets()
+    runs, has_runs = _check_runs()
+    findings |= {"pocket model": assets, "runs": runs}
+    for name, finding in findings.items():
+        print(f"{name:<14} {finding}")
+    return 0 if has_assets and has_runs else 1
+
+
+def _describe_packages() -> str:
+    return ", ".join(f"{name} {_version(name)}" for name in PACKAGES)
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "(missing)"
+
+
+def _describe_device() -> str:
+    from reasoning_from_scratch import device
+
+    best = device.pick_device()
+    dtype = device.pick_dtype(best, default_model())
+    return device.describe_device(best, dtype)
+
+
+def _describe_hardware() -> str:
+    from reasoning_from_scratch.device import describe_hardware
+
+    disk = shutil.disk_usage(".").free / 2**30
+    return f"{describe_hardware()}; {disk:.0f} GiB free on disk"
+
+
+def _describe_environment() -> str:
+    chosen = [f"{k}={os.environ[k]}" for k in ENVIRONMENT if k in os.environ]
+    return " ".join(chosen) or "nothing set"
+
+
+def _describe_hub_cache() -> str:
+    from huggingface_hub import constants, scan_cache_dir
+    from huggingface_hub.errors import CacheNotFound
+
+    folder = constants.HF_HUB_CACHE
+    try:
+        cache = scan_cache_dir()
+    except CacheNotFound:
+        return f"{folder} (empty)"
+    names = ", ".join(sorted(repo.repo_id for repo in cache.repos)) or "empty"
+    return f"{folder}: {cache.size_on_disk / 1e9:.1f} GB ({names})"
+
+
+def _describe_hub() -> str:
+    import httpx
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        return "not asked: HF_HUB_OFFLINE is set; downloaded models work"
+    try:
+        httpx.head(constants.ENDPOINT, timeout=TIMEOUT, follow_redirects=True)
+    except httpx.HTTPError as error:
+        return (
+            f"{constants.ENDPOINT} cannot be reached "
+            f"({type(error).__name__}); the pocket models and downloaded "
+            "ones work, or set HF_ENDPOINT to a mirror"
+        )
+    return f"{constants.ENDPOINT} answers"
+
+
+def _check_assets() -> tuple[str, bool]:
+    missing = [name for name in NEEDED_ASSETS if not (ASSETS / name).exists()]
+    if missing:
+        names = ", ".join(missing)
+        return f"MISSING {names} in {ASSETS}; install the package again", False
+    size = sum(path.stat().st_size for path in ASSETS.rglob("*"))
+    return f"there, with its problems ({size / 1e6:.1f} MB)", True
+
+
+def _check_runs() -> tuple[str, bool]:
+    root = runs_root().absolute()
+    nearest = next(path for path in (root, *root.parents) if path.is_dir())
+    try:
+        tempfile.TemporaryFile(dir=nearest).close()
+    except OSError as error:
+        reason = error.strerror
+        return f"{root} cannot be written ({reason}); set RFS_RUNS", False
+    return f"{root} can be written", True

@@ -1,0 +1,168 @@
+"""Measure rows again: each row's own command, one after the other.
+
+All commands run in one working folder, named by the weights of the built-in
+models, so that a new base starts afresh and a stopped remake goes on: rows
+whose commands are done are not run twice, and `--resume` continues the one
+that was stopped.
+"""
+
+import hashlib
+import json
+import os
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from reasoning_from_scratch.files import atomic_write_json
+from reasoning_from_scratch.results import (
+    current_commit,
+    load_results,
+    save_result,
+)
+from reasoning_from_scratch.runs import RunFolder, runs_root
+
+ASSETS = Path(__file__).parents[1] / "pocket" / "assets"
+DONE = "done.json"  # command -> {"minutes", "output"}
+FIGURES = ("accuracy", "low", "high", "num_problems", "mean_tokens")
+
+
+def remake(names: list[str]) -> None:
+    """Run the rows' commands and write what came out into results/.
+
+    Args:
+        names: the rows; none means all of the pocket models' rows but those
+            that say what else they need, in `needs`.
+
+    Raises:
+        ValueError: a row that does not exist or cannot be filled in.
+        ChildProcessError: a command failed; what was done before is kept.
+    """
+    rows = load_results()
+    unknown = [name for name in names if name not in rows]
+    if unknown:
+        raise ValueError(
+            f"no row {', '.join(unknown)}; there are {', '.join(rows)}"
+        )
+    chosen = names or [name for name in rows if _is_of_pocket(rows[name])]
+    for name in chosen:
+        check_can_be_filled(name, rows[name])
+    folder = working_folder()
+    for number, name in enumerate(chosen, start=1):
+        print(f"[{number}/{len(chosen)}] {name}: {rows[name]['command']}")
+        measured = measure(rows[name], rows, folder)
+        save_result(name, measured)
+
+
+def _is_of_pocket(row: dict) -> bool:
+    return row["model"].startswith("pocket") and "needs" not in row
+
+
+def check_can_be_filled(name: str, row: dict) -> None:
+    """Raise a ValueError that names what a row lacks, before it is run."""
+    required = ("run", "problems", "seed")
+    if "figure" in row:  # a key of the JSON line that a benchmark ends in
+        required = ("figure", "unit")
+    missing = [key for key in required if key not in row]
+    if missing:
+        raise ValueError(
+            f"results/{name}.json needs {', '.join(missing)} before it can "
+            "be measured"
+        )
+
+
+def working_folder() -> Path:
+    """The folder of this base's remake, made if it is not there."""
+    digest = hashlib.sha256()
+    for weights in sorted(ASSETS.glob("*/*.safetensors")):
+        digest.update(weights.read_bytes())
+    folder = runs_root().absolute() / f"remake-{digest.hexdigest()[:8]}"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def measure(row: dict, rows: dict, folder: Path) -> dict:
+    """Run a row's commands and return the row with its new figures."""
+    from reasoning_from_scratch.device import describe_hardware
+
+    done = [
+        run_once(command, folder) for command in row["command"].split(" && ")
+    ]
+    fresh = {
+        **row,
+        "minutes": round(sum(each["minutes"] for each in done), 2),
+        "hardware": describe_hardware(),
+        "commit": current_commit(),
+    }
+    for key in ("measured", "reason"):
+        fresh.pop(key, None)
+    if "figure" in row:
+        card = json.loads(done[-1]["output"].splitlines()[-1])
+        return {**fresh, "value": card[row["figure"]]}
+    run = RunFolder.open(folder / "runs" / row["run"])
+    result = run.read_json("result.json")
+    fresh |= {key: result[key] for key in FIGURES}
+    if row.get("over") in rows:
+        other = folder / "runs" / rows[row["over"]]["run"]
+        if other.exists():
+            fresh |= paired(run, RunFolder.open(other))
+    return fresh
+
+
+def run_once(command: str, folder: Path) -> dict:
+    """Run a command unless it is done; its minutes and what it printed."""
+    done_path = folder / DONE
+    done = json.loads(done_path.read_text()) if done_path.exists() else {}
+    if command not in done:
+        started = time.monotonic()
+        process = subprocess.run(
+            full_command(command),
+            cwd=folder,
+            env=plain_environment(),
+            stdout=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        if process.returncode:
+            raise ChildProcessError(
+                f"`{command}` ended with status {process.returncode}; mend "
+                "the cause and run `rfs results --remake` again to go on"
+            )
+        minutes = (time.monotonic() - started) / 60
+        done[command] = {"minutes": minutes, "output": process.stdout}
+        atomic_write_json(done_path, done)
+    return done[command]
+
+
+def plain_environment() -> dict[str, str]:
+    """The environment less our settings: a command means what it says."""
+    return {k: v for k, v in os.environ.items() if not k.startswith("RFS_")}
+
+
+def full_command(command: str) -> list[str]:
+    """Turn a row's `rfs …` into the process to start."""
+    program, *arguments = shlex.split(command)
+    if program != "rfs":
+        raise ValueError(f"a row's command begins with rfs, got {command!r}")
+    if "--run" in arguments and "--resume" not in arguments:
+        arguments.append("--resume")
+    return [sys.executable, "-m", "reasoning_from_scratch", *arguments]
+
+
+def paired(run: RunFolder, other: RunFolder) -> dict:
+    """The paired difference of two evaluations of the same problems."""
+    from reasoning_from_scratch.evaluation.statistics import paired_difference
+
+    scores = [
+        {row["id"]: float(row["correct"]) for row in r.read("records.jsonl")}
+        for r in (run, other)
+    ]
+    common = [key for key in scores[0] if key in scores[1]]
+    outcome = paired_difference(*([s[key] for key in common] for s in scores))
+    return {
+        "difference": outcome.difference,
+        "difference_low": outcome.low,
+        "difference_high": outcome.high,
+        "p_value": outcome.p_value,
+    }

@@ -1,0 +1,181 @@
+"""RESULTS.md and the README's table, written from the measured rows.
+
+Pure functions from rows to Markdown: `rfs results` reads, draws and writes.
+"""
+
+from reasoning_from_scratch.results import CHAPTERS, is_measured, ladder
+
+HEADING = """\
+# Results
+
+Drawn by `rfs results` from the rows in `results/`; edit those. Accuracies
+are in per cent with Wilson's 95 % interval; tokens are all that were written
+for one problem, on average; minutes are those of the row's command on its
+hardware. A test split of 2,000 problems has a standard error of 1.1 points at
+50 %: no difference inside the noise is called a win.
+"""
+NO_ROWS = "No row has been measured yet.\n"
+README_BEGIN = "<!-- results: drawn by `rfs results` -->"
+README_END = "<!-- end of results -->"
+LADDER_COLUMNS = ("", "accuracy", "95 % interval", "tokens", "minutes")
+ACCURACY_COLUMNS = (
+    "method",
+    "model",
+    "problems",
+    "accuracy",
+    "interval",
+    "against",
+    "tokens",
+    "minutes",
+    "seed",
+)
+
+
+def results_page(rows: dict[str, dict], picture: str) -> str:
+    """The whole of RESULTS.md."""
+    parts = [HEADING, picture] if picture else [HEADING]
+    if not rows:
+        parts.append(NO_ROWS)
+    for chapter, title in CHAPTERS.items():
+        chosen = {n: r for n, r in rows.items() if r["chapter"] == chapter}
+        if chosen:
+            number = chapter.removeprefix("ch").lstrip("0")
+            parts.append(f"## Chapter {number}: {title}\n")
+            parts += chapter_tables(chosen, rows)
+    if rows:
+        parts += ["## To make a row again\n", _how_to_remake(rows)]
+    return "\n".join(parts)
+
+
+def readme_block(rows: dict[str, dict], picture: str) -> str:
+    """What stands between the README's markers."""
+    steps = ladder(rows)
+    if not steps:
+        return NO_ROWS
+    cells = [
+        (
+            row["name"],
+            f"**{percent(row['accuracy'])} %**",
+            _interval(row),
+            f"{row['mean_tokens']:,.0f}",
+            _minutes(row),
+        )
+        for row in steps
+    ]
+    return f"{picture}\n{table(LADDER_COLUMNS, cells)}"
+
+
+def replace_block(readme: str, block: str) -> str:
+    """Put the block between the markers of a README."""
+    before, begin, rest = readme.partition(README_BEGIN)
+    _, end, after = rest.partition(README_END)
+    if not begin or not end:
+        raise ValueError(
+            f"README.md lacks the lines {README_BEGIN!r} and {README_END!r}"
+        )
+    return f"{before}{begin}\n{block}{end}{after}"
+
+
+def chapter_tables(chosen: dict, rows: dict) -> list[str]:
+    """A chapter's accuracies, other figures, notes and what is missing."""
+    measured = [row for row in chosen.values() if is_measured(row)]
+    accuracies = [_accuracy_cells(r, rows) for r in measured if _is_rate(r)]
+    figures = [_figure_cells(r) for r in measured if not _is_rate(r)]
+    missing = [
+        (row["method"], row["model"], row["reason"], f"`{row['command']}`")
+        for row in chosen.values()
+        if not is_measured(row)
+    ]
+    parts = []
+    if accuracies:
+        parts.append(table(ACCURACY_COLUMNS, accuracies))
+    if figures:
+        columns = ("what", "model", "figure", "hardware")
+        parts.append(table(columns, figures))
+    notes = [f"- {r['method']}: {r['note']}" for r in measured if "note" in r]
+    if notes:
+        parts.append("\n".join(notes) + "\n")
+    if missing:
+        columns = ("not measured", "model", "why", "command")
+        parts.append(table(columns, missing))
+    return parts
+
+
+def table(columns, rows) -> str:
+    """A Markdown table; a bar inside a cell is escaped."""
+    lines = [columns, ["---"] * len(columns), *rows]
+    cells = [
+        [str(cell).replace("|", "\\|") for cell in line] for line in lines
+    ]
+    return "".join(f"| {' | '.join(line)} |\n" for line in cells)
+
+
+def percent(share: float) -> str:
+    """A share in [0, 1] as per cent with one decimal."""
+    return f"{100 * share:.1f}"
+
+
+def _accuracy_cells(row: dict, rows: dict) -> tuple:
+    return (
+        row["method"],
+        row["model"],
+        row["problems"],
+        percent(row["accuracy"]),
+        _interval(row),
+        _difference(row, rows),
+        f"{row['mean_tokens']:,.0f}",
+        _minutes(row),
+        row["seed"],
+    )
+
+
+def _figure_cells(row: dict) -> tuple:
+    value = row["value"]
+    text = f"{value:,.4g}" if isinstance(value, float) else str(value)
+    return (
+        row["method"],
+        row["model"],
+        f"{text} {row['unit']}".strip(),
+        row["hardware"],
+    )
+
+
+def _difference(row: dict, rows: dict) -> str:
+    """The paired difference to the row named by `over`, if measured."""
+    if "difference" not in row:
+        return ""
+    other = rows.get(row["over"], {})
+    low, high = percent(row["difference_low"]), percent(row["difference_high"])
+    name = other.get("name") or other.get("method") or row["over"]
+    return (
+        f"{100 * row['difference']:+.1f} ({low} to {high}, "
+        f"p = {row['p_value']:.2g}) over {name}"
+    )
+
+
+def _interval(row: dict) -> str:
+    return f"{percent(row['low'])} to {percent(row['high'])}"
+
+
+def _minutes(row: dict) -> str:
+    minutes = row["minutes"]
+    return "" if minutes is None else f"{minutes:.1f}"
+
+
+def _is_rate(row: dict) -> bool:
+    return "accuracy" in row
+
+
+def _how_to_remake(rows: dict) -> str:
+    cells = [
+        (
+            name,
+            f"`{row['command']}`",
+            row.get("commit", ""),
+            row.get("hardware", ""),
+        )
+        for name, row in rows.items()
+    ]
+    text = "`rfs results --remake` does it for every row of the pocket model."
+    columns = ("row", "command", "commit", "hardware")
+    return f"{text}\n\n{table(columns, cells)}"
