@@ -1,8 +1,10 @@
 """Model folders small enough to make inside a test, in official layout."""
 
 import json
+import struct
 from functools import lru_cache
 
+import torch
 from tokenizers import (
     AddedToken,
     Regex,
@@ -13,6 +15,9 @@ from tokenizers import (
     pre_tokenizers,
     trainers,
 )
+
+from reasoning_from_scratch.llm.checkpoint import official_names
+from reasoning_from_scratch.llm.qwen3 import Qwen3Model
 
 # How Qwen's tokenizer parts a text before BPE
 QWEN_SPLIT = (
@@ -63,3 +68,23 @@ def write_tokenizer(folder, *, config=None, generation_config=None, **options):
         if content is not None:
             (folder / f"{name}.json").write_text(json.dumps(content))
     return folder
+
+
+def write_sparse_checkpoint(folder, config):
+    """A bfloat16 checkpoint of zeros, a file with holes: no room, no time."""
+    with torch.device("meta"):
+        model = Qwen3Model(config)
+    names, header, end = official_names(model), {}, 0
+    for name, parameter in model.named_parameters():
+        start, end = end, end + 2 * parameter.numel()
+        header[names[name]] = {
+            "dtype": "BF16",
+            "shape": list(parameter.shape),
+            "data_offsets": [start, end],
+        }
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    with open(folder / "model.safetensors", "wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text)
+        file.truncate(8 + len(text) + end)
+    (folder / "config.json").write_text(json.dumps(config.to_hf()))

@@ -1,0 +1,179 @@
+"""Fetching a model from the Hugging Face Hub.
+
+Files go to the Hub library's own cache, which other programs share, and its
+settings hold: HF_HUB_OFFLINE, HF_ENDPOINT for a mirror, HF_HOME for the
+place. The weights are fetched by this file: byte after byte into one partial
+file, so that a download that was killed goes on where it stopped, and with
+their checksum compared at the end.
+"""
+
+import contextlib
+import errno
+import hashlib
+import os
+import shutil
+from pathlib import Path
+
+from .config import Qwen3Config
+
+FILES = [
+    "config.json",
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "chat_template.jinja",
+    "model*.safetensors",
+    "model.safetensors.index.json",
+]
+SUBFOLDERS = ["*/*"]  # other formats of the same weights
+
+
+def download_model(repo_id, revision=None):
+    """Fetch the files of a model, or find them in the cache.
+
+    Args:
+        repo_id: "owner/name" on the Hub.
+        revision: branch, tag or commit; None is the main branch.
+
+    Returns:
+        Path of a folder in the official layout.
+
+    Raises:
+        FileNotFoundError: no such repository or revision, or no model in it.
+        ConnectionError: the Hub cannot be reached and the cache is not
+            enough.
+        OSError: the disk is full, or a file arrived damaged.
+        ValueError: not a model that is implemented here.
+    """
+    from huggingface_hub import hf_hub_download, snapshot_download
+
+    with _explained_errors(repo_id, revision):
+        config = hf_hub_download(repo_id, "config.json", revision=revision)
+        Qwen3Config.from_hf(Path(config))  # refuse it before the gigabytes
+        wanted = {
+            "repo_id": repo_id,
+            "revision": revision,
+            "allow_patterns": FILES,
+            "ignore_patterns": SUBFOLDERS,
+        }
+        for file in _files_to_fetch(wanted):
+            if file.filename.endswith(".safetensors"):
+                _fetch_weights(repo_id, file)
+        return Path(snapshot_download(**wanted))
+
+
+def _files_to_fetch(wanted):
+    """What the cache lacks, once it is sure that the disk can hold it."""
+    from huggingface_hub import constants, snapshot_download
+    from huggingface_hub.errors import DryRunError
+
+    try:
+        files = snapshot_download(**wanted, dry_run=True)
+    except DryRunError:  # no network: let the cache answer
+        return []
+    files = [file for file in files if file.will_download]
+    needed = sum(file.file_size for file in files)
+    cache = Path(constants.HF_HUB_CACHE)
+    cache.mkdir(parents=True, exist_ok=True)
+    check_disk_space(cache, needed, "set HF_HOME to a folder on another disk")
+    return files
+
+
+def check_disk_space(folder, needed, advice):
+    """Raise OSError when a disk has not the bytes that are needed."""
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise OSError(
+            errno.ENOSPC,
+            f"{needed / 1e9:.2f} GB are needed in {folder}, but only "
+            f"{free / 1e9:.2f} GB are free; make room, or {advice}",
+        )
+
+
+def _fetch_weights(repo_id, file):
+    """Download one weight file into the cache, from where it stopped."""
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
+    from huggingface_hub.file_download import http_get
+    from huggingface_hub.utils import WeakFileLock, build_hf_headers
+
+    url = hf_hub_url(repo_id, file.filename, revision=file.commit_hash)
+    checksum = get_hf_file_metadata(url).etag
+    # The cache: MODEL/snapshots/COMMIT/FILE is a link to MODEL/blobs/CHECKSUM
+    model = Path(file.local_path).parents[2]
+    blob = model / "blobs" / checksum
+    partial = blob.with_name(f"{checksum}.incomplete")
+    lock = model.parent / ".locks" / model.name / f"{checksum}.lock"
+    for path in (blob, lock):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    with WeakFileLock(lock):
+        if blob.exists():  # another process was quicker
+            return
+        with open(partial, "ab") as target:
+            if (size := target.tell()) < file.file_size:
+                headers = build_hf_headers()
+                http_get(url, target, resume_size=size, headers=headers)
+        _check_download(partial, file, checksum)
+        os.replace(partial, blob)
+
+
+def _check_download(partial, file, checksum):
+    """Compare size and, where the Hub gives one, SHA-256."""
+    size = partial.stat().st_size
+    if size < file.file_size:
+        raise OSError(
+            f"{file.filename} is truncated: {size:,} of {file.file_size:,} "
+            "bytes arrived; run this again, the download resumes"
+        )
+    with open(partial, "rb") as source:
+        found = hashlib.file_digest(source, "sha256").hexdigest()
+    if len(checksum) == len(found) and checksum != found:
+        partial.unlink()
+        raise OSError(
+            f"checksum of {file.filename} differs (expected {checksum[:8]}…, "
+            f"got {found[:8]}…); the file was deleted, download it again"
+        )
+
+
+@contextlib.contextmanager
+def _explained_errors(repo_id, revision):
+    """Turn the Hub library's errors into what the reader can do."""
+    from huggingface_hub import constants, errors
+
+    endpoint = constants.ENDPOINT
+    try:
+        yield
+    except errors.GatedRepoError as error:
+        raise PermissionError(
+            f"{repo_id} asks for consent: accept its terms at "
+            f"{endpoint}/{repo_id} and log in with `hf auth login`"
+        ) from error
+    except errors.RepositoryNotFoundError as error:
+        raise FileNotFoundError(
+            f"{endpoint} has no model {repo_id!r}; check the name, or log in "
+            "with `hf auth login` if it is private"
+        ) from error
+    except errors.RevisionNotFoundError as error:
+        raise FileNotFoundError(
+            f"{repo_id} has no revision {revision!r}; leave it out for the "
+            "main branch"
+        ) from error
+    except errors.LocalEntryNotFoundError as error:
+        raise ConnectionError(_offline_advice(repo_id, endpoint)) from error
+    except errors.EntryNotFoundError as error:
+        raise FileNotFoundError(
+            f"{repo_id} has no config.json; is it a model in the "
+            "transformers layout?"
+        ) from error
+    except errors.HTTPError as error:
+        raise ConnectionError(
+            f"{_offline_advice(repo_id, endpoint)} ({error})"
+        ) from error
+
+
+def _offline_advice(repo_id, endpoint):
+    return (
+        f"{repo_id} is not wholly in the cache and {endpoint} cannot be "
+        "reached. Go online and run this again (a broken download resumes), "
+        "unset HF_HUB_OFFLINE, set HF_ENDPOINT to a mirror, or copy the "
+        "model's folder from another machine and pass its path"
+    )

@@ -1,0 +1,160 @@
+"""Our Qwen3 against the one in `transformers`, in both directions.
+
+Tolerance: both compute in float32, whose rounding differs with the order of
+sums; 2e-5 is some 40 units in the last place of logits around 4.
+"""
+
+import json
+
+import pytest
+import torch
+from tiny import tiny_model
+from tiny_checkpoints import write_tokenizer
+
+from reasoning_from_scratch.llm import generate, load_model, save_model
+from reasoning_from_scratch.llm.tokenizer import Qwen3Tokenizer
+
+transformers = pytest.importorskip("transformers")
+transformers.logging.set_verbosity_error()
+transformers.logging.disable_progress_bar()
+
+VOCAB = 320
+# One shape a row: tied, heads, key-value heads, head_dim (hidden is 48)
+SHAPES = {
+    "tied, 1:1": (True, 4, 4, 12),
+    "tied, 2:1, wide heads": (True, 4, 2, 32),
+    "untied, 4:1": (False, 8, 2, 16),
+    "untied, 8:1, narrow heads": (False, 8, 1, 4),
+}
+CHAT = [
+    {"role": "system", "content": "Be brief."},
+    {"role": "user", "content": "1+1?"},
+    {"role": "assistant", "content": "<think>\nadd\n</think>\n\n2"},
+    {"role": "user", "content": "2+2?"},
+]
+
+
+def save_reference(folder, shape, *, sharded=False):
+    """A random model of `transformers`, saved by it beside a tokenizer."""
+    tied, num_heads, num_kv_heads, head_dim = SHAPES[shape]
+    config = transformers.Qwen3Config(
+        vocab_size=VOCAB,
+        hidden_size=48,
+        intermediate_size=96,
+        num_hidden_layers=3,
+        num_attention_heads=num_heads,
+        num_key_value_heads=num_kv_heads,
+        head_dim=head_dim,
+        tie_word_embeddings=tied,
+        rope_parameters={"rope_theta": 50_000.0, "rope_type": "default"},
+        initializer_range=0.2,  # attention far from uniform
+    )
+    torch.manual_seed(1)
+    model = transformers.Qwen3ForCausalLM(config).eval()
+    limit = "100KB" if sharded else "5GB"
+    model.save_pretrained(folder, max_shard_size=limit)
+    write_tokenizer(folder)
+    return model
+
+
+def as_transformers_4(folder):
+    """Write config.json the way that transformers 4 did."""
+    path = folder / "config.json"
+    config = json.loads(path.read_text())
+    config["rope_theta"] = config.pop("rope_parameters")["rope_theta"]
+    config["rope_scaling"] = None
+    config["torch_dtype"] = config.pop("dtype")
+    path.write_text(json.dumps(config))
+
+
+def logits_differ_by(reference, model):
+    token_ids = torch.randint(
+        VOCAB, (3, 40), generator=torch.Generator().manual_seed(2)
+    )
+    with torch.inference_mode():
+        difference = reference(token_ids).logits - model(token_ids)
+    return difference.abs().max().item()
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_logits_equal_those_of_transformers(tmp_path, shape):
+    reference = save_reference(tmp_path, shape)
+    model, _ = load_model(tmp_path, device="cpu")
+    assert logits_differ_by(reference, model) <= 2e-5
+
+
+@pytest.mark.parametrize("shape", ["tied, 1:1", "untied, 4:1"])
+def test_logits_of_a_sharded_checkpoint_equal_too(tmp_path, shape):
+    reference = save_reference(tmp_path, shape, sharded=True)
+    assert len(list(tmp_path.glob("model-*.safetensors"))) > 1
+    model, _ = load_model(tmp_path, device="cpu")
+    assert logits_differ_by(reference, model) <= 2e-5
+
+
+def test_a_config_in_the_style_of_transformers_4_is_read(tmp_path):
+    reference = save_reference(tmp_path, "tied, 2:1, wide heads")
+    as_transformers_4(tmp_path)
+    model, _ = load_model(tmp_path, device="cpu")
+    assert model.config.rope_theta == 50_000.0
+    assert logits_differ_by(reference, model) <= 2e-5
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["tied", "untied"])
+def saved(request, tmp_path_factory):
+    """Our model and tokenizer, and the folder we saved them in."""
+    source = write_tokenizer(tmp_path_factory.mktemp("source"))
+    tokenizer = Qwen3Tokenizer(source)
+    # As many rows as tokens: we never choose a padding row, they may
+    vocab_size = tokenizer.vocab_size
+    model = tiny_model(
+        vocab_size=vocab_size, tie_word_embeddings=request.param
+    )
+    folder = tmp_path_factory.mktemp("saved")
+    save_model(model, tokenizer, folder)
+    return model, tokenizer, folder
+
+
+def test_transformers_opens_what_we_save_and_generates_the_same(saved):
+    model, tokenizer, folder = saved
+    theirs = transformers.AutoModelForCausalLM.from_pretrained(folder)
+    prompts = ["Problem: 12 + 7\nAnswer:", "Let's think", "step"]
+    ours = generate(model, tokenizer, prompts, max_new_tokens=64, stop_ids=())
+    for prompt, output in zip(prompts, ours, strict=True):
+        token_ids = torch.tensor([tokenizer.encode(prompt)])
+        generated = theirs.generate(
+            token_ids,
+            attention_mask=torch.ones_like(token_ids),
+            min_new_tokens=64,
+            max_new_tokens=64,
+            do_sample=False,
+            eos_token_id=tokenizer.vocab_size,  # no such token
+        )
+        completion = generated[0, token_ids.shape[1] :].tolist()
+        assert completion == output.token_ids
+
+
+def test_transformers_tokenizes_as_we_do(saved):
+    _, tokenizer, folder = saved
+    theirs = transformers.AutoTokenizer.from_pretrained(folder)
+    for text in ["Let's add 12 + 7\n\n", "e\u0301 中\0", "<think>2<|im_end|>"]:
+        assert theirs(text).input_ids == tokenizer.encode(text)
+    assert theirs.eos_token_id == tokenizer.eos_id
+    assert theirs.pad_token_id == tokenizer.pad_id
+
+
+@pytest.mark.parametrize("enable_thinking", [True, False])
+def test_transformers_renders_the_same_chat(saved, enable_thinking):
+    _, tokenizer, folder = saved
+    theirs = transformers.AutoTokenizer.from_pretrained(folder)
+    assert theirs.apply_chat_template(
+        CHAT,
+        tokenize=False,
+        add_generation_prompt=True,
+        enable_thinking=enable_thinking,
+    ) == tokenizer.apply_chat_template(CHAT, enable_thinking=enable_thinking)
+
+
+def test_transformers_learns_where_to_stop(saved):
+    _, tokenizer, folder = saved
+    config = transformers.GenerationConfig.from_pretrained(folder)
+    assert tuple(config.eos_token_id) == tokenizer.stop_ids

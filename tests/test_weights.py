@@ -1,0 +1,404 @@
+"""Opening and saving model folders: what works, and every refusal."""
+
+import json
+import struct
+import subprocess
+import sys
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from tiny import tiny_model
+from tiny_checkpoints import write_sparse_checkpoint, write_tokenizer
+
+from reasoning_from_scratch.llm import QWEN3_CONFIGS, load_model, save_model
+from reasoning_from_scratch.llm.checkpoint import write_tensors
+from reasoning_from_scratch.llm.tokenizer import Qwen3Tokenizer
+from reasoning_from_scratch.llm.weights import HUB_IDS, find_model_folder
+
+VOCAB = 320
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory):
+    return Qwen3Tokenizer(write_tokenizer(tmp_path_factory.mktemp("source")))
+
+
+@pytest.fixture
+def model():
+    return tiny_model(vocab_size=VOCAB)
+
+
+@pytest.fixture
+def folder(tmp_path, model, tokenizer):
+    save_model(model, tokenizer, tmp_path / "model")
+    return tmp_path / "model"
+
+
+def load(folder, **options):
+    return load_model(folder, device="cpu", **options)
+
+
+def change_tensors(folder, change):
+    """Rewrite the checkpoint after `change` has edited its tensors."""
+    path = folder / "model.safetensors"
+    tensors = {name: t.clone() for name, t in load_file(path).items()}
+    change(tensors)
+    save_file(tensors, path, metadata={"format": "pt"})
+
+
+def change_config(folder, **changes):
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def split_into_shards(folder):
+    path = folder / "model.safetensors"
+    tensors = {name: t.clone() for name, t in load_file(path).items()}
+    path.unlink()
+    write_tensors(tensors, folder, shard_bytes=20_000)
+    return sorted(folder.glob("model-*.safetensors"))
+
+
+def assert_same_weights(model, other):
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, other.state_dict()[name]), name
+
+
+# ---- What comes back ----
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_a_saved_model_comes_back_bit_by_bit(tmp_path, tokenizer, tied):
+    model = tiny_model(vocab_size=VOCAB, tie_word_embeddings=tied)
+    save_model(model, tokenizer, tmp_path / "model")
+    again, _ = load(tmp_path / "model")
+    assert again.config == model.config
+    assert_same_weights(model, again)
+
+
+def test_the_official_files_are_written(folder):
+    assert {path.name for path in folder.iterdir()} == {
+        "config.json",
+        "generation_config.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "chat_template.jinja",
+    }
+
+
+def test_tensors_are_saved_under_their_official_names(folder):
+    names = load_file(folder / "model.safetensors").keys()
+    assert "model.embed_tokens.weight" in names
+    assert "model.layers.1.self_attn.q_norm.weight" in names
+    assert "lm_head.weight" not in names  # tied
+
+
+def test_shards_come_back_as_one_model(folder, model):
+    shards = split_into_shards(folder)
+    assert len(shards) > 2
+    assert_same_weights(model, load(folder)[0])
+
+
+def test_the_index_lists_every_tensor_and_the_total_size(folder, model):
+    split_into_shards(folder)
+    index = json.loads((folder / "model.safetensors.index.json").read_text())
+    num_bytes = sum(p.nbytes for p in model.parameters())
+    assert index["metadata"]["total_size"] == num_bytes
+    assert len(index["weight_map"]) == len(list(model.parameters()))
+
+
+def test_a_loaded_model_can_be_trained_without_touching_its_file(folder):
+    before = (folder / "model.safetensors").read_bytes()
+    model, _ = load(folder)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            assert parameter.requires_grad
+            parameter.add_(1.0)
+    assert (folder / "model.safetensors").read_bytes() == before
+
+
+def test_a_model_can_be_saved_over_the_folder_it_came_from(folder, tokenizer):
+    model, _ = load(folder)
+    with torch.no_grad():
+        model.norm.weight.add_(1.0)
+    save_model(model, tokenizer, folder, overwrite=True)
+    assert_same_weights(model, load(folder)[0])
+
+
+def test_loading_leaves_the_random_numbers_alone(folder):
+    torch.manual_seed(0)
+    expected = torch.rand(3)
+    torch.manual_seed(0)
+    load(folder)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_a_model_is_loaded_in_evaluation_mode(folder):
+    assert not load(folder)[0].training
+
+
+# ---- dtype ----
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, "bfloat16"])
+def test_weights_are_converted_when_asked(folder, model, dtype):
+    loaded, _ = load(folder, dtype=dtype)
+    assert_same_weights(model.to(torch.bfloat16), loaded)
+
+
+def test_float32_weights_stay_so_whatever_the_folder_is_called(
+    tmp_path, model, tokenizer
+):
+    save_model(model, tokenizer, tmp_path / "qwen3-0.6b-mine")
+    assert load(tmp_path / "qwen3-0.6b-mine")[0].dtype == torch.float32
+
+
+def test_bfloat16_weights_of_qwen3_stay_so(tmp_path, model, tokenizer):
+    folder = tmp_path / "qwen3-0.6b-mine"
+    save_model(model.to(torch.bfloat16), tokenizer, folder)
+    assert load(folder)[0].dtype == torch.bfloat16
+
+
+# ---- Memory ----
+
+PEAK = """
+import sys, torch
+torch.set_num_threads(1)
+from reasoning_from_scratch.llm import load_model
+from reasoning_from_scratch.llm import qwen3, tokenizer, weights
+
+def peak():
+    lines = open("/proc/self/status").read().splitlines()
+    (line,) = [line for line in lines if line.startswith("VmHWM")]
+    return int(line.split()[1]) * 1024
+
+before = peak()
+model, _ = load_model(sys.argv[1], device="cpu", dtype=sys.argv[2])
+for parameter in model.parameters():
+    parameter.view(-1)[::2048].sum()  # every page is really read
+size = sum(p.nbytes for p in model.parameters())
+print((peak() - before) / size)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_loading_takes_the_memory_of_the_weights_once(tmp_path, dtype):
+    # Qwen3-0.6B: 1.19 GB of bfloat16, zeros that take no room on the disk.
+    # float16 is a conversion: a second copy of one tensor at a time.
+    config = QWEN3_CONFIGS["0.6b"]
+    write_sparse_checkpoint(tmp_path, config)
+    write_tokenizer(tmp_path)
+    command = [sys.executable, "-c", PEAK, str(tmp_path), dtype]
+    result = subprocess.run(
+        command, capture_output=True, text=True, check=True
+    )
+    assert float(result.stdout) <= 1.15
+
+
+# ---- Names ----
+
+
+def test_short_names_stand_for_hub_ids():
+    assert HUB_IDS["qwen3-0.6b-base"] == "Qwen/Qwen3-0.6B-Base"
+    assert HUB_IDS["qwen3-32b"] == "Qwen/Qwen3-32B"
+    assert len(HUB_IDS) == 11  # five base models, six chat models
+
+
+def test_a_run_means_its_best_checkpoint(tmp_path, monkeypatch):
+    from reasoning_from_scratch.runs import RunFolder
+
+    monkeypatch.setenv("RFS_RUNS", str(tmp_path))
+    run = RunFolder.create("mine", {})
+    for step in (10, 20):
+        run.save_checkpoint(step, lambda folder: None, {})
+    assert find_model_folder("runs/mine") == run.checkpoint_path(20)
+    run.set_best(10, 0.5)
+    assert find_model_folder("runs/mine") == run.checkpoint_path(10)
+
+
+def test_an_unknown_name_is_answered_with_the_nearest_known():
+    with pytest.raises(ValueError, match="did you mean 'qwen3-0.6b-base'"):
+        load_model("qwen3-0.6-base")
+
+
+@pytest.mark.parametrize("name", ["runs/nothing", "./nothing", "/nothing/at"])
+def test_a_path_that_leads_nowhere_is_not_looked_for_on_the_hub(name):
+    with pytest.raises(FileNotFoundError, match="no model or run folder"):
+        load_model(name)
+
+
+# ---- Refusals when loading ----
+
+
+def test_a_folder_without_config_is_refused(folder):
+    (folder / "config.json").unlink()
+    with pytest.raises(FileNotFoundError, match="no config.json"):
+        load(folder)
+
+
+def test_another_architecture_is_refused(folder):
+    change_config(folder, model_type="llama")
+    with pytest.raises(ValueError, match="'llama'"):
+        load(folder)
+
+
+def test_a_folder_without_weights_is_refused(folder):
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(FileNotFoundError, match="no model.safetensors"):
+        load(folder)
+
+
+def test_a_missing_shard_is_named(folder):
+    missing = split_into_shards(folder)[1]
+    missing.unlink()
+    with pytest.raises(FileNotFoundError, match=missing.name):
+        load(folder)
+
+
+@pytest.mark.parametrize("kept", [0, 5, 3000])
+def test_a_truncated_file_is_named(folder, kept):
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(ValueError, match="model.safetensors is truncated"):
+        load(folder)
+
+
+def test_a_truncated_shard_is_named(folder):
+    shard = split_into_shards(folder)[1]
+    shard.write_bytes(shard.read_bytes()[:-1])
+    with pytest.raises(ValueError, match=f"{shard.name} is truncated"):
+        load(folder)
+
+
+def test_a_corrupt_header_is_named(folder):
+    path = folder / "model.safetensors"
+    content = path.read_bytes()
+    path.write_bytes(content[:8] + b"\xff" * 40 + content[48:])
+    with pytest.raises(ValueError, match="truncated or corrupt"):
+        load(folder)
+
+
+def test_a_header_that_claims_to_be_huge_is_refused(folder):
+    path = folder / "model.safetensors"
+    path.write_bytes(struct.pack("<Q", 2**60) + b"{}")
+    with pytest.raises(ValueError, match="truncated or corrupt"):
+        load(folder)
+
+
+def test_a_wrong_shape_names_both_shapes(folder):
+    def change(tensors):
+        tensors["model.norm.weight"] = torch.ones(33)
+
+    change_tensors(folder, change)
+    with pytest.raises(ValueError, match=r"\(33,\).*asks for \(32,\)"):
+        load(folder)
+
+
+def test_a_missing_tensor_is_named(folder):
+    change_tensors(folder, lambda tensors: tensors.pop("model.norm.weight"))
+    with pytest.raises(ValueError, match="missing model.norm.weight"):
+        load(folder)
+
+
+def test_an_unexpected_tensor_is_named(folder):
+    def change(tensors):
+        tensors["model.layers.0.self_attn.q_proj.bias"] = torch.ones(64)
+
+    change_tensors(folder, change)
+    with pytest.raises(ValueError, match="unexpected .*q_proj.bias"):
+        load(folder)
+
+
+def test_a_tied_checkpoint_may_repeat_its_embedding(folder, model):
+    def change(tensors):
+        embedding = tensors["model.embed_tokens.weight"]
+        tensors["lm_head.weight"] = embedding.clone()
+
+    change_tensors(folder, change)
+    assert_same_weights(model, load(folder)[0])
+
+
+def test_an_untied_checkpoint_needs_its_output_projection(folder):
+    change_config(folder, tie_word_embeddings=False)
+    with pytest.raises(ValueError, match="missing lm_head.weight"):
+        load(folder)
+
+
+def test_quantised_weights_are_refused(folder):
+    def change(tensors):
+        weight = tensors["model.layers.0.mlp.up_proj.weight"]
+        tensors["model.layers.0.mlp.up_proj.weight"] = weight.to(torch.int8)
+
+    change_tensors(folder, change)
+    with pytest.raises(ValueError, match="stored as I8"):
+        load(folder)
+
+
+def test_an_index_cannot_point_outside_its_folder(folder):
+    (folder / "model.safetensors").unlink()
+    index = {"weight_map": {"model.norm.weight": "../secret.safetensors"}}
+    path = folder / "model.safetensors.index.json"
+    path.write_text(json.dumps(index))
+    with pytest.raises(ValueError, match="outside its folder"):
+        load(folder)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"weight_map": 3}'])
+def test_a_broken_index_is_named(folder, text):
+    (folder / "model.safetensors").unlink()
+    (folder / "model.safetensors.index.json").write_text(text)
+    with pytest.raises(ValueError, match="index.json is not an index"):
+        load(folder)
+
+
+def test_a_tokenizer_larger_than_the_embedding_is_refused(tmp_path, tokenizer):
+    model = tiny_model(vocab_size=288)  # the tokenizer has 289 entries
+    save_model(model, tokenizer, tmp_path / "model")
+    with pytest.raises(ValueError, match="289 entries .* only 288 rows"):
+        load(tmp_path / "model")
+
+
+# ---- Refusals when saving ----
+
+
+def test_a_model_is_not_overwritten_unasked(folder, model, tokenizer):
+    before = (folder / "model.safetensors").read_bytes()
+    with pytest.raises(FileExistsError, match="overwrite=True"):
+        save_model(model, tokenizer, folder)
+    assert (folder / "model.safetensors").read_bytes() == before
+
+
+def test_a_folder_with_other_things_is_never_overwritten(
+    tmp_path, model, tokenizer
+):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(FileExistsError, match="something else"):
+        save_model(model, tokenizer, tmp_path, overwrite=True)
+    assert (tmp_path / "thesis.tex").exists()
+
+
+def test_a_full_disk_is_noticed_before_writing(
+    tmp_path, model, tokenizer, monkeypatch
+):
+    from collections import namedtuple
+
+    usage = namedtuple("usage", "total used free")(0, 0, 1000)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: usage)
+    with pytest.raises(OSError, match="GB are needed"):
+        save_model(model, tokenizer, tmp_path / "model")
+    assert list(tmp_path.iterdir()) == []  # nothing half-written stays
+
+
+def test_an_interrupted_save_leaves_nothing(
+    tmp_path, model, tokenizer, monkeypatch
+):
+    def interrupt(folder):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tokenizer, "save", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        save_model(model, tokenizer, tmp_path / "model")
+    assert list(tmp_path.iterdir()) == []
