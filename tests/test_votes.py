@@ -5,9 +5,9 @@ import random
 
 import pytest
 
+from reasoning_from_scratch.evaluation.grouping import group_answers
 from reasoning_from_scratch.scaling.votes import (
     count_votes,
-    group_answers,
     is_decided,
     is_likely_decided,
     leader_probability,

@@ -14,16 +14,16 @@ from itertools import groupby
 from math import comb
 from statistics import NormalDist, fmean
 
+from reasoning_from_scratch.evaluation.grouping import (
+    group_answers,
+    same_answer,
+)
 from reasoning_from_scratch.evaluation.statistics import (
     majority_at_k,
     mean_and_error,
     pass_at_k,
 )
-from reasoning_from_scratch.scaling.votes import (
-    group_answers,
-    same_answer,
-    samples_needed,
-)
+from reasoning_from_scratch.scaling.votes import samples_needed
 
 
 @dataclass(frozen=True)

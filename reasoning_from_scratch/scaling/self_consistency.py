@@ -7,8 +7,9 @@ samples are drawn in rounds and decided problems leave the batch.
 Source: Wang et al. 2022 (arXiv 2203.11171).
 """
 
+from reasoning_from_scratch.evaluation.grouping import group_answers
 from reasoning_from_scratch.scaling.samples import draw_samples, make_output
-from reasoning_from_scratch.scaling.votes import group_answers, majority_vote
+from reasoning_from_scratch.scaling.votes import majority_vote
 
 
 def self_consistency(

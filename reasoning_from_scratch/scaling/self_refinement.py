@@ -13,10 +13,10 @@ from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
 from reasoning_from_scratch.evaluation.evaluate import MethodOutput
+from reasoning_from_scratch.evaluation.grouping import same_answer
 from reasoning_from_scratch.evaluation.statistics import mcnemar_p_value
 from reasoning_from_scratch.evaluation.verifier import verify
 from reasoning_from_scratch.scaling.samples import Sample, draw_samples
-from reasoning_from_scratch.scaling.votes import same_answer
 
 
 @dataclass(frozen=True)
