@@ -186,7 +186,7 @@ def test_the_two_by_three_example_with_a_reference():
     loss, metrics = grpo_loss(
         batch.pop("logprobs"), config=config, ref_logprobs=reference, **batch
     )
-    assert metrics["kl"].item() == pytest.approx(1 - math.log(2))
+    assert metrics["kl_penalty"].item() == pytest.approx(1 - math.log(2))
     expected = 2.9 / 5 + 0.5 * (1 - math.log(2))
     assert loss.item() == pytest.approx(expected)
 

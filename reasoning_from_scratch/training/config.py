@@ -5,7 +5,7 @@ do nothing, or something else than they say, are refused with the reason.
 No torch here, so that `rfs grpo --help` answers at once.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 RATIOS = ("token", "sequence")
 OBJECTIVES = ("clip", "cispo", "sapo")
@@ -119,7 +119,7 @@ class GRPOConfig:
     # Watching
     track_kl: bool = True  # distance to the start; costs a second model
     eval_every: int = 25  # steps; 0: never
-    eval_problems: int = 100  # of the validation split
+    eval_problems: int = 300  # of the validation split
     checkpoint_every: int = 25  # steps; the last step is always saved
     sample_every: int = 5  # steps between texts kept for reading
     seed: int = 0
@@ -188,3 +188,25 @@ GRPO_VARIANTS = {
         loss=LossConfig(clip_low=None, clip_high=None), advantages="rloo"
     ),
 }
+
+
+def variant_config(name, **changes):
+    """A row of GRPO_VARIANTS with some of its fields changed.
+
+    Args:
+        name: a key of GRPO_VARIANTS.
+        changes: fields of `GRPOConfig`. The constant that Dr. GRPO divides
+            by follows max_new_tokens.
+
+    Raises:
+        ValueError: an unknown variant.
+    """
+    if name not in GRPO_VARIANTS:
+        raise ValueError(
+            f"unknown variant {name!r}; there are {', '.join(GRPO_VARIANTS)}"
+        )
+    config = replace(GRPO_VARIANTS[name], **changes)
+    if config.loss.reduction != "constant":
+        return config
+    loss = replace(config.loss, constant_length=config.max_new_tokens)
+    return replace(config, loss=loss)

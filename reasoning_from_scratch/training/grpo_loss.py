@@ -51,7 +51,7 @@ def grpo_loss(
 
     Returns:
         (loss, metrics): a scalar, and detached scalars: means over this
-        call's tokens (ratio, clip_share, kl) and num_tokens.
+        call's tokens (ratio, clip_share, kl_penalty) and num_tokens.
     """
     check_loss_inputs(config, advantages, ref_logprobs, sampler_logprobs)
     logprobs, old_logprobs, ref_logprobs, sampler_logprobs = (
@@ -242,7 +242,7 @@ def loss_metrics(ratio, advantages, mask, config, *, kl=None):
         is_clipped |= (advantages < 0) & (ratio < 1 - config.clip_low)
     values = {"ratio": ratio, "clip_share": is_clipped.to(ratio.dtype)}
     if kl is not None:
-        values["kl"] = kl
+        values["kl_penalty"] = kl
     metrics = {
         name: value.masked_fill(~mask, 0.0).sum() / num_tokens.clamp(min=1)
         for name, value in values.items()

@@ -1,0 +1,192 @@
+"""Train a model to reason by reinforcement learning on right and wrong.
+
+    rfs grpo --run reasoner
+    rfs grpo --model qwen3-0.6b-base --problems math-train --run reasoner-q
+    torchrun --nproc-per-node 2 -m reasoning_from_scratch grpo --run pair
+
+Without further flags this is the chapter's run of the model's row in
+`settings`. Ctrl-C saves; the same command with --resume goes on.
+"""
+
+from dataclasses import asdict
+
+from reasoning_from_scratch.settings import default_model, get_settings
+from reasoning_from_scratch.training.config import (
+    GRPO_VARIANTS,
+    variant_config,
+)
+
+HELP = "train by reinforcement learning with verifiable rewards (GRPO)"
+
+# field of GRPOConfig -> (type, help); None keeps the variant's value
+FLAGS = {
+    "steps": (int, "training steps"),
+    "prompts_per_step": (int, "problems a step"),
+    "group_size": (int, "completions a problem"),
+    "temperature": (float, "of the rollouts"),
+    "max_new_tokens": (int, "a longer completion is truncated"),
+    "learning_rate": (float, "of AdamW, after the warm-up"),
+    "epochs": (int, "passes over a step's rollouts"),
+    "minibatches": (int, "optimizer steps a pass"),
+    "micro_batch_size": (int, "rows in one backward pass: memory"),
+    "dynamic_sampling": (int, "rounds that replace groups without signal"),
+    "eval_every": (int, "steps between evaluations on validation; 0: never"),
+    "eval_problems": (int, "validation problems of one evaluation"),
+    "checkpoint_every": (int, "steps between checkpoints"),
+    "seed": (int, "of the data order and the samples"),
+}
+REWARDS = ("accuracy", "partial", "format")
+# A set with a test split only is trained on through its sister
+TRAINING_SETS = {"math500": "math-train"}
+HELD_OUT = 200  # problems kept back where a set has no validation split
+
+
+def add_arguments(parser) -> None:
+    """Declare the flags."""
+    parser.add_argument("--model", help="default: RFS_MODEL, else pocket")
+    parser.add_argument(
+        "--problems", help="a set with a train split, or a JSONL file"
+    )
+    parser.add_argument(
+        "--split",
+        default="train",
+        help="of the problem set (default: train; test is refused)",
+    )
+    parser.add_argument(
+        "--variant",
+        choices=GRPO_VARIANTS,
+        default="grpo",
+        help="a row of GRPO_VARIANTS (default: %(default)s)",
+    )
+    parser.add_argument("--prompt", default="direct")
+    parser.add_argument("--reward", choices=REWARDS, default="accuracy")
+    for name, (kind, description) in FLAGS.items():
+        parser.add_argument(
+            f"--{name.replace('_', '-')}", type=kind, help=description
+        )
+    parser.add_argument("--activation-checkpointing", action="store_true")
+    parser.add_argument("--device", help="default: the best there is")
+    parser.add_argument("--dtype", help="float32 | bfloat16 | float16")
+    parser.add_argument("--run", required=True, help="name of its folder")
+    parser.add_argument("--resume", action="store_true")
+
+
+def run(args) -> None:
+    """Train, and say where the result lies."""
+    from reasoning_from_scratch.llm import load_model
+    from reasoning_from_scratch.training.grpo import train_grpo
+    from reasoning_from_scratch.training.parallel import (
+        open_run,
+        process_rank,
+        start_processes,
+    )
+
+    model_name = args.model or default_model()
+    settings = get_settings(model_name)
+    config = choose_config(args, settings)
+    source = choose_problems(args, settings)
+    problems, validation = load_splits(source, args.split)
+    start_processes()
+    model, tokenizer = load_model(
+        model_name, device=args.device, dtype=args.dtype
+    )
+    run_folder = open_run(
+        args.run,
+        {
+            "command": "grpo",
+            "model": model_name,
+            "problems": source,
+            "variant": args.variant,
+            "reward": args.reward,
+            **asdict(config),
+        },
+        resume=args.resume,
+    )
+    train_grpo(
+        model,
+        tokenizer,
+        problems,
+        config,
+        reward=choose_reward(args.reward),
+        validation=validation,
+        run=run_folder,
+    )
+    if process_rank() == 0:
+        print(summary(run_folder))
+
+
+def choose_config(args, settings):
+    """The variant with the model's row and then the flags laid over it."""
+    row = {
+        name: value
+        for name, value in asdict(settings.grpo).items()
+        if name in FLAGS
+    }
+    flags = {
+        name: getattr(args, name)
+        for name in FLAGS
+        if getattr(args, name) is not None
+    }
+    return variant_config(
+        args.variant,
+        prompt=settings.prompts.get(args.prompt, args.prompt),
+        activation_checkpointing=args.activation_checkpointing,
+        **{**row, **flags},
+    )
+
+
+def choose_problems(args, settings):
+    """The problem set to train on.
+
+    Raises:
+        ValueError: a test split was asked for.
+    """
+    if args.split == "test":
+        raise ValueError(
+            "training on a test split would make its accuracy worthless; "
+            "leave out --split, or name train or validation"
+        )
+    if args.problems:
+        return args.problems
+    return TRAINING_SETS.get(settings.problems, settings.problems)
+
+
+def load_splits(source, split):
+    """Problems to train on and to validate with.
+
+    A set without a validation split gives its last problems for it.
+    """
+    from reasoning_from_scratch.evaluation import load_problems
+
+    problems = load_problems(source, split=split)
+    if source == "pocketmath":
+        return problems, load_problems(source, split="validation")
+    held_out = min(HELD_OUT, len(problems) // 5)
+    if held_out == 0:
+        return problems, None
+    return problems[:-held_out], problems[-held_out:]
+
+
+def choose_reward(name):
+    """The reward function behind a name."""
+    from reasoning_from_scratch.training import rewards
+
+    return {
+        "accuracy": rewards.accuracy_reward,
+        "partial": rewards.partial_credit_reward,
+        "format": rewards.format_reward,
+    }[name]
+
+
+def summary(run_folder):
+    """Two lines: how accuracy moved, and how to use the result."""
+    rows = [r for r in run_folder.read("metrics.jsonl") if "accuracy" in r]
+    use = f"use it: rfs evaluate --model runs/{run_folder.path.name}"
+    if not rows:
+        return use
+    best = max(rows, key=lambda row: row["accuracy"])
+    return (
+        f"validation {rows[0]['accuracy']:.1%} at step {rows[0]['step']}, "
+        f"best {best['accuracy']:.1%} at step {best['step']}, "
+        f"last {rows[-1]['accuracy']:.1%}\n{use}"
+    )

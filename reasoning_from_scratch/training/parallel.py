@@ -1,0 +1,86 @@
+"""Several processes, one gradient: the little that training knows of ranks.
+
+Under `torchrun` every process holds the whole model and a share of the
+prompts. Losses are normalised over the global batch, so gradients and sums
+simply add up; with one process each function returns what it was given.
+Sharding the model itself is out of scope.
+"""
+
+import os
+
+import torch
+import torch.distributed as dist
+
+from reasoning_from_scratch.runs import RunFolder
+
+
+def start_processes():
+    """Join the processes that `torchrun` started; one alone joins nobody."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        backend = "nccl" if torch.cuda.is_available() else "gloo"
+        dist.init_process_group(backend)
+
+
+def open_run(name, config, *, resume=False):
+    """`RunFolder.create` by the first process, opened by the others."""
+    run = None
+    if process_rank() == 0:
+        run = RunFolder.create(name, config, resume=resume)
+    if num_processes() == 1:
+        return run
+    path = [None if run is None else str(run.path)]
+    dist.broadcast_object_list(path)
+    return RunFolder.open(path[0])
+
+
+def num_processes():
+    """How many processes train together."""
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def process_rank():
+    """This process's number; 0 is the one that writes files."""
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+def share_of(items):
+    """This process's part of a list that divides evenly."""
+    count = num_processes()
+    if len(items) % count:
+        raise ValueError(
+            f"{len(items)} prompts a step do not divide among {count} "
+            "processes; choose a multiple"
+        )
+    size = len(items) // count
+    return items[process_rank() * size :][:size]
+
+
+def sum_over_processes(tensor):
+    """The sum of every process's tensor, on each of them."""
+    if num_processes() > 1:
+        tensor = tensor.clone()
+        dist.all_reduce(tensor)
+    return tensor
+
+
+def gather_rows(tensor):
+    """All processes' tensors stacked along dimension 0, by rank."""
+    if num_processes() == 1:
+        return tensor
+    parts = [torch.empty_like(tensor) for _ in range(num_processes())]
+    dist.all_gather(parts, tensor.contiguous())
+    return torch.cat(parts)
+
+
+def sum_gradients(parameters):
+    """Add up the gradients of all processes, in place.
+
+    A process whose rollouts all lacked a signal has no gradient yet and
+    takes part with zeros.
+    """
+    if num_processes() == 1:
+        return
+    for parameter in parameters:
+        if parameter.grad is None:
+            parameter.grad = torch.zeros_like(parameter)
+        dist.all_reduce(parameter.grad)

@@ -1,0 +1,131 @@
+"""Rewards: plain callables (text, problem) -> float.
+
+The text is a completion as the model wrote it, so it is hostile input: it is
+parsed by the verifier, which never evaluates it and always returns. Several
+rewards are combined by a `RewardSet`, which also survives a reward that
+raises or returns NaN. What depends on tokens (the end token, truncation) is
+decided where the tokens are, in `rollouts`.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import torch
+
+from reasoning_from_scratch.evaluation import extract_answer, verify
+
+
+def accuracy_reward(text, problem):
+    """1.0 when the last boxed answer equals the reference, else 0.0.
+
+    A right number outside a box earns nothing: the model learns to say
+    which part of its text is the answer.
+    """
+    return float(verify(text, problem.answer, boxed_only=True))
+
+
+def format_reward(text, problem):
+    """1.0 when the text states a boxed answer, right or wrong."""
+    return float(extract_answer(text, boxed_only=True) is not None)
+
+
+def partial_credit_reward(text, problem):
+    """1.0 right in a box, 0.5 right without a box, 0.1 a wrong box, else 0.
+
+    Steps on the way to the goal make early learning faster; a step that is
+    too comfortable becomes the goal (reward hacking).
+    """
+    if accuracy_reward(text, problem):
+        return 1.0
+    if verify(text, problem.answer):
+        return 0.5
+    return 0.1 * format_reward(text, problem)
+
+
+def length_penalty(text, problem, *, free=400, limit=800):
+    """0.0 up to `free` characters, falling in a line to -1.0 at `limit`.
+
+    Source: the shape of DAPO's overlong penalty, arXiv 2503.14476, which
+    counts tokens; a plain reward sees characters.
+    """
+    if not 0 <= free < limit:
+        raise ValueError(
+            f"length_penalty needs 0 <= free < limit, got {free} and {limit}"
+        )
+    return -min(max((len(text) - free) / (limit - free), 0.0), 1.0)
+
+
+@dataclass(frozen=True)
+class RewardSet:
+    """Several rewards with a weight each; a missing weight is 1.
+
+    Raises:
+        ValueError: no reward, a weight for an unknown one, or a weight that
+            is not finite.
+    """
+
+    functions: Mapping[str, Callable]
+    weights: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self):
+        if not self.functions:
+            raise ValueError("a RewardSet needs at least one reward function")
+        unknown = self.weights.keys() - self.functions.keys()
+        if unknown:
+            raise ValueError(
+                f"weights for unknown rewards: {', '.join(sorted(unknown))}; "
+                f"there are {', '.join(self.functions)}"
+            )
+        for name, weight in self.weights.items():
+            if not math.isfinite(weight):
+                raise ValueError(f"weight of {name} must be finite: {weight}")
+
+    @classmethod
+    def of(cls, reward):
+        """Take a callable, a mapping name -> callable, or a RewardSet."""
+        if isinstance(reward, cls):
+            return reward
+        if isinstance(reward, Mapping):
+            return cls(dict(reward))
+        return cls({getattr(reward, "__name__", "reward"): reward})
+
+    @property
+    def weight_list(self):
+        """The weights in the order of the functions."""
+        return [self.weights.get(name, 1.0) for name in self.functions]
+
+    def score(self, texts, problems):
+        """Score every text against its problem.
+
+        Args:
+            texts, problems: lists of one length.
+
+        Returns:
+            values: (texts, rewards) float32, unweighted.
+            num_failures: how often a reward raised or was not finite; such
+                a value is 0.0.
+        """
+        values = torch.zeros(len(texts), len(self.functions))
+        num_failures = 0
+        for row, (text, problem) in enumerate(
+            zip(texts, problems, strict=True)
+        ):
+            for column, function in enumerate(self.functions.values()):
+                value = _guarded(function, text, problem)
+                num_failures += value is None
+                values[row, column] = value or 0.0
+        return values, num_failures
+
+    def total(self, values):
+        """Weighted sum over the last dimension of `score`'s values."""
+        return values @ torch.tensor(self.weight_list)
+
+
+def _guarded(function, text, problem):
+    """The reward, or None when it raised or is not a finite number."""
+    try:
+        value = float(function(text, problem))
+    except Exception:  # a reader's reward may raise anything; it is counted
+        return None
+    return value if math.isfinite(value) else None

@@ -1,0 +1,221 @@
+"""Rollouts: what the policy answers when it is asked, and what that earned.
+
+One tensor layout serves sampling, scoring and the loss. A row is a prompt
+padded on the left and its completion padded on the right, so all completions
+start in one column:
+
+    . . p p p | c c c E .        p prompt   c completion   E end token
+    p p p p p | c E . . .        . padding
+
+Masks and log-probs are (rows, tokens - 1): column t belongs to token t + 1,
+the one that the model predicts at t.
+"""
+
+from dataclasses import dataclass, replace
+
+import torch
+
+from reasoning_from_scratch.evaluation import render_prompt
+from reasoning_from_scratch.llm import SamplingConfig, generate
+
+from .rewards import RewardSet, accuracy_reward
+
+# The policy's own distribution, nothing cut off
+ON_POLICY = SamplingConfig(temperature=1.0)
+ROW_TENSORS = ("token_ids", "key_mask", "mask", "sampler_logprobs")
+
+
+@dataclass(frozen=True)
+class RolloutBatch:
+    """Completions of some prompts, grouped by prompt; rows = all of them."""
+
+    token_ids: torch.Tensor  # (rows, tokens) int64
+    key_mask: torch.Tensor  # (rows, tokens) bool, false on padding
+    mask: torch.Tensor  # (rows, tokens - 1) bool, true on completion tokens
+    sampler_logprobs: torch.Tensor  # (rows, tokens - 1) float32, as drawn
+    rewards: torch.Tensor  # (prompts, rollouts) float32, weighted sum
+    reward_parts: torch.Tensor  # (prompts, rollouts, num_rewards) float32
+    truncated: torch.Tensor  # (rows,) bool, no end token in time
+    texts: list  # of the completions, without the end token
+    problems: list  # one a prompt
+    reward_set: RewardSet  # what the rewards are
+    num_reward_failures: int
+
+    @property
+    def group_size(self):
+        """Completions a prompt."""
+        return self.rewards.shape[1]
+
+    @property
+    def lengths(self):
+        """(rows,) completion tokens, the end token included."""
+        return self.mask.sum(dim=1)
+
+    def select_prompts(self, indices):
+        """The batch of these prompts alone, in this order."""
+        indices = torch.as_tensor(indices, dtype=torch.long)
+        size = self.group_size
+        rows = (indices[:, None] * size + torch.arange(size)).flatten()
+        by_row = {
+            name: getattr(self, name)[rows]
+            for name in (*ROW_TENSORS, "truncated")
+        }
+        return replace(
+            self,
+            **by_row,
+            rewards=self.rewards[indices],
+            reward_parts=self.reward_parts[indices],
+            texts=[self.texts[row] for row in rows.tolist()],
+            problems=[self.problems[i] for i in indices.tolist()],
+        )
+
+
+def collect_rollouts(
+    model,
+    tokenizer,
+    problems,
+    *,
+    prompt="direct",
+    group_size=8,
+    sampling=ON_POLICY,
+    max_new_tokens=128,
+    reward=accuracy_reward,
+    require_end=True,
+    seed=0,
+    batch_size=None,
+):
+    """Let the policy answer every problem `group_size` times.
+
+    Args:
+        model, tokenizer: as `load_model` returns them.
+        problems: list of `Problem`.
+        prompt: a name of PROMPTS or a template.
+        group_size: completions a prompt; its prefill is shared.
+        sampling: a `SamplingConfig`, neither greedy nor truncated.
+        max_new_tokens: a longer completion is truncated.
+        reward: callable (text, problem) -> float, a mapping of them by
+            name, or a `RewardSet`.
+        require_end: a truncated completion earns at most 0.
+        seed: with a problem's id it fixes the sampled tokens.
+        batch_size: rows decoded together; None fits memory.
+
+    Returns:
+        a `RolloutBatch` on the model's device, rewards on the CPU.
+
+    Raises:
+        ValueError: sampling that the loss could not account for.
+    """
+    _check_sampling(sampling)
+    prompts = [render_prompt(prompt, p, tokenizer) for p in problems]
+    outputs = generate(
+        model,
+        tokenizer,
+        prompts,
+        max_new_tokens=max_new_tokens,
+        sampling=sampling,
+        num_samples=group_size,
+        seed=seed,
+        ids=[p.id or p.problem for p in problems],
+        batch_size=batch_size,
+    )
+    rows = [prompt for prompt in prompts for _ in range(group_size)]
+    prompt_ids = [tokenizer.encode(row) for row in rows]
+    truncated = torch.tensor([o.stop_reason == "length" for o in outputs])
+    rewards = RewardSet.of(reward)
+    values, num_failures = rewards.score(
+        [output.text for output in outputs],
+        [problem for problem in problems for _ in range(group_size)],
+    )
+    if require_end:
+        values[truncated] = values[truncated].clamp(max=0.0)
+    shape = len(problems), group_size
+    return RolloutBatch(
+        **lay_out(prompt_ids, outputs, tokenizer.pad_id, model.device),
+        rewards=rewards.total(values).view(shape),
+        reward_parts=values.view(*shape, -1),
+        truncated=truncated,
+        texts=[output.text for output in outputs],
+        problems=list(problems),
+        reward_set=rewards,
+        num_reward_failures=num_failures,
+    )
+
+
+def lay_out(prompt_ids, outputs, pad_id, device=None):
+    """Place prompts and completions in one padded rectangle.
+
+    Args:
+        prompt_ids: one list of token ids a row.
+        outputs: one `GenerationOutput` a row.
+        pad_id: any token id; padding is masked.
+
+    Returns:
+        dict of the four ROW_TENSORS (see `RolloutBatch`).
+    """
+    start = max(map(len, prompt_ids))
+    width = start + max(len(output.token_ids) for output in outputs)
+    shape = len(outputs), width
+    token_ids = torch.full(shape, pad_id)
+    key_mask = torch.zeros(shape, dtype=torch.bool)
+    mask = torch.zeros(shape, dtype=torch.bool)
+    logprobs = torch.zeros(shape)
+    for row, (ids, output) in enumerate(zip(prompt_ids, outputs, strict=True)):
+        end = start + len(output.token_ids)
+        token_ids[row, start - len(ids) : end] = torch.tensor(
+            ids + output.token_ids
+        )
+        key_mask[row, start - len(ids) : end] = True
+        mask[row, start:end] = True
+        logprobs[row, start:end] = torch.tensor(output.logprobs)
+    tensors = token_ids, key_mask, mask[:, 1:], logprobs[:, 1:]
+    return {
+        name: tensor.to(device)
+        for name, tensor in zip(ROW_TENSORS, tensors, strict=True)
+    }
+
+
+def join_rollouts(batches):
+    """One batch of several, padded to one rectangle.
+
+    Args:
+        batches: list of `RolloutBatch` of one group size.
+    """
+    starts = [int(batch.mask.any(dim=0).int().argmax()) for batch in batches]
+    left = max(starts)
+    right = max(
+        batch.mask.shape[1] - start
+        for batch, start in zip(batches, starts, strict=True)
+    )
+    joined = {}
+    for name in ROW_TENSORS:
+        parts = [
+            torch.nn.functional.pad(
+                getattr(batch, name),
+                (left - start, right - batch.mask.shape[1] + start),
+            )
+            for batch, start in zip(batches, starts, strict=True)
+        ]
+        joined[name] = torch.cat(parts)
+    for name in ("rewards", "reward_parts", "truncated"):
+        joined[name] = torch.cat([getattr(batch, name) for batch in batches])
+    return replace(
+        batches[0],
+        **joined,
+        texts=[text for batch in batches for text in batch.texts],
+        problems=[p for batch in batches for p in batch.problems],
+        num_reward_failures=sum(b.num_reward_failures for b in batches),
+    )
+
+
+def _check_sampling(sampling):
+    if sampling.is_greedy:
+        raise ValueError(
+            "rollouts need temperature > 0: greedy completions of a prompt "
+            "are all equal and teach nothing"
+        )
+    if sampling.is_truncated:
+        raise ValueError(
+            "rollouts refuse top_k, top_p and min_p: the loss takes "
+            "log-probs over the full vocabulary, and dropped tokens would "
+            "make them another distribution's; use the temperature alone"
+        )

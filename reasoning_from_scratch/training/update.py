@@ -1,0 +1,254 @@
+"""One step of learning from a batch of rollouts.
+
+Advantages, scoring, and gradient steps by micro-batches: what of the loss
+needs a model. Rows without an advantage are left out of the backward pass,
+which changes nothing but the time: they still count in the normaliser. A
+batch without any signal leaves the parameters untouched; AdamW would go on
+drifting by its momentum.
+"""
+
+import functools
+import time
+from contextlib import contextmanager
+
+import torch
+from torch.utils.checkpoint import checkpoint
+
+from reasoning_from_scratch.llm.logprobs import hidden_logprobs
+
+from .advantages import group_advantages, per_reward_advantages
+from .grpo_loss import grpo_loss, loss_normaliser
+from .optimization import scheduled_learning_rate
+from .parallel import (
+    gather_rows,
+    process_rank,
+    sum_gradients,
+    sum_over_processes,
+)
+from .rollouts import ROW_TENSORS
+
+MEASURES = ("ratio", "clip_share", "mismatch", "kl_penalty")
+
+
+class UpdateTotals:
+    """Adds up what the micro-batches of a step report.
+
+    The loss is normalised over the whole batch, so its parts are summed;
+    the measures are means over tokens, so they are weighted by tokens.
+    """
+
+    def __init__(self):
+        self.loss = 0.0
+        self.num_tokens = 0.0
+        self.sums = dict.fromkeys(MEASURES, 0.0)
+        self.grad_norms = []  # one an optimizer step
+        self.learning_rate = 0.0  # of the latest one
+
+    def add(self, loss, metrics):
+        """Take in one micro-batch."""
+        num_tokens = float(metrics["num_tokens"])
+        self.loss += float(loss)
+        self.num_tokens += num_tokens
+        for name in MEASURES:
+            self.sums[name] += float(metrics.get(name, 0.0)) * num_tokens
+
+    def means(self):
+        """Loss and gradient norm a step, measures a token, of all processes.
+
+        ratio: pi / pi_old; clip_share: tokens whose gradient was clipped;
+        mismatch: mean |log pi_old - log pi_sampler|; kl_penalty: the KL
+        estimate inside the loss.
+        """
+        values = [self.loss, self.num_tokens, *self.sums.values()]
+        values = torch.tensor(values, dtype=torch.float64)
+        loss, num_tokens, *sums = sum_over_processes(values).tolist()
+        num_updates = max(len(self.grad_norms), 1)
+        means = {
+            name: value / max(num_tokens, 1)
+            for name, value in zip(MEASURES, sums, strict=True)
+        }
+        return {
+            "loss": loss / num_updates,
+            "grad_norm": sum(self.grad_norms) / num_updates,
+            "learning_rate": self.learning_rate,
+            "num_updates": len(self.grad_norms),
+            "tokens_learned": num_tokens,
+            **means,
+        }
+
+
+def update_policy(model, optimizer, rollouts, config, *, reference=None):
+    """Make the rollouts with a positive advantage more likely.
+
+    Args:
+        model: the policy, changed in place.
+        optimizer: a `MasterAdamW` over its parameters.
+        rollouts: this process's `RolloutBatch`.
+        config: a `GRPOConfig`.
+        reference: the model that kl_coef pulls towards, if any.
+
+    Returns:
+        dict of floats: those of `UpdateTotals.means` and the seconds of
+        scoring and of the update.
+    """
+    totals = UpdateTotals()
+    start = time.perf_counter()
+    rows = training_rows(model, rollouts, config, reference=reference)
+    scored = time.perf_counter()
+    with checkpointed_layers(model, config.activation_checkpointing):
+        for _ in range(config.epochs):
+            for batch in split_rows(rows, config.minibatches):
+                gradient_step(model, optimizer, batch, config, totals)
+    return {
+        **totals.means(),
+        "scoring_seconds": scored - start,
+        "update_seconds": time.perf_counter() - scored,
+    }
+
+
+def training_rows(model, rollouts, config, *, reference=None):
+    """All that the loss reads of a batch, as one dict of row tensors.
+
+    With a single update of fresh rollouts, the policy's old log-probs are
+    those of the update's own forward pass; otherwise they are scored here,
+    before the first update.
+    """
+    rows = {name: getattr(rollouts, name) for name in ROW_TENSORS}
+    advantages = rollout_advantages(rollouts, config)
+    rows["advantages"] = advantages.flatten().to(rows["token_ids"].device)
+    if not config.is_on_policy:
+        rows["old_logprobs"] = score_rows(model, rows, config)
+    if config.loss.kl_coef > 0:
+        rows["ref_logprobs"] = score_rows(reference, rows, config)
+    return rows
+
+
+def rollout_advantages(rollouts, config):
+    """(prompts, rollouts) advantages, by the statistics of all processes."""
+    if config.advantages == "per_reward":
+        parts = gather_rows(rollouts.reward_parts)
+        weights = rollouts.reward_set.weight_list
+        advantages = per_reward_advantages(parts, weights)
+    else:
+        rewards = gather_rows(rollouts.rewards)
+        advantages = group_advantages(rewards, config.advantages)
+    count = rollouts.rewards.shape[0]
+    return advantages[process_rank() * count :][:count]
+
+
+def gradient_step(model, optimizer, batch, config, totals):
+    """One optimizer step on one mini-batch, by micro-batches of rows."""
+    normaliser = sum_over_processes(
+        loss_normaliser(batch["mask"], config.loss)
+    )
+    is_useful = batch["advantages"] != 0
+    if config.loss.kl_coef > 0:
+        is_useful = torch.ones_like(is_useful)
+    if sum_over_processes(is_useful.sum()) == 0:
+        return
+    useful = {name: value[is_useful] for name, value in batch.items()}
+    for micro in micro_batches(useful, config.micro_batch_size):
+        logprobs = row_logprobs(model, micro, config.temperature)
+        old_logprobs = micro.pop("old_logprobs", logprobs.detach())
+        loss, metrics = grpo_loss(
+            logprobs,
+            old_logprobs=old_logprobs,
+            advantages=micro["advantages"],
+            mask=micro["mask"],
+            config=config.loss,
+            ref_logprobs=micro.get("ref_logprobs"),
+            sampler_logprobs=micro["sampler_logprobs"],
+            normaliser=normaliser,
+        )
+        loss.backward()
+        gap = (old_logprobs - micro["sampler_logprobs"]).abs()
+        metrics["mismatch"] = gap[micro["mask"]].mean()
+        totals.add(loss.detach(), metrics)
+    sum_gradients(optimizer.parameters)
+    totals.learning_rate = scheduled_learning_rate(
+        optimizer.num_updates,
+        peak=config.learning_rate,
+        warmup_steps=config.warmup_steps,
+    )
+    totals.grad_norms.append(optimizer.step(totals.learning_rate))
+
+
+def row_logprobs(model, rows, temperature):
+    """(rows, tokens - 1) float32 log-probs of completion tokens, 0 elsewhere.
+
+    Only completion positions pass through the vocabulary projection.
+    """
+    mask = rows["mask"]
+    hidden = model.hidden_states(rows["token_ids"], key_mask=rows["key_mask"])
+    logprobs, _ = hidden_logprobs(
+        model,
+        hidden[:, :-1][mask],
+        rows["token_ids"][:, 1:][mask],
+        temperature=temperature,
+    )
+    blank = torch.zeros(mask.shape, device=mask.device)
+    return blank.masked_scatter(mask, logprobs)
+
+
+@torch.no_grad()
+def score_rows(model, rows, config):
+    """`row_logprobs` of all rows without gradient, by micro-batches."""
+    logprobs = torch.zeros(rows["mask"].shape, device=rows["mask"].device)
+    named = {name: rows[name] for name in ("token_ids", "key_mask", "mask")}
+    named["row"] = torch.arange(len(logprobs), device=logprobs.device)
+    for micro in micro_batches(named, config.micro_batch_size):
+        values = row_logprobs(model, micro, config.temperature)
+        first = micro["first_column"]
+        logprobs[micro["row"], first : first + values.shape[1]] = values
+    return logprobs
+
+
+def split_rows(rows, count):
+    """The rows in `count` equal parts, whole groups together."""
+    size = len(rows["mask"]) // count
+    for start in range(0, size * count, size):
+        yield {
+            name: value[start : start + size] for name, value in rows.items()
+        }
+
+
+def micro_batches(rows, size):
+    """Parts of at most `size` rows of like length, cropped to their tokens.
+
+    The longest come first: what does not fit memory fails at once.
+    """
+    if not len(rows["mask"]):
+        return
+    lengths = rows["key_mask"].sum(dim=1)
+    order = lengths.argsort(descending=True, stable=True)
+    for indices in order.split(size):
+        yield crop({name: value[indices] for name, value in rows.items()})
+
+
+def crop(rows):
+    """The rows without columns that are padding in all of them."""
+    used = rows["key_mask"].any(dim=0).nonzero().flatten()
+    first, last = int(used[0]), int(used[-1])
+    width = rows["key_mask"].shape[1]
+    cropped = {}
+    for name, value in rows.items():
+        if value.dim() == 2:  # (rows, tokens), or one column less
+            value = value[:, first : last + 1 - (width - value.shape[1])]
+        cropped[name] = value
+    return {**cropped, "first_column": first}
+
+
+@contextmanager
+def checkpointed_layers(model, is_active=True):
+    """Recompute each layer in the backward pass instead of keeping it."""
+    if is_active:
+        for layer in model.layers:
+            layer.forward = functools.partial(
+                checkpoint, layer.forward, use_reentrant=False
+            )
+    try:
+        yield
+    finally:
+        if is_active:
+            for layer in model.layers:
+                del layer.forward  # the class's own shows again

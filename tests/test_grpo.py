@@ -1,0 +1,357 @@
+"""A whole run: learning, files, resuming, several processes."""
+
+import os
+import signal
+from dataclasses import asdict, replace
+
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as multiprocessing
+from test_rollouts import StoppingTokenizer
+from test_update import optimizer_of, rollouts_of, weights_of
+from tiny import tiny_model
+from tiny_checkpoints import write_tokenizer
+
+from reasoning_from_scratch.evaluation import Problem
+from reasoning_from_scratch.llm import Qwen3Tokenizer
+from reasoning_from_scratch.runs import RunFolder
+from reasoning_from_scratch.training import (
+    GRPO_VARIANTS,
+    GRPOConfig,
+    train_grpo,
+    variant_config,
+)
+from reasoning_from_scratch.training.data import (
+    refuse_test_split,
+    shuffled_indices,
+)
+from reasoning_from_scratch.training.interrupts import deferred_interrupt
+from reasoning_from_scratch.training.update import update_policy
+
+PROBLEMS = [Problem(f"{n} + 1?", str(n + 1), id=f"p{n}") for n in range(12)]
+CONFIG = GRPOConfig(
+    steps=6,
+    prompts_per_step=4,
+    group_size=4,
+    max_new_tokens=6,
+    prompt="{problem}",
+    require_end=False,
+    learning_rate=1e-2,
+    warmup_steps=0,
+    eval_every=3,
+    checkpoint_every=2,
+    sample_every=2,
+)
+
+
+def starts_low(text, problem):
+    """1.0 for a text whose first character is an ASCII letter or digit."""
+    return float(text[:1].isascii() and text[:1].isalnum())
+
+
+def train(config=CONFIG, reward=starts_low, **changes):
+    """Train the tiny model; returns it with the rows."""
+    model = changes.pop("model", None) or tiny_model()
+    tokenizer = changes.pop("tokenizer", None) or StoppingTokenizer()
+    rows = train_grpo(
+        model,
+        tokenizer,
+        PROBLEMS,
+        config,
+        reward=reward,
+        progress=False,
+        **changes,
+    )
+    return model, rows
+
+
+@pytest.fixture
+def tokenizer(tmp_path):
+    return Qwen3Tokenizer(write_tokenizer(tmp_path / "tokenizer"))
+
+
+def tiny_policy():
+    return tiny_model(vocab_size=320)
+
+
+# Learning
+
+
+def test_reward_rises_on_a_task_that_can_be_learned():
+    _, rows = train(replace(CONFIG, steps=25, eval_every=0))
+    first = sum(row["reward"] for row in rows[:5]) / 5
+    last = sum(row["reward"] for row in rows[-5:]) / 5
+    assert first < 0.5 and last > 0.9
+
+
+@pytest.mark.parametrize("name", GRPO_VARIANTS)
+def test_every_variant_learns(name):
+    config = variant_config(
+        name,
+        **{
+            k: v
+            for k, v in vars(CONFIG).items()
+            if k not in ("loss", "advantages")
+        },
+    )
+    _, rows = train(replace(config, steps=20, eval_every=0))
+    assert rows[-1]["reward"] > rows[0]["reward"] + 0.3
+
+
+def test_rows_hold_the_metrics_of_the_step():
+    _, rows = train(replace(CONFIG, steps=2, eval_every=0))
+    assert [row["step"] for row in rows] == [1, 2]
+    wanted = {
+        "reward",
+        "solve_rate",
+        "no_signal",
+        "length",
+        "truncated",
+        "entropy",
+        "kl",
+        "ratio",
+        "clip_share",
+        "mismatch",
+        "loss",
+        "grad_norm",
+        "learning_rate",
+        "generation_seconds",
+        "scoring_seconds",
+        "update_seconds",
+        "peak_memory_gib",
+        "reward_failures",
+    }
+    assert wanted <= rows[0].keys()
+    assert rows[0]["kl"] == pytest.approx(0.0, abs=1e-6)
+    assert rows[1]["kl"] > 1e-6
+    assert rows[0]["mismatch"] < 1e-4
+
+
+def test_dynamic_sampling_replaces_groups_without_signal():
+    def rarely(text, problem):
+        return float(problem.id in ("p1", "p4", "p7") and len(text) > 2)
+
+    plain = replace(CONFIG, steps=1, eval_every=0)
+    _, rows = train(plain, reward=rarely)
+    _, dynamic = train(replace(plain, dynamic_sampling=3), reward=rarely)
+    assert rows[0]["no_signal"] == dynamic[0]["no_signal"] > 0
+    assert dynamic[0]["tokens_generated"] > rows[0]["tokens_generated"]
+    assert dynamic[0]["tokens_learned"] > rows[0]["tokens_learned"]
+
+
+def test_a_run_without_any_signal_leaves_the_model_alone():
+    model, rows = train(
+        replace(CONFIG, steps=3, eval_every=0, weight_decay=0.1),
+        reward=lambda text, problem: 0.0,
+    )
+    assert torch.equal(weights_of(model), weights_of(tiny_model()))
+    assert all(row["no_signal"] == 1.0 for row in rows)
+
+
+def test_test_problems_are_refused():
+    for name in ("pocketmath-test-00001", "test/algebra/7.json"):
+        with pytest.raises(ValueError, match="test split"):
+            refuse_test_split([Problem("1?", "1", id=name)])
+    refuse_test_split([Problem("1?", "1", id="latest-train-3")])
+
+
+# The data order
+
+
+def test_every_pass_sees_every_problem_once_in_another_order():
+    first = shuffled_indices(10, 0, 10, seed=1)
+    second = shuffled_indices(10, 10, 10, seed=1)
+    assert sorted(first) == sorted(second) == list(range(10))
+    assert first != second != shuffled_indices(10, 10, 10, seed=2)
+
+
+def test_the_order_can_be_taken_up_anywhere():
+    whole = shuffled_indices(7, 0, 40, seed=5)
+    parts = [shuffled_indices(7, 8 * n, 8, seed=5) for n in range(5)]
+    assert whole == sum(parts, [])
+
+
+# Files and resuming
+
+
+class Killed(Exception):
+    """Stands for a SIGKILL: nothing after it runs."""
+
+
+def killed_at(model, step):
+    """A reward that ends the run in the middle of a step."""
+    calls = iter(range(10**6))
+
+    def reward(text, problem):
+        if next(calls) >= 16 * (step - 1) + 5:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return starts_low(text, problem)
+
+    return reward
+
+
+def _train_until_killed(root, folder, step):
+    """Runs in a process of its own."""
+    run = RunFolder.create("run", asdict(CONFIG), root=root, resume=True)
+    train(
+        reward=killed_at(None, step),
+        model=tiny_policy(),
+        tokenizer=Qwen3Tokenizer(folder),
+        run=run,
+        validation=PROBLEMS[:3],
+    )
+
+
+def strip_clock(rows):
+    """Rows without what the clock and the machine say."""
+    noise = ("seconds", "memory", "per_second")
+    return [
+        {k: v for k, v in row.items() if not any(n in k for n in noise)}
+        for row in rows
+    ]
+
+
+@pytest.mark.parametrize("step", [1, 4])
+def test_a_killed_run_resumes_to_the_same_bits(tmp_path, tokenizer, step):
+    # Given an uninterrupted run
+    whole, rows = train(
+        model=tiny_policy(),
+        tokenizer=tokenizer,
+        validation=PROBLEMS[:3],
+        run=RunFolder.create("whole", asdict(CONFIG), root=tmp_path),
+    )
+    # When another is killed in the middle of a step
+    process = multiprocessing.get_context("spawn").Process(
+        target=_train_until_killed,
+        args=(tmp_path, tmp_path / "tokenizer", step),
+    )
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    # And resumed
+    run = RunFolder.create("run", asdict(CONFIG), root=tmp_path, resume=True)
+    resumed, resumed_rows = train(
+        model=tiny_policy(),
+        tokenizer=tokenizer,
+        validation=PROBLEMS[:3],
+        run=run,
+    )
+    # Then
+    assert torch.equal(weights_of(resumed), weights_of(whole))
+    assert strip_clock(resumed_rows) == strip_clock(rows)
+    assert strip_clock(run.read("metrics.jsonl")) == strip_clock(rows)
+
+
+def test_a_run_folder_holds_metrics_samples_curve_and_checkpoints(
+    tmp_path, tokenizer
+):
+    run = RunFolder.create("run", asdict(CONFIG), root=tmp_path)
+    train(
+        model=tiny_policy(),
+        tokenizer=tokenizer,
+        run=run,
+        validation=PROBLEMS[:3],
+    )
+    assert [row["step"] for row in run.read("metrics.jsonl")] == [*range(7)]
+    samples = run.read("samples.jsonl")
+    assert {row["step"] for row in samples} == {1, 2, 4, 6}
+    assert samples[0]["completion"] is not None
+    assert (run.path / "plot.png").stat().st_size > 5_000
+    assert run.checkpoint_steps()[-1] == 6
+    assert run.best_step() in run.checkpoint_steps()
+
+
+def test_ctrl_c_finishes_the_step_saves_and_says_how_to_go_on(
+    tmp_path, tokenizer
+):
+    calls = iter(range(10**6))
+
+    def interrupting(text, problem):
+        if next(calls) == 20:  # in step 2
+            os.kill(os.getpid(), signal.SIGINT)
+        return starts_low(text, problem)
+
+    run = RunFolder.create("run", asdict(CONFIG), root=tmp_path)
+    with pytest.raises(KeyboardInterrupt, match="--resume"):
+        train(
+            reward=interrupting,
+            model=tiny_policy(),
+            tokenizer=tokenizer,
+            run=run,
+        )
+    assert run.checkpoint_steps()[-1] == 2
+
+
+def test_a_second_ctrl_c_does_not_wait():
+    with pytest.raises(KeyboardInterrupt), deferred_interrupt() as asked:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert asked.is_set()
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+# Several processes
+
+
+def _five_steps(rank, world_size, path, results):
+    """Five updates on given rollouts; each process takes its prompts."""
+    if world_size > 1:
+        dist.init_process_group(
+            "gloo",
+            init_method=f"file://{path}",
+            rank=rank,
+            world_size=world_size,
+        )
+    model, sampler = tiny_model(), tiny_model()
+    optimizer = optimizer_of(model)
+    config = replace(CONFIG, learning_rate=1e-3)
+    losses = []
+    for step in range(5):
+        rollouts = rollouts_of(sampler, seed=step)
+        rollouts = rollouts.select_prompts([0, 1, 2, 1])
+        share = 4 // world_size
+        mine = list(range(rank * share, (rank + 1) * share))
+        metrics = update_policy(
+            model, optimizer, rollouts.select_prompts(mine), config
+        )
+        losses.append(metrics["loss"])
+    torch.save((losses, weights_of(model)), f"{results}-{rank}")
+    if world_size > 1:
+        dist.destroy_process_group()
+
+
+def test_two_processes_train_as_one(tmp_path):
+    results = str(tmp_path / "one"), str(tmp_path / "two")
+    _five_steps(0, 1, None, results[0])
+    multiprocessing.spawn(
+        _five_steps, (2, tmp_path / "store", results[1]), nprocs=2
+    )
+    losses, weights = torch.load(f"{results[0]}-0")
+    for rank in range(2):
+        pair_losses, pair_weights = torch.load(f"{results[1]}-{rank}")
+        torch.testing.assert_close(pair_weights, weights, atol=1e-5, rtol=0)
+        assert pair_losses == pytest.approx(losses, abs=1e-5)
+
+
+# Settings
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"group_size": 1}, "nothing to be compared with"),
+        ({"minibatches": 3}, "must divide prompts_per_step"),
+        ({"temperature": 0.0}, "temperature must be > 0"),
+        ({"steps": 0}, "steps must be > 0"),
+    ],
+)
+def test_settings_that_cannot_train_are_refused(settings, reason):
+    with pytest.raises(ValueError, match=reason):
+        GRPOConfig(**settings)
+
+
+def test_the_constant_of_dr_grpo_follows_the_token_limit():
+    config = variant_config("dr_grpo", max_new_tokens=64)
+    assert config.loss.constant_length == 64
+    with pytest.raises(ValueError, match="there are grpo, "):
+        variant_config("grpo2")

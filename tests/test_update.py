@@ -1,0 +1,239 @@
+"""The gradient step: what it changes, and what must not change it."""
+
+import copy
+from dataclasses import replace
+
+import pytest
+import torch
+from test_rollouts import PROBLEMS, StoppingTokenizer
+from tiny import tiny_model
+
+from reasoning_from_scratch.llm import token_logprobs
+from reasoning_from_scratch.training import GRPOConfig, LossConfig
+from reasoning_from_scratch.training.optimization import MasterAdamW
+from reasoning_from_scratch.training.rollouts import collect_rollouts
+from reasoning_from_scratch.training.update import (
+    UpdateTotals,
+    gradient_step,
+    micro_batches,
+    score_rows,
+    training_rows,
+    update_policy,
+)
+
+CONFIG = GRPOConfig(
+    prompts_per_step=3, group_size=4, warmup_steps=0, learning_rate=1e-2
+)
+
+
+def long_texts(text, problem):
+    return float(len(text) > 2)
+
+
+def rollouts_of(model, reward=long_texts, seed=3):
+    return collect_rollouts(
+        model,
+        StoppingTokenizer(),
+        PROBLEMS,
+        group_size=4,
+        max_new_tokens=8,
+        prompt="{problem}",
+        reward=reward,
+        require_end=False,
+        seed=seed,
+    )
+
+
+def optimizer_of(model):
+    return MasterAdamW(model, weight_decay=0.1, max_grad_norm=1.0)
+
+
+def gradient_of(model, rollouts, config):
+    """The gradient that reaches the optimizer, as one vector."""
+
+    class Recorder:
+        parameters = list(model.parameters())
+        num_updates = 0
+
+        def step(self, learning_rate):
+            self.gradient = torch.cat(
+                [p.grad.flatten().clone() for p in self.parameters]
+            )
+            model.zero_grad()
+            return 0.0
+
+    recorder = Recorder()
+    rows = training_rows(model, rollouts, config)
+    totals = UpdateTotals()
+    gradient_step(model, recorder, rows, config, totals)
+    return recorder.gradient, totals.means()["loss"]
+
+
+def weights_of(model):
+    return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+
+def test_a_step_makes_the_better_rollouts_likelier():
+    model = tiny_model()
+    rollouts = rollouts_of(model)
+    rewards = rollouts.rewards.flatten()
+    assert 0 < rewards.sum() < len(rewards)
+
+    def mean_logprob(is_good):
+        logprobs = token_logprobs(
+            model, rollouts.token_ids, key_mask=rollouts.key_mask
+        )
+        logprobs = logprobs.masked_fill(~rollouts.mask, 0.0)
+        return logprobs.sum(dim=1)[rewards == is_good].mean().item()
+
+    before = mean_logprob(1.0) - mean_logprob(0.0)
+    config = replace(CONFIG, learning_rate=1e-3)
+    metrics = update_policy(model, optimizer_of(model), rollouts, config)
+    assert mean_logprob(1.0) - mean_logprob(0.0) > before
+    assert metrics["ratio"] == pytest.approx(1.0)
+    assert metrics["clip_share"] == 0.0
+    assert metrics["num_updates"] == 1
+
+
+def test_without_a_signal_not_one_weight_moves():
+    # Given an optimizer with momentum and weight decay under way
+    model = tiny_model()
+    optimizer = optimizer_of(model)
+    update_policy(model, optimizer, rollouts_of(model), CONFIG)
+    before = weights_of(model).clone()
+    # When every rollout earns the same
+    flat = rollouts_of(model, reward=lambda text, problem: 0.3)
+    metrics = update_policy(model, optimizer, flat, CONFIG)
+    # Then
+    assert torch.equal(weights_of(model), before)
+    assert metrics["num_updates"] == 0 and metrics["loss"] == 0.0
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        LossConfig(),
+        LossConfig(reduction="sequence_mean"),
+        LossConfig(reduction="constant", constant_length=8),
+    ],
+)
+def test_the_gradient_does_not_depend_on_the_micro_batches(loss):
+    model = tiny_model()
+    rollouts = rollouts_of(model)
+    results = [
+        gradient_of(
+            model,
+            rollouts,
+            replace(CONFIG, loss=loss, micro_batch_size=size),
+        )
+        for size in (12, 5, 1)
+    ]
+    whole, value = results[0]
+    for gradient, loss_value in results[1:]:
+        # float32 sums in another order
+        torch.testing.assert_close(gradient, whole, atol=1e-5, rtol=1e-4)
+        assert loss_value == pytest.approx(value, abs=1e-6)
+
+
+def test_the_gradient_does_not_depend_on_the_order_of_prompts():
+    model = tiny_model()
+    rollouts = rollouts_of(model)
+    gradient, _ = gradient_of(model, rollouts, CONFIG)
+    shuffled, _ = gradient_of(
+        model, rollouts.select_prompts([2, 0, 1]), CONFIG
+    )
+    torch.testing.assert_close(shuffled, gradient, atol=1e-5, rtol=1e-4)
+
+
+def test_activation_checkpointing_changes_memory_alone():
+    model = tiny_model()
+    rollouts = rollouts_of(model)
+    plain, _ = gradient_of(model, rollouts, CONFIG)
+    forward = model.layers[0].forward
+    model_steps = replace(CONFIG, activation_checkpointing=True)
+    before = weights_of(model).clone()
+    twin = copy.deepcopy(model)
+    update_policy(model, optimizer_of(model), rollouts, CONFIG)
+    update_policy(twin, optimizer_of(twin), rollouts, model_steps)
+    torch.testing.assert_close(weights_of(twin), weights_of(model))
+    assert not torch.equal(weights_of(model), before)
+    assert twin.layers[0].forward.__func__ is forward.__func__
+    assert plain.any()
+
+
+def test_stale_rollouts_move_the_ratio_and_meet_the_clip():
+    model = tiny_model()
+    config = replace(CONFIG, epochs=3, minibatches=3, learning_rate=2e-2)
+    metrics = update_policy(
+        model, optimizer_of(model), rollouts_of(model), config
+    )
+    assert metrics["num_updates"] > 3
+    assert metrics["clip_share"] > 0.0
+    assert metrics["ratio"] != pytest.approx(1.0, abs=1e-4)
+
+
+def test_a_reference_holds_the_policy_back():
+    start = tiny_model()
+    drifts = []
+    for kl_coef in (0.0, 10.0):
+        model = tiny_model()
+        optimizer = optimizer_of(model)
+        config = replace(
+            CONFIG,
+            loss=LossConfig(kl_coef=kl_coef, kl_estimator="k2"),
+            learning_rate=3e-3,
+        )
+        for step in range(6):
+            update_policy(
+                model,
+                optimizer,
+                rollouts_of(model, seed=step),
+                config,
+                reference=start,
+            )
+        fresh = rollouts_of(start, seed=99)
+        rows = training_rows(start, fresh, config, reference=start)
+        gap = score_rows(model, rows, config) - score_rows(start, rows, config)
+        drifts.append(-gap[rows["mask"]].mean().item())
+    assert drifts[1] < 0.5 * drifts[0]
+
+
+def test_micro_batches_are_sorted_cropped_and_complete():
+    rows = training_rows(tiny_model(), rollouts_of(tiny_model()), CONFIG)
+    seen, widths = 0, []
+    for micro in micro_batches(rows, 5):
+        seen += len(micro["mask"])
+        widths.append(micro["key_mask"].shape[1])
+        assert micro["mask"].shape[1] == micro["token_ids"].shape[1] - 1
+        assert micro["key_mask"].any(dim=0).all()
+    assert seen == 12
+    lengths = rows["key_mask"].sum(dim=1)
+    assert widths[0] >= lengths.max() and widths[-1] <= widths[0]
+
+
+def test_scores_equal_those_of_the_whole_batch():
+    model = tiny_model()
+    rollouts = rollouts_of(model)
+    rows = training_rows(model, rollouts, CONFIG)
+    scores = score_rows(model, rows, replace(CONFIG, micro_batch_size=2))
+    whole = token_logprobs(
+        model, rollouts.token_ids, key_mask=rollouts.key_mask
+    )
+    torch.testing.assert_close(
+        scores, whole.masked_fill(~rollouts.mask, 0.0), atol=1e-4, rtol=1e-4
+    )
+
+
+def test_a_tiny_learning_rate_is_not_lost_to_bfloat16():
+    model = tiny_model().to(torch.bfloat16)
+    optimizer = optimizer_of(model)
+    config = replace(CONFIG, learning_rate=1e-6)
+    rollouts = rollouts_of(model)
+    before = [master.clone() for master in optimizer.masters]
+    update_policy(model, optimizer, rollouts, config)
+    moved = [
+        (master - old).abs().max().item()
+        for master, old in zip(optimizer.masters, before, strict=True)
+    ]
+    # AdamW's first step is the learning rate wherever there is a gradient
+    assert max(moved) == pytest.approx(1e-6, rel=0.2)
