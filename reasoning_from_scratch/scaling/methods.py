@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from reasoning_from_scratch import llm
+from reasoning_from_scratch.evaluation.evaluate import generate_answers
 from reasoning_from_scratch.scaling.best_of_n import (
     answer_logprob_score,
     best_of_n,
@@ -28,7 +29,6 @@ from reasoning_from_scratch.scaling.confidence import (
     confidence_vote,
     probability_weight,
 )
-from reasoning_from_scratch.scaling.samples import draw_samples, make_output
 from reasoning_from_scratch.scaling.self_consistency import self_consistency
 from reasoning_from_scratch.scaling.self_refinement import self_refine
 from reasoning_from_scratch.scaling.votes import (
@@ -73,17 +73,11 @@ class Method:
         )
 
 
-def take_first(model, tokenizer, problems, prompts, **decoding):
-    """Answer each problem with the first sample drawn for it."""
-    pools = draw_samples(model, tokenizer, problems, prompts, **decoding)
-    return [make_output(samples, 0) for samples in pools]
-
-
 METHODS: dict[str, Method] = {
     "greedy": Method(
-        take_first, "the likeliest token each time", 0.0, num_samples=1
+        generate_answers, "the likeliest token each time", 0.0, num_samples=1
     ),
-    "sample": Method(take_first, "one sample", num_samples=1),
+    "sample": Method(generate_answers, "one sample", num_samples=1),
     "self-consistency": Method(
         partial(self_consistency, statistics=True), "majority vote"
     ),
