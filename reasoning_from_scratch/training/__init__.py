@@ -26,12 +26,15 @@ _MODULES = {
     "rollouts": ["collect_rollouts", "RolloutBatch"],
     "grpo_loss": ["grpo_loss"],
     "grpo": ["train_grpo"],
-    "distillation": [
-        "DistillationConfig",
-        "train_distillation",
-        "soft_distillation_loss",
-    ],
-    "teacher": ["generate_teacher_traces"],
+    "distillation_config": ["DistillationConfig", "OnPolicyConfig"],
+    "distillation": ["train_distillation"],
+    "distillation_loss": ["soft_distillation_loss"],
+    "sft_data": ["Example", "encode_example", "encode_traces"],
+    "traces": ["Trace", "filter_traces", "read_traces"],
+    "on_policy": ["train_on_policy"],
+    "rejection": ["collect_verified_samples"],
+    "teacher": ["LocalTeacher", "generate_teacher_traces"],
+    "endpoint_teacher": ["EndpointTeacher"],
 }
 _HOMES = {name: home for home, names in _MODULES.items() for name in names}
 __all__ = sorted(_HOMES)

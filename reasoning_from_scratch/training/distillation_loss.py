@@ -1,0 +1,170 @@
+"""How far a student's next-token distribution is from its teacher's.
+
+Hard distillation learns the tokens that the teacher chose, soft distillation
+its whole distribution. Write p_T, p_S for the two distributions of a token.
+
+    hard      - log p_S(y)                      y the teacher's token
+    forward   KL(p_T || p_S)                    covers all that p_T does
+    reverse   KL(p_S || p_T)                    keeps to p_T's main modes
+    jsd       beta KL(p_T || m) + (1 - beta) KL(p_S || m),
+              m = beta p_T + (1 - beta) p_S
+
+Everything keeps its dtype if float64 and is float32 else. A temperature
+divides both logits; the factor temperature^2 keeps gradients on one scale.
+
+Sources: Hinton et al. 2015 (soft targets); Agarwal et al. 2023 (GKD, arXiv
+2306.13649), section 2; Gu et al. 2023 (reverse KL).
+"""
+
+import math
+
+import torch
+from torch.utils.checkpoint import checkpoint
+
+from reasoning_from_scratch.llm.logprobs import MAX_CHUNK_ENTRIES
+
+KINDS = ("forward", "reverse", "jsd")
+
+
+def soft_distillation_loss(
+    student_logits,
+    teacher_logits,
+    mask,
+    *,
+    kind="forward",
+    temperature=1.0,
+    beta=0.5,
+    vocab_size=None,
+):
+    """Mean divergence of the student from the teacher over some tokens.
+
+    Args:
+        student_logits, teacher_logits: (batch, tokens, vocab); the teacher
+            gets no gradient.
+        mask: (batch, tokens) bool, true where a token counts; what stands
+            elsewhere reaches neither the value nor the gradient.
+        kind: "forward", "reverse" or "jsd".
+        temperature: > 0, of both distributions.
+        beta: of "jsd", in (0, 1): divided by beta it tends to "forward" for
+            beta to 0, divided by 1 - beta to "reverse" for beta to 1.
+        vocab_size: rows from here on are padding of the vocabulary and
+            left out; None keeps all.
+
+    Returns:
+        a scalar >= 0, in nats a token times temperature^2.
+
+    Raises:
+        ValueError: an unknown kind, a value out of range, or no token.
+    """
+    if not mask.any():
+        raise ValueError("mask is false everywhere: no token to learn from")
+    student, teacher = (
+        scaled_logprobs(logits[mask], temperature, vocab_size)
+        for logits in (student_logits, teacher_logits)
+    )
+    divergences = divergence(student, teacher.detach(), kind, beta=beta)
+    return temperature**2 * divergences.mean()
+
+
+def scaled_logprobs(logits, temperature=1.0, vocab_size=None):
+    """log-softmax of (..., vocab) logits at a temperature, float32 or 64."""
+    if not temperature > 0:
+        raise ValueError(f"temperature must be > 0, got {temperature}")
+    logits = logits[..., :vocab_size]
+    if logits.dtype != torch.float64:
+        logits = logits.float()
+    return (logits / temperature).log_softmax(dim=-1)
+
+
+def divergence(student, teacher, kind="forward", *, beta=0.5):
+    """One number a token.
+
+    Args:
+        student, teacher: (..., vocab) log-probabilities.
+        kind, beta: as for `soft_distillation_loss`.
+
+    Returns:
+        (...) nats, >= 0.
+
+    Raises:
+        ValueError: an unknown kind, or beta outside (0, 1) for "jsd".
+    """
+    if kind == "forward":
+        return kl_divergence(teacher, student)
+    if kind == "reverse":
+        return kl_divergence(student, teacher)
+    if kind != "jsd":
+        raise ValueError(f"kind must be one of {KINDS}, got {kind!r}")
+    if not 0 < beta < 1:
+        raise ValueError(
+            f"beta must be in (0, 1), got {beta}; its limits are "
+            "kind='forward' and kind='reverse'"
+        )
+    mixture = torch.logaddexp(
+        teacher + math.log(beta), student + math.log1p(-beta)
+    )
+    from_teacher = kl_divergence(teacher, mixture)
+    from_student = kl_divergence(student, mixture)
+    return beta * from_teacher + (1 - beta) * from_student
+
+
+def kl_divergence(first, second):
+    """KL(first || second) of (..., vocab) log-probabilities: (...) nats.
+
+    With p = [1/2, 1/2] and q = [1/4, 3/4]: 1/2 ln 2 + 1/2 ln 2/3 = 0.1438.
+    """
+    return (first.exp() * (first - second)).sum(dim=-1)
+
+
+def top_k_and_rest(logprobs, top_k):
+    """The likeliest tokens one by one, and all others as one.
+
+    Args:
+        logprobs: (tokens, vocab).
+        top_k: how many to keep, fewer than the vocabulary has.
+
+    Returns:
+        ids: (tokens, top_k) int64; kept: (tokens, top_k + 1), as
+        `lump_the_rest` gives for them.
+    """
+    ids = logprobs.topk(top_k, dim=-1).indices
+    return ids, lump_the_rest(logprobs, ids)
+
+
+def lump_the_rest(logprobs, ids):
+    """Log-probabilities of chosen tokens, and of all others together.
+
+    A divergence of two such distributions is at most the full one, and
+    equal to it where the two share out the rest in the same way.
+
+    Args:
+        logprobs: (tokens, vocab).
+        ids: (tokens, top_k) int64, the chosen ones of each row.
+
+    Returns:
+        (tokens, top_k + 1), still log-probabilities of sum 1.
+    """
+    others = logprobs.scatter(-1, ids, float("-inf"))
+    rest = others.logsumexp(dim=-1, keepdim=True)
+    return torch.cat([logprobs.gather(-1, ids), rest], dim=-1)
+
+
+def sum_in_chunks(loss, vocab_size, *tensors):
+    """Sum a loss over tokens without ever holding all their logits.
+
+    Args:
+        loss: callable (chunks of the tensors) -> scalar, a sum over tokens;
+            recomputed in the backward pass.
+        vocab_size: entries of one token's logits.
+        tensors: (tokens, ...) each, cut along the tokens.
+
+    Returns:
+        a scalar.
+    """
+    size = max(1, MAX_CHUNK_ENTRIES // vocab_size)
+    if len(tensors[0]) <= size:
+        return loss(*tensors)
+    chunks = zip(*(tensor.split(size) for tensor in tensors), strict=True)
+    return sum(
+        checkpoint(loss, *chunk, use_reentrant=False) for chunk in chunks
+    )

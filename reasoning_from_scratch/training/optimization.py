@@ -1,0 +1,138 @@
+"""AdamW on float32 master weights, its learning rate, and gradient clipping.
+
+A bfloat16 weight has 8 significant bits: an update below 1/256 of it is
+rounded away. So the optimizer keeps a float32 copy of every weight that is
+not float32 itself, updates the copy and rounds it back. Both trainers of
+this package, reinforcement learning and distillation, use what is here.
+
+Sources: Loshchilov and Hutter 2019 (AdamW); Micikevicius et al. 2018 (master
+weights); Pascanu et al. 2013 (clipping by the norm).
+"""
+
+import math
+
+import torch
+
+
+def scheduled_learning_rate(step, *, peak, warmup_steps, total_steps=None):
+    """The learning rate of an update: linear warm-up, then cosine to zero.
+
+    Args:
+        step: number of the update, 0 for the first.
+        peak: the highest rate.
+        warmup_steps: updates until the peak; the first one is peak /
+            warmup_steps, so no update is lost at rate 0.
+        total_steps: updates of the whole run; None stays at the peak.
+
+    >>> scheduled_learning_rate(0, peak=1.0, warmup_steps=4)
+    0.25
+    """
+    if step < warmup_steps:
+        return peak * (step + 1) / warmup_steps
+    if total_steps is None:
+        return peak
+    progress = (step - warmup_steps) / max(1, total_steps - warmup_steps)
+    return peak * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+
+
+class MasterAdamW:
+    """AdamW whose weights and moments are float32 whatever the model's are.
+
+    Args:
+        model: its parameters that require a gradient are trained.
+        weight_decay: share of a matrix taken off per update and unit of
+            learning rate; vectors (norm weights) are not decayed.
+        betas: decay of the running mean and mean square of the gradient.
+        eps: added to the root mean square.
+        max_grad_norm: a gradient of larger norm is scaled down to it.
+        moment_dtype: torch.bfloat16 halves the memory of the moments.
+    """
+
+    def __init__(
+        self,
+        model,
+        *,
+        weight_decay=0.0,
+        betas=(0.9, 0.95),
+        eps=1e-8,
+        max_grad_norm=1.0,
+        moment_dtype=torch.float32,
+    ):
+        self.parameters = [p for p in model.parameters() if p.requires_grad]
+        self.masters = [p.detach().float() for p in self.parameters]
+        self.means, self.squares = (
+            [torch.zeros_like(p, dtype=moment_dtype) for p in self.parameters]
+            for _ in range(2)
+        )
+        self.weight_decay = weight_decay
+        self.betas = betas
+        self.eps = eps
+        self.max_grad_norm = max_grad_norm
+        self.num_updates = 0
+
+    @torch.no_grad()
+    def step(self, learning_rate):
+        """Clip the gradients, update every weight, clear the gradients.
+
+        Returns:
+            the gradient's norm before clipping, a float.
+        """
+        trained = [p for p in self.parameters if p.grad is not None]
+        norm = torch.nn.utils.get_total_norm([p.grad for p in trained])
+        scale = (self.max_grad_norm / (norm + 1e-6)).clamp(max=1.0)
+        self.num_updates += 1
+        states = zip(
+            self.parameters,
+            self.masters,
+            self.means,
+            self.squares,
+            strict=True,
+        )
+        for parameter, master, mean, square in states:
+            if parameter.grad is None:
+                continue
+            gradient = parameter.grad.float() * scale
+            parameter.grad = None
+            self._update(master, gradient, mean, square, learning_rate)
+            if master.data_ptr() != parameter.data_ptr():
+                parameter.copy_(master)
+        return float(norm)
+
+    def _update(self, master, gradient, mean, square, learning_rate):
+        """One AdamW update of one weight, in place."""
+        beta1, beta2 = self.betas
+        mean.lerp_(gradient.to(mean.dtype), 1 - beta1)
+        square.mul_(beta2)
+        square.add_((gradient * gradient).to(square.dtype), alpha=1 - beta2)
+        if master.dim() > 1 and self.weight_decay:
+            master.mul_(1 - learning_rate * self.weight_decay)
+        # Both moments start at zero; the corrections undo that bias
+        correction = 1 - beta2**self.num_updates
+        root = (square.float() / correction).sqrt_().add_(self.eps)
+        rate = learning_rate / (1 - beta1**self.num_updates)
+        master.addcdiv_(mean.float(), root, value=-rate)
+
+    def state_dict(self):
+        """A tree for `runs.save_state`; masters only where they differ."""
+        return {
+            "num_updates": self.num_updates,
+            "means": self.means,
+            "squares": self.squares,
+            "masters": [
+                None if parameter.dtype == torch.float32 else master
+                for parameter, master in zip(
+                    self.parameters, self.masters, strict=True
+                )
+            ],
+        }
+
+    @torch.no_grad()
+    def load_state_dict(self, state):
+        """Go on from a saved tree; the model's own weights are loaded by
+        whoever owns the model, before or after."""
+        self.num_updates = state["num_updates"]
+        for name in ("means", "squares", "masters"):
+            pairs = zip(getattr(self, name), state[name], strict=True)
+            for current, saved in pairs:
+                if saved is not None:
+                    current.copy_(saved)

@@ -1,0 +1,167 @@
+"""From traces to training batches: token ids, and which of them count.
+
+    prompt                            completion
+    Problem: 2+3?\\nAnswer:           2+3=5 \\boxed{5}<|endoftext|>
+    - - - - - - - - - -               x x x x x x x x x             learned
+
+The prompt is tokenised by itself, as `generate` does it, so that training
+meets the very tokens it will be asked with. Rows are padded on the right: a
+causal model never looks there, so no attention mask is needed. Packing
+several examples into one row is left out: micro-batches sorted by length
+waste little.
+"""
+
+from dataclasses import dataclass
+
+import torch
+
+from reasoning_from_scratch.evaluation import render_prompt
+
+
+@dataclass(frozen=True)
+class Example:
+    """A prompt and the completion to learn, as token ids."""
+
+    prompt_ids: list
+    completion_ids: list  # the end token included
+    # How a teacher was asked, where that differs: it scores the completion
+    # behind its own prompt
+    teacher_prompt_ids: list | None = None
+    # A teacher's distribution of each completion token, where it is kept:
+    # ids (tokens, top_k) and log-probabilities (tokens, top_k + 1)
+    soft_targets: tuple = ()
+
+    @property
+    def token_ids(self):
+        return self.prompt_ids + self.completion_ids
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Examples in one rectangle; column t predicts token t + 1."""
+
+    examples: list
+    token_ids: torch.Tensor  # (rows, tokens) int64, padded on the right
+    mask: torch.Tensor  # (rows, tokens - 1) bool, true where token t + 1
+    # belongs to the completion
+
+    @property
+    def targets(self):
+        """(learned tokens,) what is to be predicted, row after row."""
+        return self.token_ids[:, 1:][self.mask]
+
+
+def encode_example(tokenizer, prompt, completion, *, thinking=""):
+    """Tokenise one prompt and the completion it should get.
+
+    Args:
+        tokenizer: a `Qwen3Tokenizer`.
+        prompt: the rendered prompt, as `generate` gets it.
+        completion: text without end token. A teacher wrote it, so control
+            strings in it are spelled out, not obeyed.
+        thinking: goes before the completion, between the think tokens.
+
+    Raises:
+        ValueError: thinking for a tokenizer without think tokens.
+    """
+    completion_ids = [
+        *(_thinking_ids(tokenizer, thinking) if thinking else []),
+        *tokenizer.encode(completion, allow_special=False),
+        tokenizer.eos_id,
+    ]
+    return Example(tokenizer.encode(prompt), completion_ids)
+
+
+def encode_traces(traces, tokenizer, config):
+    """Make an example of every trace that is short enough.
+
+    Args:
+        traces: list of `Trace`.
+        tokenizer: the student's, which the teacher's prompt is written
+            with too.
+        config: a `DistillationConfig`: prompt, thinking and max_tokens.
+
+    Returns:
+        (examples, num_too_long).
+
+    Raises:
+        ValueError: no example is left.
+    """
+    examples = [encode_trace(trace, tokenizer, config) for trace in traces]
+    kept = [e for e in examples if len(e.token_ids) <= config.max_tokens]
+    if not kept:
+        raise ValueError(
+            f"none of {len(examples)} traces fits max_tokens="
+            f"{config.max_tokens}; raise it, or collect more traces"
+        )
+    return kept, len(examples) - len(kept)
+
+
+def encode_trace(trace, tokenizer, config):
+    """Make an example of one trace, its thinking as the config wants it."""
+    completion, thinking = trace.response, trace.thinking
+    if config.thinking == "plain":
+        completion = thinking + completion
+    prompt = render_prompt(config.prompt, trace.problem, tokenizer)
+    example = encode_example(
+        tokenizer,
+        prompt,
+        completion,
+        thinking=thinking if config.thinking == "tags" else "",
+    )
+    if not trace.prompt or trace.prompt == config.prompt:
+        return example
+    prompt = render_prompt(trace.prompt, trace.problem, tokenizer)
+    return Example(
+        example.prompt_ids, example.completion_ids, tokenizer.encode(prompt)
+    )
+
+
+def make_batch(examples, *, pad_id=0, device=None):
+    """Lay examples out in one rectangle.
+
+    Args:
+        examples: list of `Example`, not empty.
+        pad_id: any token id; padding is never learned nor looked at.
+
+    Returns:
+        a `Batch`.
+    """
+    rows = [example.token_ids for example in examples]
+    longest = max(map(len, rows))
+    padded = [row + [pad_id] * (longest - len(row)) for row in rows]
+    starts = torch.tensor([[len(e.prompt_ids)] for e in examples])
+    ends = torch.tensor([[len(row)] for row in rows])
+    targets = torch.arange(1, longest)  # column t predicts token t + 1
+    mask = (targets >= starts) & (targets < ends)
+    token_ids = torch.tensor(padded, device=device)
+    return Batch(list(examples), token_ids, mask.to(device))
+
+
+def micro_batches(examples, size, *, device=None):
+    """Yield batches of at most `size` examples of like length.
+
+    The longest come first: what does not fit memory fails at once.
+    """
+    ordered = sorted(examples, key=lambda e: -len(e.token_ids))
+    for start in range(0, len(ordered), size):
+        yield make_batch(ordered[start : start + size], device=device)
+
+
+def count_learned_tokens(examples):
+    """What a batch's loss is divided by, in however many parts it comes."""
+    return sum(len(example.completion_ids) for example in examples)
+
+
+def _thinking_ids(tokenizer, thinking):
+    """The thinking between its two tokens."""
+    if not tokenizer.has_think:
+        raise ValueError(
+            "this tokenizer has no <think> tokens; set thinking='plain' to "
+            "learn the thinking without them, or 'none' to leave it out"
+        )
+    return [
+        tokenizer.token_to_id("<think>"),
+        *tokenizer.encode(thinking, allow_special=False),
+        tokenizer.token_to_id("</think>"),
+    ]
