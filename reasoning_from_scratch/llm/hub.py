@@ -45,17 +45,14 @@ def download_model(repo_id, revision=None):
         OSError: the disk is full, or a file arrived damaged.
         ValueError: not a model that is implemented here.
     """
-    from huggingface_hub import hf_hub_download, snapshot_download
+    from huggingface_hub import snapshot_download
 
+    model = {"repo_id": repo_id, "revision": revision}
+    wanted = {**model, "allow_patterns": FILES, "ignore_patterns": SUBFOLDERS}
     with _explained_errors(repo_id, revision):
-        config = hf_hub_download(repo_id, "config.json", revision=revision)
-        Qwen3Config.from_hf(Path(config))  # refuse it before the gigabytes
-        wanted = {
-            "repo_id": repo_id,
-            "revision": revision,
-            "allow_patterns": FILES,
-            "ignore_patterns": SUBFOLDERS,
-        }
+        # Refuse another architecture before the gigabytes come
+        folder = snapshot_download(**model, allow_patterns="config.json")
+        Qwen3Config.from_hf(Path(folder))
         for file in _files_to_fetch(wanted):
             if file.filename.endswith(".safetensors"):
                 _fetch_weights(repo_id, file)
@@ -110,7 +107,8 @@ def _fetch_weights(repo_id, file):
             return
         with open(partial, "ab") as target:
             if (size := target.tell()) < file.file_size:
-                headers = build_hf_headers()
+                # Compressed bytes could not be resumed
+                headers = {**build_hf_headers(), "Accept-Encoding": "identity"}
                 http_get(url, target, resume_size=size, headers=headers)
         _check_download(partial, file, checksum)
         os.replace(partial, blob)
@@ -159,11 +157,6 @@ def _explained_errors(repo_id, revision):
         ) from error
     except errors.LocalEntryNotFoundError as error:
         raise ConnectionError(_offline_advice(repo_id, endpoint)) from error
-    except errors.EntryNotFoundError as error:
-        raise FileNotFoundError(
-            f"{repo_id} has no config.json; is it a model in the "
-            "transformers layout?"
-        ) from error
     except errors.HTTPError as error:
         raise ConnectionError(
             f"{_offline_advice(repo_id, endpoint)} ({error})"

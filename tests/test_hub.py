@@ -1,0 +1,209 @@
+"""Downloads, against a stand-in for the Hub on the loopback.
+
+Each download is a process of its own, as its settings are read from the
+environment once, and as one of them is killed.
+"""
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from hub_standin import HubStandin
+from safetensors.torch import load_file
+from tiny import tiny_config, tiny_model
+from tiny_checkpoints import write_sparse_checkpoint, write_tokenizer
+
+from reasoning_from_scratch.llm import load_model, save_model
+from reasoning_from_scratch.llm.checkpoint import write_tensors
+from reasoning_from_scratch.llm.tokenizer import Qwen3Tokenizer
+
+REPOSITORY = "acme/tiny"
+WEIGHTS = "model.safetensors"
+DOWNLOAD = """
+import sys
+from reasoning_from_scratch.llm.hub import download_model
+try:
+    print(download_model(sys.argv[1], *sys.argv[2:]))
+except (OSError, ValueError) as error:
+    sys.exit(f"{type(error).__name__}: {error}")
+"""
+
+
+def make_repository(folder):
+    """Save one tiny model in float32, as the Hub would hold it."""
+    tokenizer = Qwen3Tokenizer(write_tokenizer(folder / "source"))
+    save_model(tiny_model(vocab_size=320), tokenizer, folder / "repository")
+    return folder / "repository"
+
+
+def start(hub, home, *arguments, **settings):
+    """Start a download; keyword arguments set environment variables."""
+    environment = {
+        **os.environ,
+        "HF_ENDPOINT": hub.url,
+        "HF_HOME": str(home),
+        "HF_HUB_OFFLINE": "0",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "NO_PROXY": "127.0.0.1",
+        **settings,
+    }
+    return subprocess.Popen(
+        [sys.executable, "-c", DOWNLOAD, REPOSITORY, *arguments],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def download(*arguments, **settings):
+    """Finish a download: (the folder or None, what was complained of)."""
+    process = start(*arguments, **settings)
+    out, err = process.communicate(timeout=120)
+    return (None if process.returncode else out.strip()), err
+
+
+@pytest.fixture
+def hub(tmp_path):
+    with HubStandin(make_repository(tmp_path)).serving() as standin:
+        yield standin
+
+
+@pytest.fixture
+def home(tmp_path):
+    """An empty cache."""
+    return tmp_path / "home"
+
+
+@pytest.fixture(scope="module")
+def downloaded(tmp_path_factory):
+    """A Hub, a cache, and the folder of the model downloaded into it."""
+    path = tmp_path_factory.mktemp("downloaded")
+    with HubStandin(make_repository(path)).serving() as standin:
+        folder, _ = download(standin, path / "home")
+        yield standin, path / "home", folder
+
+
+def partial_size(home):
+    sizes = [p.stat().st_size for p in home.rglob("*.incomplete")]
+    return max(sizes, default=0)
+
+
+def test_a_model_is_downloaded_and_opens(downloaded):
+    hub, _, folder = downloaded
+    model, _ = load_model(folder, device="cpu")
+    stored = load_file(hub.folder / WEIGHTS)["model.norm.weight"]
+    assert torch.equal(model.norm.weight, stored)
+
+
+def test_a_second_download_fetches_nothing_again(downloaded):
+    hub, home, folder = downloaded
+    assert download(hub, home)[0] == folder
+    assert len(hub.fetched(WEIGHTS)) == 1
+
+
+def test_offline_the_cache_is_used_without_a_request(downloaded):
+    hub, home, folder = downloaded
+    num_requests = len(hub.requests)
+    assert download(hub, home, HF_HUB_OFFLINE="1")[0] == folder
+    assert len(hub.requests) == num_requests
+
+
+def test_offline_without_the_model_it_is_said_what_to_do(hub, home):
+    _, complaint = download(hub, home, HF_HUB_OFFLINE="1")
+    assert complaint.startswith("ConnectionError")
+    assert "unset HF_HUB_OFFLINE" in complaint
+
+
+def test_without_a_network_it_is_said_what_to_do(hub, home):
+    # Port 9 discards: nothing listens there
+    _, complaint = download(hub, home, HF_ENDPOINT="http://127.0.0.1:9")
+    assert complaint.startswith("ConnectionError")
+    assert "pass its path" in complaint
+
+
+def test_a_killed_download_resumes_where_it_stopped(hub, home):
+    # 51 MB; the Hub library writes in pieces of 10 MiB
+    config = tiny_config(vocab_size=100_000, hidden_size=256, num_layers=1)
+    write_sparse_checkpoint(hub.folder, config)
+    hub.stall_after = 25_000_000
+    process = start(hub, home)
+    deadline = time.monotonic() + 60
+    while partial_size(home) < 20_000_000:
+        assert time.monotonic() < deadline, process.stderr.read()
+        time.sleep(0.05)
+    process.kill()
+    process.communicate()
+    size = partial_size(home)
+    hub.stall_after = None
+    folder, complaint = download(hub, home)
+    assert complaint == ""
+    assert hub.fetched(WEIGHTS) == [None, f"bytes={size}-"]
+    load_model(folder, device="cpu")
+    assert partial_size(home) == 0  # nothing half-written stays
+
+
+def test_a_truncated_shard_is_named(hub, home):
+    tensors = load_file(hub.folder / WEIGHTS)
+    (hub.folder / WEIGHTS).unlink()
+    write_tensors(tensors, hub.folder, shard_bytes=20_000)
+    shard = sorted(hub.folder.glob("model-*"))[1]
+    hub.contents[shard.name] = shard.read_bytes()[:-1000]
+    folder, complaint = download(hub, home)
+    assert folder is None
+    assert f"{shard.name} is truncated" in complaint
+    assert "resumes" in complaint
+
+
+def test_a_damaged_file_is_told_by_its_checksum_and_deleted(hub, home):
+    content = (hub.folder / WEIGHTS).read_bytes()
+    hub.contents[WEIGHTS] = content[:-1] + b"\x7f"
+    folder, complaint = download(hub, home)
+    assert folder is None
+    assert f"checksum of {WEIGHTS} differs" in complaint
+    assert partial_size(home) == 0
+    hub.contents.clear()
+    assert download(hub, home)[0] is not None
+
+
+def test_too_small_a_disk_is_noticed_before_the_download(hub, home):
+    hub.sizes[WEIGHTS] = 10**18
+    _, complaint = download(hub, home)
+    assert "1000000000.00 GB are needed" in complaint
+    assert "HF_HOME" in complaint
+    assert hub.fetched(WEIGHTS) == []
+
+
+def test_another_architecture_is_refused_before_the_download(hub, home):
+    (hub.folder / "config.json").write_text('{"model_type": "llama"}')
+    _, complaint = download(hub, home)
+    assert "'llama'" in complaint
+    assert hub.fetched(WEIGHTS) == []
+
+
+def test_a_repository_without_a_model_is_refused(hub, home):
+    (hub.folder / "config.json").unlink()
+    _, complaint = download(hub, home)
+    assert "no config.json" in complaint
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "complaint"),
+    [
+        (404, "RepoNotFound", "has no model 'acme/tiny'"),
+        (403, "GatedRepo", "accept its terms"),
+        (404, "RevisionNotFound", "has no revision 'v2'"),
+    ],
+)
+def test_what_the_hub_refuses_is_explained(hub, home, status, code, complaint):
+    hub.error = status, code
+    assert complaint in download(hub, home, "v2")[1]
+
+
+def test_a_folder_on_disk_never_asks_the_hub(hub, monkeypatch):
+    monkeypatch.setenv("HF_ENDPOINT", hub.url)
+    load_model(hub.folder, device="cpu")
+    assert hub.requests == []
