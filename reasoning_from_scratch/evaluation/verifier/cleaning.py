@@ -1,0 +1,122 @@
+"""Preparing an answer's text: one way to write each character and wrapper."""
+
+import re
+import unicodedata
+
+from .limits import MAX_CHARACTERS, UnreadableAnswer
+from .vocabulary import CHARACTERS
+
+SUPERSCRIPTS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾", "0123456789+-()", strict=True))
+SUBSCRIPTS = dict(zip("₀₁₂₃₄₅₆₇₈₉", "0123456789", strict=True))
+SUPERSCRIPT_RUN = re.compile(f"[{''.join(SUPERSCRIPTS)}]+")
+SUBSCRIPT_RUN = re.compile(f"[{''.join(SUBSCRIPTS)}]+")
+DELIMITERS = (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"))
+WRAPPER = re.compile(r"\\(?:boxed|fbox)\s*\{(.*)\}\s*", re.DOTALL)
+LEAD = re.compile(
+    r"(?:(?:thus|so|therefore|hence),?\s+)?(?:the\s+)?(?:final\s+)?"
+    r"answer\s*(?:is\s*:?|[:=])\s*",
+    re.IGNORECASE,
+)
+
+
+def clean(text):
+    """The text without wrappers, in ASCII and LaTeX commands.
+
+    Raises:
+        UnreadableAnswer: the text is empty or too long for an answer.
+    """
+    if len(text) > MAX_CHARACTERS:
+        raise UnreadableAnswer(
+            f"an answer has at most {MAX_CHARACTERS:,} characters, "
+            f"got {len(text):,}"
+        )
+    text = plain_characters(text)
+    previous = None
+    while text != previous:
+        previous = text
+        text = unwrap(text)
+    if not text:
+        raise UnreadableAnswer("the answer is empty")
+    return text
+
+
+def plain_characters(text):
+    """Replace unicode digits, signs and fractions by ASCII and LaTeX."""
+    if text.isascii():
+        return text
+    text = SUPERSCRIPT_RUN.sub(
+        lambda run: "^{" + "".join(map(SUPERSCRIPTS.get, run[0])) + "}", text
+    )
+    text = SUBSCRIPT_RUN.sub(
+        lambda run: "_{" + "".join(map(SUBSCRIPTS.get, run[0])) + "}", text
+    )
+    return "".join(map(plain_character, text))
+
+
+def plain_character(character):
+    """One character as ASCII or a LaTeX command; unknown ones stay."""
+    if character.isascii():
+        return character
+    if character in CHARACTERS:
+        return CHARACTERS[character]
+    digit = unicodedata.decimal(character, None)
+    if digit is not None:
+        return str(digit)
+    simple = unicodedata.normalize("NFKC", character)
+    if "⁄" in simple:  # ½ becomes 1⁄2
+        over, under = simple.split("⁄")
+        return rf"\frac{{{over}}}{{{under}}}"
+    return simple if simple.isascii() else character
+
+
+def unwrap(text):
+    """Take off one layer: spaces, $...$, \\boxed{}, bold, a final dot."""
+    text = text.strip().strip("\x00")
+    for left, right in DELIMITERS:
+        inner = text[len(left) : -len(right)]
+        if (
+            text.startswith(left)
+            and text.endswith(right)
+            and len(text) > len(left) + len(right)
+            and left not in inner
+            and not inner.endswith("\\")
+        ):
+            return inner
+    if text.startswith("**") and text.endswith("**") and len(text) > 4:
+        return text[2:-2]
+    if text.startswith("`") and text.endswith("`"):
+        return text.strip("`")
+    box = WRAPPER.fullmatch(text)
+    if box and is_balanced(box[1]):
+        return box[1]
+    text = LEAD.sub("", text, count=1) if LEAD.match(text) else text
+    if text.endswith((".", ",", ";", ":", "\\\\")):
+        return text.rstrip(".,;:\\ ")
+    return text
+
+
+def is_balanced(text):
+    """Whether no closing brace comes before its opening one."""
+    depth = 0
+    for character in text.replace(r"\{", "").replace(r"\}", ""):
+        depth += (character == "{") - (character == "}")
+        if depth < 0:
+            return False
+    return depth == 0
+
+
+def text_key(text):
+    """The text without layout: equal keys mean the same answer.
+
+    A space between two letters or digits stays: 1 1/2 is not 11/2.
+    """
+    text = FACES.sub(r"\1", text)
+    text = LAYOUT_COMMANDS.sub(" ", text).replace("$", "")
+    return SPACES.sub("", text.strip())
+
+
+FACES = re.compile(r"\\(?:text\w*|mbox|hbox|mathrm|emph)\s*\{([^{}]*)\}")
+LAYOUT_COMMANDS = re.compile(
+    r"\\(?:left|right|displaystyle|quad|qquad|[,;:! ])(?![A-Za-z])"
+)
+SPACES = re.compile(r"(?<!\w)\s+|\s+(?!\w)")

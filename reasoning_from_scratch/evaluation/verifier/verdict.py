@@ -1,0 +1,107 @@
+"""`answers_equal`: from two texts to a verdict, cheapest test first.
+
+1. Plain numbers, by arithmetic: most answers of a small model end here.
+2. The same text, apart from layout.
+3. Both texts are parsed, and the trees compared by value, by structure, and
+   where nothing else decides by SymPy in a worker process.
+
+Nothing raises, and what cannot be shown equal is unequal.
+"""
+
+import re
+from functools import lru_cache
+
+from .answer_parser import parse
+from .cleaning import clean, text_key
+from .deadline import Algebra
+from .equivalence import Judge
+from .limits import MAX_CHARACTERS, Undecided, UnreadableAnswer
+from .tree import Collection
+
+PLAIN = re.compile(r"\s*([+-]?[0-9]{1,18})(?:/([0-9]{1,18}))?\s*")
+CACHE_SIZE = 2_048  # parsed answers; a reference meets many predictions
+MAX_CACHED = 200  # characters of an answer that is kept
+
+
+def answers_equal(prediction, reference):
+    """Decide whether a predicted answer is the reference answer.
+
+    Args:
+        prediction: an extracted answer as text; None is no answer.
+        reference: the right answer as text, or a list of right answers of
+            which any will do.
+
+    Returns:
+        True if the two certainly mean the same, else False. The verdict does
+        not depend on the order of the two, and nothing is raised.
+
+    >>> answers_equal("0.5", r"\\frac12")
+    True
+    >>> answers_equal("(1, 2)", "[1, 2]")
+    False
+    """
+    if isinstance(reference, (list, tuple)):
+        return any(answers_equal(prediction, one) for one in reference)
+    if not isinstance(prediction, str) or not isinstance(reference, str):
+        return False
+    verdict = compare_plain(prediction, reference)
+    if verdict is not None:
+        return verdict
+    try:
+        return compare_texts(prediction, reference)
+    except (UnreadableAnswer, Undecided, RecursionError, MemoryError):
+        return False
+
+
+def compare_plain(prediction, reference):
+    """Compare whole numbers and a/b; None if one of them is neither."""
+    numbers = [PLAIN.fullmatch(text) for text in (prediction, reference)]
+    if None in numbers:
+        return None
+    (a, b), (c, d) = (number.groups() for number in numbers)
+    if b is None and d is None:
+        return int(a) == int(c)
+    b, d = int(b or 1), int(d or 1)
+    if b == 0 or d == 0:
+        return a == c and b == d
+    return int(a) * d == int(c) * b
+
+
+def compare_texts(prediction, reference):
+    """Compare by text, then by meaning."""
+    if max(len(prediction), len(reference)) > MAX_CHARACTERS:
+        return prediction.strip() == reference.strip() != ""
+    texts = clean(prediction), clean(reference)
+    if text_key(texts[0]) == text_key(texts[1]) != "":
+        return True
+    judge = Judge(Algebra())
+    left, right = (readings(text) for text in texts)
+    if judge.same(left[0], right[0]):
+        return True
+    return compare_splits(left, right, judge)
+
+
+def compare_splits(left, right, judge):
+    """Try 1,234 as two numbers, against an answer that is plainly a list."""
+    if len(left) + len(right) != 3:
+        return False
+    if len(right) > len(left):
+        left, right = right, left
+    is_list = isinstance(right[0], Collection)
+    return is_list and judge.same(left[1], right[0])
+
+
+def readings(text):
+    """The parsed answer; with its second reading if 1,234 is ambiguous."""
+    return cached_readings(text) if len(text) <= MAX_CACHED else read(text)
+
+
+def read(text):
+    """Parse a cleaned text in the ways in which it can be read."""
+    first, second = parse(text), None
+    if re.search(r"\d,\d{3}", text):
+        second = parse(text, split_groups=True)
+    return (first,) if second in (None, first) else (first, second)
+
+
+cached_readings = lru_cache(CACHE_SIZE)(read)
