@@ -169,7 +169,9 @@ class FakeHub:
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        threading.Thread(
+            target=self.server.serve_forever, args=(0.01,), daemon=True
+        ).start()
 
     def put(self, name, split, *rows):
         repo_id, files = HUB_SETS[name]
@@ -184,6 +186,7 @@ def hub(tmp_path, monkeypatch):
     hub = FakeHub()
     monkeypatch.setenv("HF_ENDPOINT", hub.url)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setenv("RFS_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("RFS_ACCEPT_CHANGED_DATA", raising=False)
     yield hub

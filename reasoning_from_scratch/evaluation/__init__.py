@@ -1,17 +1,19 @@
 """Stage 2, measuring reasoning: problems, prompts, verdicts, error bars.
 
 Names are imported on first use, so that the verifier's worker and the
-command line's help start without loading torch.
+command line's help start fast. `evaluate` is imported at once: its module
+bears its name, and a lazy lookup would find the module.
 """
 
 from importlib import import_module
+
+from .evaluate import MethodOutput, evaluate
 
 _MODULES = {
     "problems": ["Problem", "load_problems", "opening_problems"],
     "prompts": ["PROMPTS", "render_prompt"],
     "answers": ["extract_answer", "normalize_answer"],
     "verifier": ["answers_equal", "verify"],
-    "evaluate": ["evaluate", "MethodOutput"],
     "records": ["EvalResult", "regrade"],
     "statistics": [
         "PairedDifference",
@@ -22,12 +24,14 @@ _MODULES = {
         "problems_needed",
         "wilson_interval",
     ],
-    "choice": ["ChoiceProblem", "evaluate_choices", "load_choices"],
+    "choice": ["evaluate_choices"],
+    "choice_sets": ["ChoiceProblem", "load_choices", "make_choices"],
+    "grouping": ["group_answers"],
     "leaderboard": ["bootstrap_ratings", "bradley_terry", "elo_ratings"],
-    "judge": ["judge_answer"],
+    "judge": ["judge_responses"],
 }
 _HOMES = {name: home for home, names in _MODULES.items() for name in names}
-__all__ = sorted(_HOMES)
+__all__ = ["MethodOutput", "evaluate", *sorted(_HOMES)]
 
 
 def __getattr__(name):

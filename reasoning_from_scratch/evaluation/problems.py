@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from .answers import extract_answer
 from .hub import fetch_file
 
 POCKETMATH = Path(__file__).parents[1] / "pocket" / "assets" / "pocketmath"
@@ -156,8 +157,6 @@ def make_problem(row: dict, place: str, default_id: str) -> Problem:
     The answer may stand in its own field, behind "####" (as in GSM8K), or
     in the last box of the solution (as in MATH).
     """
-    from .answers import extract_answer
-
     values = {
         field: next((row[n] for n in names if row.get(n) is not None), "")
         for field, names in FIELDS.items()

@@ -1,0 +1,182 @@
+"""Measure a model on a problem set.
+
+    rfs evaluate --prompt step-by-step --run steps
+    rfs evaluate --prompt step-by-step --method self-consistency --run votes
+
+Leaves runs/NAME with result.json and a record a problem. After Ctrl-C or a
+kill, the same command with --resume goes on and ends in the same records.
+"""
+
+from dataclasses import asdict
+
+from reasoning_from_scratch.settings import default_model, get_settings
+
+HELP = "measure accuracy on a problem set, with an error bar"
+SAMPLING_FLAGS = ("temperature", "top_p", "top_k")
+
+
+def add_arguments(parser) -> None:
+    """Declare the flags."""
+    parser.add_argument("--model", help="default: RFS_MODEL, else pocket")
+    parser.add_argument(
+        "--problems",
+        help="pocketmath, math500, gsm8k, math-train or a JSONL file "
+        "(default: the model's)",
+    )
+    parser.add_argument(
+        "--split", default="test", help="train, validation or test (default)"
+    )
+    parser.add_argument("--limit", type=int, help="only the first so many")
+    parser.add_argument(
+        "--prompt",
+        default="direct",
+        help="direct (default), step-by-step, another name of the prompt "
+        "table, a file, or a template with {problem} in it",
+    )
+    parser.add_argument(
+        "--method",
+        default="greedy",
+        help="greedy (default), sample, self-consistency, best-of-n, "
+        "self-refine, …; a wrong name lists all",
+    )
+    parser.add_argument("--samples", type=int, help="default: the method's")
+    parser.add_argument("--temperature", type=float)
+    parser.add_argument("--top-p", type=float)
+    parser.add_argument("--top-k", type=int)
+    parser.add_argument("--max-new-tokens", type=int)
+    parser.add_argument("--batch-size", type=int, help="rows at once")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", help="cpu, cuda, mps, … (default: best)")
+    parser.add_argument("--dtype", help="float32 | bfloat16 | float16")
+    parser.add_argument("--revision", help="of a model on the Hub")
+    parser.add_argument("--run", help="name of its folder (default: numbered)")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on with the run of that name"
+    )
+
+
+def run(args) -> None:
+    """Evaluate, and print the summary."""
+    from reasoning_from_scratch.evaluation import evaluate, load_problems
+    from reasoning_from_scratch.llm import load_model
+
+    settings = get_settings(args.model or default_model())
+    method = choose_method(args.method)
+    options = choose_options(args, settings, method)
+    problems = load_problems(
+        args.problems or settings.problems, split=args.split, limit=args.limit
+    )
+    folder = start_run(args, settings, problems, options)
+    model, tokenizer = load_model(
+        args.model or default_model(),
+        device=args.device,
+        dtype=args.dtype,
+        revision=args.revision,
+    )
+    try:
+        result = evaluate(
+            model, tokenizer, problems, method=method, run=folder, **options
+        )
+    except KeyboardInterrupt:
+        print(f"\nto go on, add: --run {folder.path.name} --resume")
+        raise
+    print(describe_result(result))
+    print(f"records     {folder.path / 'records.jsonl'}")
+
+
+def choose_method(name: str):
+    """Return the method of that name."""
+    from reasoning_from_scratch.scaling import METHODS
+
+    if name not in METHODS:
+        rows = "\n".join(f"  {n:<28} {m.summary}" for n, m in METHODS.items())
+        raise ValueError(f"no method {name!r}; expected one of\n{rows}")
+    return METHODS[name]
+
+
+def choose_options(args, settings, method) -> dict:
+    """Lay the flags over the method's and the model's own choices."""
+    from reasoning_from_scratch.llm import SamplingConfig
+
+    flags = {
+        name: getattr(args, name)
+        for name in SAMPLING_FLAGS
+        if getattr(args, name) is not None
+    }
+    row = {"temperature": method.temperature}
+    if method.temperature > 0:
+        row = {name: getattr(settings, name) for name in SAMPLING_FLAGS}
+    return {
+        "prompt": settings.prompts.get(args.prompt, args.prompt),
+        "num_samples": args.samples or method.num_samples,
+        "sampling": SamplingConfig(**{**row, **flags}),
+        "max_new_tokens": args.max_new_tokens or settings.max_new_tokens,
+        "batch_size": args.batch_size or settings.batch_size,
+        "seed": args.seed,
+    }
+
+
+def start_run(args, settings, problems, options):
+    """Open the run folder, with all that the records depend on."""
+    from reasoning_from_scratch.evaluation.prompts import (
+        find_template,
+        prompt_hash,
+    )
+    from reasoning_from_scratch.runs import RunFolder
+
+    config = {
+        "command": "evaluate",
+        "model": args.model or default_model(),
+        "revision": args.revision,
+        "problems": args.problems or settings.problems,
+        "split": args.split,
+        "num_problems": len(problems),
+        "problems_hash": prompt_hash(repr(problems)),
+        "method": args.method,
+        "template": find_template(options["prompt"]),
+        **options,
+        "sampling": asdict(options["sampling"]),
+        "device": args.device,
+        "dtype": args.dtype,
+    }
+    if args.run is None:
+        if args.resume:
+            raise ValueError("--resume needs --run NAME to go on with")
+        return RunFolder.numbered("evaluate", config)
+    return RunFolder.create(args.run, config, resume=args.resume)
+
+
+def describe_result(result) -> str:
+    """Write an EvalResult in a few lines."""
+    lines = [
+        f"accuracy    {describe_accuracy(result.summary())} on "
+        f"{result.num_problems:,} problems",
+        f"tokens      {result.mean_tokens:.1f} a problem, "
+        f"{100 * result.truncated:.1f} % cut short, "
+        f"{result.tokens_per_second:,.0f} a second",
+    ]
+    if result.num_errors:
+        lines.append(f"errors      {result.num_errors}, counted as wrong")
+    for name, groups in (
+        ("level", result.by_level),
+        ("subject", result.by_subject),
+    ):
+        for key, group in groups.items():
+            lines.append(f"{name:<11} {describe_accuracy(group)}  {key}")
+    for name, curve in (
+        ("pass@k", result.pass_at_k),
+        ("maj@k", result.majority_at_k),
+    ):
+        if curve:
+            points = (f"{k}: {100 * v:.1f} %" for k, v in curve.items())
+            lines.append(f"{name:<11} {'   '.join(points)}")
+    if result.avg_at_n is not None:
+        lines.append(f"one sample  {100 * result.avg_at_n:.1f} %")
+    return "\n".join(lines)
+
+
+def describe_accuracy(row: dict) -> str:
+    """Write an accuracy in percent with its interval."""
+    low, high = 100 * row["low"], 100 * row["high"]
+    interval = f"(95 % interval {low:.1f} to {high:.1f})"
+    return f"{100 * row['accuracy']:5.1f} % {interval}"

@@ -1,0 +1,56 @@
+"""Judge the stored answers of an evaluation again, without a model.
+
+    rfs regrade runs/steps
+
+For when the verifier has changed. The old records stay; the new ones go into
+regraded-1.jsonl, regraded-2.jsonl, … beside them.
+"""
+
+HELP = "judge an evaluation's stored answers again, without a model"
+NUM_SHOWN = 20
+
+
+def add_arguments(parser) -> None:
+    """Declare the flags."""
+    parser.add_argument("name", metavar="RUN", help="a run folder or its name")
+
+
+def run(args) -> None:
+    """Regrade, print what changed and write the new records."""
+    from reasoning_from_scratch.cli.compare import open_evaluated
+    from reasoning_from_scratch.cli.evaluate import describe_accuracy
+    from reasoning_from_scratch.evaluation.records import accuracy_of, regrade
+
+    folder = open_evaluated(args.name)
+    records = folder.read("records.jsonl")
+    if not records:
+        raise ValueError(f"{folder.path} holds no whole record yet")
+    graded, changes = regrade(records)
+    path = next_free(folder.path)
+    folder.rewrite(path.name, graded)
+    print(f"before  {describe_accuracy(accuracy_of(records))}")
+    print(f"now     {describe_accuracy(accuracy_of(graded))}")
+    print(f"{len(changes)} of {len(records):,} verdicts changed")
+    for record in changes[:NUM_SHOWN]:
+        print(describe_change(record))
+    if len(changes) > NUM_SHOWN:
+        print(f"  … and {len(changes) - NUM_SHOWN} more")
+    print(f"records {path}")
+
+
+def next_free(folder):
+    """Return the first of regraded-1.jsonl, … that is not there yet."""
+    number = 1
+    while (folder / f"regraded-{number}.jsonl").exists():
+        number += 1
+    return folder / f"regraded-{number}.jsonl"
+
+
+def describe_change(record: dict) -> str:
+    """Write one changed verdict in a line that is safe to print."""
+    from reasoning_from_scratch.cli.terminal import printable
+
+    verdict = "now right" if record["correct"] else "now wrong"
+    answer = printable(str(record["answer"]))[:40]
+    reference = printable(record["reference"])[:40]
+    return f"  {record['id']}: {verdict}: {answer} against {reference}"

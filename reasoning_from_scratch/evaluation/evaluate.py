@@ -1,0 +1,288 @@
+"""Measuring a model on a problem set, in blocks that survive a kill.
+
+Problems are answered in fixed blocks of `batch_size`, in their order. A block
+is written down when it is whole; a resumed run drops a block cut by a kill
+and does it again with the same batches and the same random numbers, so its
+records are those of an uninterrupted run.
+
+How problems are answered is a callable (see `scaling.METHODS`); without one
+it is plain generation.
+"""
+
+import time
+from dataclasses import dataclass, field
+
+from reasoning_from_scratch import llm
+from reasoning_from_scratch.settings import get_settings
+
+from .prompts import prompt_hash, render_prompt
+from .records import EvalResult, grade_record, make_record, summarize
+
+RECORDS = "records.jsonl"
+TIMINGS = "timings.jsonl"  # one line a block: its problems and seconds
+
+
+@dataclass(frozen=True)
+class MethodOutput:
+    """A method's answer to one problem."""
+
+    response: str
+    num_tokens: int  # all that were generated for the problem
+    stop_reason: str  # of the response: "stop" or "length"
+    samples: list[dict] = field(default_factory=list)  # each with its "text"
+
+
+def evaluate(
+    model,
+    tokenizer,
+    problems,
+    *,
+    prompt: str = "direct",
+    method=None,
+    num_samples: int | None = None,
+    sampling=None,
+    max_new_tokens: int | None = None,
+    seed: int = 0,
+    batch_size: int | None = None,
+    run=None,
+    progress: bool = True,
+) -> EvalResult:
+    """Answer every problem and say how many answers are right.
+
+    Args:
+        model, tokenizer: as `load_model` returns them.
+        problems: list of Problem, with different ids.
+        prompt: see `render_prompt`.
+        method: a callable such as those of `scaling.METHODS`; None is plain
+            generation, greedy unless `sampling` says otherwise.
+        num_samples, sampling: None takes the method's own.
+        max_new_tokens, batch_size: None takes the row of RFS_MODEL in
+            `settings`.
+        seed: repeats the samples.
+        run: a RunFolder. It receives records.jsonl, timings.jsonl and
+            result.json; what is there already is not done again.
+        progress: show a bar with the running accuracy.
+
+    Returns:
+        EvalResult. A problem whose prompt or answer raised an error counts
+        as wrong and has the error in its record.
+
+    Raises:
+        ValueError: no problems, two with one id, or records in `run` that
+            belong to other problems.
+    """
+    problems = _checked(problems)
+    settings = get_settings()
+    batch_size = batch_size or settings.batch_size
+    method = method or generate_answers
+    decoding = {
+        "num_samples": num_samples,
+        "sampling": sampling,
+        "max_new_tokens": max_new_tokens or settings.max_new_tokens,
+        "seed": seed,
+        "batch_size": batch_size,
+    }
+    records, seconds = _resume(run, problems, batch_size)
+    rows_each = num_samples or getattr(method, "num_samples", 1)
+    with _Progress(len(problems), rows_each, records, progress) as bar:
+        decoding["progress"] = bar.add_rows
+        for start in range(len(records), len(problems), batch_size):
+            block = problems[start : start + batch_size]
+            prompts = [render_prompt(prompt, p, tokenizer) for p in block]
+            done, spent = _measure_block(
+                method, (model, tokenizer, block, prompts), decoding
+            )
+            _write_down(run, done, spent)
+            records += done
+            seconds += spent
+            bar.show(records)
+    result = summarize(records, seconds)
+    if run is not None:
+        run.write_json("result.json", result.summary())
+    return result
+
+
+def generate_answers(
+    model,
+    tokenizer,
+    problems,
+    prompts,
+    *,
+    num_samples=None,
+    sampling=None,
+    **decoding,
+) -> list[MethodOutput]:
+    """Answer each problem with the first completion drawn for it."""
+    num_samples = num_samples or 1
+    sampling = sampling or llm.SamplingConfig()
+    if num_samples > 1 and sampling.is_greedy:
+        raise ValueError(
+            f"{num_samples} greedy samples would all be the same; pass "
+            "sampling=SamplingConfig(temperature=…)"
+        )
+    outputs = llm.generate(
+        model,
+        tokenizer,
+        prompts,
+        num_samples=num_samples,
+        sampling=sampling,
+        ids=[problem.id or problem.problem for problem in problems],
+        **decoding,
+    )
+    pools = [
+        outputs[start : start + num_samples]
+        for start in range(0, len(outputs), num_samples)
+    ]
+    return [_first_of(pool) for pool in pools]
+
+
+def _first_of(pool) -> MethodOutput:
+    """Answer with the first completion; several are kept as samples."""
+    samples = [
+        {
+            "text": output.text,
+            "num_tokens": len(output.token_ids),
+            "stop_reason": output.stop_reason,
+        }
+        for output in pool
+    ]
+    return MethodOutput(
+        response=pool[0].text,
+        num_tokens=sum(sample["num_tokens"] for sample in samples),
+        stop_reason=pool[0].stop_reason,
+        samples=samples if len(samples) > 1 else [],
+    )
+
+
+def _checked(problems):
+    """Return the problems as a list whose ids are all there and differ."""
+    problems = list(problems)
+    if not problems:
+        raise ValueError("there are no problems; give at least one")
+    seen = set()
+    for problem in problems:
+        if not problem.id or problem.id in seen:
+            raise ValueError(
+                f"every problem needs an id of its own, got {problem.id!r} "
+                f"for {problem.problem[:60]!r}"
+            )
+        seen.add(problem.id)
+    return problems
+
+
+def _measure_block(method, task, decoding) -> tuple[list[dict], float]:
+    """Answer and grade a block; the seconds are those of answering."""
+    began = time.perf_counter()
+    outputs = _answer(method, task, decoding)
+    seconds = round(time.perf_counter() - began, 3)
+    _raise_if_all_failed(outputs)
+    _, _, problems, prompts = task
+    hashes = map(prompt_hash, prompts)
+    rows = zip(problems, hashes, outputs, strict=True)
+    return [grade_record(make_record(*row)) for row in rows], seconds
+
+
+def _answer(method, task, decoding) -> list:
+    """Answer a block; whatever fails is halved until it fails alone.
+
+    Any exception counts: a method may stumble over one problem in ways that
+    cannot be listed, and hours of other answers should not go with it.
+    """
+    model, tokenizer, problems, prompts = task
+    try:
+        return method(model, tokenizer, problems, prompts, **decoding)
+    except Exception as error:
+        if len(problems) == 1:
+            return [error]
+    half = len(problems) // 2
+    return [
+        output
+        for part in (slice(None, half), slice(half, None))
+        for output in _answer(
+            method,
+            (model, tokenizer, problems[part], prompts[part]),
+            decoding,
+        )
+    ]
+
+
+def _raise_if_all_failed(outputs) -> None:
+    """Raise the error of a block in which nothing worked: it is no item's."""
+    if len(outputs) > 1 and all(isinstance(o, Exception) for o in outputs):
+        raise outputs[0]
+
+
+def _resume(run, problems, block_size) -> tuple[list[dict], float]:
+    """Return the records of whole blocks and the seconds they took."""
+    if run is None:
+        return [], 0.0
+    records, timings = run.read(RECORDS), run.read(TIMINGS)
+    if len(records) < len(problems):
+        whole = len(records) // block_size * block_size
+        if whole < len(records):
+            run.rewrite(RECORDS, records[:whole])
+        records = records[:whole]
+    expected = [problem.id for problem in problems[: len(records)]]
+    if [record["id"] for record in records] != expected:
+        raise ValueError(
+            f"{run.path / RECORDS} holds records of other problems; repeat "
+            "the flags of that run, or choose another --run name"
+        )
+    timings = timings[: -(-len(records) // block_size)]
+    run.rewrite(TIMINGS, timings)
+    return records, sum(timing["seconds"] for timing in timings)
+
+
+def _write_down(run, records, seconds) -> None:
+    """Append a block; its timing first, so that no block lacks one."""
+    if run is None:
+        return
+    timing = {
+        "first": records[0]["id"],
+        "num_problems": len(records),
+        "seconds": seconds,
+        "seconds_each": round(seconds / len(records), 4),
+    }
+    run.append(TIMINGS, timing)
+    for record in records:
+        run.append(RECORDS, record)
+
+
+class _Progress:
+    """A bar over problems with the accuracy so far."""
+
+    def __init__(self, num_problems, rows_each, records, is_shown):
+        from tqdm.auto import tqdm
+
+        self.rows_each = rows_each
+        self.num_rows = 0  # finished in the block under way
+        self.num_done = len(records)
+        self.bar = tqdm(
+            total=num_problems,
+            initial=len(records),
+            unit="problem",
+            disable=not is_shown,
+        )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.bar.close()
+
+    def add_rows(self, num_rows):
+        """Take finished completions as parts of problems."""
+        self.num_rows += num_rows
+        self._move_to(self.num_done + self.num_rows // self.rows_each)
+
+    def show(self, records):
+        """Move to the whole problems and show their accuracy."""
+        self.num_rows, self.num_done = 0, len(records)
+        num_correct = sum(record["correct"] for record in records)
+        self.bar.set_postfix_str(
+            f"accuracy {100 * num_correct / len(records):.1f} %", False
+        )
+        self._move_to(self.num_done)
+
+    def _move_to(self, place):
+        self.bar.update(min(place, self.bar.total) - self.bar.n)

@@ -1,0 +1,218 @@
+"""What an evaluation leaves behind: a record a problem, and their summary.
+
+A record holds the response and everything needed to judge it again, so a
+better verifier can regrade an old run without a model. Seconds are kept apart
+from records: a resumed run has the same records, not the same clock.
+"""
+
+import hashlib
+from collections import defaultdict
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from pathlib import Path
+from statistics import fmean
+
+from .answers import extract_answer
+from .grouping import group_answers
+from .statistics import majority_at_k, pass_at_k, wilson_interval
+from .verifier import answers_equal
+
+
+@dataclass(frozen=True)
+class EvalResult:
+    """The summary of an evaluation; accuracies and shares are in [0, 1].
+
+    The three measures over several samples are empty where a problem has
+    one sample, or where the number of samples differs between problems.
+    """
+
+    accuracy: float
+    low: float  # of the 95 % Wilson interval
+    high: float
+    num_problems: int
+    num_errors: int  # problems without a response, counted as wrong
+    mean_tokens: float  # generated per problem, all its samples together
+    truncated: float  # share of responses cut at max_new_tokens
+    seconds: float  # spent on generating
+    tokens_per_second: float
+    by_level: dict[str, dict] = field(default_factory=dict)
+    by_subject: dict[str, dict] = field(default_factory=dict)
+    avg_at_n: float | None = None  # accuracy of one sample, over all samples
+    pass_at_k: dict[str, float] = field(default_factory=dict)
+    majority_at_k: dict[str, float] = field(default_factory=dict)
+    records: list[dict] = field(default_factory=list, repr=False)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % Wilson interval of the accuracy."""
+        return self.low, self.high
+
+    def summary(self) -> dict:
+        """Return what result.json holds: all but the records."""
+        fields = asdict(self)
+        del fields["records"]
+        return {**fields, "interval": list(self.interval)}
+
+
+def make_record(problem, prompt_hash: str, output) -> dict:
+    """Write down a method's output for one problem, not yet graded.
+
+    Args:
+        output: a MethodOutput, or the exception that came instead of one.
+    """
+    record = {
+        "id": problem.id,
+        "subject": problem.subject,
+        "level": problem.level,
+        "prompt_hash": prompt_hash,
+        "reference": problem.answer,
+    }
+    if isinstance(output, Exception):
+        error = f"{type(output).__name__}: {output}"
+        return {
+            **record,
+            "response": "",
+            "num_tokens": 0,
+            "stop_reason": "error",
+            "error": error,
+        }
+    record |= {
+        "response": output.response,
+        "num_tokens": output.num_tokens,
+        "stop_reason": output.stop_reason,
+    }
+    if output.samples:
+        record["samples"] = output.samples
+    return record
+
+
+def grade_record(record: dict) -> dict:
+    """Return the record with answers, verdicts and the verifier's version."""
+    reference = record["reference"]
+
+    @cache  # samples often repeat an answer
+    def is_correct(answer):
+        return answer is not None and answers_equal(answer, reference)
+
+    answer = extract_answer(record["response"])
+    graded = {**record, "answer": answer, "correct": is_correct(answer)}
+    if "samples" in record:
+        answers = [extract_answer(s["text"]) for s in record["samples"]]
+        graded["samples"] = [
+            {**sample, "answer": answer, "correct": is_correct(answer)}
+            for sample, answer in zip(record["samples"], answers, strict=True)
+        ]
+    return {**graded, "verifier": verifier_version()}
+
+
+def regrade(records: list[dict]) -> tuple[list[dict], list[dict]]:
+    """Judge stored records again.
+
+    Returns:
+        records: all of them, with today's answers and verdicts.
+        changes: those whose verdict changed.
+    """
+    graded = [grade_record(record) for record in records]
+    changes = [
+        new
+        for old, new in zip(records, graded, strict=True)
+        if old["correct"] != new["correct"]
+    ]
+    return graded, changes
+
+
+@cache
+def verifier_version() -> str:
+    """Return a hash of the code that decides verdicts."""
+    folder = Path(__file__).parent
+    sources = [folder / "answers.py", *sorted(folder.glob("verifier/*.py"))]
+    digest = hashlib.sha256()
+    for source in sources:
+        digest.update(source.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def summarize(records: list[dict], seconds: float = 0.0) -> EvalResult:
+    """Summarize graded records.
+
+    Args:
+        records: at least one.
+        seconds: spent on generating them; 0 where nobody measured.
+    """
+    accuracy = accuracy_of(records)
+    num_tokens = sum(record["num_tokens"] for record in records)
+    return EvalResult(
+        **accuracy,
+        num_errors=sum("error" in record for record in records),
+        mean_tokens=num_tokens / len(records),
+        truncated=fmean(r["stop_reason"] == "length" for r in records),
+        seconds=seconds,
+        tokens_per_second=num_tokens / seconds if seconds else 0.0,
+        by_level=_accuracy_by(records, "level"),
+        by_subject=_accuracy_by(records, "subject"),
+        **_sample_measures(records),
+        records=records,
+    )
+
+
+def accuracy_of(records: list[dict]) -> dict:
+    """Return the accuracy of records, its interval and their number."""
+    num_correct = sum(record["correct"] for record in records)
+    low, high = wilson_interval(num_correct, len(records))
+    return {
+        "accuracy": num_correct / len(records),
+        "low": low,
+        "high": high,
+        "num_problems": len(records),
+    }
+
+
+def _accuracy_by(records: list[dict], key: str) -> dict[str, dict]:
+    """Group records by a field; empty where the problem set lacks it."""
+    groups = defaultdict(list)
+    for record in records:
+        groups[record[key]].append(record)
+    return {
+        str(name): accuracy_of(groups[name])
+        for name in sorted(groups)
+        if name
+    }
+
+
+def _sample_measures(records: list[dict]) -> dict:
+    """Measure avg@n, pass@k and maj@k; problems with an error are left out."""
+    pools = [r.get("samples", []) for r in records if "error" not in r]
+    num_samples = len(pools[0]) if pools else 0
+    is_uniform = all(len(pool) == num_samples for pool in pools)
+    if num_samples < 2 or not is_uniform or "role" in pools[0][0]:
+        return {}  # a role: drafts and critiques are not alike
+    sizes = [2**i for i in range(num_samples.bit_length())]
+    return {
+        "avg_at_n": fmean(s["correct"] for pool in pools for s in pool),
+        "pass_at_k": {
+            str(k): fmean(
+                pass_at_k(num_samples, sum(s["correct"] for s in pool), k)
+                for pool in pools
+            )
+            for k in sizes
+        },
+        "majority_at_k": _majority_curve(pools, sizes),
+    }
+
+
+def _majority_curve(pools: list[list[dict]], sizes: list[int]) -> dict:
+    """Average the vote's accuracy over problems, for each size."""
+    votes = []
+    for pool in pools:
+        groups = group_answers([sample["answer"] for sample in pool])
+        names = sorted({group for group in groups if group is not None})
+        counts = [groups.count(name) for name in names]
+        is_right = [pool[groups.index(name)]["correct"] for name in names]
+        votes.append((counts, is_right, groups.count(None)))
+    return {
+        str(k): fmean(
+            majority_at_k(counts, is_right, k, num_unparsed)
+            for counts, is_right, num_unparsed in votes
+        )
+        for k in sizes
+    }

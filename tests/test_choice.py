@@ -1,0 +1,140 @@
+"""Multiple choice: the sets we make, and three ways to choose."""
+
+from collections import Counter
+
+import pytest
+import torch
+from scripted import play
+from tiny import ByteTokenizer, tiny_model
+
+from reasoning_from_scratch.evaluation.choice import (
+    evaluate_choices,
+    mean_logprobs,
+)
+from reasoning_from_scratch.evaluation.choice_sets import (
+    ChoiceProblem,
+    load_choices,
+    make_choices,
+)
+from reasoning_from_scratch.evaluation.problems import Problem
+from reasoning_from_scratch.evaluation.verifier import answers_equal
+from reasoning_from_scratch.llm import token_logprobs
+
+ANSWERS = ["12", r"\frac{3}{4}", "(2, -3)", "-7", "2.5", r"\{1, 2\}", "x + 4"]
+PROBLEMS = [
+    Problem(f"problem {n}", ANSWERS[n % len(ANSWERS)], "mixed", 1, f"p{n}")
+    for n in range(40)
+]
+
+
+class PaddingTokenizer(ByteTokenizer):
+    """A byte tokenizer that can make batches."""
+
+    def pad_left(self, rows, *, device=None):
+        longest = max(map(len, rows))
+        padded = [[0] * (longest - len(row)) + row for row in rows]
+        first = torch.tensor([[longest - len(row)] for row in rows])
+        return torch.tensor(padded), torch.arange(longest) >= first
+
+
+def test_every_letter_is_right_equally_often():
+    places = Counter(problem.answer for problem in make_choices(PROBLEMS))
+    assert places == {0: 10, 1: 10, 2: 10, 3: 10}
+
+
+def test_the_right_answer_is_among_different_choices():
+    made = make_choices(PROBLEMS)
+    for problem, choice in zip(PROBLEMS, made, strict=True):
+        assert choice.choices[choice.answer] == problem.answer
+        assert len(set(choice.choices)) == 4
+        wrong = [c for c in choice.choices if c != problem.answer]
+        assert not any(answers_equal(c, problem.answer) for c in wrong)
+
+
+def test_wrong_choices_are_slips_of_the_right_answer():
+    (choice,) = make_choices(PROBLEMS[:1])
+    slips = {"11", "13", "2", "22", "14", "24", "21", "-12"}
+    assert set(choice.choices) <= slips | {"12"}
+
+
+def test_the_same_seed_makes_the_same_choices():
+    assert make_choices(PROBLEMS, seed=1) == make_choices(PROBLEMS, seed=1)
+    assert make_choices(PROBLEMS, seed=1) != make_choices(PROBLEMS, seed=2)
+
+
+def test_the_question_shows_its_choices_below_it():
+    problem = ChoiceProblem("What is 1 + 1?", ("1", "2"), 1)
+    assert problem.text == "What is 1 + 1?\nA. 1\nB. 2"
+
+
+def test_a_file_of_the_form_of_mmlu_is_read(tmp_path):
+    path = tmp_path / "choices.jsonl"
+    path.write_text(
+        '{"question": "1 + 1?", "choices": ["1", "2"], "answer": 1}\n'
+        '{"question": "1 + 2?", "choices": ["3", "2"], "answer": "A"}\n'
+    )
+    assert load_choices(path) == [
+        ChoiceProblem("1 + 1?", ("1", "2"), 1, id="choices-1"),
+        ChoiceProblem("1 + 2?", ("3", "2"), 0, id="choices-2"),
+    ]
+    path.write_text('{"question": "?", "choices": ["3"], "answer": 0}')
+    with pytest.raises(ValueError, match="line 1 is no choice problem"):
+        load_choices(path)
+
+
+def test_the_mean_logprob_of_a_text_is_that_of_its_own_tokens():
+    model, tokenizer = tiny_model(), PaddingTokenizer()
+    pairs = [("What?", " A"), ("What is it?", " longer")]
+    found = mean_logprobs(model, tokenizer, pairs)
+    for (prompt, text), mean in zip(pairs, found, strict=True):
+        token_ids = torch.tensor([tokenizer.encode(prompt + text)])
+        alone = token_logprobs(model, token_ids)[0, -len(text) :].mean()
+        assert mean == pytest.approx(alone.item(), abs=1e-5)
+
+
+def test_likelihood_finds_the_choice_the_model_would_write(monkeypatch):
+    # a model that finds text with the digit 7 likely
+    def likes_sevens(model, tokenizer, pairs, batch_size):
+        return [float("7" in text) for _, text in pairs]
+
+    monkeypatch.setattr(
+        "reasoning_from_scratch.evaluation.choice.mean_logprobs", likes_sevens
+    )
+    problems = [
+        ChoiceProblem("3 + 4?", ("6", "7", "8"), 1),
+        ChoiceProblem("3 + 3?", ("6", "7", "8"), 0),
+    ]
+    result = evaluate_choices(None, None, problems, method="likelihood")
+    assert (result.accuracy, result.chosen) == (0.5, (1, 1))
+    assert result.letter_counts == {"B": 2}
+
+
+def test_the_letter_method_takes_the_first_letter_of_a_choice(monkeypatch):
+    texts = {"one": r" \boxed{B}", "two": "Because F, so A.", "three": "nine"}
+    play(monkeypatch, lambda prompt, n: texts[prompt.split()[1]])
+    problems = [
+        ChoiceProblem(name, ("1", "2", "3"), 1)
+        for name in ("one", "two", "three")
+    ]
+    result = evaluate_choices(None, None, problems, method="letter")
+    # "Because" holds no letter of its own, F is no choice
+    assert result.chosen == (1, 0, None)
+    assert result.letter_counts == {"A": 1, "B": 1, "none": 1}
+
+
+def test_scoring_letters_only_looks_at_letters():
+    model, tokenizer = tiny_model(), PaddingTokenizer()
+    problems = make_choices(PROBLEMS[:6])
+    result = evaluate_choices(
+        model, tokenizer, problems, method="letter-logprob"
+    )
+    # a random model prefers one letter whatever the problem
+    assert sum(result.letter_counts.values()) == 6
+    assert set(result.letter_counts) <= set("ABCD")
+
+
+def test_no_problems_or_an_unknown_method_are_refused():
+    with pytest.raises(ValueError, match="letter-logprob"):
+        evaluate_choices(None, None, [], method="likelihood")
+    with pytest.raises(ValueError, match="'guess'"):
+        evaluate_choices(None, None, make_choices(PROBLEMS), method="guess")
