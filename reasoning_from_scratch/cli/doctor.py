@@ -12,7 +12,6 @@ import platform
 import shutil
 import tempfile
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 from reasoning_from_scratch import __version__
 from reasoning_from_scratch.runs import runs_root
@@ -31,7 +30,6 @@ PACKAGES = (
     "matplotlib",
     "jupyterlab",
 )
-ASSETS = Path(__file__).parents[1] / "pocket" / "assets"
 NEEDED_ASSETS = ("pocket/model.safetensors", "pocketmath/test.jsonl.gz")
 ENVIRONMENT = (
     "RFS_MODEL",
@@ -132,6 +130,8 @@ def _describe_hub() -> str:
 
 
 def _check_assets() -> tuple[str, bool]:
+    from reasoning_from_scratch.llm.weights import ASSETS
+
     missing = [name for name in NEEDED_ASSETS if not (ASSETS / name).exists()]
     if missing:
         names = ", ".join(missing)

@@ -13,6 +13,7 @@ from importlib.util import find_spec
 
 from reasoning_from_scratch import __version__
 
+FOLDER = "reasoning_from_scratch.cli"
 # Stage by stage, as the book goes: a command and a line that shows it at work.
 STAGES = {
     "Start here": {
@@ -22,7 +23,7 @@ STAGES = {
     },
     "Stage 1: the language model (ch02, appendix C)": {
         "pretrain": "rfs pretrain --run my-pocket",
-        "export": "rfs export --model pocket --to exported/",
+        "export": "rfs export pocket exported/",
     },
     "Stage 2: measuring reasoning (ch03), with stage 3's methods (ch04)": {
         "evaluate": "rfs evaluate --prompt step-by-step --run steps",
@@ -55,10 +56,18 @@ def main(arguments=None) -> int:
         print(f"rfs {__version__}")
         return 0
     name, *rest = arguments
-    if name not in _command_names():
+    if find_command(name) is None:
         print(_unknown_command(name), file=sys.stderr)
         return 2
     return _run_command(name, rest)
+
+
+def find_command(name: str) -> str | None:
+    """The example of a command, or None where there is no such command."""
+    for commands in STAGES.values():
+        if name in commands and find_spec(f"{FOLDER}.{name}"):
+            return commands[name]
+    return None
 
 
 def _run_command(name: str, arguments: list[str]) -> int:
@@ -83,7 +92,7 @@ def _build_parser(name: str, module) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=f"rfs {name}",
         description=module.HELP,
-        epilog=f"example: {_examples()[name]}",
+        epilog=f"example: {find_command(name)}",
     )
     module.add_arguments(parser)
     parser.add_argument(
@@ -96,25 +105,12 @@ def _build_parser(name: str, module) -> argparse.ArgumentParser:
 
 
 def _import_command(name: str):
-    return import_module(f"reasoning_from_scratch.cli.{name}")
-
-
-def _examples() -> dict[str, str]:
-    """Map each command that exists to its example."""
-    return {
-        name: example
-        for commands in STAGES.values()
-        for name, example in commands.items()
-        if find_spec(f"reasoning_from_scratch.cli.{name}")
-    }
-
-
-def _command_names() -> list[str]:
-    return list(_examples())
+    return import_module(f"{FOLDER}.{name}")
 
 
 def _unknown_command(name: str) -> str:
-    close = difflib.get_close_matches(name, _command_names(), n=1)
+    names = [name for commands in STAGES.values() for name in commands]
+    close = difflib.get_close_matches(name, filter(find_command, names), n=1)
     hint = f"did you mean `rfs {close[0]}`? " if close else ""
     return f"rfs: no command {name!r}; {hint}`rfs --help` lists them"
 
@@ -126,13 +122,11 @@ def _help_text() -> str:
         "",
         "usage: rfs COMMAND [flags]      rfs COMMAND --help tells the flags",
     ]
-    examples = _examples()
     for stage, commands in STAGES.items():
         lines += ["", stage]
-        for name in commands:
-            if name in examples:
-                lines.append(f"  {name:<9} {_import_command(name).HELP}")
-                lines.append(f"            $ {examples[name]}")
+        for name in filter(find_command, commands):
+            lines.append(f"  {name:<9} {_import_command(name).HELP}")
+            lines.append(f"            $ {commands[name]}")
     lines += [
         "",
         "Models: pocket (built in, the default), pocket-coarse, "

@@ -23,7 +23,6 @@ from reasoning_from_scratch.results import (
 )
 from reasoning_from_scratch.runs import RunFolder, runs_root
 
-ASSETS = Path(__file__).parents[1] / "pocket" / "assets"
 DONE = "done.json"  # command -> {"minutes", "output"}
 FIGURES = ("accuracy", "low", "high", "num_problems", "mean_tokens")
 
@@ -74,6 +73,8 @@ def check_can_be_filled(name: str, row: dict) -> None:
 
 def working_folder() -> Path:
     """The folder of this base's remake, made if it is not there."""
+    from reasoning_from_scratch.llm.weights import ASSETS
+
     digest = hashlib.sha256()
     for weights in sorted(ASSETS.glob("*/*.safetensors")):
         digest.update(weights.read_bytes())

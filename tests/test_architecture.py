@@ -1,0 +1,150 @@
+"""The house stands as DESIGN draws it: floors, laziness, sizes.
+
+The imports are read with `ast`, also those inside functions, so a module
+that nothing has run yet is held to the plan as well.
+"""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = "reasoning_from_scratch"
+FILES = sorted((ROOT / PACKAGE).rglob("*.py"))
+# Each may import itself and what stands left of it; pocket and training are
+# neighbours on one floor, and only the command line sees pocket.
+FLOORS = ("ground", "llm", "evaluation", "scaling", "training", "cli")
+MAY_IMPORT = {
+    **{floor: FLOORS[: i + 1] for i, floor in enumerate(FLOORS)},
+    "pocket": ("ground", "llm", "evaluation", "scaling", "pocket"),
+    "cli": (*FLOORS, "pocket"),
+}
+# What can be read and borrowed alone: (file or folder, its own folder)
+BORROWABLE = (
+    ("evaluation/answers.py", "evaluation"),
+    ("evaluation/verifier", "evaluation.verifier"),
+    ("llm/sampling.py", "llm"),
+    ("training/grpo_loss.py", "training"),
+)
+LIGHT = (
+    PACKAGE,
+    f"{PACKAGE}.settings",
+    f"{PACKAGE}.runs",
+    f"{PACKAGE}.results",
+    f"{PACKAGE}.plots",
+    f"{PACKAGE}.llm.config",
+    f"{PACKAGE}.evaluation.answers",
+    f"{PACKAGE}.evaluation.verifier",
+    f"{PACKAGE}.training.config",
+    *(
+        f"{PACKAGE}.cli.{path.stem}"
+        for path in sorted((ROOT / PACKAGE / "cli").glob("[a-z]*.py"))
+    ),
+)
+HEAVY = ("torch", "sympy", "matplotlib", "transformers", "tokenizers")
+MAX_FILE_LINES = 300
+MAX_FUNCTION_LINES = 40  # without its docstring
+
+
+def module_name(path: Path) -> str:
+    """The dotted name behind a file, without `.__init__`."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts).removesuffix(".__init__")
+
+
+def our_imports(path: Path) -> set[str]:
+    """Every name of our package that a file imports, dotted."""
+    package = path.relative_to(ROOT).parts[:-1]
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1]
+            start = ".".join(base) if node.level else ""
+            source = ".".join(filter(None, (start, node.module)))
+            names |= {f"{source}.{alias.name}" for alias in node.names}
+    return {name for name in names if f"{name}.".startswith(f"{PACKAGE}.")}
+
+
+def floor_of(name: str) -> str:
+    """The floor that a dotted name of ours stands on."""
+    _, first, *_ = [*name.split("."), "", ""]
+    first = {"__main__": "cli"}.get(first, first)
+    return first if first in MAY_IMPORT else "ground"
+
+
+def functions(path: Path):
+    """Yield every function of a file with its length, docstring apart."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            length = node.end_lineno - node.lineno + 1
+            if ast.get_docstring(node):
+                docstring = node.body[0]
+                length -= docstring.end_lineno - docstring.lineno + 1
+            yield node.name, length
+
+
+def test_imports_run_down_the_floors_only():
+    upward = [
+        f"{module_name(path)} imports {name}"
+        for path in FILES
+        for name in sorted(our_imports(path))
+        if floor_of(name) not in MAY_IMPORT[floor_of(module_name(path))]
+    ]
+    assert upward == []
+
+
+def test_an_import_that_goes_up_would_be_seen(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
+    path = tmp_path / PACKAGE / "llm" / "sampling.py"
+    path.parent.mkdir(parents=True)
+    path.write_text("def f():\n    from ..training import grpo\n")
+
+    assert our_imports(path) == {f"{PACKAGE}.training.grpo"}
+    assert "training" not in MAY_IMPORT[floor_of(module_name(path))]
+
+
+@pytest.mark.parametrize(("part", "folder"), BORROWABLE)
+def test_what_can_be_borrowed_imports_nothing_outside_its_folder(part, folder):
+    path = ROOT / PACKAGE / part
+    files = sorted(path.rglob("*.py")) if path.is_dir() else [path]
+    outside = [
+        f"{module_name(file)} imports {name}"
+        for file in files
+        for name in sorted(our_imports(file))
+        if not f"{name}.".startswith(f"{PACKAGE}.{folder}.")
+    ]
+    assert files and outside == []
+
+
+def test_light_modules_import_nothing_heavy():
+    program = (
+        "import sys, importlib\n"
+        f"for name in {LIGHT!r}:\n"
+        "    importlib.import_module(name)\n"
+        f"    heavy = [h for h in {HEAVY!r} if h in sys.modules]\n"
+        "    assert not heavy, f'{name} imports {heavy}'\n"
+    )
+    command = [sys.executable, "-c", program]
+    outcome = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+    assert outcome.returncode == 0, outcome.stderr
+
+
+def test_files_and_functions_stay_short():
+    too_long = [
+        f"{module_name(path)}: {lines} lines"
+        for path in FILES
+        if (lines := len(path.read_text("utf-8").splitlines()))
+        > MAX_FILE_LINES
+    ] + [
+        f"{module_name(path)}.{name}: {length} lines"
+        for path in FILES
+        for name, length in functions(path)
+        if length > MAX_FUNCTION_LINES
+    ]
+    assert too_long == []

@@ -1,0 +1,247 @@
+"""The command line: help that teaches, errors in a line, asking, chatting."""
+
+import argparse
+import resource
+import shlex
+import subprocess
+import sys
+
+import pytest
+
+from reasoning_from_scratch.cli import chat, main, terminal
+from reasoning_from_scratch.llm import Qwen3Tokenizer, weights
+from tests.tiny import tiny_model
+from tests.tiny_checkpoints import write_tokenizer
+
+COMMANDS = [
+    name
+    for commands in main.STAGES.values()
+    for name in commands
+    if main.find_command(name)
+]
+
+
+def rfs(*arguments):
+    """Run a command in this process; the exit status."""
+    return main.main(arguments)
+
+
+@pytest.fixture
+def tiny_chat_model(tmp_path, monkeypatch):
+    """Every name opens a tiny model with a chat template."""
+    tokenizer = Qwen3Tokenizer(write_tokenizer(tmp_path / "tokenizer"))
+    model = tiny_model(vocab_size=tokenizer.vocab_size)
+    monkeypatch.setattr(
+        weights, "load_model", lambda name, **options: (model, tokenizer)
+    )
+    return model
+
+
+def answer_lines(monkeypatch, *lines):
+    """Type these lines, then end the input."""
+    typed = iter(lines)
+
+    def read(prompt):
+        try:
+            return next(typed)
+        except StopIteration:
+            raise EOFError from None
+
+    monkeypatch.setattr("builtins.input", read)
+
+
+# ---- Help and errors -----------------------------------------------------
+
+
+def test_help_shows_every_command_with_an_example(capsys):
+    assert rfs("--help") == 0
+    page = capsys.readouterr().out
+
+    for name in COMMANDS:
+        assert f"\n  {name} " in page
+        assert f"$ {main.find_command(name)}\n" in page
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_example_of_a_command_is_one_that_it_accepts(name):
+    module = main._import_command(name)
+    parser = main._build_parser(name, module)
+    program, command, *arguments = shlex.split(main.find_command(name))
+
+    assert (program, command) == ("rfs", name)
+    assert isinstance(parser.parse_args(arguments), argparse.Namespace)
+    assert "\n" not in module.HELP and len(module.HELP) < 70
+
+
+def test_help_answers_in_half_a_second():
+    # CPU time, so that a busy machine does not fail the test.
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    command = [sys.executable, "-m", "reasoning_from_scratch", "--help"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+
+    assert after.ru_utime + after.ru_stime < (
+        before.ru_utime + before.ru_stime + 0.5
+    )
+
+
+def test_an_unknown_command_suggests_the_nearest(capsys):
+    assert rfs("evalute") == 2
+    assert "did you mean `rfs evaluate`?" in capsys.readouterr().err
+
+
+def test_an_error_of_the_user_is_one_line(capsys):
+    assert rfs("ask", "1 + 1", "--model", "./no/such/folder") == 1
+    error = capsys.readouterr().err
+
+    assert error.startswith("rfs ask: no model or run folder at no/such")
+    assert error.count("\n") == 1
+
+
+def test_debug_shows_the_traceback():
+    with pytest.raises(FileNotFoundError):
+        rfs("ask", "1 + 1", "--model", "./no/such/folder", "--debug")
+
+
+def test_ctrl_c_ends_with_status_130(monkeypatch, capsys):
+    def interrupt(args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("reasoning_from_scratch.cli.doctor.run", interrupt)
+    assert rfs("doctor") == 130
+
+
+# ---- What a model writes is untrusted ------------------------------------
+
+
+def test_control_characters_are_shown_and_not_obeyed():
+    assert terminal.printable("a\x1b[2Jb\rc\x00") == r"a\x1b[2Jb\rc\x00"
+    assert terminal.printable("\u202eevil") == r"\u202eevil"
+    assert terminal.printable("two\nlines\t½ 🤔") == "two\nlines\t½ 🤔"
+    assert terminal.printable("\ud800") == r"\ud800"
+
+
+# ---- Commands ------------------------------------------------------------
+
+
+def test_ask_answers_directly_and_step_by_step(tiny_chat_model, capsys):
+    assert rfs("ask", "1 + 1", "--max-new-tokens", "3") == 0
+    lines = capsys.readouterr().out
+
+    assert lines.startswith("direct:") and "\nstep-by-step:" in lines
+
+
+def test_ask_for_several_samples_repeats_them_by_seed(tiny_chat_model, capsys):
+    command = "ask 1+1 --prompt direct -n 3 --seed 5 --max-new-tokens 4"
+    outputs = []
+    for _ in range(2):
+        assert rfs(*command.split()) == 0
+        outputs.append(capsys.readouterr().out)
+
+    assert outputs[0] == outputs[1]
+    numbers = [line[:3].strip() for line in outputs[0].splitlines()]
+    assert {"1", "2", "3"} <= set(numbers)
+
+
+def test_a_chat_reads_only_what_the_last_turn_added(
+    tiny_chat_model, monkeypatch, capsys
+):
+    read = []
+    forward = type(tiny_chat_model).forward
+
+    def counted(self, token_ids, *args, **options):
+        read.append(token_ids.shape[1])
+        return forward(self, token_ids, *args, **options)
+
+    monkeypatch.setattr(type(tiny_chat_model), "forward", counted)
+    answer_lines(monkeypatch, "x" * 200, "y")
+    command = "chat --model qwen3-0.6b --max-new-tokens 2 --temperature 0"
+    assert rfs(*command.split()) == 0
+
+    first, *_, last = [length for length in read if length > 1]
+    assert first > 200 > last
+
+
+def test_reset_forgets_the_conversation(tiny_chat_model, monkeypatch):
+    args = argparse.Namespace(
+        system="Be short.",
+        think=False,
+        device=None,
+        max_new_tokens=2,
+        temperature=0.0,
+        seed=0,
+    )
+    conversation = chat.Conversation("qwen3-0.6b", args)
+    conversation.ask("1 + 1")
+    assert "1 + 1" in conversation.render("next")
+    conversation.reset()
+
+    assert "1 + 1" not in conversation.render("next")
+    assert "Be short." in conversation.render("next")
+
+
+def test_a_base_model_says_that_it_cannot_chat(
+    tiny_chat_model, monkeypatch, capsys
+):
+    answer_lines(monkeypatch, "1 + 1", "/what", "/quit", "never read")
+    assert rfs("chat", "--max-new-tokens", "2") == 0
+
+    assert "never learned to chat" in capsys.readouterr().out
+
+
+def test_a_conversation_that_is_full_says_how_to_go_on(
+    tiny_chat_model, monkeypatch, capsys
+):
+    answer_lines(monkeypatch, "x" * 2000)
+    assert rfs("chat", "--model", "qwen3-0.6b") == 0
+
+    assert "/reset forgets the conversation" in capsys.readouterr().out[-80:]
+
+
+def test_doctor_says_what_to_do_where_runs_cannot_be_written(
+    tmp_path, monkeypatch, capsys
+):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("RFS_RUNS", str(tmp_path / "file" / "runs"))
+    monkeypatch.setattr(
+        "tempfile.TemporaryFile",
+        lambda **_: (_ for _ in ()).throw(PermissionError(13, "denied")),
+    )
+    assert rfs("doctor") == 1
+
+    assert "cannot be written (denied); set RFS_RUNS" in (
+        capsys.readouterr().out
+    )
+
+
+def test_doctor_prints_a_line_for_everything(capsys):
+    rfs("doctor")
+    page = capsys.readouterr().out
+
+    for name in ("python", "packages", "device", "hub", "pocket model"):
+        assert f"{name} " in page
+    assert "not asked: HF_HUB_OFFLINE is set" in page
+
+
+def test_bench_names_the_benchmarks_there_are(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("reasoning_from_scratch.cli.bench.FOLDER", tmp_path)
+    script = '"""How fast is nothing?\n\nMore."""\nprint("{}")\n'
+    (tmp_path / "nothing.py").write_text(script)
+
+    assert rfs("bench") == 0
+    assert capsys.readouterr().out == "nothing      How fast is nothing?\n"
+    assert rfs("bench", "nothing", "--flag") == 0
+    assert rfs("bench", "something") == 1
+    assert "there are nothing" in capsys.readouterr().err
+
+
+def test_the_tour_ends_in_a_table_and_a_picture(
+    runs_folder, monkeypatch, capsys
+):
+    monkeypatch.setenv("RFS_FAST", "1")
+    assert rfs("tour") == 0
+    page = capsys.readouterr().out
+
+    assert "Problem" in page and "step by step" in page
+    assert (runs_folder / "tour-1" / "rows.jsonl").exists()
+    assert "\x1b" not in page  # plain where nobody watches

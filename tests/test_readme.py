@@ -1,0 +1,94 @@
+"""What README says is so: its commands, its links, its versions."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from reasoning_from_scratch import __version__
+from reasoning_from_scratch.cli.main import STAGES, find_command
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+PAGES = [ROOT / "README.md", *sorted(ROOT.glob("*/README.md"))]
+
+
+def code_blocks(text: str) -> list[str]:
+    """The shell blocks of a Markdown text."""
+    return re.findall(r"```bash\n(.*?)```", text, re.DOTALL)
+
+
+def test_ci_runs_the_readmes_test_command_word_for_word():
+    (block,) = [b for b in code_blocks(README) if "&& pytest" in b]
+    *_, command = block.strip().splitlines()
+    script = (ROOT / ".ci" / "run").read_text("utf-8").splitlines()
+
+    # Apart in the script, so that `set -e` sees the first one fail.
+    assert [line for line in script if line in command.split(" && ")] == (
+        command.split(" && ")
+    )
+    assert script[1:].count("set -euo pipefail") == 1
+
+
+def test_the_first_command_ends_in_the_tour():
+    block = code_blocks(README)[0]
+
+    assert block.strip().endswith("&& rfs tour")
+    assert '".[book]"' in block
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.parent.name))
+def test_every_link_leads_somewhere(page):
+    targets = re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8"))
+    local = [target for target in targets if "://" not in target]
+
+    assert [t for t in local if not (page.parent / t).exists()] == []
+
+
+def test_every_command_in_the_readme_exists():
+    named = set(re.findall(r"\brfs ([a-z]+)\b", README))
+
+    assert named and {n for n in named if find_command(n) is None} == set()
+
+
+def test_the_tree_in_the_readme_is_there():
+    (tree,) = re.findall(r"```\n(reasoning_from_scratch/.*?)```", README, re.S)
+    names = re.findall(r"^( *)([\w.]+/?)", tree, re.MULTILINE)
+    package = ROOT / "reasoning_from_scratch"
+
+    missing = [
+        name
+        for indent, name in names
+        if not ((package if indent else ROOT) / name).exists()
+    ]
+    assert missing == []
+
+
+def test_every_command_of_the_command_line_has_a_stage():
+    commands = {name for stage in STAGES.values() for name in stage}
+    files = {
+        path.stem
+        for path in (ROOT / "reasoning_from_scratch" / "cli").glob("*.py")
+        if "\nHELP = " in path.read_text("utf-8")
+    }
+    assert files <= commands
+
+
+def test_constraints_pin_every_requirement_without_a_path():
+    lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
+    pins = [line for line in lines if not line.startswith("#")]
+    pinned = {pin.partition("==")[0] for pin in pins}
+    project = PROJECT["project"]
+    extras = project["optional-dependencies"]
+    needed = project["dependencies"] + extras["book"] + extras["dev"]
+    names = {re.match(r"[\w-]+", need)[0].replace("_", "-") for need in needed}
+
+    assert all(re.fullmatch(r"[a-z0-9-]+==[\w.]+", pin) for pin in pins)
+    assert {name.lower() for name in names} <= pinned
+
+
+def test_the_version_has_one_home():
+    assert PROJECT["project"]["dynamic"] == ["version"]
+    assert re.fullmatch(r"\d+\.\d+\.\d+", __version__)

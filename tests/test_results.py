@@ -1,0 +1,218 @@
+"""Measured rows, what is drawn from them, and measuring them again."""
+
+import json
+import sys
+
+import pytest
+
+from reasoning_from_scratch import results
+from reasoning_from_scratch.cli import remake
+from reasoning_from_scratch.cli import results as drawing
+from reasoning_from_scratch.cli.results_page import (
+    README_BEGIN,
+    README_END,
+    results_page,
+)
+from reasoning_from_scratch.runs import RunFolder
+
+DIRECT = {
+    "chapter": "ch03",
+    "name": "direct",
+    "ladder": 1,
+    "method": "direct prompt, greedy",
+    "model": "pocket",
+    "problems": "pocketmath test",
+    "accuracy": 0.125,
+    "low": 0.11,
+    "high": 0.14,
+    "mean_tokens": 7.2,
+    "minutes": 0.5,
+    "hardware": "2 cores",
+    "commit": "abc",
+    "seed": 0,
+    "command": "rfs evaluate --run direct",
+    "run": "direct",
+}
+SPEED = {
+    "chapter": "ch02",
+    "method": "decoding",
+    "model": "0.6b shape",
+    "value": 12.3456,
+    "unit": "tokens/s",
+    "hardware": "2 cores",
+    "commit": "abc",
+    "minutes": 1,
+    "command": "rfs bench generation",
+}
+MISSING = {
+    "chapter": "ch03",
+    "method": "MATH-500",
+    "model": "qwen3-0.6b",
+    "measured": False,
+    "reason": "the weights were not at hand",
+    "command": "rfs evaluate --model qwen3-0.6b --run q",
+}
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    """A checkout with a README and a results folder of its own."""
+    (tmp_path / "results").mkdir()
+    readme = f"# Title\n{README_BEGIN}\nold\n{README_END}\nThe rest.\n"
+    (tmp_path / "README.md").write_text(readme)
+    monkeypatch.setattr(results, "FOLDER", tmp_path / "results")
+    monkeypatch.setattr(drawing, "FOLDER", tmp_path / "results")
+    return tmp_path
+
+
+def test_a_row_that_lacks_a_key_is_named_with_the_key(checkout):
+    row = {key: value for key, value in DIRECT.items() if key != "commit"}
+
+    with pytest.raises(ValueError, match="results/a.json lacks commit"):
+        results.save_result("a", row)
+    assert results.load_results() == {}
+
+
+def test_an_accuracy_in_per_cent_is_refused(checkout):
+    with pytest.raises(ValueError, match="0 <= low <= accuracy"):
+        results.save_result("a", {**DIRECT, "accuracy": 12.5})
+
+
+def test_the_ladder_holds_the_steps_up_to_a_chapter_in_order():
+    rows = {
+        "b": {**DIRECT, "ladder": 2, "name": "later", "chapter": "ch05"},
+        "a": DIRECT,
+        "c": SPEED,
+        "d": {**MISSING, "ladder": 3, "name": "missing"},
+    }
+
+    assert [r["name"] for r in results.ladder(rows)] == ["direct", "later"]
+    assert [r["name"] for r in results.ladder(rows, "ch04")] == ["direct"]
+
+
+def test_the_page_has_every_kind_of_row():
+    rows = {
+        "direct": DIRECT,
+        "speed": SPEED,
+        "missing": MISSING,
+        "steps": {
+            **DIRECT,
+            "method": "step by step | greedy",
+            "over": "direct",
+            "difference": 0.4,
+            "difference_low": 0.35,
+            "difference_high": 0.45,
+            "p_value": 1e-20,
+            "note": "as designed",
+        },
+    }
+    page = results_page(rows, "")
+
+    assert "## Chapter 2: The language model" in page
+    assert "| direct prompt, greedy | pocket |" in page
+    assert "| 12.5 | 11.0 to 14.0 |" in page
+    assert "+40.0 (35.0 to 45.0, p = 1e-20) over direct" in page
+    assert "step by step \\| greedy" in page
+    assert "- step by step | greedy: as designed" in page
+    assert "| decoding | 0.6b shape | 12.35 tokens/s | 2 cores |" in page
+    assert "the weights were not at hand" in page
+    assert page.index("Chapter 2") < page.index("Chapter 3")
+
+
+def test_check_fails_until_the_drawings_are_up_to_date(checkout, capsys):
+    pytest.importorskip("matplotlib")
+    results.save_result("direct", DIRECT)
+
+    assert drawing.check(checkout) == 1
+    assert "RESULTS.md is out of date" in capsys.readouterr().out
+    drawing.draw(checkout)
+    assert drawing.check(checkout) == 0
+    readme = (checkout / "README.md").read_text()
+    assert "| direct | **12.5 %** |" in readme and "old" not in readme
+    assert readme.endswith("\nThe rest.\n")
+
+    results.save_result("direct", {**DIRECT, "high": 0.2})
+    (checkout / "RESULTS.md").write_text("")
+    assert drawing.check(checkout) == 1
+    assert "summary.png is out of date" in capsys.readouterr().out
+
+
+def test_a_remake_fills_in_a_row_and_runs_no_command_twice(
+    tmp_path, monkeypatch
+):
+    started = []
+
+    def pretend(command):
+        started.append(command)
+        name = command.split()[-1]
+        correct = {"direct": [0, 0, 1, 0], "steps": [1, 0, 1, 1]}[name]
+        run = RunFolder.create(name, {}, root=tmp_path / "runs")
+        for number, right in enumerate(correct):
+            run.append("records.jsonl", {"id": number, "correct": right})
+        figures = dict.fromkeys(remake.FIGURES, 0.5)
+        run.write_json("result.json", figures)
+        return [sys.executable, "-c", "print('done')"]
+
+    monkeypatch.setattr(remake, "full_command", pretend)
+    steps = {
+        **MISSING,
+        "command": "rfs evaluate --run steps",
+        "run": "steps",
+        "over": "direct",
+    }
+    rows = {"direct": DIRECT, "steps": steps}
+    remake.measure(DIRECT, rows, tmp_path)
+    fresh = remake.measure(steps, rows, tmp_path)
+    remake.measure(steps, rows, tmp_path)
+
+    assert started == [DIRECT["command"], steps["command"]]
+    assert fresh["accuracy"] == 0.5 and "reason" not in fresh
+    # (1 + 0 + 0 + 1) / 4: right where the other was wrong, twice
+    assert fresh["difference"] == 0.5
+
+
+def test_a_figure_comes_from_the_last_line_of_its_benchmark(
+    tmp_path, monkeypatch
+):
+    card = "print('a card for people'); print('{\"ratio\": 1.5}')"
+    monkeypatch.setattr(
+        remake, "full_command", lambda command: [sys.executable, "-c", card]
+    )
+    row = {**SPEED, "figure": "ratio"}
+
+    assert remake.measure(row, {}, tmp_path)["value"] == 1.5
+
+
+def test_a_command_that_fails_stops_the_remake_and_is_not_marked_done(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(
+        remake,
+        "full_command",
+        lambda command: [sys.executable, "-c", "raise SystemExit(3)"],
+    )
+    with pytest.raises(ChildProcessError, match="ended with status 3"):
+        remake.run_once("rfs evaluate", tmp_path)
+    assert not (tmp_path / remake.DONE).exists()
+
+
+def test_a_rows_command_is_ours_and_goes_on_where_it_was():
+    command = remake.full_command('rfs evaluate --run a --prompt "x {y}"')
+
+    assert command[-6:] == [
+        "evaluate",
+        "--run",
+        "a",
+        "--prompt",
+        "x {y}",
+        "--resume",
+    ]
+    with pytest.raises(ValueError, match="begins with rfs"):
+        remake.full_command("rm -r runs")
+
+
+def test_the_rows_of_this_checkout_are_whole_and_drawn():
+    rows = results.load_results()
+
+    assert drawing.check(results.FOLDER.parent) == 0
+    assert json.dumps(rows)

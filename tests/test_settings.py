@@ -1,0 +1,65 @@
+"""The table of models: which row a name gets, and what fast changes."""
+
+import json
+
+import pytest
+
+from reasoning_from_scratch.settings import (
+    SETTINGS,
+    get_settings,
+    is_pocket,
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "row"),
+    [
+        ("pocket", "pocket"),
+        ("pocket-coarse", "pocket-coarse"),
+        ("Qwen/Qwen3-0.6B-Base", "qwen3-0.6b-base"),
+        ("Qwen/Qwen3-32B", "qwen3-32b"),
+        ("someone/Qwen3-4B-Instruct-2507", "qwen3-4b"),
+        ("someone/qwen3-8b-base-finetuned", "qwen3-8b-base"),
+        ("models/nothing-known", "pocket"),
+    ],
+)
+def test_a_name_gets_the_row_of_its_family(name, row):
+    assert get_settings(name, fast=False) == SETTINGS[row]
+
+
+def test_no_name_means_the_environments_model(monkeypatch):
+    assert get_settings(fast=False).name == "pocket"
+    monkeypatch.setenv("RFS_MODEL", "qwen3-1.7b")
+    assert get_settings(fast=False).name == "qwen3-1.7b"
+
+
+def test_a_run_gets_the_row_of_the_model_it_started_from(tmp_path):
+    run = tmp_path / "reasoner"
+    run.mkdir()
+    config = {"model": "qwen3-0.6b-base", "steps": 50}
+    (run / "config.json").write_text(json.dumps(config))
+
+    assert get_settings(run, fast=False).name == "qwen3-0.6b-base"
+
+
+def test_a_model_folder_is_known_by_its_vocabulary(tmp_path):
+    for vocab_size, is_small in ((700, True), (151_936, False)):
+        config = {"model_type": "qwen3", "vocab_size": vocab_size}
+        (tmp_path / "config.json").write_text(json.dumps(config))
+        assert is_pocket(tmp_path) is is_small
+
+
+def test_fast_shrinks_counts_and_keeps_the_rest(monkeypatch):
+    monkeypatch.setenv("RFS_FAST", "1")
+    fast, full = get_settings("pocket"), get_settings("pocket", fast=False)
+
+    assert (fast.num_test_problems, full.num_test_problems) == (24, 2000)
+    assert fast.grpo.steps < full.grpo.steps
+    assert fast.prompts == full.prompts
+    assert fast.grpo.learning_rate == full.grpo.learning_rate
+
+
+def test_chat_models_are_told_from_base_models():
+    assert get_settings("qwen3-0.6b").is_chat
+    assert not get_settings("qwen3-0.6b-base").is_chat
+    assert not get_settings("pocket").is_chat
