@@ -36,8 +36,8 @@ def resume_training(run, model, optimizer):
         how many steps are done; 0 when the run has no checkpoint yet.
     """
     step = max(run.checkpoint_steps(), default=0)
-    rows = run.read("metrics.jsonl")
-    run.rewrite("metrics.jsonl", [r for r in rows if 0 < r["step"] <= step])
+    rows = run.read("metrics.jsonl") if step else []
+    run.rewrite("metrics.jsonl", [r for r in rows if r["step"] <= step])
     if step == 0:
         return 0
     saved, _ = load_model(

@@ -127,3 +127,22 @@ def learned_hidden(model, batch):
     """
     hidden = model.hidden_states(batch.token_ids)
     return hidden[:, :-1][batch.mask]
+
+
+def check_same_tokens(tokenizer, other):
+    """Raise ValueError unless two tokenizers number the same tokens alike.
+
+    Distributions of two models can be compared only then.
+    """
+    sizes = tokenizer.vocab_size, other.vocab_size
+    is_same = sizes[0] == sizes[1] and all(
+        tokenizer.token_bytes(i) == other.token_bytes(i)
+        for i in range(sizes[0])
+    )
+    if not is_same:
+        raise ValueError(
+            f"teacher and student have different tokens ({sizes[0]:,} and "
+            f"{sizes[1]:,}); their distributions cannot be compared. Collect "
+            "the teacher's traces with rfs teach and learn them with the "
+            "hard loss"
+        )

@@ -14,9 +14,7 @@ from .soft_targets import learned_hidden
 from .update import checkpointed_layers
 
 
-def gradient_step(
-    model, optimizer, examples, loss, *, config, learning_rate
-):
+def gradient_step(model, optimizer, examples, loss, *, config, learning_rate):
     """Learn from one batch, by micro-batches of examples of like length.
 
     Args:

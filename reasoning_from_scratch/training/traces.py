@@ -13,7 +13,9 @@ from pathlib import Path
 
 from reasoning_from_scratch.evaluation import verify
 from reasoning_from_scratch.evaluation.problems import read_rows
+from reasoning_from_scratch.runs import runs_root
 
+TRACES = "traces.jsonl"  # its name in a run folder
 WORD = re.compile(r"\w+")
 SPACING = re.compile(r"[\s.,;:!?'\"$]+")
 FILTERS = ("failed", "truncated", "wrong", "duplicate", "contaminated")
@@ -91,7 +93,7 @@ def split_thinking(text):
 
 
 def read_traces(path):
-    """Read a file of traces.
+    """Read a file of traces, or the one in a run folder.
 
     Returns:
         list of `Trace`.
@@ -100,13 +102,18 @@ def read_traces(path):
         FileNotFoundError: no such file.
         ValueError: a line that is no trace; the message names it.
     """
-    if not Path(path).is_file():
+    path = Path(path)
+    if path.parts[:1] == ("runs",) and not path.exists():
+        path = runs_root().joinpath(*path.parts[1:])
+    if path.is_dir():
+        path = path / TRACES
+    if not path.is_file():
         raise FileNotFoundError(
-            f"no traces at {path}; `rfs teach` writes such a file"
+            f"no traces at {path}; rfs teach writes such a file"
         )
     names = {field.name for field in fields(Trace)}
     traces = []
-    for place, row in read_rows(Path(path)):
+    for place, row in read_rows(path):
         try:
             traces.append(Trace(**{k: row[k] for k in names & row.keys()}))
         except TypeError:

@@ -1,0 +1,139 @@
+"""Asking a teacher: many worked answers, into a file that only grows.
+
+    runs/NAME/traces.jsonl      one `Trace` a line, as it came in
+
+A teacher is any object with `answer_all`; a model on this machine is
+`LocalTeacher`, a server `EndpointTeacher` (see `endpoint_teacher`). A killed
+job goes on where it stopped: what is in the file is not asked again.
+"""
+
+import sys
+from dataclasses import asdict
+
+from tqdm import tqdm
+
+from reasoning_from_scratch.evaluation import render_prompt
+from reasoning_from_scratch.llm import SamplingConfig, generate
+
+from .traces import TRACES, Trace, make_trace, trace_id
+
+WARM = SamplingConfig(temperature=0.7)
+
+
+def generate_teacher_traces(
+    teacher, problems, *, num_samples=1, run=None, progress=True
+):
+    """Let a teacher answer every problem.
+
+    Args:
+        teacher: has answer_all(items, done), which yields a `Trace` for
+            every item that is not done; items are (problem, sample) pairs
+            in a fixed order, done is a set of trace ids.
+        problems: list of `Problem`, of a train split.
+        num_samples: answers a problem.
+        run: a `RunFolder`; it receives traces.jsonl, and what is there
+            already is kept and not asked again.
+        progress: show a bar.
+
+    Returns:
+        list of `Trace`, also of wrong, truncated and failed answers (see
+        `filter_traces`), in the order in which they came in.
+    """
+    rows = run.read(TRACES) if run is not None else []
+    traces = [Trace(**row) for row in rows]
+    done = {trace.id for trace in traces}
+    items = [(p, sample) for p in problems for sample in range(num_samples)]
+    bar = tqdm(
+        total=len(items),
+        initial=len(done),
+        desc="teach",
+        unit="answer",
+        disable=not progress,
+        file=sys.stderr,
+    )
+    num_right = sum(trace.correct for trace in traces)
+    with bar:
+        for trace in teacher.answer_all(items, done):
+            if run is not None:
+                run.append(TRACES, asdict(trace))
+            traces.append(trace)
+            num_right += trace.correct
+            bar.update()
+            bar.set_postfix_str(f"right {num_right / len(traces):.0%}")
+    return traces
+
+
+class LocalTeacher:
+    """A model on this machine as a teacher.
+
+    Answers come in fixed blocks, and a block cut by a kill is answered
+    again as a whole, so that a resumed file holds what an uninterrupted one
+    would.
+
+    Args:
+        model, tokenizer: as `load_model` returns them.
+        name: stands in every trace.
+        prompt: a name of PROMPTS or a template.
+        sampling: a `SamplingConfig`.
+        max_new_tokens: a longer answer is truncated.
+        seed: with a problem's id and the sample's number it fixes an answer.
+        batch_size: rows of a block.
+    """
+
+    def __init__(
+        self,
+        model,
+        tokenizer,
+        *,
+        name="local",
+        prompt="step-by-step",
+        sampling=WARM,
+        max_new_tokens=192,
+        seed=0,
+        batch_size=256,
+    ):
+        self.model = model
+        self.tokenizer = tokenizer
+        self.name = name
+        self.prompt = prompt
+        self.sampling = sampling
+        self.max_new_tokens = max_new_tokens
+        self.seed = seed
+        self.batch_size = batch_size
+
+    def answer_all(self, items, done=frozenset()):
+        """Yield the traces of all items that are not done, block by block."""
+        for start in range(0, len(items), self.batch_size):
+            block = items[start : start + self.batch_size]
+            if done.issuperset(trace_id(*item) for item in block):
+                continue
+            for trace in self.answer(block):
+                if trace.id not in done:
+                    yield trace
+
+    def answer(self, items):
+        """The traces of one block, in its order."""
+        outputs = generate(
+            self.model,
+            self.tokenizer,
+            [
+                render_prompt(self.prompt, problem, self.tokenizer)
+                for problem, _ in items
+            ],
+            max_new_tokens=self.max_new_tokens,
+            sampling=self.sampling,
+            seed=self.seed,
+            ids=[trace_id(*item) for item in items],
+        )
+        return [
+            make_trace(
+                problem,
+                sample,
+                output.text,
+                finish_reason=output.stop_reason,
+                model=self.name,
+                prompt=self.prompt,
+                num_tokens=len(output.token_ids),
+            )
+            for (problem, sample), output in zip(items, outputs, strict=True)
+        ]

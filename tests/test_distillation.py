@@ -1,0 +1,415 @@
+"""Training on examples: what is learned, and that a kill changes nothing."""
+
+import copy
+import os
+import signal
+from dataclasses import replace
+
+import pytest
+import torch
+from tiny import tiny_model
+from tiny_checkpoints import write_tokenizer
+from torch.nn import functional as F
+
+from reasoning_from_scratch.evaluation import Problem
+from reasoning_from_scratch.llm import Qwen3Tokenizer, load_model
+from reasoning_from_scratch.runs import RunFolder
+from reasoning_from_scratch.training import (
+    DistillationConfig,
+    Example,
+    encode_example,
+    train_distillation,
+)
+from reasoning_from_scratch.training.distillation import (
+    count_steps,
+    draw_batch,
+    make_optimizer,
+    prepare_loss,
+)
+from reasoning_from_scratch.training.sft_data import make_batch
+from reasoning_from_scratch.training.soft_targets import (
+    SoftTargets,
+    check_same_tokens,
+    learned_hidden,
+)
+from reasoning_from_scratch.training.supervised import (
+    gradient_step,
+    hard_loss,
+)
+
+CONFIG = DistillationConfig(
+    prompt="{problem}",
+    epochs=2,
+    batch_size=4,
+    micro_batch_size=3,
+    learning_rate=3e-3,
+    warmup_steps=2,
+)
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory):
+    return Qwen3Tokenizer(write_tokenizer(tmp_path_factory.mktemp("t")))
+
+
+@pytest.fixture(scope="module")
+def examples(tokenizer):
+    """Of unequal lengths."""
+    return [
+        encode_example(tokenizer, f"{n} + 1 =", f" {n + 1}" * (1 + n % 3))
+        for n in range(10)
+    ]
+
+
+def student(**changes):
+    return tiny_model(vocab_size=320, **changes)
+
+
+def gradients_of(examples, config=CONFIG, loss=hard_loss):
+    """The gradient that a batch leaves, before clipping and update."""
+    model = student()
+
+    class Keep:
+        def step(self, learning_rate):
+            return 0.0
+
+    metrics = gradient_step(
+        model, Keep(), examples, loss, config=config, learning_rate=1.0
+    )
+    return metrics["loss"], [p.grad for p in model.parameters()]
+
+
+class TableModel:
+    """Next-token probabilities from a table, whatever came earlier."""
+
+    def __init__(self, table):
+        self.logits = torch.tensor(table).log()
+        self.config = tiny_model().config
+
+    def hidden_states(self, token_ids):
+        return F.one_hot(token_ids, len(self.logits)).float()
+
+    def lm_logits(self, hidden):
+        return hidden @ self.logits
+
+
+# The loss
+
+
+def test_the_hard_loss_by_hand():
+    # After 0 comes 1 with probability 1/2; after 1 comes 2 (the end) with
+    # 1/8. The example 0 | 1 2 costs ln 2 + ln 8, over two tokens ln 4.
+    model = TableModel([[0.25, 0.5, 0.25], [0.5, 0.375, 0.125], [1 / 3] * 3])
+    batch = make_batch([Example([0], [1, 2])])
+    loss = hard_loss(model, learned_hidden(model, batch), batch)
+    assert float(loss) == pytest.approx(float(torch.tensor(16.0).log()))
+
+
+def test_only_the_completion_and_its_end_token_are_learned(examples):
+    model, batch = student(), make_batch(examples[:3], pad_id=0)
+    hidden = model.hidden_states(batch.token_ids)
+    hidden.retain_grad()
+    hard_loss(model, hidden[:, :-1][batch.mask], batch).backward()
+    has_gradient = hidden.grad.abs().sum(dim=-1) > 0
+    for row, example in enumerate(examples[:3]):
+        first, end = len(example.prompt_ids), len(example.token_ids)
+        # the state before each completion token learns, up to the one
+        # before the end token; prompt and padding do not
+        expected = [first - 1 <= t < end - 1 for t in range(hidden.shape[1])]
+        assert has_gradient[row].tolist() == expected
+
+
+def test_a_batch_in_parts_has_the_gradient_of_the_whole(examples):
+    loss, whole = gradients_of(examples, replace(CONFIG, micro_batch_size=10))
+    for size in (1, 3, 4):
+        config = replace(CONFIG, micro_batch_size=size)
+        part_loss, parts = gradients_of(examples, config)
+        assert part_loss == pytest.approx(loss, rel=1e-5)
+        for one, other in zip(parts, whole, strict=True):
+            # float32 sums in another order
+            torch.testing.assert_close(one, other, atol=2e-5, rtol=1e-4)
+
+
+def test_a_batch_is_divided_by_its_tokens_not_by_its_rows(examples):
+    # mean over tokens of two examples = their sums / tokens of both
+    sums = []
+    for example in examples[1:3]:
+        loss, _ = gradients_of([example])
+        sums.append(loss * len(example.completion_ids))
+    loss, _ = gradients_of(examples[1:3])
+    num_tokens = sum(len(e.completion_ids) for e in examples[1:3])
+    assert loss == pytest.approx(sum(sums) / num_tokens, rel=1e-5)
+
+
+def test_recomputing_activations_changes_no_gradient(examples):
+    _, plain = gradients_of(examples)
+    config = replace(CONFIG, activation_checkpointing=True)
+    _, recomputed = gradients_of(examples, config)
+    for one, other in zip(plain, recomputed, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+# Soft targets
+
+
+def test_a_student_equal_to_its_teacher_has_nothing_to_learn(
+    tokenizer, examples
+):
+    for kind in ("forward", "reverse", "jsd"):
+        soft = SoftTargets(student(), tokenizer.vocab_size, kind=kind)
+        loss, gradients = gradients_of(examples, loss=soft.loss)
+        assert loss == pytest.approx(0, abs=1e-5)
+        for gradient in gradients:
+            torch.testing.assert_close(
+                gradient, torch.zeros_like(gradient), atol=1e-5, rtol=0
+            )
+
+
+def test_rows_past_the_tokenizers_vocabulary_get_no_gradient(
+    tokenizer, examples
+):
+    model = student(tie_word_embeddings=False)
+    teacher = tiny_model(1, vocab_size=310)  # padded otherwise
+    soft = SoftTargets(teacher, tokenizer.vocab_size)
+    batch = make_batch(examples)
+    soft.loss(model, learned_hidden(model, batch), batch).backward()
+    gradient = model.lm_head.weight.grad
+    assert (gradient[tokenizer.vocab_size :] == 0).all()
+    assert (gradient[: tokenizer.vocab_size] != 0).any()
+
+
+def test_a_stored_top_k_of_nearly_all_tokens_equals_the_live_teacher(
+    tokenizer, examples
+):
+    size = tokenizer.vocab_size
+    live = SoftTargets(tiny_model(1, vocab_size=320), size)
+    live_loss, live_gradients = gradients_of(examples, loss=live.loss)
+    stored = SoftTargets(live.teacher, size, top_k=size - 1)
+    loss, gradients = gradients_of(stored.store(examples), loss=stored.loss)
+    assert loss == pytest.approx(live_loss, rel=1e-4)
+    for one, other in zip(gradients, live_gradients, strict=True):
+        torch.testing.assert_close(one, other, atol=2e-5, rtol=1e-3)
+
+
+def test_a_teacher_reads_the_completion_behind_its_own_prompt(tokenizer):
+    asked = Example([1, 2], [5, 6], teacher_prompt_ids=[3, 4, 7])
+    soft = SoftTargets(student(), tokenizer.vocab_size)
+    hidden = soft.teacher_hidden(make_batch([asked, Example([1], [8])]))
+    alone = soft.teacher_hidden(make_batch([Example([3, 4, 7], [5, 6])]))
+    torch.testing.assert_close(hidden[:2], alone)
+
+
+def test_soft_distillation_moves_the_student_towards_its_teacher(
+    tokenizer, examples
+):
+    teacher = tiny_model(1, vocab_size=320)
+    config = replace(CONFIG, loss="forward", epochs=6)
+    rows = train_distillation(
+        student(),
+        tokenizer,
+        examples,
+        config,
+        teacher=teacher,
+        progress=False,
+    )
+    assert rows[-1]["loss"] < 0.5 * rows[1]["loss"]
+
+
+def test_the_hard_loss_can_be_mixed_in(tokenizer, examples):
+    teacher = tiny_model(1, vocab_size=320)
+
+    def loss_with(**changes):
+        config = replace(CONFIG, **changes)
+        loss, _ = prepare_loss(
+            teacher if config.loss != "hard" else None,
+            tokenizer,
+            examples,
+            config,
+        )
+        return gradients_of(examples, loss=loss)[0]
+
+    hard, soft = loss_with(), loss_with(loss="forward")
+    mixed = loss_with(loss="forward", hard_weight=0.25)
+    assert mixed == pytest.approx(0.25 * hard + 0.75 * soft, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("loss", "has_teacher"), [("hard", True), ("forward", False)]
+)
+def test_loss_and_teacher_must_fit(tokenizer, examples, loss, has_teacher):
+    with pytest.raises(ValueError, match="takes none, the others need one"):
+        train_distillation(
+            student(),
+            tokenizer,
+            examples,
+            replace(CONFIG, loss=loss),
+            teacher=student() if has_teacher else None,
+        )
+
+
+def test_a_teacher_of_other_tokens_is_refused(tokenizer, tmp_path):
+    with pytest.raises(ValueError, match="same tokenizer"):
+        SoftTargets(tiny_model(), tokenizer.vocab_size)
+    other = Qwen3Tokenizer(write_tokenizer(tmp_path, think=False))
+    check_same_tokens(tokenizer, tokenizer)
+    with pytest.raises(ValueError, match="different tokens"):
+        check_same_tokens(tokenizer, other)
+
+
+# The run
+
+
+def test_the_loss_falls_on_what_can_be_learned(tokenizer, examples):
+    rows = train_distillation(
+        student(),
+        tokenizer,
+        examples,
+        replace(CONFIG, epochs=12),
+        validation_examples=examples[:2],
+        progress=False,
+    )
+    assert rows[-1]["loss"] < 0.5 * rows[1]["loss"]
+    assert rows[-1]["validation_loss"] < 0.5 * rows[0]["validation_loss"]
+
+
+def test_an_epoch_sees_every_example_once(examples):
+    config = replace(CONFIG, batch_size=5)
+    assert count_steps(len(examples), config) == (4, 2)
+    drawn = draw_batch(examples, 0, config) + draw_batch(examples, 1, config)
+    assert sorted(map(id, drawn)) == sorted(map(id, examples))
+
+
+def test_validation_accuracy_is_measured_at_each_epoch(tokenizer, examples):
+    problems = [Problem(f"{n} + 1 =", str(n + 1), id=f"v{n}") for n in (1, 2)]
+    rows = train_distillation(
+        student(),
+        tokenizer,
+        examples,
+        replace(CONFIG, max_new_tokens=4),
+        validation=problems,
+        progress=False,
+    )
+    measured = [row["step"] for row in rows if "accuracy" in row]
+    assert measured == [0, 3, 5]
+
+
+def test_test_problems_are_refused(tokenizer, examples):
+    problems = [Problem("1 + 1", "2", id="pocketmath-test-00001")]
+    with pytest.raises(ValueError, match="test split"):
+        train_distillation(
+            student(), tokenizer, examples, CONFIG, validation=problems
+        )
+
+
+def test_no_examples_are_refused(tokenizer):
+    with pytest.raises(ValueError, match="there are no examples"):
+        train_distillation(student(), tokenizer, [], CONFIG)
+
+
+def run_in(tmp_path, name, tokenizer, examples, *, resume=False, **options):
+    """Train in a run folder; returns the model and the rows."""
+    model = student()
+    run = RunFolder.create(name, {}, root=tmp_path, resume=resume)
+    rows = train_distillation(
+        model,
+        tokenizer,
+        examples,
+        replace(CONFIG, eval_every=2),
+        validation_examples=examples[:2],
+        run=run,
+        progress=False,
+        **options,
+    )
+    return model, [{**row, "seconds": 0} for row in rows]
+
+
+def stop_at(monkeypatch, step, how):
+    """Interrupt the training while it takes a step, counted from 0."""
+    count = iter(range(100))
+
+    def step_then_stop(*args, **options):
+        if next(count) == step:
+            how()
+        return gradient_step(*args, **options)
+
+    name = "reasoning_from_scratch.training.distillation.gradient_step"
+    monkeypatch.setattr(name, step_then_stop)
+
+
+def die():
+    raise RuntimeError("killed")
+
+
+def press_control_c():
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.parametrize(
+    ("step", "how", "error"),
+    [(1, die, RuntimeError), (3, die, RuntimeError)]
+    + [(2, press_control_c, KeyboardInterrupt)],
+)
+def test_a_killed_run_resumes_to_the_same_bits(
+    tmp_path, monkeypatch, tokenizer, examples, step, how, error
+):
+    whole, whole_rows = run_in(tmp_path, "whole", tokenizer, examples)
+    with monkeypatch.context() as patch, pytest.raises(error):
+        stop_at(patch, step, how)
+        run_in(tmp_path, "cut", tokenizer, examples)
+    resumed, rows = run_in(tmp_path, "cut", tokenizer, examples, resume=True)
+    for one, other in zip(
+        whole.parameters(), resumed.parameters(), strict=True
+    ):
+        assert torch.equal(one, other)
+    assert rows == whole_rows
+
+
+def test_the_best_and_the_last_checkpoint_stay_and_load(
+    tmp_path, tokenizer, examples
+):
+    model, rows = run_in(tmp_path, "run", tokenizer, examples)
+    run = RunFolder.open(tmp_path / "run")
+    losses = {
+        row["step"]: row["validation_loss"]
+        for row in rows
+        if row["step"] and "validation_loss" in row
+    }
+    best = min(losses, key=losses.get)
+    assert run.best_step() == best
+    assert run.checkpoint_steps() == sorted({best, 5})
+    loaded, _ = load_model(run.checkpoint_path(5))
+    assert torch.equal(loaded.norm.weight, model.norm.weight)
+
+
+def test_bfloat16_students_learn_through_float32_masters(tokenizer, examples):
+    model = student().bfloat16()
+    config = replace(CONFIG, epochs=10, learning_rate=1e-3)
+    rows = train_distillation(
+        model, tokenizer, examples, config, progress=False
+    )
+    assert model.dtype == torch.bfloat16
+    assert rows[-1]["loss"] < 0.8 * rows[1]["loss"]
+    assert make_optimizer(model, config).masters[0].dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"loss": "soft"}, "loss must be one of"),
+        ({"epochs": 0}, "epochs must be > 0"),
+        ({"hard_weight": 0.5}, "belong to a divergence"),
+        ({"loss": "forward", "hard_weight": 1.0}, "hard_weight must be in"),
+        ({"loss": "jsd", "beta": 0.0}, "beta must be in"),
+        ({"thinking": "aloud"}, "thinking must be one of"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        replace(CONFIG, **changes)
+
+
+def test_the_model_itself_is_trained_in_place(tokenizer, examples):
+    model = student()
+    before = copy.deepcopy(model.norm.weight)
+    train_distillation(model, tokenizer, examples, CONFIG, progress=False)
+    assert not torch.equal(model.norm.weight, before)

@@ -1,0 +1,139 @@
+"""AdamW on master weights against PyTorch's, and the learning rate."""
+
+import copy
+
+import pytest
+import torch
+from tiny import tiny_model
+
+from reasoning_from_scratch.training.optimization import (
+    MasterAdamW,
+    scheduled_learning_rate,
+)
+
+
+def set_gradients(model, seed, scale=1.0):
+    generator = torch.Generator().manual_seed(seed)
+    for parameter in model.parameters():
+        gradient = torch.randn(parameter.shape, generator=generator) * scale
+        parameter.grad = gradient.to(parameter.dtype)
+
+
+def weights_of(model):
+    return [p.detach().clone() for p in model.parameters()]
+
+
+def test_updates_equal_pytorchs_adamw():
+    model = tiny_model()
+    oracle = copy.deepcopy(model)
+    matrices = [p for p in oracle.parameters() if p.dim() > 1]
+    vectors = [p for p in oracle.parameters() if p.dim() == 1]
+    groups = [
+        {"params": matrices, "weight_decay": 0.1},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+    adamw = torch.optim.AdamW(groups, lr=0.01, betas=(0.9, 0.95), eps=1e-8)
+    optimizer = MasterAdamW(model, weight_decay=0.1, max_grad_norm=1e9)
+    for seed in range(4):
+        set_gradients(model, seed)
+        set_gradients(oracle, seed)
+        optimizer.step(0.01)
+        adamw.step()
+    for ours, theirs in zip(
+        weights_of(model), weights_of(oracle), strict=True
+    ):
+        # float32: the same formula in another order of operations
+        torch.testing.assert_close(ours, theirs, atol=2e-6, rtol=1e-5)
+
+
+def test_the_norm_is_reported_and_a_large_gradient_scaled_down():
+    # Adam divides by the gradient's size, so that clipping shows only in
+    # the moments: after one update the mean is 0.1 of the clipped gradient.
+    model = tiny_model()
+    optimizer = MasterAdamW(model, max_grad_norm=1.0)
+    set_gradients(model, 0)
+    squares = sum(float(p.grad.square().sum()) for p in model.parameters())
+    norm = optimizer.step(0.01)
+    assert norm == pytest.approx(squares**0.5, rel=1e-5)
+    mean_squares = sum(float(mean.square().sum()) for mean in optimizer.means)
+    assert mean_squares**0.5 == pytest.approx(0.1, rel=1e-4)
+
+
+def test_updates_too_small_for_bfloat16_add_up_in_the_masters():
+    # Below 1, bfloat16 moves by steps of 1/256: an update of 0.001 is
+    # rounded back to 1, three of them in float32 come out at 1 - 1/256
+    model = tiny_model().bfloat16()
+    optimizer = MasterAdamW(model)
+    after = []
+    for _ in range(3):
+        for parameter in model.parameters():
+            parameter.grad = torch.ones_like(parameter)
+        optimizer.step(0.001)
+        after.append(model.norm.weight[0].item())
+    assert after[0] == 1.0
+    assert after[2] == 1 - 1 / 256
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_saved_optimizer_goes_on_to_the_same_bits(dtype):
+    model = tiny_model().to(dtype)
+    optimizer = MasterAdamW(model, moment_dtype=torch.float32)
+    set_gradients(model, 0)
+    optimizer.step(0.01)
+    copied = copy.deepcopy(model)
+    restored = MasterAdamW(copied)
+    restored.load_state_dict(optimizer.state_dict())
+    for one, other in ((model, optimizer), (copied, restored)):
+        set_gradients(one, 1)
+        other.step(0.01)
+    pairs = zip(weights_of(model), weights_of(copied), strict=True)
+    assert all(torch.equal(*pair) for pair in pairs)
+
+
+def test_a_frozen_or_unused_parameter_stays_as_it_is():
+    model = tiny_model()
+    model.embed_tokens.weight.requires_grad_(False)
+    before = weights_of(model)
+    optimizer = MasterAdamW(model)
+    model.norm.weight.grad = torch.ones_like(model.norm.weight)
+    optimizer.step(0.01)
+    changed = [
+        name
+        for (name, now), then in zip(
+            model.named_parameters(), before, strict=True
+        )
+        if not torch.equal(now, then)
+    ]
+    assert changed == ["norm.weight"]
+
+
+def test_half_sized_moments_stay_near_the_full_ones():
+    model = tiny_model()
+    other = copy.deepcopy(model)
+    full = MasterAdamW(model)
+    half = MasterAdamW(other, moment_dtype=torch.bfloat16)
+    for seed in range(5):
+        set_gradients(model, seed)
+        set_gradients(other, seed)
+        full.step(0.01)
+        half.step(0.01)
+    for one, two in zip(weights_of(model), weights_of(other), strict=True):
+        # at most a few percent of five updates of 0.01
+        torch.testing.assert_close(one, two, atol=5e-3, rtol=0)
+
+
+def test_the_rate_warms_up_in_a_line_and_falls_as_a_cosine():
+    # 4 warm-up updates: 1/4 … 4/4; then 8 along half a cosine:
+    # 1, …, in the middle 1/2, …, at the end 0
+    rates = [
+        scheduled_learning_rate(s, peak=1.0, warmup_steps=4, total_steps=12)
+        for s in range(13)
+    ]
+    assert rates[:5] == [0.25, 0.5, 0.75, 1.0, 1.0]
+    assert rates[8] == pytest.approx(0.5)
+    assert rates[12] == pytest.approx(0.0)
+    assert rates[4:] == sorted(rates[4:], reverse=True)
+
+
+def test_without_an_end_the_rate_stays_at_its_peak():
+    assert scheduled_learning_rate(999, peak=0.5, warmup_steps=2) == 0.5
