@@ -52,6 +52,26 @@ class CurvePoint:
     scores: list  # expected score of each problem, for paired comparisons
 
 
+def score_point(num_samples, scores, mean_tokens):
+    """Turn the scores of a method's problems into a point of a curve.
+
+    Args:
+        num_samples: samples per problem.
+        scores: one in [0, 1] per problem, at least two.
+        mean_tokens: generated per problem.
+    """
+    accuracy, error = mean_and_error(scores)
+    margin = NormalDist().inv_cdf(0.975) * error
+    return CurvePoint(
+        num_samples=num_samples,
+        accuracy=accuracy,
+        low=max(0.0, accuracy - margin),
+        high=min(1.0, accuracy + margin),
+        mean_tokens=mean_tokens,
+        scores=scores,
+    )
+
+
 def grade_pools(problems, pools):
     """Group and grade each problem's samples once for all curves."""
     graded = []
@@ -162,7 +182,7 @@ def sampled_curve(
         ]
         scores = [fmean(score for score, _ in trial) for trial in trials]
         tokens = fmean(fmean(cost for _, cost in trial) for trial in trials)
-        points.append(_point(size, scores, tokens))
+        points.append(score_point(size, scores, tokens))
     return points
 
 
@@ -191,20 +211,6 @@ def _exact_curve(pools, sizes, score):
         fmean(sample.num_tokens for sample in pool.samples) for pool in pools
     )
     return [
-        _point(size, [score(pool, size) for pool in pools], size * tokens)
+        score_point(size, [score(pool, size) for pool in pools], size * tokens)
         for size in sizes
     ]
-
-
-def _point(size, scores, mean_tokens):
-    """The mean of the problems' scores, with its interval."""
-    accuracy, error = mean_and_error(scores)
-    margin = NormalDist().inv_cdf(0.975) * error
-    return CurvePoint(
-        num_samples=size,
-        accuracy=accuracy,
-        low=max(0.0, accuracy - margin),
-        high=min(1.0, accuracy + margin),
-        mean_tokens=mean_tokens,
-        scores=scores,
-    )

@@ -9,39 +9,65 @@ Sources: Madaan et al. 2023 (arXiv 2303.17651); for the caution, Huang et al.
 2023 (arXiv 2310.01798).
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import NamedTuple
 
+from reasoning_from_scratch.evaluation import Problem
 from reasoning_from_scratch.evaluation.evaluate import MethodOutput
 from reasoning_from_scratch.evaluation.grouping import same_answer
 from reasoning_from_scratch.evaluation.statistics import mcnemar_p_value
 from reasoning_from_scratch.evaluation.verifier import verify
 from reasoning_from_scratch.scaling.samples import Sample, draw_samples
 
-
-@dataclass(frozen=True)
-class Requests:
-    """What is written after a draft, and after its critique."""
-
-    critique: str
-    revision: str
-
-
-PLAIN_REQUESTS = Requests(
-    critique="\nCheck:",
-    revision="\nAnswer: Let's think step by step.",
-)
-CHAT_REQUESTS = Requests(
-    critique=(
+# What is written after a draft, and after its critique
+PLAIN_REQUESTS = {
+    "critique": "\nCheck:",
+    "revision": "\nAnswer: Let's think step by step.",
+}
+CHAT_REQUESTS = {
+    "critique": (
         "<|im_end|>\n<|im_start|>user\nCheck your solution step by step and "
         "name the first mistake, if there is one.<|im_end|>\n"
         "<|im_start|>assistant\n"
     ),
-    revision=(
+    "revision": (
         "<|im_end|>\n<|im_start|>user\nNow solve the problem again and put "
         "the final answer in \\boxed{}.<|im_end|>\n<|im_start|>assistant\n"
     ),
-)
+}
+
+
+@dataclass
+class Refinement:
+    """One problem under way."""
+
+    problem: Problem
+    prompt: str
+    conversation: str = ""  # everything the model has read and written
+    current: Sample | None = None
+    history: list = field(default_factory=list)  # pairs of role and Sample
+
+    def ask(self, role):
+        """Put the request for this role; returns the text to continue."""
+        is_chat = "<|im_start|>" in self.prompt
+        requests = CHAT_REQUESTS if is_chat else PLAIN_REQUESTS
+        self.conversation += {"draft": self.prompt, **requests}[role]
+        return self.conversation
+
+    def hear(self, role, sample):
+        """Note what the model wrote."""
+        self.conversation += sample.text
+        self.history.append((role, sample))
+
+    def settle(self, scorer):
+        """Take the last solution or refuse it; true if the answer moved."""
+        previous, (_, newest) = self.current, self.history[-1]
+        if previous is None:
+            self.current = newest
+        elif accepts(previous, newest, self.problem, scorer):
+            self.current = newest
+            return not is_stable(previous, newest)
+        return previous is None
 
 
 def self_refine(
@@ -70,47 +96,29 @@ def self_refine(
         One MethodOutput per problem. Each of its samples says which "role"
         it had: draft, critique or revision.
     """
-
-    def write(active, role, first_sample):
+    tasks = [
+        Refinement(problem, prompt)
+        for problem, prompt in zip(problems, prompts, strict=True)
+    ]
+    roles = ["draft"] + ["critique", "revision"] * (num_samples - 1)
+    active = tasks
+    for number, role in enumerate(roles):
+        if not active:
+            break
         drawn = draw_samples(
             model,
             tokenizer,
-            [problems[index] for index in active],
-            [texts[index] for index in active],
+            [task.problem for task in active],
+            [task.ask(role) for task in active],
             num_samples=1,
-            first_sample=first_sample,
+            first_sample=number,
             **decoding,
         )
-        for index, (sample,) in zip(active, drawn, strict=True):
-            texts[index] += sample.text
-            histories[index].append((role, sample))
-
-    texts = list(prompts)  # everything a problem's model has read so far
-    histories = [[] for _ in problems]
-    active = list(range(len(problems)))
-    write(active, "draft", 0)
-    current = [history[0][1] for history in histories]
-    for attempt in range(1, num_samples):
-        for index in active:
-            texts[index] += _requests(prompts[index]).critique
-        write(active, "critique", 2 * attempt - 1)
-        for index in active:
-            texts[index] += _requests(prompts[index]).revision
-        write(active, "revision", 2 * attempt)
-        changed = []
-        for index in active:
-            _, revision = histories[index][-1]
-            if accepts(current[index], revision, problems[index], scorer):
-                if not is_stable(current[index], revision):
-                    changed.append(index)
-                current[index] = revision
-        active = changed
-        if not active:
-            break
-    return [
-        _to_output(chosen, history)
-        for chosen, history in zip(current, histories, strict=True)
-    ]
+        for task, (sample,) in zip(active, drawn, strict=True):
+            task.hear(role, sample)
+        if role != "critique":
+            active = [task for task in active if task.settle(scorer)]
+    return [_to_output(task) for task in tasks]
 
 
 def accepts(current, revision, problem=None, scorer=None):
@@ -157,16 +165,13 @@ def count_changes(outputs, problems):
     return Changes(num_fixed, num_broken, p_value)
 
 
-def _requests(prompt):
-    """Requests in the form of the prompt: a chat's turns or plain text."""
-    return CHAT_REQUESTS if "<|im_start|>" in prompt else PLAIN_REQUESTS
-
-
-def _to_output(chosen, history):
+def _to_output(task):
     """The MethodOutput of one problem's attempts."""
     return MethodOutput(
-        response=chosen.text,
-        num_tokens=sum(sample.num_tokens for _, sample in history),
-        stop_reason=chosen.stop_reason,
-        samples=[{"role": role, **asdict(sample)} for role, sample in history],
+        response=task.current.text,
+        num_tokens=sum(sample.num_tokens for _, sample in task.history),
+        stop_reason=task.current.stop_reason,
+        samples=[
+            {"role": role, **asdict(sample)} for role, sample in task.history
+        ],
     )
