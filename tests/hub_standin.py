@@ -2,9 +2,10 @@
 
 It answers the four requests of a download: what a revision is, which files
 it has, a file's checksum, and its bytes from any position. What it sends can
-be made to stall, to stop short or to be damaged.
+be made to stall, to stop short or to be damaged. Uploads are accepted too.
 """
 
+import base64
 import hashlib
 import json
 import re
@@ -26,6 +27,7 @@ class HubStandin:
         sizes: file name -> size to claim instead of the true one.
         contents: file name -> bytes to send instead of the true ones.
         error: (status, X-Error-Code) to answer everything with.
+        uploaded: file name -> bytes that were uploaded.
     """
 
     def __init__(self, folder):
@@ -35,6 +37,7 @@ class HubStandin:
         self.released = threading.Event()
         self.sizes, self.contents = {}, {}
         self.error = None
+        self.uploaded = {}
 
     def fetched(self, file):
         """The Range headers with which a file's bytes were asked for."""
@@ -83,6 +86,31 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self):
         self._answer(with_body=True)
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        path = self.path.split("?")[0]
+        self.hub.requests.append((self.command, path, None))
+        page = f"{self.hub.url}/{REPOSITORY}"
+        if "/preupload/" in path:
+            regular = {"uploadMode": "regular", "shouldIgnore": False}
+            files = json.loads(body)["files"]
+            answer = {"files": [{**file, **regular} for file in files]}
+        elif "/commit/" in path:
+            self._take_files(map(json.loads, body.splitlines()))
+            answer = {
+                "commitUrl": f"{page}/commit/{COMMIT}",
+                "commitOid": COMMIT,
+            }
+        else:
+            answer = {"url": page}
+        self._send_json(answer)
+
+    def _take_files(self, lines):
+        for line in lines:
+            if line["key"] == "file":
+                content = base64.b64decode(line["value"]["content"])
+                self.hub.uploaded[line["value"]["path"]] = content
 
     def log_message(self, *args):
         """Keep the test's output clean."""

@@ -170,3 +170,31 @@ def _offline_advice(repo_id, endpoint):
         "unset HF_HUB_OFFLINE, set HF_ENDPOINT to a mirror, or copy the "
         "model's folder from another machine and pass its path"
     )
+
+
+def upload_model(folder, repo_id):
+    """Upload a model folder to the Hub, as a private model if it is new.
+
+    Args:
+        folder: a folder in the official layout.
+        repo_id: "owner/name"; yours to write to.
+
+    Returns:
+        the address of the model's page.
+
+    Raises:
+        ConnectionError: the Hub cannot be reached, or refuses.
+    """
+    from huggingface_hub import HfApi, errors
+
+    try:
+        hub = HfApi()
+        page = hub.create_repo(repo_id, private=True, exist_ok=True)
+        hub.upload_folder(repo_id=repo_id, folder_path=folder)
+    except (errors.HTTPError, errors.OfflineModeIsEnabled) as error:
+        raise ConnectionError(
+            f"{folder} is complete, but uploading it to {repo_id} failed: "
+            f"{error}. Log in with `hf auth login`, then "
+            f"`hf upload {repo_id} {folder}`"
+        ) from error
+    return str(page)

@@ -168,6 +168,7 @@ class Qwen3Tokenizer:
             "eos_token": self._tokenizer.id_to_token(self.eos_id),
             "pad_token": self._tokenizer.id_to_token(self.pad_id),
             "clean_up_tokenization_spaces": False,
+            "model_input_names": ["input_ids", "attention_mask"],
         }
         generation_config = {
             "eos_token_id": list(self.stop_ids),

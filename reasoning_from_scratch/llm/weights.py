@@ -162,8 +162,8 @@ def _refuse_to_destroy(folder, overwrite):
         )
     if not overwrite:
         raise FileExistsError(
-            f"{folder} holds a model already; choose another folder, or pass "
-            "overwrite=True to replace it"
+            f"{folder} holds a model already; choose another folder, or "
+            "replace it with overwrite=True (--overwrite)"
         )
 
 

@@ -1,0 +1,154 @@
+"""`rfs export`: the folder, its check, the model card, the upload."""
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+import torch
+from hub_standin import HubStandin
+from tiny import tiny_model
+from tiny_checkpoints import write_tokenizer
+
+from reasoning_from_scratch.cli.export import check_export
+from reasoning_from_scratch.cli.main import main
+from reasoning_from_scratch.llm import load_model, save_model
+from reasoning_from_scratch.llm.tokenizer import Qwen3Tokenizer
+from reasoning_from_scratch.runs import RunFolder
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """A working folder with one finished training run, runs/reasoner."""
+    monkeypatch.chdir(tmp_path)
+    tokenizer = Qwen3Tokenizer(write_tokenizer(tmp_path / "source"))
+    model = tiny_model(vocab_size=tokenizer.vocab_size)
+    config = {"command": "grpo", "model": "qwen3-0.6b-base", "steps": 50}
+    run = RunFolder.create("reasoner", config)
+    run.save_checkpoint(
+        50, lambda folder: save_model(model, tokenizer, folder), {}
+    )
+    return tmp_path
+
+
+def add_evaluation(model):
+    """A finished evaluation of a model, among the runs."""
+    config = {
+        "command": "evaluate",
+        "model": model,
+        "problems": "pocketmath",
+        "split": "test",
+        "prompt": "step-by-step",
+        "method": "greedy",
+    }
+    result = {
+        "accuracy": 0.523,
+        "low": 0.501,
+        "high": 0.545,
+        "num_problems": 2000,
+        "mean_tokens": 44.2,
+    }
+    RunFolder.create("after", config).write_json("result.json", result)
+
+
+def card():
+    with open("out/README.md", encoding="utf-8") as file:
+        return file.read()
+
+
+def test_the_exported_model_is_the_runs(here):
+    assert main(["export", "runs/reasoner", "out"]) == 0
+    exported, _ = load_model("./out", device="cpu")
+    original, _ = load_model("runs/reasoner", device="cpu")
+    token_ids = torch.tensor([[1, 2, 3]])
+    assert torch.equal(exported(token_ids), original(token_ids))
+
+
+def test_weights_are_exported_in_the_dtype_asked_for(here):
+    main(["export", "runs/reasoner", "out", "--dtype", "bfloat16"])
+    model, _ = load_model("./out", device="cpu", dtype="bfloat16")
+    size = (here / "out" / "model.safetensors").stat().st_size
+    num_bytes = 2 * model.config.num_parameters
+    assert num_bytes < size < num_bytes + 5000  # and a header
+    assert "bfloat16" in card()
+
+
+def test_a_model_that_is_there_is_not_overwritten_unasked(here, capsys):
+    assert main(["export", "runs/reasoner", "out"]) == 0
+    assert main(["export", "runs/reasoner", "out"]) == 1
+    assert "--overwrite" in capsys.readouterr().err
+    assert main(["export", "runs/reasoner", "out", "--overwrite"]) == 0
+
+
+def test_the_card_tells_base_method_and_settings(here):
+    main(["export", "runs/reasoner", "out"])
+    assert "base_model: Qwen/Qwen3-0.6B-Base" in card()
+    assert "verifiable rewards (GRPO)" in card()
+    assert "- steps: `50`" in card()
+
+
+def test_the_card_shows_measured_results_with_their_interval(here):
+    add_evaluation("runs/reasoner")
+    main(["export", "runs/reasoner", "out"])
+    assert (
+        "| pocketmath test (2,000) | step-by-step, greedy | 52.3 % "
+        "| 50.1–54.5 % | 44 |"
+    ) in card()
+
+
+def test_another_models_results_are_not_shown(here):
+    add_evaluation("pocket")
+    main(["export", "runs/reasoner", "out"])
+    assert "Not measured." in card()
+    assert "52.3" not in card()
+
+
+def test_the_cards_snippet_runs_as_it_stands(here, capsys):
+    pytest.importorskip("transformers")
+    main(["export", "runs/reasoner", "out"])
+    capsys.readouterr()
+    (snippet,) = re.findall(r"```python\n(.*?)```", card(), re.DOTALL)
+    exec(compile(snippet, "README.md", "exec"), {})
+    assert "think step by step." in capsys.readouterr().out
+
+
+def test_a_folder_with_other_weights_does_not_pass_the_check(here):
+    model, tokenizer = load_model("runs/reasoner", device="cpu")
+    save_model(model, tokenizer, "out")
+    with torch.no_grad():
+        model.norm.weight.mul_(1.1)
+    with pytest.raises(ValueError, match="its logits are off by"):
+        check_export(model, tokenizer, "out")
+
+
+def test_pushing_uploads_every_file_of_the_folder(here):
+    with HubStandin(here / "source").serving() as hub:
+        settings = {
+            "HF_ENDPOINT": hub.url,
+            "HF_HOME": str(here / "home"),
+            "HF_HUB_OFFLINE": "0",
+            "HF_TOKEN": "hf_not_a_real_one",
+            "NO_PROXY": "127.0.0.1",
+        }
+        command = [sys.executable, "-m", "reasoning_from_scratch", "export"]
+        result = subprocess.run(
+            [*command, "runs/reasoner", "out", "--push-to", "acme/tiny"],
+            env=os.environ | settings,
+            capture_output=True,
+            text=True,
+        )
+    assert result.returncode == 0, result.stderr
+    files = {path.name: path.read_bytes() for path in here.glob("out/*")}
+    assert hub.uploaded == files
+    assert 'from_pretrained("acme/tiny")' in files["README.md"].decode()
+    assert "hf_not_a_real_one" not in result.stdout + result.stderr
+
+
+def test_a_failed_upload_says_that_the_folder_is_complete(here, capsys):
+    # conftest keeps the Hub library offline
+    arguments = ["export", "runs/reasoner", "out", "--push-to", "acme/tiny"]
+    assert main(arguments) == 1
+    complaint = capsys.readouterr().err
+    assert "out is complete" in complaint
+    assert "hf upload acme/tiny out" in complaint
