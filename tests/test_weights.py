@@ -88,6 +88,11 @@ def test_the_official_files_are_written(folder):
     }
 
 
+def test_whoever_may_read_the_config_may_read_the_weights(folder):
+    modes = {path.stat().st_mode for path in folder.iterdir()}
+    assert len(modes) == 1
+
+
 def test_tensors_are_saved_under_their_official_names(folder):
     names = load_file(folder / "model.safetensors").keys()
     assert "model.embed_tokens.weight" in names

@@ -144,7 +144,7 @@ def write_tensors(tensors, folder, *, shard_bytes=SHARD_BYTES):
         file = f"model-{number:05}-of-{count:05}.safetensors"
         file = SINGLE_FILE if count == 1 else file
         shard = {name: tensors[name].detach().contiguous() for name in names}
-        save_file(shard, Path(folder) / file, metadata={"format": "pt"})
+        _save_file(shard, Path(folder) / file)
         weight_map |= dict.fromkeys(names, file)
     if count > 1:
         total_size = sum(tensor.nbytes for tensor in tensors.values())
@@ -154,6 +154,14 @@ def write_tensors(tensors, folder, *, shard_bytes=SHARD_BYTES):
         }
         text = json.dumps(index, indent=2) + "\n"
         (Path(folder) / INDEX_FILE).write_text(text, encoding="utf-8")
+
+
+def _save_file(shard, path):
+    """Write one file, readable by whom the system's settings say."""
+    path.touch()
+    mode = path.stat().st_mode
+    save_file(shard, path, metadata={"format": "pt"})
+    path.chmod(mode)  # the library makes files that only their owner reads
 
 
 def _split(tensors, shard_bytes):
