@@ -16,6 +16,7 @@ import torch
 from reasoning_from_scratch.evaluation import evaluate
 
 from .data import refuse_test_split, shuffled_indices
+from .distillation_config import check_teacher
 from .loop import TrainingLoop
 from .optimization import MasterAdamW, scheduled_learning_rate
 from .sft_data import count_learned_tokens, micro_batches
@@ -65,13 +66,8 @@ def train_distillation(
     optimizer = make_optimizer(model, config)
 
     def take_step(step):
-        rate = scheduled_learning_rate(
-            step,
-            peak=config.learning_rate,
-            warmup_steps=config.warmup_steps,
-            total_steps=num_steps,
-        )
         batch = draw_batch(examples, step, config)
+        rate = planned_rate(step, num_steps, config)
         return gradient_step(
             model, optimizer, batch, loss, config=config, learning_rate=rate
         )
@@ -110,6 +106,16 @@ def draw_batch(examples, step, config):
     return [examples[index] for index in indices]
 
 
+def planned_rate(step, num_steps, config):
+    """The learning rate of a step: warm-up, then a cosine to zero."""
+    return scheduled_learning_rate(
+        step,
+        peak=config.learning_rate,
+        warmup_steps=config.warmup_steps,
+        total_steps=num_steps,
+    )
+
+
 def prepare_loss(teacher, tokenizer, examples, config):
     """The loss that the config describes, and the examples it needs.
 
@@ -117,11 +123,7 @@ def prepare_loss(teacher, tokenizer, examples, config):
         loss: as `gradient_step` takes it.
         examples: with the teacher's top k, where that is wanted.
     """
-    if (teacher is None) != (config.loss == "hard"):
-        raise ValueError(
-            f"loss={config.loss!r} with{'out' if teacher is None else ''} a "
-            "teacher model: the hard loss takes none, the others need one"
-        )
+    check_teacher(config, teacher is not None)
     if teacher is None:
         return hard_loss, examples
     soft = SoftTargets(

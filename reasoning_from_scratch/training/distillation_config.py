@@ -127,6 +127,15 @@ class OnPolicyConfig:
         )
 
 
+def check_teacher(config, has_teacher):
+    """Raise ValueError unless a loss on traces has the teacher it needs."""
+    if has_teacher == (config.loss == "hard"):
+        raise ValueError(
+            f"loss={config.loss!r} with{'' if has_teacher else 'out'} a "
+            "teacher model: the hard loss takes none, the others need one"
+        )
+
+
 def check_choices(config, **choices):
     """Raise ValueError for a field that is none of its choices."""
     for name, allowed in choices.items():

@@ -23,9 +23,8 @@ from reasoning_from_scratch.llm import SamplingConfig
 from reasoning_from_scratch.llm.logprobs import hidden_logprobs
 
 from .data import refuse_test_split, shuffled_indices
-from .distillation import make_optimizer, measure_accuracy
+from .distillation import make_optimizer, measure_accuracy, planned_rate
 from .loop import TrainingLoop
-from .optimization import scheduled_learning_rate
 from .rollouts import collect_rollouts
 from .sft_data import Example
 from .soft_targets import SoftTargets
@@ -66,6 +65,36 @@ def train_on_policy(
     """
     refuse_test_split([*problems, *validation])
     optimizer = make_optimizer(model, config)
+    loss = choose_loss(teacher, tokenizer, config)
+
+    def take_step(step):
+        examples, metrics = sample_examples(
+            model, tokenizer, problems, step, config
+        )
+        rate = planned_rate(step, config.steps, config)
+        learned = gradient_step(
+            model, optimizer, examples, loss, config=config, learning_rate=rate
+        )
+        return metrics | learned
+
+    def watch():
+        return measure_accuracy(model, tokenizer, validation, config)
+
+    return TrainingLoop(
+        model,
+        tokenizer,
+        optimizer,
+        num_steps=config.steps,
+        evaluate=watch,
+        eval_every=config.eval_every,
+        run=run,
+        name="on-policy",
+        progress=progress,
+    ).train(take_step)
+
+
+def choose_loss(teacher, tokenizer, config):
+    """The loss that the config names, as `gradient_step` takes it."""
     targets = SoftTargets(
         teacher,
         tokenizer.vocab_size,
@@ -73,42 +102,9 @@ def train_on_policy(
         temperature=config.temperature,
         beta=config.beta,
     )
-    loss = targets.loss
     if config.loss == "sampled":
-        loss = functools.partial(sampled_loss, targets)
-
-    def take_step(step):
-        examples, metrics = sample_examples(
-            model, tokenizer, problems, step, config
-        )
-        rate = scheduled_learning_rate(
-            step,
-            peak=config.learning_rate,
-            warmup_steps=config.warmup_steps,
-            total_steps=config.steps,
-        )
-        return metrics | gradient_step(
-            model,
-            optimizer,
-            examples,
-            loss,
-            config=config,
-            learning_rate=rate,
-        )
-
-    return TrainingLoop(
-        model,
-        tokenizer,
-        optimizer,
-        num_steps=config.steps,
-        evaluate=lambda: measure_accuracy(
-            model, tokenizer, validation, config
-        ),
-        eval_every=config.eval_every,
-        run=run,
-        name="on-policy",
-        progress=progress,
-    ).train(take_step)
+        return functools.partial(sampled_loss, targets)
+    return targets.loss
 
 
 def sample_examples(model, tokenizer, problems, step, config):

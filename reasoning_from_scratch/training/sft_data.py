@@ -87,6 +87,11 @@ def encode_traces(traces, tokenizer, config):
     Raises:
         ValueError: no example is left.
     """
+    if not traces:
+        raise ValueError(
+            "no trace is left to learn from; collect more, or look at what "
+            "the filters dropped"
+        )
     examples = [encode_trace(trace, tokenizer, config) for trace in traces]
     kept = [e for e in examples if len(e.token_ids) <= config.max_tokens]
     if not kept:

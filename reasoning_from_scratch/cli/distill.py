@@ -1,0 +1,291 @@
+"""Train a student on a teacher's answers, or on its own right ones.
+
+    rfs distill --traces runs/traces --run student
+    rfs distill --from-self --run self-taught
+    rfs distill --traces runs/traces --teacher pocket-teacher \\
+        --loss forward --run soft
+    rfs distill --on-policy --teacher pocket-teacher --run on-policy
+
+Without further flags these are the chapter's runs of the model's row in
+`settings`. Ctrl-C saves; the same command with --resume goes on.
+"""
+
+from dataclasses import asdict, fields
+
+from reasoning_from_scratch.cli.grpo import (
+    choose_problems,
+    load_splits,
+    summary,
+)
+from reasoning_from_scratch.settings import default_model, get_settings
+from reasoning_from_scratch.training.distillation_config import (
+    LOSSES,
+    THINKING,
+    DistillationConfig,
+    OnPolicyConfig,
+    check_teacher,
+)
+
+HELP = "train a student on a teacher's answers, or on its own right ones"
+
+# field of DistillationConfig, of OnPolicyConfig or both -> (type, help)
+FLAGS = {
+    "hard_weight": (float, "share of the hard loss beside a divergence"),
+    "temperature": (float, "of the distributions; on-policy: of the samples"),
+    "beta": (float, "of jsd: near 0 is forward, near 1 reverse"),
+    "teacher_top_k": (int, "keep the teacher's k likeliest tokens; 0: all"),
+    "teacher_prompt": (str, "on-policy: how the teacher is asked"),
+    "max_tokens": (int, "a longer example is left out"),
+    "epochs": (int, "passes over the examples"),
+    "batch_size": (int, "examples an update"),
+    "micro_batch_size": (int, "examples in one backward pass: memory"),
+    "steps": (int, "on-policy: updates"),
+    "prompts_per_step": (int, "on-policy: problems an update"),
+    "learning_rate": (float, "of AdamW, after the warm-up"),
+    "warmup_steps": (int, "updates until the learning rate is reached"),
+    "eval_every": (int, "updates between evaluations on validation"),
+    "eval_problems": (int, "validation problems of one evaluation"),
+    "moment_dtype": (str, "of the optimizer: float32 | bfloat16"),
+    "seed": (int, "of the data order and the samples"),
+}
+# training set -> the set whose test split its traces may not repeat
+TEST_SETS = {
+    "pocketmath": "pocketmath",
+    "math-train": "math500",
+    "gsm8k": "gsm8k",
+}
+MAX_HELD_BACK = 100  # traces kept for the validation loss
+
+
+def add_arguments(parser) -> None:
+    """Declare the flags."""
+    parser.add_argument("--model", help="the student (default: RFS_MODEL)")
+    parser.add_argument("--teacher", help="a model of the same tokenizer")
+    parser.add_argument(
+        "--loss",
+        choices=(*LOSSES, "sampled"),
+        help="hard; with --teacher a divergence; on-policy also sampled",
+    )
+    parser.add_argument("--prompt", default="direct")
+    parser.add_argument(
+        "--problems", help="a set with a train split, or a JSONL file"
+    )
+    parser.add_argument(
+        "--split", default="train", help="default: train; test is refused"
+    )
+    _add_trace_arguments(parser)
+    for name, (kind, description) in FLAGS.items():
+        parser.add_argument(
+            f"--{name.replace('_', '-')}", type=kind, help=description
+        )
+    parser.add_argument("--activation-checkpointing", action="store_true")
+    parser.add_argument("--device", help="default: the best there is")
+    parser.add_argument("--dtype", help="float32 | bfloat16 | float16")
+    parser.add_argument("--run", required=True, help="name of its folder")
+    parser.add_argument("--resume", action="store_true")
+
+
+def _add_trace_arguments(parser) -> None:
+    """Where the texts come from, and which of them are learned."""
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument(
+        "--traces", help="a file or run folder that rfs teach wrote"
+    )
+    source.add_argument(
+        "--from-self",
+        action="store_true",
+        help="answer training problems first, and learn what is right",
+    )
+    source.add_argument(
+        "--on-policy",
+        action="store_true",
+        help="learn from a teacher's marks on the student's own answers",
+    )
+    parser.add_argument(
+        "--limit", type=int, help="--from-self: problems to answer"
+    )
+    parser.add_argument(
+        "--samples", type=int, default=1, help="--from-self: answers each"
+    )
+    parser.add_argument(
+        "--unfiltered", action="store_true", help="learn wrong traces too"
+    )
+    parser.add_argument("--thinking", choices=THINKING, default="tags")
+    parser.add_argument(
+        "--ngram",
+        type=int,
+        help="words in a row that mark a trace as a held-out problem's "
+        "(default: 13; on pocketmath 0, whole problems only)",
+    )
+
+
+def run(args) -> None:
+    """Train, and say where the result lies."""
+    from reasoning_from_scratch.llm import load_model
+    from reasoning_from_scratch.runs import RunFolder
+    from reasoning_from_scratch.training.traces import read_traces
+
+    name = args.model or default_model()
+    settings = get_settings(name)
+    config = choose_config(args, settings)
+    source = choose_problems(args, settings)
+    problems, validation = load_splits(source, args.split)
+    splits = problems, validation or []
+    traces = read_traces(args.traces) if args.traces else []
+    student = load_model(name, device=args.device, dtype=args.dtype)
+    teacher = open_teacher(args, student)
+    run_folder = RunFolder.create(
+        args.run,
+        {
+            "command": "distill",
+            "model": name,
+            "teacher": args.teacher,
+            "traces": args.traces,
+            "problems": source,
+            "limit": args.limit,
+            "samples": args.samples,
+            "unfiltered": args.unfiltered,
+            **asdict(config),
+        },
+        resume=args.resume,
+    )
+    if args.on_policy:
+        train_on_own_answers(student, teacher, splits, config, run_folder)
+    else:
+        if args.from_self:
+            traces = answer_problems(
+                args, settings, student, problems, run_folder
+            )
+        kept = choose_traces(args, source, traces, splits, run_folder)
+        train_on_traces(student, teacher, kept, splits, config, run_folder)
+    print(summary(run_folder))
+
+
+def choose_config(args, settings):
+    """The config of the kind of run, the model's row, then the flags."""
+    kind = OnPolicyConfig if args.on_policy else DistillationConfig
+    names = {field.name for field in fields(kind)}
+    values = asdict(settings.distillation) if not args.on_policy else {}
+    values["max_new_tokens"] = settings.max_new_tokens
+    values["thinking"] = args.thinking
+    values |= {
+        name: getattr(args, name)
+        for name in (*FLAGS, "loss", "activation_checkpointing")
+        if getattr(args, name) is not None
+    }
+    values["prompt"] = settings.prompts.get(args.prompt, args.prompt)
+    config = kind(**{n: value for n, value in values.items() if n in names})
+    if args.on_policy and not args.teacher:
+        raise ValueError("--on-policy needs --teacher MODEL")
+    if not args.on_policy:
+        check_teacher(config, bool(args.teacher))
+    return config
+
+
+def open_teacher(args, student):
+    """The teacher's model, or None; its tokens must be the student's."""
+    if not args.teacher:
+        return None
+    from reasoning_from_scratch.llm import load_model
+    from reasoning_from_scratch.training.soft_targets import (
+        check_same_tokens,
+    )
+
+    teacher, tokenizer = load_model(
+        args.teacher, device=args.device, dtype=args.dtype
+    )
+    check_same_tokens(tokenizer, student[1])
+    return teacher.requires_grad_(False)
+
+
+def choose_traces(args, source, traces, splits, run_folder):
+    """Drop what should not be learned; the counts go into filters.json."""
+    from reasoning_from_scratch.training.traces import filter_traces
+
+    ngram = args.ngram
+    if ngram is None:
+        ngram = 0 if source == "pocketmath" else 13
+    kept, counts = filter_traces(
+        traces,
+        held_out=[*splits[1], *load_test_problems(source)],
+        ngram=ngram,
+        keep_wrong=args.unfiltered,
+    )
+    run_folder.write_json("filters.json", {"kept": len(kept), **counts})
+    dropped = ", ".join(f"{count} {name}" for name, count in counts.items())
+    print(f"{len(kept):,} of {len(traces):,} traces kept ({dropped})")
+    return kept
+
+
+def answer_problems(args, settings, student, problems, run_folder):
+    """The student's own answers, right and wrong, step by step."""
+    from reasoning_from_scratch.llm import SamplingConfig
+    from reasoning_from_scratch.training.teacher import (
+        LocalTeacher,
+        generate_teacher_traces,
+    )
+
+    teacher = LocalTeacher(
+        *student,
+        name="itself",
+        prompt=settings.prompts["step-by-step"],
+        sampling=SamplingConfig(
+            temperature=settings.temperature,
+            top_p=settings.top_p,
+            top_k=settings.top_k,
+        ),
+        max_new_tokens=settings.max_new_tokens,
+        seed=args.seed or 0,
+        batch_size=settings.batch_size,
+    )
+    limit = args.limit or settings.distillation.num_traces
+    return generate_teacher_traces(
+        teacher, problems[:limit], num_samples=args.samples, run=run_folder
+    )
+
+
+def load_test_problems(source):
+    """What no trace may repeat; nothing for a file of one's own."""
+    from reasoning_from_scratch.evaluation import load_problems
+
+    test_set = TEST_SETS.get(source)
+    return load_problems(test_set, split="test") if test_set else []
+
+
+def train_on_traces(student, teacher, traces, splits, config, run_folder):
+    """Hard or soft distillation; some traces are held back to measure."""
+    from reasoning_from_scratch.training.distillation import (
+        train_distillation,
+    )
+    from reasoning_from_scratch.training.sft_data import encode_traces
+
+    examples, num_too_long = encode_traces(traces, student[1], config)
+    if num_too_long:
+        print(
+            f"left out {num_too_long:,} traces of more than "
+            f"{config.max_tokens} tokens"
+        )
+    num_held_back = min(MAX_HELD_BACK, len(examples) // 20)
+    train_distillation(
+        *student,
+        examples[num_held_back:],
+        config,
+        teacher=teacher,
+        validation=splits[1],
+        validation_examples=examples[:num_held_back],
+        run=run_folder,
+    )
+
+
+def train_on_own_answers(student, teacher, splits, config, run_folder):
+    """On-policy distillation on the train split."""
+    from reasoning_from_scratch.training.on_policy import train_on_policy
+
+    train_on_policy(
+        *student,
+        splits[0],
+        config,
+        teacher=teacher,
+        validation=splits[1],
+        run=run_folder,
+    )

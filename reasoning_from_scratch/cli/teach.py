@@ -1,0 +1,184 @@
+"""Collect a teacher's worked answers to training problems.
+
+    rfs teach --model pocket-teacher --limit 3000 --run traces
+    rfs teach --endpoint http://localhost:8000/v1 --model qwen3-8b \\
+        --problems math-train --limit 1000 --run traces-8b
+
+The answers go into runs/NAME/traces.jsonl as they come in; the same command
+with --resume asks for what is missing. The endpoint's key is read from the
+environment (OPENAI_API_KEY, or the variable that --key-variable names).
+"""
+
+from reasoning_from_scratch.cli.grpo import choose_problems
+from reasoning_from_scratch.settings import default_model, get_settings
+
+HELP = "collect a teacher's worked answers, for rfs distill"
+
+# flag of the endpoint -> (type, help); the names are EndpointSettings'
+ENDPOINT_FLAGS = {
+    "key_variable": (str, "environment variable that holds the key"),
+    "timeout": (float, "seconds to wait for one answer"),
+    "max_retries": (int, "further attempts when a request fails"),
+    "max_concurrent": (int, "requests under way at once"),
+    "requests_per_minute": (float, "rate limit"),
+    "max_requests": (int, "budget: attempts, retries included"),
+    "max_tokens": (int, "budget: tokens of prompts and answers together"),
+}
+
+
+def add_arguments(parser) -> None:
+    """Declare the flags."""
+    parser.add_argument(
+        "--model", help="the teacher: a name, Hub id or folder"
+    )
+    parser.add_argument(
+        "--problems", help="a set with a train split, or a JSONL file"
+    )
+    parser.add_argument(
+        "--split", default="train", help="default: train; test is refused"
+    )
+    parser.add_argument("--limit", type=int, help="only the first so many")
+    parser.add_argument(
+        "--prompt",
+        default="step-by-step",
+        help="how the problems are put (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--samples", type=int, default=1, help="answers a problem"
+    )
+    parser.add_argument("--temperature", type=float)
+    parser.add_argument("--max-new-tokens", type=int)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", help="default: the best there is")
+    parser.add_argument("--dtype", help="float32 | bfloat16 | float16")
+    parser.add_argument("--run", required=True, help="name of its folder")
+    parser.add_argument("--resume", action="store_true")
+    endpoint = parser.add_argument_group("a teacher behind an endpoint")
+    endpoint.add_argument(
+        "--endpoint", help="base URL of an OpenAI-compatible server"
+    )
+    for name, (kind, description) in ENDPOINT_FLAGS.items():
+        endpoint.add_argument(
+            f"--endpoint-{name.replace('_', '-')}",
+            dest=f"endpoint_{name}",
+            metavar=kind.__name__.upper(),
+            type=kind,
+            help=description,
+        )
+
+
+def run(args) -> int:
+    """Ask for all answers, and count them; 1 when the budget ran out."""
+    from reasoning_from_scratch.evaluation import load_problems
+    from reasoning_from_scratch.runs import RunFolder
+    from reasoning_from_scratch.training.data import refuse_test_split
+    from reasoning_from_scratch.training.teacher import (
+        generate_teacher_traces,
+    )
+
+    model_name = args.model or default_model()
+    settings = get_settings(model_name)
+    source = choose_problems(args, settings)
+    problems = load_problems(source, split=args.split, limit=args.limit)
+    refuse_test_split(problems)
+    options = answer_options(args, settings)
+    teacher = open_teacher(args, model_name, options)
+    run_folder = RunFolder.create(
+        args.run,
+        {
+            "command": "teach",
+            "model": model_name,
+            "endpoint": args.endpoint,
+            "problems": source,
+            "split": args.split,
+            "limit": args.limit,
+            "samples": args.samples,
+            "seed": args.seed,
+            **options,
+        },
+        resume=args.resume,
+    )
+    traces = generate_teacher_traces(
+        teacher, problems, num_samples=args.samples, run=run_folder
+    )
+    print(summary(traces, run_folder))
+    if getattr(teacher, "spent", ""):
+        print(f"{teacher.spent}; --resume with a larger budget goes on")
+        return 1
+    return 0
+
+
+def answer_options(args, settings) -> dict:
+    """How answers are asked for: the flags, else the model's row."""
+    temperature = args.temperature
+    if temperature is None:
+        temperature = settings.temperature
+    return {
+        "prompt": settings.prompts.get(args.prompt, args.prompt),
+        "temperature": temperature,
+        "top_p": settings.top_p,
+        "top_k": settings.top_k,
+        "max_new_tokens": args.max_new_tokens or settings.max_new_tokens,
+    }
+
+
+def open_teacher(args, model_name, options):
+    """The model behind the endpoint, or the one on this machine."""
+    if args.endpoint:
+        return _endpoint_teacher(args, model_name, options)
+    from reasoning_from_scratch.llm import SamplingConfig, load_model
+    from reasoning_from_scratch.training.teacher import LocalTeacher
+
+    model, tokenizer = load_model(
+        model_name, device=args.device, dtype=args.dtype
+    )
+    sampling = SamplingConfig(
+        **{name: options[name] for name in ("temperature", "top_p", "top_k")}
+    )
+    return LocalTeacher(
+        model,
+        tokenizer,
+        name=model_name,
+        prompt=options["prompt"],
+        sampling=sampling,
+        max_new_tokens=options["max_new_tokens"],
+        seed=args.seed,
+        batch_size=get_settings(model_name).batch_size,
+    )
+
+
+def summary(traces, run_folder) -> str:
+    """What came in, and how to learn from it."""
+    from reasoning_from_scratch.training.traces import filter_traces
+
+    kept, counts = filter_traces(traces)
+    dropped = ", ".join(f"{count} {name}" for name, count in counts.items())
+    num_tokens = sum(trace.num_tokens for trace in traces)
+    return (
+        f"{len(traces):,} answers of {num_tokens:,} tokens, {len(kept):,} "
+        f"to learn from ({dropped})\n"
+        f"use them: rfs distill --traces {run_folder.path} --run NAME"
+    )
+
+
+def _endpoint_teacher(args, model_name, options):
+    from reasoning_from_scratch.endpoints import (
+        EndpointClient,
+        EndpointSettings,
+    )
+    from reasoning_from_scratch.training.endpoint_teacher import (
+        EndpointTeacher,
+    )
+
+    chosen = {
+        name: getattr(args, f"endpoint_{name}") for name in ENDPOINT_FLAGS
+    }
+    chosen = {name: value for name, value in chosen.items() if value}
+    settings = EndpointSettings(args.endpoint, model_name, **chosen)
+    return EndpointTeacher(
+        EndpointClient(settings),
+        prompt=options["prompt"],
+        temperature=options["temperature"],
+        top_p=options["top_p"],
+        max_tokens=options["max_new_tokens"],
+    )

@@ -1,0 +1,136 @@
+"""The commands teach and distill, from flags to run folders."""
+
+import json
+
+import pytest
+from loopback import ChatServer, chat_answer
+from tiny import tiny_model
+from tiny_checkpoints import write_tokenizer
+
+from reasoning_from_scratch.cli.main import main
+from reasoning_from_scratch.evaluation import load_problems
+from reasoning_from_scratch.llm import Qwen3Tokenizer, save_model
+from reasoning_from_scratch.training.traces import make_trace
+
+LITTLE = ["--max-new-tokens", "4", "--limit", "6"]
+
+
+@pytest.fixture
+def folder(tmp_path, runs_folder):
+    """A tiny model's folder; runs go beside it."""
+    tokenizer = Qwen3Tokenizer(write_tokenizer(tmp_path / "tokenizer"))
+    save_model(tiny_model(vocab_size=320), tokenizer, tmp_path / "model")
+    return tmp_path / "model"
+
+
+@pytest.fixture
+def traces(tmp_path):
+    """Twelve right answers to training problems, and a wrong one."""
+    problems = load_problems("pocketmath", split="train", limit=13)
+    texts = [rf" so \boxed{{{p.answer}}}" for p in problems[:-1]]
+    rows = [
+        vars(make_trace(p, 0, text, finish_reason="stop", model="m"))
+        for p, text in zip(problems, [*texts, " no idea"], strict=True)
+    ]
+    path = tmp_path / "traces.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def distill(folder, *flags):
+    common = ["--model", str(folder), "--epochs", "1", "--batch-size", "4"]
+    return main(["distill", *common, "--eval-problems", "2", *flags])
+
+
+def test_traces_make_a_student_that_loads(folder, traces, runs_folder, capsys):
+    flags = ["--traces", str(traces), "--run", "student"]
+    assert distill(folder, *flags) in (0, None)
+    assert "12 of 13 traces kept" in capsys.readouterr().out
+    run = runs_folder / "student"
+    rows = [json.loads(x) for x in (run / "metrics.jsonl").open()]
+    assert [row["step"] for row in rows] == [0, 1, 2, 3]
+    assert (run / "checkpoints" / "step_3" / "model.safetensors").exists()
+    ask = ["ask", "1 + 1", "--model", str(run), "--max-new-tokens", "2"]
+    assert main(ask) in (0, None)
+
+
+def test_a_run_is_not_overwritten_and_not_resumed_otherwise(
+    folder, traces, capsys
+):
+    flags = ["--traces", str(traces), "--run", "student"]
+    distill(folder, *flags)
+    assert distill(folder, *flags) == 1
+    assert "--resume" in capsys.readouterr().err
+    assert distill(folder, *flags, "--resume", "--seed", "7") == 1
+    assert "seed" in capsys.readouterr().err
+
+
+def test_a_teacher_makes_the_targets_soft(folder, traces, runs_folder):
+    flags = ["--traces", str(traces), "--run", "soft"]
+    flags += ["--teacher", str(folder), "--loss", "jsd"]
+    assert distill(folder, *flags) in (0, None)
+    rows = [json.loads(x) for x in (runs_folder / "soft/metrics.jsonl").open()]
+    assert rows[1]["loss"] == pytest.approx(0, abs=1e-4)  # its own teacher
+
+
+def test_the_students_own_answers_are_filtered_before_it_learns(
+    folder, runs_folder, capsys
+):
+    # An untrained model is never right: the run stops there and says so
+    flags = ["--from-self", "--limit", "6", "--run", "self"]
+    assert distill(folder, *flags) == 1
+    output = capsys.readouterr()
+    assert "0 of 6 traces kept" in output.out
+    assert len((runs_folder / "self/traces.jsonl").open().readlines()) == 6
+
+
+def test_on_policy_distillation_runs_from_the_command_line(
+    folder, runs_folder
+):
+    flags = ["--on-policy", "--teacher", str(folder), "--steps", "2"]
+    flags += ["--prompts-per-step", "2", "--run", "opd"]
+    assert distill(folder, *flags) in (0, None)
+    rows = [json.loads(x) for x in (runs_folder / "opd/metrics.jsonl").open()]
+    assert rows[-1]["step"] == 2 and "accuracy" in rows[-1]
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--on-policy"], "--on-policy needs --teacher"),
+        (["--traces", "nowhere.jsonl"], "no traces at nowhere.jsonl"),
+        (["--from-self", "--split", "test"], "test split"),
+        (["--from-self", "--loss", "forward"], "need one"),
+    ],
+)
+def test_what_cannot_work_is_said_at_once(
+    folder, runs_folder, capsys, flags, message
+):
+    assert distill(folder, *flags, "--limit", "2", "--run", "bad") == 1
+    assert message in capsys.readouterr().err
+    assert not (runs_folder / "bad").exists()
+
+
+def test_a_local_teachers_answers_are_collected(folder, runs_folder, capsys):
+    flags = ["--model", str(folder), *LITTLE, "--samples", "2"]
+    assert main(["teach", *flags, "--run", "t"]) == 0
+    assert "12 answers" in capsys.readouterr().out
+    lines = (runs_folder / "t/traces.jsonl").read_text().splitlines()
+    assert len({json.loads(line)["id"] for line in lines}) == 12
+
+
+def test_a_spent_budget_is_said_and_a_larger_one_goes_on(runs_folder, capsys):
+    flags = ["--model", "big", "--limit", "3", "--run", "t"]
+    with ChatServer(chat_answer(r"\boxed{5}")) as server:
+        flags += ["--endpoint", server.base_url]
+        flags += ["--endpoint-max-concurrent", "1"]
+        assert main(["teach", *flags, "--endpoint-max-requests", "2"]) == 1
+        assert "the budget is spent" in capsys.readouterr().out
+        assert main(["teach", *flags, "--resume"]) == 0
+        assert len(server.requests) == 3
+
+
+def test_a_test_split_is_not_taught(folder, capsys):
+    flags = ["--model", str(folder), "--split", "test", "--run", "t"]
+    assert main(["teach", *flags]) == 1
+    assert "test split" in capsys.readouterr().err
