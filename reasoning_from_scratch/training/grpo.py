@@ -50,9 +50,9 @@ def train_grpo(
     """
     refuse_test_split([*problems, *(validation or [])])
     trainer = Trainer.start(model, tokenizer, config, run=run)
-    log = TrainingLog(config, run=run, progress=progress, rows=trainer.rows)
+    log = TrainingLog(config, trainer.rows, run=run, progress=progress)
     if trainer.step == 0 and config.eval_every:
-        log.add({"step": 0, **trainer.evaluate(validation)})
+        log.show(trainer.add({"step": 0, **trainer.evaluate(validation)}))
     with deferred_interrupt() as interrupted:
         while trainer.step < config.steps and not interrupted.is_set():
             # Stage 1: rollouts and rewards
@@ -68,13 +68,13 @@ def train_grpo(
             # Stage 3: measure and save
             trainer.step += 1
             metrics |= trainer.measure(validation)
-            log.add({"step": trainer.step, **metrics}, rollouts)
-            if trainer.is_checkpoint_due() or interrupted.is_set():
-                trainer.save(run)
+            row = trainer.add({"step": trainer.step, **metrics})
+            log.show(row, rollouts)
+            trainer.save_if_due(run, is_last=interrupted.is_set())
     log.close()
-    if interrupted.is_set() and trainer.step < config.steps:
+    if trainer.step < config.steps:
         raise KeyboardInterrupt(_how_to_go_on(run, trainer.step))
-    return log.rows
+    return trainer.rows
 
 
 def _how_to_go_on(run, step):

@@ -65,7 +65,7 @@ def grpo_loss(
     # Stage 1: the objective of every token
     ratio = importance_ratio(logprobs, old_logprobs, mask, config.ratio)
     objective = policy_objective(ratio, logprobs, advantages, config)
-    # Stage 2: what corrects for samples of another policy
+    # Stage 2: less weight for what another policy wrote
     if config.tis_cap is not None:
         objective = objective * truncated_importance_weights(
             old_logprobs, sampler_logprobs, config.tis_cap
@@ -78,15 +78,14 @@ def grpo_loss(
     kl = None
     if ref_logprobs is not None:
         kl = kl_per_token(logprobs, ref_logprobs, config.kl_estimator)
-    if config.kl_coef > 0:
-        penalty = kl
+        weight = config.kl_coef
         if config.kl_ratio_weighted:
-            penalty = importance_ratio(logprobs, old_logprobs, mask) * kl
-        objective = objective - config.kl_coef * penalty
+            weight = weight * importance_ratio(logprobs, old_logprobs, mask)
+        objective = objective - weight * kl
     # Stage 4: one number
-    weights = token_weights(mask, config, dtype=logprobs.dtype)
     if normaliser is None:
         normaliser = loss_normaliser(mask, config)
+    weights = token_weights(mask.to(objective.dtype), config)
     loss = -(weights * objective).sum() / normaliser
     return loss, loss_metrics(ratio, advantages, mask, config, kl=kl)
 
@@ -203,7 +202,7 @@ def off_policy_mask(logprobs, old_logprobs, advantages, mask, delta):
     return ~((advantages < 0) & (drift > delta))
 
 
-def token_weights(mask, config, *, dtype=torch.float32):
+def token_weights(mask, config):
     """The weight of each token before dividing by `loss_normaliser`.
 
     "token_mean": 1, every token counts the same (DAPO).
@@ -211,12 +210,11 @@ def token_weights(mask, config, *, dtype=torch.float32):
     "constant": 1 / L for a fixed L, so that a long wrong answer is not
     cheaper per token (Dr. GRPO, arXiv 2503.20783).
     """
-    weights = mask.to(dtype)
     if config.reduction == "sequence_mean":
-        return weights / weights.sum(dim=1, keepdim=True).clamp(min=1)
+        return mask / mask.sum(dim=1, keepdim=True).clamp(min=1)
     if config.reduction == "constant":
-        return weights / config.constant_length
-    return weights
+        return mask / config.constant_length
+    return mask
 
 
 def loss_normaliser(mask, config):

@@ -6,6 +6,7 @@ simply add up; with one process each function returns what it was given.
 Sharding the model itself is out of scope.
 """
 
+import contextlib
 import os
 
 import torch
@@ -41,6 +42,16 @@ def num_processes():
 def process_rank():
     """This process's number; 0 is the one that writes files."""
     return dist.get_rank() if dist.is_initialized() else 0
+
+
+@contextlib.contextmanager
+def one_at_a_time():
+    """Run the block in each process after the one before has left it."""
+    for _ in range(process_rank()):
+        dist.barrier()
+    yield
+    for _ in range(num_processes() - 1 - process_rank()):
+        dist.barrier()
 
 
 def share_of(items):

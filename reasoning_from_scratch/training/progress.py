@@ -28,25 +28,31 @@ PANELS = {  # title -> the metrics drawn in it
 
 
 class TrainingLog:
-    """Keeps the rows, writes them to the run and moves the progress bar."""
+    """Writes a run's rows and samples and moves the progress bar.
 
-    def __init__(self, config, *, run=None, progress=True, rows=()):
+    Args:
+        config: a `GRPOConfig`.
+        rows: the list that the trainer adds its rows to.
+        run: a `RunFolder`, if files are wanted; the first process writes.
+        progress: show the bar.
+    """
+
+    def __init__(self, config, rows, *, run=None, progress=True):
         is_first = process_rank() == 0
         self.config = config
+        self.rows = rows
         self.run = run if is_first else None
-        self.rows = list(rows)
         self.bar = tqdm(
             total=config.steps,
-            initial=max((row["step"] for row in self.rows), default=0),
+            initial=rows[-1]["step"] if rows else 0,
             desc="grpo",
             unit="step",
             disable=not (progress and is_first),
             file=sys.stderr,
         )
 
-    def add(self, row, rollouts=None):
+    def show(self, row, rollouts=None):
         """Take in one step's row and, now and then, its texts."""
-        self.rows.append(row)
         if self.run is not None:
             self.run.append("metrics.jsonl", row)
             if rollouts is not None and self._is_sampled(row["step"]):

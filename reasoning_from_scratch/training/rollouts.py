@@ -118,17 +118,15 @@ def collect_rollouts(
         ids=[p.id or p.problem for p in problems],
         batch_size=batch_size,
     )
-    rows = [prompt for prompt in prompts for _ in range(group_size)]
-    prompt_ids = [tokenizer.encode(row) for row in rows]
     truncated = torch.tensor([o.stop_reason == "length" for o in outputs])
     rewards = RewardSet.of(reward)
     values, num_failures = rewards.score(
-        [output.text for output in outputs],
-        [problem for problem in problems for _ in range(group_size)],
+        [output.text for output in outputs], repeat(problems, group_size)
     )
     if require_end:
         values[truncated] = values[truncated].clamp(max=0.0)
     shape = len(problems), group_size
+    prompt_ids = repeat(map(tokenizer.encode, prompts), group_size)
     return RolloutBatch(
         **lay_out(prompt_ids, outputs, tokenizer.pad_id, model.device),
         rewards=rewards.total(values).view(shape),
@@ -139,6 +137,11 @@ def collect_rollouts(
         reward_set=rewards,
         num_reward_failures=num_failures,
     )
+
+
+def repeat(items, times):
+    """Each item so many times in a row: one entry a completion."""
+    return [item for item in items for _ in range(times)]
 
 
 def lay_out(prompt_ids, outputs, pad_id, device=None):

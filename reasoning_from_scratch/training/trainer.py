@@ -8,26 +8,22 @@ on a cursor, and nothing on the clock.
 
 import copy
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
 from reasoning_from_scratch.evaluation.evaluate import evaluate
-from reasoning_from_scratch.llm import (
-    SamplingConfig,
-    load_model,
-    save_model,
-)
+from reasoning_from_scratch.llm import SamplingConfig
 
+from .checkpoints import prune_checkpoints, resume_training, save_checkpoint
 from .data import shuffled_indices
 from .optimization import MasterAdamW
-from .parallel import process_rank, share_of
+from .parallel import one_at_a_time, process_rank, share_of
 from .progress import kl_to_start, peak_memory_gib, rollout_metrics
 from .rollouts import ROW_TENSORS, collect_rollouts, join_rollouts
 from .update import rollout_advantages, score_rows
 
 KL_ROWS = 32  # rollouts a step whose distance to the start is measured
-STEP_FILES = ("metrics.jsonl", "samples.jsonl")
 
 
 @dataclass
@@ -41,8 +37,7 @@ class Trainer:
     reference: torch.nn.Module | None  # the start, frozen
     step: int = 0  # steps done
     cursor: int = 0  # problems drawn from the shuffled order
-    best: tuple = (0, -1.0)  # step and accuracy, by validation
-    rows: tuple = ()  # metrics of the steps done before a resume
+    rows: list = field(default_factory=list)  # of metrics.jsonl
 
     @classmethod
     def start(cls, model, tokenizer, config, *, run=None):
@@ -50,62 +45,68 @@ class Trainer:
         reference = None
         if config.track_kl or config.loss.kl_coef > 0:
             reference = copy.deepcopy(model).requires_grad_(False)
-        steps = run.checkpoint_steps() if run is not None else []
-        if steps:
-            path = run.checkpoint_path(steps[-1])
-            saved, _ = load_model(path, device=model.device, dtype=model.dtype)
-            model.load_state_dict(saved.state_dict())
         optimizer = MasterAdamW(
             model,
             weight_decay=config.weight_decay,
             max_grad_norm=config.max_grad_norm,
         )
         trainer = cls(model, tokenizer, config, optimizer, reference)
-        if run is not None and process_rank() == 0:
-            trainer.rewind_files(run, steps[-1] if steps else -1)
-        if steps:
-            trainer.restore(run, steps[-1])
+        if run is not None:
+            with one_at_a_time():
+                trainer.resume(run)
         return trainer
 
-    def restore(self, run, step):
-        """Take up optimizer, cursor and best step as a checkpoint has them."""
-        state = run.load_checkpoint_state(step)
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.step, self.cursor = step, state["cursor"]
-        self.best = tuple(state["best"])
-
-    def rewind_files(self, run, step):
-        """Drop the rows of steps that will be done again."""
-        for file in STEP_FILES:
-            rows = [row for row in run.read(file) if row["step"] <= step]
-            run.rewrite(file, rows)
+    def resume(self, run):
+        """Take up weights, optimizer, rows and cursor of the last step."""
+        self.step = resume_training(run, self.model, self.optimizer)
         self.rows = run.read("metrics.jsonl")
+        samples = run.read("samples.jsonl")
+        run.rewrite(
+            "samples.jsonl", [s for s in samples if s["step"] <= self.step]
+        )
+        if self.step > 0:
+            self.cursor = self.rows[-1]["problems_drawn"]
+            self.note_best(run)  # the kill may have come just before
 
-    def save(self, run):
-        """Write a checkpoint; keep the best and the last."""
+    def add(self, row):
+        """Keep a step's row; its last field is the data cursor."""
+        self.rows.append({**row, "problems_drawn": self.cursor})
+        return self.rows[-1]
+
+    def save_if_due(self, run, *, is_last=False):
+        """Write a checkpoint every so many steps, at a new best, at the end.
+
+        The best by validation and the last are kept.
+        """
         if run is None or process_rank() > 0:
             return
-        run.save_checkpoint(
-            self.step,
-            lambda folder: save_model(self.model, self.tokenizer, folder),
-            {
-                "optimizer": self.optimizer.state_dict(),
-                "cursor": self.cursor,
-                "best": self.best,
-            },
+        if not (
+            is_last
+            or self.step % self.config.checkpoint_every == 0
+            or self.step in (self.best[0], self.config.steps)
+        ):
+            return
+        save_checkpoint(
+            run, self.step, self.model, self.tokenizer, self.optimizer
         )
+        self.note_best(run)
+        prune_checkpoints(run)
+
+    def note_best(self, run):
+        """Tell the run which step validation liked best, if any."""
         best_step, accuracy = self.best
         if best_step > 0:
             run.set_best(best_step, accuracy)
-        run.prune_checkpoints({self.step, best_step})
 
-    def is_checkpoint_due(self):
-        """After every so many steps, at a new best, and at the end."""
-        return (
-            self.step % self.config.checkpoint_every == 0
-            or self.step == self.best[0]
-            or self.step == self.config.steps
-        )
+    @property
+    def best(self):
+        """Step and accuracy of the best evaluation after the start."""
+        scored = [
+            (row["step"], row["accuracy"])
+            for row in self.rows
+            if "accuracy" in row and row["step"] > 0
+        ]
+        return max(scored, key=lambda pair: pair[1], default=(0, 0.0))
 
     def sample(self, problems, reward):
         """Draw the next problems and collect this step's rollouts.
@@ -170,12 +171,9 @@ class Trainer:
         """What the step just done cost, and its accuracy when it is due."""
         metrics = {"peak_memory_gib": peak_memory_gib()}
         every = self.config.eval_every
-        if every and (
-            self.step % every == 0 or self.step == self.config.steps
-        ):
+        is_last = self.step == self.config.steps
+        if every and (self.step % every == 0 or is_last):
             metrics |= self.evaluate(validation)
-        if metrics.get("accuracy", -1.0) > self.best[1]:
-            self.best = (self.step, metrics["accuracy"])
         return metrics
 
     def evaluate(self, validation):
