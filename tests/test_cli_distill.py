@@ -120,7 +120,8 @@ def test_a_local_teachers_answers_are_collected(folder, runs_folder, capsys):
 
 
 def test_a_spent_budget_is_said_and_a_larger_one_goes_on(runs_folder, capsys):
-    flags = ["--model", "big", "--limit", "3", "--run", "t"]
+    flags = ["--model", "big", "--problems", "pocketmath", "--limit", "3"]
+    flags += ["--run", "t"]
     with ChatServer(chat_answer(r"\boxed{5}")) as server:
         flags += ["--endpoint", server.base_url]
         flags += ["--endpoint-max-concurrent", "1"]
@@ -128,6 +129,9 @@ def test_a_spent_budget_is_said_and_a_larger_one_goes_on(runs_folder, capsys):
         assert "the budget is spent" in capsys.readouterr().out
         assert main(["teach", *flags, "--resume"]) == 0
         assert len(server.requests) == 3
+        _, body = server.requests[0]
+    assert "step by step" in body["messages"][0]["content"]
+    assert body["max_tokens"] == 2048  # a chat model's row, not pocket's
 
 
 def test_a_test_split_is_not_taught(folder, capsys):

@@ -14,6 +14,7 @@ from reasoning_from_scratch.settings import default_model, get_settings
 
 HELP = "collect a teacher's worked answers, for rfs distill"
 
+CHAT_ROW = "qwen3-0.6b"  # whose settings any model behind an endpoint gets
 # flag of the endpoint -> (type, help); the names are EndpointSettings'
 ENDPOINT_FLAGS = {
     "key_variable": (str, "environment variable that holds the key"),
@@ -77,7 +78,7 @@ def run(args) -> int:
     )
 
     model_name = args.model or default_model()
-    settings = get_settings(model_name)
+    settings = get_settings(CHAT_ROW if args.endpoint else model_name)
     source = choose_problems(args, settings)
     problems = load_problems(source, split=args.split, limit=args.limit)
     refuse_test_split(problems)

@@ -128,8 +128,11 @@ class MasterAdamW:
 
     @torch.no_grad()
     def load_state_dict(self, state):
-        """Go on from a saved tree; the model's own weights are loaded by
-        whoever owns the model, before or after."""
+        """Go on from a saved tree.
+
+        float32 weights are their own masters: they come back with the
+        model, not from here.
+        """
         self.num_updates = state["num_updates"]
         for name in ("means", "squares", "masters"):
             pairs = zip(getattr(self, name), state[name], strict=True)
