@@ -113,8 +113,11 @@ class TrainingLoop:
             self.run, step, self.model, self.tokenizer, self.optimizer
         )
         saved = self.run.checkpoint_steps()
-        scored = [(score_of(row), row["step"]) for row in self.rows]
-        scored = [pair for pair in scored if pair[1] in saved and pair[0]]
+        scored = [
+            (score_of(row), row["step"])
+            for row in self.rows
+            if row["step"] in saved and score_of(row) is not None
+        ]
         if scored:
             best_score, best_step = max(scored)
             self.run.set_best(best_step, best_score)

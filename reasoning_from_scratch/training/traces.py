@@ -8,7 +8,7 @@ learned is decided when they are read, so that nothing is lost in the file.
 
 import re
 from collections import Counter
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from reasoning_from_scratch.evaluation import verify
@@ -122,11 +122,6 @@ def read_traces(path):
                 f"{place} is no trace: it lacks {', '.join(sorted(missing))}"
             ) from None
     return traces
-
-
-def trace_rows(traces):
-    """The traces as dicts, for a JSON Lines file."""
-    return [asdict(trace) for trace in traces]
 
 
 def filter_traces(traces, *, held_out=(), ngram=13, keep_wrong=False):
