@@ -1,0 +1,127 @@
+"""Make a pocket model from random weights, or the data it learns from.
+
+    rfs pretrain --run my-pocket
+    rfs pretrain --write-data made/
+
+Without further flags this is how the built-in model was made. The same
+command with --resume goes on after an interruption, to the same weights.
+"""
+
+from dataclasses import asdict, replace
+from pathlib import Path
+
+HELP = "pre-train a pocket model from its generated corpus"
+CURVES = ("direct_accuracy", "step_by_step_accuracy")
+
+
+def add_arguments(parser) -> None:
+    """Declare the flags."""
+    from reasoning_from_scratch.pocket.recipes import RECIPES
+
+    parser.add_argument(
+        "--model-config",
+        choices=RECIPES,
+        default="pocket",
+        help="a row of RECIPES (default: %(default)s)",
+    )
+    parser.add_argument("--run", help="name of its folder")
+    parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--seed", type=int, help="of weights and corpus")
+    parser.add_argument("--steps", type=int, help="optimizer steps")
+    parser.add_argument("--init-from", help="model to continue from")
+    parser.add_argument(
+        "--write-data",
+        metavar="FOLDER",
+        help="instead write the problem sets and the tokenizer there",
+    )
+
+
+def run(args) -> None:
+    """Train, and say where the model lies."""
+    if args.write_data:
+        return write_data(Path(args.write_data))
+    if not args.run:
+        raise ValueError("--run NAME is missing: the folder to train in")
+    from tqdm import tqdm
+
+    from reasoning_from_scratch.llm import Qwen3Tokenizer
+    from reasoning_from_scratch.pocket.pretrain import pretrain
+    from reasoning_from_scratch.pocket.tokenizer_training import (
+        write_tokenizer,
+    )
+    from reasoning_from_scratch.runs import RunFolder
+
+    config = choose_config(args)
+    folder = RunFolder.create(args.run, asdict(config), resume=args.resume)
+    write_tokenizer(folder.path / "tokenizer", is_chat=config.is_chat)
+    tokenizer = Qwen3Tokenizer(folder.path / "tokenizer")
+    with tqdm(total=config.steps, unit="step") as bar:
+        pretrain(
+            config,
+            folder,
+            tokenizer=tokenizer,
+            progress=lambda row: _show(bar, row),
+        )
+    draw_curves(folder)
+    print(f"model: {folder.checkpoint_path(config.steps)}")
+
+
+def choose_config(args):
+    """The recipe with the flags laid over it.
+
+    Raises:
+        ValueError: fewer than one step.
+    """
+    from reasoning_from_scratch.pocket.recipes import RECIPES
+
+    if args.steps is not None and args.steps < 1:
+        raise ValueError(f"--steps must be at least 1, got {args.steps}")
+    flags = {
+        name: getattr(args, name)
+        for name in ("seed", "steps", "init_from")
+        if getattr(args, name) is not None
+    }
+    return replace(RECIPES[args.model_config], **flags)
+
+
+def write_data(folder: Path) -> None:
+    """Write what pre-training starts from; the same files every time."""
+    from reasoning_from_scratch.pocket.problem_sets import write_problem_sets
+    from reasoning_from_scratch.pocket.tokenizer_training import (
+        write_tokenizer,
+    )
+
+    write_problem_sets(folder / "pocketmath")
+    write_tokenizer(folder / "pocket")
+    print(f"problem sets and tokenizer written to {folder}")
+
+
+def draw_curves(folder) -> None:
+    """Draw accuracy on validation over the steps as plot.png."""
+    from reasoning_from_scratch.plots import plot_curves
+
+    rows = folder.read("metrics.jsonl")
+    curves = {}
+    for name in CURVES:
+        points = [
+            (row["step"], 100 * row[name]) for row in rows if name in row
+        ]
+        if points:
+            curves[name.replace("_", " ")] = tuple(zip(*points, strict=True))
+    if curves:
+        plot_curves(
+            curves,
+            folder.path / "plot.png",
+            xlabel="step",
+            ylabel="accuracy on validation (%)",
+        )
+
+
+def _show(bar, row) -> None:
+    bar.update(row["step"] - bar.n)
+    shown = {"loss": f"{row['loss']:.3f}"}
+    shown["tokens/s"] = f"{row['tokens_per_second']:,.0f}"
+    bar.set_postfix(shown, refresh=False)
+    for name in CURVES:
+        if name in row:
+            bar.write(f"step {row['step']}: {name} {100 * row[name]:.1f} %")

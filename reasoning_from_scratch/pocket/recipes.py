@@ -1,0 +1,106 @@
+"""How each pocket model is made: its shape, corpus mix and training.
+
+Three rows: `pocket`, the base model of every chapter; `pocket-coarse`, the
+same, continued on solutions that skip lines; `pocket-teacher`, a larger
+sister that thinks carefully inside <think> tags. Importing this needs no
+torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from reasoning_from_scratch.llm.config import Qwen3Config
+from reasoning_from_scratch.pocket.corpus import CorpusMix
+
+POCKET_MODEL = Qwen3Config(
+    vocab_size=704,  # the tokenizer's entries, rounded up to 64
+    hidden_size=192,
+    num_layers=5,
+    num_heads=6,
+    num_kv_heads=2,
+    head_dim=32,
+    intermediate_size=512,
+    rope_theta=10_000.0,
+    max_position_embeddings=1024,
+)
+TEACHER_MODEL = Qwen3Config(
+    vocab_size=704,
+    hidden_size=320,
+    num_layers=6,
+    num_heads=10,
+    num_kv_heads=2,
+    head_dim=32,
+    intermediate_size=896,
+    rope_theta=10_000.0,
+    max_position_embeddings=1024,
+)
+
+
+@dataclass(frozen=True)
+class PretrainConfig:
+    """Everything that a pre-training run depends on.
+
+    Attributes:
+        name: row of `RECIPES` it started from.
+        model: shape of the network.
+        mix: kinds of documents.
+        seed: of the first weights and of every batch.
+        steps: optimizer steps.
+        num_rows, row_tokens: shape of a batch; a row holds whole documents.
+        matrix_lr: Muon's step for the matrices.
+        other_lr: AdamW's step for embeddings and norms.
+        warmup_steps: steps of linear warm-up.
+        decay_share: share of the steps, at the end, of linear decay to 0.
+        eval_every: steps between looks at validation.
+        checkpoint_every: steps between checkpoints.
+        init_from: model to continue from; None starts with new weights.
+        is_chat: ends its turns with <|im_end|>.
+        max_new_tokens: longest answer when accuracy is measured.
+        prompts: prompts that accuracy is measured with.
+        is_compiled: compile the model; False for tests.
+    """
+
+    name: str = "pocket"
+    model: Qwen3Config = POCKET_MODEL
+    mix: CorpusMix = field(default_factory=CorpusMix)
+    seed: int = 0
+    steps: int = 2700
+    num_rows: int = 8
+    row_tokens: int = 192
+    matrix_lr: float = 0.02
+    other_lr: float = 4e-3
+    warmup_steps: int = 40
+    decay_share: float = 0.55
+    eval_every: int = 600
+    checkpoint_every: int = 300
+    init_from: str | None = None
+    is_chat: bool = False
+    max_new_tokens: int = 160
+    prompts: tuple[str, ...] = ("direct", "step-by-step")
+    is_compiled: bool = True
+
+
+RECIPES = {
+    "pocket": PretrainConfig(),
+    "pocket-coarse": PretrainConfig(
+        name="pocket-coarse",
+        mix=CorpusMix(coarse=0.62),
+        steps=220,
+        matrix_lr=0.01,
+        other_lr=2e-3,
+        decay_share=1.0,
+        init_from="pocket",
+    ),
+    "pocket-teacher": PretrainConfig(
+        name="pocket-teacher",
+        model=TEACHER_MODEL,
+        mix=CorpusMix(drills=0.02, direct=0.04, thinking=True),
+        steps=1400,
+        num_rows=24,
+        row_tokens=320,
+        is_chat=True,
+        max_new_tokens=320,
+        prompts=("direct",),
+    ),
+}

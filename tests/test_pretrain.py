@@ -1,0 +1,222 @@
+"""Pre-training: packing, the optimizer, the schedule, resuming."""
+
+from argparse import Namespace
+from dataclasses import replace
+
+import pytest
+import torch
+
+from reasoning_from_scratch.cli.pretrain import choose_config, write_data
+from reasoning_from_scratch.llm import Qwen3Model, Qwen3Tokenizer
+from reasoning_from_scratch.pocket.muon import Muon, orthogonalize
+from reasoning_from_scratch.pocket.packing import IGNORE, pack
+from reasoning_from_scratch.pocket.pretrain import (
+    packed_loss,
+    pretrain,
+    step_size,
+    training_batch,
+)
+from reasoning_from_scratch.pocket.recipes import RECIPES
+from reasoning_from_scratch.pocket.tokenizer_training import write_tokenizer
+from reasoning_from_scratch.runs import RunFolder
+
+POCKET = RECIPES["pocket"]
+TINY = replace(
+    POCKET,
+    model=replace(
+        POCKET.model,
+        hidden_size=32,
+        num_layers=1,
+        num_heads=2,
+        num_kv_heads=1,
+        head_dim=16,
+        intermediate_size=32,
+    ),
+    steps=6,
+    num_rows=2,
+    eval_every=100,
+    checkpoint_every=2,
+    prompts=(),
+    is_compiled=False,
+)
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tokenizer")
+    write_tokenizer(folder)
+    return Qwen3Tokenizer(folder)
+
+
+# ---- Packing ----
+
+
+def test_documents_are_packed_whole_and_predict_their_completion_only():
+    # Lengths 4 and 2 fill the row of 6; the third, of 3, fits nowhere
+    batch = pack([([1], [2]), ([3, 4], [5, 6]), ([7], [8, 9])], 1, 6)
+    assert batch.token_ids.tolist() == [[3, 4, 5, 6, 1, 2]]
+    assert batch.document_ids.tolist() == [[0, 0, 0, 0, 2, 2]]
+    # At 4 the model predicts 5, at 5 it predicts 6, at 1 it predicts 2
+    assert batch.targets.tolist() == [[IGNORE, 5, 6, IGNORE, 2, IGNORE]]
+
+
+def test_a_document_without_a_prompt_is_predicted_from_its_second_token():
+    batch = pack([([], [1, 2, 3])], 1, 4)
+    assert batch.targets.tolist() == [[2, 3, IGNORE, IGNORE]]
+
+
+def test_rows_are_nearly_full(tokenizer):
+    batch = training_batch(POCKET, tokenizer, step=0)
+    assert (batch.document_ids >= 0).float().mean() > 0.9
+
+
+def test_a_batch_depends_on_seed_and_step_alone(tokenizer):
+    first = training_batch(TINY, tokenizer, 3)
+    again = training_batch(TINY, tokenizer, 3)
+    other_step = training_batch(TINY, tokenizer, 4)
+    other_seed = training_batch(replace(TINY, seed=1), tokenizer, 3)
+    assert torch.equal(first.token_ids, again.token_ids)
+    assert not torch.equal(first.token_ids, other_step.token_ids)
+    assert not torch.equal(first.token_ids, other_seed.token_ids)
+
+
+def test_the_loss_of_packed_documents_is_that_of_each_alone():
+    model = Qwen3Model(TINY.model).init_weights(0)
+    documents = [([5, 6], [7, 8, 9]), ([10], [11, 12])]
+    together = pack(documents, 1, 8)
+    losses = []
+    for document in documents:
+        batch = pack([document], 1, 8)
+        count = int((batch.targets != IGNORE).sum())
+        losses.append((batch_loss(model, batch), count))
+    # 3 tokens are predicted in the first document, 2 in the second
+    expected = (3 * losses[0][0] + 2 * losses[1][0]) / 5
+    assert [count for _, count in losses] == [3, 2]
+    torch.testing.assert_close(batch_loss(model, together), expected)
+
+
+def batch_loss(model, batch):
+    return packed_loss(
+        model, batch.token_ids, batch.targets, batch.document_ids
+    )
+
+
+# ---- Muon and the schedule ----
+
+
+def test_orthogonalize_brings_singular_values_near_one():
+    matrices = torch.randn(2, 6, 4, generator=torch.manual_seed(0))
+    values = torch.linalg.svdvals(orthogonalize(matrices))
+    # The tuned map ends between about 0.7 and 1.2 by design
+    assert values.min() > 0.5
+    assert values.max() < 1.3
+
+
+def test_muon_steps_by_its_lr_whatever_the_size_of_the_gradient():
+    updates = []
+    for scale in (1.0, 1000.0):
+        matrix = torch.nn.Parameter(torch.zeros(4, 4))
+        matrix.grad = scale * torch.eye(4)
+        Muon([matrix], lr=0.1).step()
+        updates.append(matrix.detach().clone())
+    torch.testing.assert_close(updates[0], updates[1])
+    assert updates[0].diagonal().mean() < -0.05
+
+
+def test_the_step_size_warms_up_stays_and_decays_to_nothing():
+    config = replace(POCKET, steps=100, warmup_steps=10, decay_share=0.5)
+    assert step_size(config, 0) == pytest.approx(0.1)
+    assert step_size(config, 9) == 1.0
+    assert step_size(config, 50) == 1.0  # 50 steps left of the last 50
+    assert step_size(config, 75) == pytest.approx(0.5)
+    assert step_size(config, 99) == pytest.approx(0.02)
+
+
+# ---- Runs ----
+
+
+def test_training_lowers_the_loss(tokenizer, tmp_path):
+    config = replace(TINY, steps=30, warmup_steps=2)
+    run = RunFolder.create("learn", {}, root=tmp_path)
+    pretrain(config, run, tokenizer=tokenizer)
+    losses = [row["loss"] for row in run.read("metrics.jsonl")]
+    assert losses[-1] < losses[0] - 1.0
+
+
+def test_an_interrupted_run_ends_in_the_same_weights(tokenizer, tmp_path):
+    class KilledError(Exception):
+        pass
+
+    def kill_at_five(row):
+        if row["step"] == 5:
+            raise KilledError
+
+    whole = RunFolder.create("whole", {}, root=tmp_path)
+    expected = pretrain(TINY, whole, tokenizer=tokenizer)
+    cut = RunFolder.create("cut", {}, root=tmp_path)
+    with pytest.raises(KilledError):
+        pretrain(TINY, cut, tokenizer=tokenizer, progress=kill_at_five)
+    assert cut.checkpoint_steps() == [4]
+    resumed = pretrain(TINY, cut, tokenizer=tokenizer)
+    for name, weight in expected.state_dict().items():
+        assert torch.equal(weight, resumed.state_dict()[name]), name
+    steps = [row["step"] for row in cut.read("metrics.jsonl")]
+    assert steps == [1, 2, 3, 4, 5, 6]
+
+
+def test_training_goes_on_from_a_model_that_is_named(tokenizer, tmp_path):
+    first = RunFolder.create("first", {}, root=tmp_path)
+    model = pretrain(TINY, first, tokenizer=tokenizer)
+    second = RunFolder.create("second", {}, root=tmp_path)
+    path = str(first.checkpoint_path(6))
+    # A step size of nothing leaves the weights as they were
+    config = replace(
+        TINY, init_from=path, steps=1, matrix_lr=0.0, other_lr=0.0
+    )
+    continued = pretrain(config, second, tokenizer=tokenizer)
+    for name, weight in model.state_dict().items():
+        assert torch.equal(weight, continued.state_dict()[name])
+
+
+def test_validation_is_measured_by_prompt(tokenizer, tmp_path):
+    config = replace(
+        TINY, steps=1, prompts=("direct", "step-by-step"), max_new_tokens=2
+    )
+    run = RunFolder.create("measured", {}, root=tmp_path)
+    pretrain(config, run, tokenizer=tokenizer)
+    row = run.read("metrics.jsonl")[-1]
+    assert row["direct_accuracy"] == 0.0
+    assert row["step_by_step_tokens"] <= 2.0
+
+
+# ---- The command ----
+
+
+def arguments(**changes):
+    flags = dict(model_config="pocket", seed=None, steps=None, init_from=None)
+    return Namespace(**{**flags, **changes})
+
+
+def test_flags_are_laid_over_the_recipe():
+    config = choose_config(arguments(seed=3, steps=10))
+    assert (config.seed, config.steps) == (3, 10)
+    assert config.model == POCKET.model
+
+
+def test_no_steps_at_all_are_refused():
+    with pytest.raises(ValueError, match="--steps must be at least 1"):
+        choose_config(arguments(steps=0))
+
+
+def test_the_data_can_be_written_again(tmp_path):
+    write_data(tmp_path)
+    for name in ("train", "validation", "test"):
+        assert (tmp_path / "pocketmath" / f"{name}.jsonl.gz").is_file()
+    assert (tmp_path / "pocket" / "tokenizer.json").is_file()
+
+
+def test_recipes_fit_into_sixteen_megabytes():
+    limit = 16 * 2**20
+    assert 4 * RECIPES["pocket"].model.num_parameters < limit
+    # The teacher ships in bfloat16: two bytes a weight
+    assert 2 * RECIPES["pocket-teacher"].model.num_parameters < limit
