@@ -61,7 +61,14 @@ def figure_style():
         yield pyplot
 
 
-def plot_accuracy_bars(rows, path=None, *, title="", reference=()):
+def plot_accuracy_bars(
+    rows,
+    path=None,
+    *,
+    title="",
+    reference=(),
+    reference_label="the chapter's full run",
+):
     """Draw one bar a method with its interval and the tokens it spent.
 
     Args:
@@ -70,7 +77,8 @@ def plot_accuracy_bars(rows, path=None, *, title="", reference=()):
         path: also save the picture there.
         title: what was measured on what.
         reference: rows of the same kind; each draws a white mark on the
-            bar of its name, to compare with.
+            bar of its name, to compare with. Only its accuracy counts.
+        reference_label: what those marks are.
     """
     rows = list(rows)
     with figure_style() as pyplot:
@@ -86,7 +94,7 @@ def plot_accuracy_bars(rows, path=None, *, title="", reference=()):
                 "D",
                 color=INK,
                 markerfacecolor="white",
-                label="the chapter's full run",
+                label=reference_label,
             )
             axes.legend(loc="lower right", bbox_to_anchor=(1, 1))
         axes.set_yticks(range(len(rows)), [row["name"] for row in rows])
