@@ -85,18 +85,7 @@ def plot_accuracy_bars(
         figure, axes = pyplot.subplots(figsize=(7.5, 1.1 + 0.45 * len(rows)))
         for place, row in enumerate(rows):
             _draw_bar(axes, place, row)
-        places = {row["name"]: place for place, row in enumerate(rows)}
-        marks = [row for row in reference if row["name"] in places]
-        if marks:
-            axes.plot(
-                [100 * row["accuracy"] for row in marks],
-                [places[row["name"]] for row in marks],
-                "D",
-                color=INK,
-                markerfacecolor="white",
-                label=reference_label,
-            )
-            axes.legend(loc="lower right", bbox_to_anchor=(1, 1))
+        _draw_marks(axes, rows, reference, reference_label)
         axes.set_yticks(range(len(rows)), [row["name"] for row in rows])
         axes.invert_yaxis()
         axes.grid(axis="y", visible=False)
@@ -156,6 +145,22 @@ def _draw_bar(axes, place: int, row) -> None:
     axes.errorbar(accuracy, place, xerr=whiskers, color=INK, capsize=3)
     label = f"{accuracy:.1f} %, {row['mean_tokens']:.0f} tokens"
     axes.text(high + 1.5, place, label, va="center")
+
+
+def _draw_marks(axes, rows, reference, label: str) -> None:
+    places = {row["name"]: place for place, row in enumerate(rows)}
+    marks = [row for row in reference if row["name"] in places]
+    if not marks:
+        return
+    axes.plot(
+        [100 * row["accuracy"] for row in marks],
+        [places[row["name"]] for row in marks],
+        "D",
+        color=INK,
+        markerfacecolor="white",
+        label=label,
+    )
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1))
 
 
 def _finish(figure, pyplot, path, alt_text: str):
