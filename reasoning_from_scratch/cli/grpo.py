@@ -29,6 +29,7 @@ FLAGS = {
     "epochs": (int, "passes over a step's rollouts"),
     "minibatches": (int, "optimizer steps a pass"),
     "micro_batch_size": (int, "rows in one backward pass: memory"),
+    "moments": (str, "of AdamW: float32 | bfloat16, which saves memory"),
     "dynamic_sampling": (int, "rounds that replace groups without signal"),
     "eval_every": (int, "steps between evaluations on validation; 0: never"),
     "eval_problems": (int, "validation problems of one evaluation"),
@@ -87,32 +88,32 @@ def run(args) -> None:
     source = choose_problems(args, settings)
     problems, validation = load_splits(source, args.split)
     start_processes()
+    about = {
+        "command": "grpo",
+        "model": model_name,
+        "problems": source,
+        "variant": args.variant,
+        "reward": args.reward,
+    }
+    folder = open_run(args.run, about | asdict(config), resume=args.resume)
     model, tokenizer = load_model(
         model_name, device=args.device, dtype=args.dtype
     )
-    run_folder = open_run(
-        args.run,
-        {
-            "command": "grpo",
-            "model": model_name,
-            "problems": source,
-            "variant": args.variant,
-            "reward": args.reward,
-            **asdict(config),
-        },
-        resume=args.resume,
-    )
-    train_grpo(
-        model,
-        tokenizer,
-        problems,
-        config,
-        reward=choose_reward(args.reward),
-        validation=validation,
-        run=run_folder,
-    )
+    try:
+        train_grpo(
+            model,
+            tokenizer,
+            problems,
+            config,
+            reward=choose_reward(args.reward),
+            validation=validation,
+            run=folder,
+        )
+    except KeyboardInterrupt as interrupt:
+        print(interrupt)  # what is saved, and how to go on
+        raise
     if process_rank() == 0:
-        print(summary(run_folder))
+        print(summary(folder))
 
 
 def choose_config(args, settings):

@@ -11,6 +11,7 @@ RATIOS = ("token", "sequence")
 OBJECTIVES = ("clip", "cispo", "sapo")
 REDUCTIONS = ("token_mean", "sequence_mean", "constant")
 KL_ESTIMATORS = ("k1", "k2", "k3")
+MOMENTS = ("float32", "bfloat16")
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,7 @@ class GRPOConfig:
     warmup_steps: int = 2  # optimizer steps, linear from 0
     weight_decay: float = 0.0
     max_grad_norm: float = 1.0
+    moments: str = "float32"  # "bfloat16": 4 bytes a parameter less
     # Watching
     track_kl: bool = True  # distance to the start; costs a second model
     eval_every: int = 25  # steps; 0: never
@@ -142,6 +144,7 @@ class GRPOConfig:
                 raise ValueError(
                     f"{name} must be > 0, got {getattr(self, name)}"
                 )
+        _check_choice("moments", self.moments, MOMENTS)
         if self.group_size < 2:
             raise ValueError(
                 f"group_size must be >= 2, got {self.group_size}: one "

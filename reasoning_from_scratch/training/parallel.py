@@ -17,9 +17,13 @@ from reasoning_from_scratch.runs import RunFolder
 
 def start_processes():
     """Join the processes that `torchrun` started; one alone joins nobody."""
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        backend = "nccl" if torch.cuda.is_available() else "gloo"
-        dist.init_process_group(backend)
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+        dist.init_process_group("nccl")
+    else:
+        dist.init_process_group("gloo")
 
 
 def open_run(name, config, *, resume=False):

@@ -118,23 +118,42 @@ def collect_rollouts(
         ids=[p.id or p.problem for p in problems],
         batch_size=batch_size,
     )
+    prompt_ids = repeat(map(tokenizer.encode, prompts), group_size)
+    return assemble_batch(
+        problems,
+        outputs,
+        lay_out(prompt_ids, outputs, tokenizer.pad_id, model.device),
+        reward_set=RewardSet.of(reward),
+        require_end=require_end,
+    )
+
+
+def assemble_batch(problems, outputs, tensors, *, reward_set, require_end):
+    """Reward what was generated and put all of it in one `RolloutBatch`.
+
+    Args:
+        problems: one a prompt.
+        outputs: `GenerationOutput`s, grouped by prompt.
+        tensors: what `lay_out` returns for them.
+        reward_set, require_end: as for `collect_rollouts`.
+    """
+    group_size = len(outputs) // len(problems)
     truncated = torch.tensor([o.stop_reason == "length" for o in outputs])
-    rewards = RewardSet.of(reward)
-    values, num_failures = rewards.score(
-        [output.text for output in outputs], repeat(problems, group_size)
+    texts = [output.text for output in outputs]
+    values, num_failures = reward_set.score(
+        texts, repeat(problems, group_size)
     )
     if require_end:
         values[truncated] = values[truncated].clamp(max=0.0)
     shape = len(problems), group_size
-    prompt_ids = repeat(map(tokenizer.encode, prompts), group_size)
     return RolloutBatch(
-        **lay_out(prompt_ids, outputs, tokenizer.pad_id, model.device),
-        rewards=rewards.total(values).view(shape),
+        **tensors,
+        rewards=reward_set.total(values).view(shape),
         reward_parts=values.view(*shape, -1),
         truncated=truncated,
-        texts=[output.text for output in outputs],
+        texts=texts,
         problems=list(problems),
-        reward_set=rewards,
+        reward_set=reward_set,
         num_reward_failures=num_failures,
     )
 

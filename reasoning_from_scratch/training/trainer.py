@@ -18,7 +18,12 @@ from reasoning_from_scratch.llm import SamplingConfig
 from .checkpoints import prune_checkpoints, resume_training, save_checkpoint
 from .data import shuffled_indices
 from .optimization import MasterAdamW
-from .parallel import one_at_a_time, process_rank, share_of
+from .parallel import (
+    num_processes,
+    one_at_a_time,
+    process_rank,
+    share_of,
+)
 from .progress import kl_to_start, peak_memory_gib, rollout_metrics
 from .rollouts import ROW_TENSORS, collect_rollouts, join_rollouts
 from .update import rollout_advantages, score_rows
@@ -42,6 +47,11 @@ class Trainer:
     @classmethod
     def start(cls, model, tokenizer, config, *, run=None):
         """Begin at step 0, or where the run's last checkpoint stands."""
+        if config.dynamic_sampling and num_processes() > 1:
+            raise ValueError(
+                "dynamic_sampling draws other problems in each process; use "
+                "it with one process, or set it to 0"
+            )
         reference = None
         if config.track_kl or config.loss.kl_coef > 0:
             reference = copy.deepcopy(model).requires_grad_(False)
@@ -49,6 +59,7 @@ class Trainer:
             model,
             weight_decay=config.weight_decay,
             max_grad_norm=config.max_grad_norm,
+            moment_dtype=getattr(torch, config.moments),
         )
         trainer = cls(model, tokenizer, config, optimizer, reference)
         if run is not None:

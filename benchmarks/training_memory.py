@@ -1,0 +1,211 @@
+"""How much memory GRPO training takes, and how it scales.
+
+    python benchmarks/training_memory.py --steps 2000
+    python benchmarks/training_memory.py --case qwen3     # a GPU's case
+
+`rollouts`: peak of an update from 8 and from 32 rollouts at one micro-batch.
+`steps`: growth over many steps of a micro model. `qwen3`: Qwen3-0.6B's shape
+with random bfloat16 weights: peak of scoring and update, rollouts a second.
+Prints a card for people and ends with one line of JSON.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import torch
+from generation import NumberTokenizer, random_qwen3
+
+from reasoning_from_scratch.evaluation import Problem
+from reasoning_from_scratch.llm import Qwen3Config, Qwen3Model
+from reasoning_from_scratch.training import (
+    accuracy_reward,
+    train_grpo,
+    variant_config,
+)
+from reasoning_from_scratch.training.optimization import MasterAdamW
+from reasoning_from_scratch.training.progress import peak_memory_gib
+from reasoning_from_scratch.training.rewards import RewardSet
+from reasoning_from_scratch.training.rollouts import RolloutBatch
+from reasoning_from_scratch.training.update import update_policy
+
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    cases = {
+        "rollouts": rollouts_case,
+        "steps": steps_case,
+        "qwen3": qwen3_case,
+        "peak": peak_case,
+    }
+    parser.add_argument("--case", choices=cases)
+    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--rollouts", type=int, default=8)
+    args = parser.parse_args()
+    names = [args.case] if args.case else ["rollouts", "steps"]
+    card = {"device": DEVICE, "torch": torch.__version__}
+    for name in names:
+        card |= cases[name](args)
+    for key, value in card.items():
+        print(f"  {key:40} {value}")
+    print(json.dumps(card))
+
+
+def rollouts_case(args):
+    """Peak of one update by rollouts, each in a process of its own."""
+    card = {}
+    for rollouts in (8, 32):
+        command = [sys.executable, __file__, "--case", "peak"]
+        result = subprocess.run(
+            [*command, "--rollouts", str(rollouts)],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        peak = json.loads(result.stdout.splitlines()[-1])["peak, GiB"]
+        card[f"peak of {rollouts} rollouts, GiB"] = peak
+    return card
+
+
+def peak_case(args):
+    """Peak of scoring and updating so many rollouts of 512 tokens."""
+    config = Qwen3Config(
+        vocab_size=20_000,
+        hidden_size=256,
+        num_layers=4,
+        num_heads=4,
+        num_kv_heads=2,
+        head_dim=64,
+        intermediate_size=768,
+    )
+    model = Qwen3Model(config).init_weights(0)
+    update_once(model, args.rollouts, num_tokens=512, micro_batch_size=4)
+    return {"peak, GiB": round(peak_memory_gib(), 3)}
+
+
+def steps_case(args):
+    """Resident memory after a tenth of the steps and after all."""
+    import psutil
+
+    process, seen = psutil.Process(), []
+    model = Qwen3Model(
+        Qwen3Config(
+            vocab_size=1000,
+            hidden_size=16,
+            num_layers=1,
+            num_heads=2,
+            num_kv_heads=1,
+            head_dim=8,
+            intermediate_size=32,
+        )
+    ).init_weights(0)
+
+    def reward(text, problem):
+        seen.append(process.memory_info().rss)
+        return float(len(text) % 2)
+
+    train_grpo(
+        model,
+        NumberTokenizer(),
+        [Problem(f"{n}?", "1", id=f"p{n}") for n in range(64)],
+        variant_config(
+            "grpo",
+            steps=args.steps,
+            prompts_per_step=2,
+            group_size=4,
+            max_new_tokens=8,
+            prompt="{problem}",
+            require_end=False,
+            eval_every=0,
+        ),
+        reward=reward,
+    )
+    start, end = seen[len(seen) // 10], seen[-1]
+    return {
+        "steps": args.steps,
+        "growth after a tenth of the steps, %": round(
+            100 * (end / start - 1), 2
+        ),
+    }
+
+
+def qwen3_case(args):
+    """Memory of an update, and rollouts a second end to end."""
+    card = {}
+    for moments in (torch.float32, torch.bfloat16):
+        model, _ = random_qwen3(DEVICE)
+        if DEVICE == "cuda":
+            torch.cuda.reset_peak_memory_stats()
+        update_once(
+            model,
+            8,
+            num_tokens=1024,
+            micro_batch_size=1,
+            activation_checkpointing=True,
+            moment_dtype=moments,
+        )
+        name = str(moments).removeprefix("torch.")
+        card[f"update peak with {name} moments, GiB"] = peak_memory_gib()
+        del model
+    model, tokenizer = random_qwen3(DEVICE)
+    config = variant_config(
+        "grpo",
+        steps=3,
+        prompts_per_step=8,
+        group_size=8,
+        max_new_tokens=512,
+        micro_batch_size=16,
+        learning_rate=1e-6,
+        prompt="{problem}",
+        require_end=False,
+        eval_every=0,
+        track_kl=False,
+    )
+    problems = [Problem("x" * (40 + n), "1", id=str(n)) for n in range(24)]
+    rows = train_grpo(
+        model,
+        tokenizer,
+        problems,
+        config,
+        reward=lambda text, problem: float(len(set(text)) % 2),
+    )
+    parts = "generation_seconds", "scoring_seconds", "update_seconds"
+    last = rows[-1]
+    card |= {part: last[part] for part in parts}
+    card["rollouts a second"] = 64 / sum(last[part] for part in parts)
+    return card
+
+
+def update_once(
+    model, rollouts, *, num_tokens, moment_dtype=torch.float32, **changes
+):
+    """Two optimizer steps on random rollouts of 64 prompt tokens more."""
+    config = replace(variant_config("grpo"), prompts_per_step=1, **changes)
+    optimizer = MasterAdamW(model, moment_dtype=moment_dtype)
+    shape = rollouts, 64 + num_tokens
+    mask = torch.zeros(shape, dtype=torch.bool, device=model.device)
+    mask[:, 64:] = True
+    rewards = torch.arange(rollouts)[None] % 2.0
+    batch = RolloutBatch(
+        token_ids=torch.randint(1000, shape, device=model.device),
+        key_mask=torch.ones_like(mask),
+        mask=mask[:, 1:],
+        sampler_logprobs=torch.zeros(shape, device=model.device)[:, 1:],
+        rewards=rewards,
+        reward_parts=rewards[..., None],
+        truncated=torch.zeros(rollouts, dtype=torch.bool),
+        texts=[""] * rollouts,
+        problems=[None],
+        reward_set=RewardSet.of(accuracy_reward),
+        num_reward_failures=0,
+    )
+    for _ in range(2):
+        update_policy(model, optimizer, batch, config)
+
+
+if __name__ == "__main__":
+    main()
