@@ -229,7 +229,7 @@ def test_bench_names_the_benchmarks_there_are(tmp_path, monkeypatch, capsys):
     (tmp_path / "nothing.py").write_text(script)
 
     assert rfs("bench") == 0
-    assert capsys.readouterr().out == "nothing      How fast is nothing?\n"
+    assert capsys.readouterr().out == "nothing         How fast is nothing?\n"
     assert rfs("bench", "nothing", "--flag") == 0
     assert rfs("bench", "something") == 1
     assert "there are nothing" in capsys.readouterr().err

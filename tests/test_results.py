@@ -161,26 +161,28 @@ def test_a_remake_fills_in_a_row_and_runs_no_command_twice(
         "over": "direct",
     }
     rows = {"direct": DIRECT, "steps": steps}
-    remake.measure(DIRECT, rows, tmp_path)
-    fresh = remake.measure(steps, rows, tmp_path)
-    remake.measure(steps, rows, tmp_path)
+    remake.measure(DIRECT, tmp_path)
+    fresh = remake.measure(steps, tmp_path)
+    remake.measure(steps, tmp_path)
 
     assert started == [DIRECT["command"], steps["command"]]
     assert fresh["accuracy"] == 0.5 and "reason" not in fresh
     # (1 + 0 + 0 + 1) / 4: right where the other was wrong, twice
-    assert fresh["difference"] == 0.5
+    assert remake.difference(fresh, rows, tmp_path)["difference"] == 0.5
 
 
 def test_a_figure_comes_from_the_last_line_of_its_benchmark(
     tmp_path, monkeypatch
 ):
-    card = "print('a card for people'); print('{\"ratio\": 1.5}')"
+    card = (
+        "print('a card for people'); print('{\"pocket\": {\"ratio\": 1.5}}')"
+    )
     monkeypatch.setattr(
         remake, "full_command", lambda command: [sys.executable, "-c", card]
     )
-    row = {**SPEED, "figure": "ratio"}
+    row = {**SPEED, "figure": "pocket.ratio"}
 
-    assert remake.measure(row, {}, tmp_path)["value"] == 1.5
+    assert remake.measure(row, tmp_path)["value"] == 1.5
 
 
 def test_a_command_that_fails_stops_the_remake_and_is_not_marked_done(

@@ -34,7 +34,7 @@ def run(args) -> int:
         )
     if args.name is None:
         for name, path in scripts.items():
-            print(f"{name:<12} {_first_line(path)}")
+            print(f"{name:<15} {_first_line(path)}")
         return 0
     if args.name not in scripts:
         raise ValueError(

@@ -50,8 +50,11 @@ def remake(names: list[str]) -> None:
     folder = working_folder()
     for number, name in enumerate(chosen, start=1):
         print(f"[{number}/{len(chosen)}] {name}: {rows[name]['command']}")
-        measured = measure(rows[name], rows, folder)
-        save_result(name, measured)
+        rows[name] = measure(rows[name], folder)
+        save_result(name, rows[name])
+    for name in chosen:  # when the rows they are compared with are there
+        rows[name] |= difference(rows[name], rows, folder)
+        save_result(name, rows[name])
 
 
 def _is_of_pocket(row: dict) -> bool:
@@ -61,7 +64,7 @@ def _is_of_pocket(row: dict) -> bool:
 def check_can_be_filled(name: str, row: dict) -> None:
     """Raise a ValueError that names what a row lacks, before it is run."""
     required = ("run", "problems", "seed")
-    if "figure" in row:  # a key of the JSON line that a benchmark ends in
+    if "figure" in row:  # keys, by dots, into the JSON a benchmark ends in
         required = ("figure", "unit")
     missing = [key for key in required if key not in row]
     if missing:
@@ -83,7 +86,7 @@ def working_folder() -> Path:
     return folder
 
 
-def measure(row: dict, rows: dict, folder: Path) -> dict:
+def measure(row: dict, folder: Path) -> dict:
     """Run a row's commands and return the row with its new figures."""
     from reasoning_from_scratch.device import describe_hardware
 
@@ -99,16 +102,13 @@ def measure(row: dict, rows: dict, folder: Path) -> dict:
     for key in ("measured", "reason"):
         fresh.pop(key, None)
     if "figure" in row:
-        card = json.loads(done[-1]["output"].splitlines()[-1])
-        return {**fresh, "value": card[row["figure"]]}
+        value = json.loads(done[-1]["output"].splitlines()[-1])
+        for key in row["figure"].split("."):
+            value = value[key]
+        return {**fresh, "value": value}
     run = RunFolder.open(folder / "runs" / row["run"])
     result = run.read_json("result.json")
-    fresh |= {key: result[key] for key in FIGURES}
-    if row.get("over") in rows:
-        other = folder / "runs" / rows[row["over"]]["run"]
-        if other.exists():
-            fresh |= paired(run, RunFolder.open(other))
-    return fresh
+    return {**fresh, **{key: result[key] for key in FIGURES}}
 
 
 def run_once(command: str, folder: Path) -> dict:
@@ -151,16 +151,23 @@ def full_command(command: str) -> list[str]:
     return [sys.executable, "-m", "reasoning_from_scratch", *arguments]
 
 
-def paired(run: RunFolder, other: RunFolder) -> dict:
-    """The paired difference of two evaluations of the same problems."""
+def difference(row: dict, rows: dict, folder: Path) -> dict:
+    """The paired difference to the row named by `over`, where both ran."""
     from reasoning_from_scratch.evaluation.statistics import paired_difference
 
-    scores = [
-        {row["id"]: float(row["correct"]) for row in r.read("records.jsonl")}
-        for r in (run, other)
-    ]
-    common = [key for key in scores[0] if key in scores[1]]
-    outcome = paired_difference(*([s[key] for key in common] for s in scores))
+    if row.get("over") not in rows:
+        return {}
+    runs = [folder / "runs" / r["run"] for r in (row, rows[row["over"]])]
+    if not all(run.exists() for run in runs):
+        return {}
+    first, second = (
+        {record["id"]: float(record["correct"]) for record in records}
+        for records in (RunFolder.open(r).read("records.jsonl") for r in runs)
+    )
+    common = [key for key in first if key in second]
+    outcome = paired_difference(
+        [first[key] for key in common], [second[key] for key in common]
+    )
     return {
         "difference": outcome.difference,
         "difference_low": outcome.low,
