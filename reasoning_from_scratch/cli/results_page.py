@@ -36,6 +36,7 @@ def results_page(rows: dict[str, dict], picture: str) -> str:
     parts = [HEADING, picture] if picture else [HEADING]
     if not rows:
         parts.append(NO_ROWS)
+    rows = dict(sorted(rows.items(), key=_place))
     for chapter, title in CHAPTERS.items():
         chosen = {n: r for n, r in rows.items() if r["chapter"] == chapter}
         if chosen:
@@ -113,6 +114,12 @@ def table(columns, rows) -> str:
 def percent(share: float) -> str:
     """A share in [0, 1] as per cent with one decimal."""
     return f"{100 * share:.1f}"
+
+
+def _place(item: tuple) -> tuple:
+    """Chapter by chapter, the rows of the ladder first."""
+    name, row = item
+    return row["chapter"], row.get("ladder", float("inf")), name
 
 
 def _accuracy_cells(row: dict, rows: dict) -> tuple:
