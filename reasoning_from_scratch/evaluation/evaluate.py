@@ -252,7 +252,7 @@ class _Progress:
     """A bar over problems with the accuracy so far."""
 
     def __init__(self, num_problems, rows_each, records, is_shown):
-        from tqdm.auto import tqdm
+        from tqdm import tqdm
 
         self.rows_each = rows_each
         self.num_rows = 0  # finished in the block under way

@@ -10,7 +10,6 @@ pass@k; Miller 2024 (arXiv 2411.00640), "Adding Error Bars to Evals".
 """
 
 from collections import Counter
-from collections.abc import Hashable, Sequence
 from functools import lru_cache
 from math import ceil, comb, sqrt
 from statistics import NormalDist
@@ -88,8 +87,8 @@ def pass_at_k(num_samples: int, num_correct: int, k: int) -> float:
 
 
 def majority_at_k(
-    counts: Sequence[int],
-    is_right: Sequence[bool],
+    counts: list[int],
+    is_right: list[bool],
     k: int,
     num_unparsed: int = 0,
 ) -> float:
@@ -144,7 +143,7 @@ def _winning_ways(
     )
 
 
-def mean_and_error(values: Sequence[float]) -> tuple[float, float]:
+def mean_and_error(values: list[float]) -> tuple[float, float]:
     """Return the mean and its standard error, sqrt(variance / n).
 
     Raises:
@@ -158,9 +157,7 @@ def mean_and_error(values: Sequence[float]) -> tuple[float, float]:
     return mean, sqrt(squares / (n * (n - 1)))
 
 
-def clustered_error(
-    values: Sequence[float], clusters: Sequence[Hashable]
-) -> float:
+def clustered_error(values: list[float], clusters: list) -> float:
     """Return the standard error of a mean whose values come in clusters.
 
     Samples of one problem, or problems about one text, rise and fall
@@ -193,7 +190,7 @@ def mcnemar_p_value(num_wins: int, num_losses: int) -> float:
 
 
 def paired_difference(
-    first: Sequence[float], second: Sequence[float], confidence: float = 0.95
+    first: list[float], second: list[float], confidence: float = 0.95
 ) -> PairedDifference:
     """Compare two methods by their scores on the same problems.
 
