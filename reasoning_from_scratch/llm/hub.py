@@ -89,14 +89,15 @@ def check_disk_space(folder, needed, advice):
 
 def _fetch_weights(repo_id, file):
     """Download one weight file into the cache, from where it stopped."""
-    from huggingface_hub import get_hf_file_metadata, hf_hub_url
-    from huggingface_hub.file_download import http_get
+    from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url
+    from huggingface_hub.file_download import http_get, repo_folder_name
     from huggingface_hub.utils import WeakFileLock, build_hf_headers
 
     url = hf_hub_url(repo_id, file.filename, revision=file.commit_hash)
     checksum = get_hf_file_metadata(url).etag
     # The cache: MODEL/snapshots/COMMIT/FILE is a link to MODEL/blobs/CHECKSUM
-    model = Path(file.local_path).parents[2]
+    name = repo_folder_name(repo_id=repo_id, repo_type="model")
+    model = Path(constants.HF_HUB_CACHE) / name
     blob = model / "blobs" / checksum
     partial = blob.with_name(f"{checksum}.incomplete")
     lock = model.parent / ".locks" / model.name / f"{checksum}.lock"
