@@ -11,8 +11,11 @@ text that was made to be slow.
 
 import re
 
+MAX_CHARACTERS = 400_000  # read at most, from the end of a response
 BOX_OR_BRACE = re.compile(r"\\boxed\b|\\boxed(?=\d)|\\fbox\b|\\.|[{}]", re.S)
-BARE_BOX = re.compile(r"[ \t]*([^\s${}][^\s$]*)(?:([^$\n]{0,200})(?=\$))?")
+BARE_BOX = re.compile(
+    r"[ \t]{0,9}([^\s${}][^\s$]{0,99})(?:([^$\n]{0,200})(?=\$))?"
+)
 ANSWER_IS = re.compile(
     r"(?:answer|result)\**\s*(?:is|are|:|=)\s*:?\s*", re.IGNORECASE
 )
@@ -53,7 +56,7 @@ def extract_answer(text, *, boxed_only=False):
     """
     if not isinstance(text, str):
         return None
-    text = text.rpartition("</think>")[2]
+    text = text[-MAX_CHARACTERS:].rpartition("</think>")[2]
     answer, end_of_complete = last_box(text)
     if answer is not None or boxed_only:
         return answer

@@ -24,10 +24,16 @@ from .tree import (
     Text,
 )
 from .units import is_unit
+from .vocabulary import words
 
 RELATIONS = {"=", "<", "<=", ">", ">=", "!=", "~", "in", "notin"}
 SEPARATORS = {",", ";", "and", "or"}
 COMBINATIONS = {"cup", "cap", "setminus"}
+OPERATIONS_IN_WORDS = words(
+    """squared cubed factorial dozen tenth tenths hundredths thousandths half
+    halves third thirds quarter quarters fourths fifths times plus minus over
+    divided root less more than to"""
+)
 FILLERS = {"the", "a", "an"}
 NUMERAL = re.compile(
     r"\(?([0-9A-F]+)\)?\s*(?:_\{?|\(?base\s*)(?:\\text\s*\{)?"
@@ -77,6 +83,7 @@ class AnswerParser(AtomParser):
 
     def item(self):
         """Operands with relation signs between them."""
+        self.accept("=", "~")  # "= 5", as in a line of a calculation
         operands, operators = [self.operand()], []
         while True:
             operator = self.accept(*RELATIONS) or self.plain_in()
@@ -131,6 +138,8 @@ class AnswerParser(AtomParser):
         has_symbols = tree.free_symbols(value)
         if not tree.is_expression(value) or has_symbols and not is_unit(unit):
             raise UnreadableAnswer(f"{unit!r} is no unit of this value")
+        if unit.split()[0].lower() in OPERATIONS_IN_WORDS:
+            raise UnreadableAnswer(f"{unit!r} changes the value")
         return Quantity(value, unit)
 
     def unit(self):

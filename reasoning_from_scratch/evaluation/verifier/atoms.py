@@ -77,11 +77,21 @@ class AtomParser(ExpressionParser):
         if name in ("angle", "triangle") and self.token.kind == "symbol":
             while self.token.kind == "symbol":
                 name += self.advance().text
-        if name.strip("'") in APPLIED and self.is_next("("):
+        if name in APPLIED and self.accept_inverse():
+            name += "^-1"
+        if name[0] in APPLIED and self.is_next("("):
             self.advance()
             arguments = self.group_items(")")
             return Operation("apply", (Symbol(name), *arguments))
         return Symbol(name)
+
+    def accept_inverse(self):
+        """Consume the ^{-1} of f^{-1}(x)."""
+        texts = [token.text for token in self.tokens[self.position :][:6]]
+        if texts != ["^", "{", "-", "1", "}", "("]:
+            return False
+        self.position += 5
+        return True
 
     def index(self):
         """The text of an index: 1, n+1, max."""

@@ -11,10 +11,15 @@ SUBSCRIPTS = dict(zip("₀₁₂₃₄₅₆₇₈₉", "0123456789", strict=Tru
 SUPERSCRIPT_RUN = re.compile(f"[{''.join(SUPERSCRIPTS)}]+")
 SUBSCRIPT_RUN = re.compile(f"[{''.join(SUBSCRIPTS)}]+")
 DELIMITERS = (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"))
+SYSTEM = re.compile(  # \left\{ \begin{array}{l} x=1 \\ y=2 \end{array} \right.
+    r"\\left\s*\\\{\s*\\begin\{(array|aligned|matrix)\}(?:\{[^{}]*\})?(.*)"
+    r"\\end\{\1\}\s*\\right\s*\.",
+    re.DOTALL,
+)
 WRAPPER = re.compile(r"\\(?:boxed|fbox)\s*\{(.*)\}\s*", re.DOTALL)
 LEAD = re.compile(
     r"(?:(?:thus|so|therefore|hence),?\s+)?(?:the\s+)?(?:final\s+)?"
-    r"answer\s*(?:is\s*:?|[:=])\s*",
+    r"answer\s*(?:is\s*:?|[:=])\s*|(?:option|choice)\s+(?=\(?[A-H]\b)",
     re.IGNORECASE,
 )
 
@@ -31,6 +36,7 @@ def clean(text):
             f"got {len(text):,}"
         )
     text = plain_characters(text)
+    text = SYSTEM.sub(r"\\begin{cases}\2\\end{cases}", text)
     previous = None
     while text != previous:
         previous = text

@@ -29,9 +29,6 @@ def compare_collections(left, right, judge):
                 for a in few
             )
         return same_items(collection.items, other.items, judge)
-    if isinstance(other, Sequence) and collection.kind != "set":
-        is_point = (other.left, other.right) == ("(", ")")
-        return is_point and same_row(collection.items, other.items, judge)
     if collection.kind == "set" and len(collection.items) == 1:
         return judge.same(collection.items[0], other)
     return False

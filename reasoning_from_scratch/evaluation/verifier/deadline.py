@@ -27,8 +27,9 @@ class Worker:
     def __init__(self):
         self.lock = threading.Lock()
         self.process = None
+        self.is_warm = False  # it has said that it is ready
 
-    def ask(self, question, left, right, *, seconds=ALGEBRA_SECONDS):
+    def ask(self, question, left, right, *, seconds):
         """The verdict on two trees; False if none comes in time.
 
         Args:
@@ -44,14 +45,19 @@ class Worker:
 
     def is_ready(self):
         """Whether a process runs; starts one and waits for its import."""
-        if self.process is not None and self.process.poll() is None:
-            return True
-        self.stop()
-        try:
-            self.process = start()
-        except OSError:
+        if self.process is None or self.process.poll() is not None:
+            self.restart()
+        if self.process is None:
             return False
-        return self.exchange(None, START_SECONDS) == "ready"
+        self.is_warm = self.is_warm or self.exchange(None, START_SECONDS) != ""
+        return self.is_warm
+
+    def restart(self):
+        """End the process and start the next; it imports meanwhile."""
+        self.stop()
+        self.is_warm = False
+        with contextlib.suppress(OSError):
+            self.process = start()
 
     def exchange(self, line, seconds):
         """Send a line and read one; "" if the process died or was killed."""
@@ -67,7 +73,7 @@ class Worker:
             reply = ""
         timer.cancel()
         if not reply:
-            self.stop()
+            self.restart()
         return reply
 
     def stop(self):
@@ -116,8 +122,10 @@ if hasattr(os, "register_at_fork"):
 class Algebra:
     """`decide` for one comparison: all its questions share one deadline."""
 
-    def __init__(self, seconds=ALGEBRA_SECONDS):
-        self.seconds = seconds
+    SECONDS = ALGEBRA_SECONDS
+
+    def __init__(self):
+        self.seconds = self.SECONDS
 
     def __call__(self, question, left, right):
         if self.seconds <= 0:

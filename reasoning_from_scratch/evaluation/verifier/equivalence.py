@@ -134,21 +134,19 @@ def compare_values(left, right, judge):
     if isinstance(left, Symbol) and isinstance(right, Symbol):
         return False
     verdict = same_value(left, right)
-    if verdict is None and needs_algebra(left, right):
+    has_series = any(tree.contains(side, is_series) for side in (left, right))
+    if verdict is None and has_series:
         return judge.decide("values", left, right)
     return verdict
 
 
-def needs_algebra(left, right):
-    """Whether algebra may know more than numbers: symbols, long sums."""
-    return bool(tree.free_symbols(left) | tree.free_symbols(right)) or any(
-        tree.contains(answer, is_sum) for answer in (left, right)
+def is_series(part):
+    """Whether a tree is a sum or product without end."""
+    return (
+        isinstance(part, Operation)
+        and part.name in tree.BINDERS
+        and part.args[2] == tree.INFINITY
     )
-
-
-def is_sum(part):
-    """Whether a tree is a sum or product over an index."""
-    return isinstance(part, Operation) and part.name in tree.BINDERS
 
 
 RULES = (

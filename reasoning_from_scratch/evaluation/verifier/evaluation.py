@@ -5,7 +5,7 @@ fractions and gives up at the first irrational value, `numeric` computes with
 60 digits. Both count their steps, so that nested sums end.
 """
 
-from .limits import MAX_STEPS, Undecided
+from .limits import MAX_STEPS, TooLong, Undecided
 from .tree import BINDERS, Number, Operation, Symbol, applied_name
 
 
@@ -35,7 +35,7 @@ class Evaluator:
         """
         self.steps += 1
         if self.steps > MAX_STEPS:
-            raise Undecided("too many steps")
+            raise TooLong("too many steps")
         if isinstance(tree, Number):
             return self.number(tree.value)
         if isinstance(tree, Symbol):
@@ -57,8 +57,10 @@ class Evaluator:
         """A sum or product, term by term."""
         index, low, high, body = tree.args
         low, high = self.evaluate(low), self.evaluate(high)
-        if low != int(low) or high != int(high) or high - low > MAX_STEPS:
-            raise Undecided("the bounds are no small whole numbers")
+        if high - low > MAX_STEPS:
+            raise TooLong("too many terms")
+        if low != int(low) or high != int(high):
+            raise Undecided("the bounds are no whole numbers")
         combine = self.functions["add" if tree.name == "sum" else "multiply"]
         total = self.number(0 if tree.name == "sum" else 1)
         outer = self.values.get(index.name)

@@ -8,6 +8,7 @@ outer percent or degree sign is a unit; a number times a matrix is a matrix.
 from itertools import product
 
 from . import tree
+from .limits import Undecided
 from .scalars import same_value
 from .tree import (
     Collection,
@@ -146,8 +147,10 @@ def sign_choices(answer):
     free.
     """
     signs = signs_in(answer)
-    if not signs or len(signs) > MAX_SIGNS and "mp" not in signs:
+    if not signs:
         return [answer]
+    if len(signs) > MAX_SIGNS:
+        raise Undecided(f"more than {MAX_SIGNS} plus-minus signs")
     if "mp" in signs:
         choices = [[True] * len(signs), [False] * len(signs)]
     else:

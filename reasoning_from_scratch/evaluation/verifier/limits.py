@@ -15,9 +15,9 @@ MAX_BITS = 60_000  # of an exact integer, numerator or denominator
 MAX_FACTORIAL = 3_000  # largest n whose n! is multiplied out
 MAX_MAGNITUDE = 10**6  # largest |argument| of exp, sin, gamma, ...
 MAX_COMPARED = 5_000  # pairs of parts in one comparison
-MAX_STEPS = 20_000  # operations in one evaluation, sums unrolled
+MAX_STEPS = 5_000  # operations in one evaluation, sums unrolled
 
-ALGEBRA_SECONDS = 1.5  # for all the symbolic algebra of one comparison
+ALGEBRA_SECONDS = 1.0  # for all the symbolic algebra of one comparison
 START_SECONDS = 20.0  # for the worker process to import SymPy
 
 
@@ -26,4 +26,8 @@ class UnreadableAnswer(ValueError):
 
 
 class Undecided(ArithmeticError):
-    """A value cannot be had here: over a limit, undefined or symbolic."""
+    """A value cannot be had here: too large, undefined or symbolic."""
+
+
+class TooLong(Undecided):
+    """Evaluating takes more steps than an answer is worth."""

@@ -12,8 +12,17 @@ from . import tree
 from .limits import Undecided
 from .numeric import context, is_real, numeric_value
 from .scalars import is_infinite
-from .tree import Collection, Combination, Relation, Sequence
+from .tree import (
+    Collection,
+    Combination,
+    Operation,
+    Relation,
+    Sequence,
+    Symbol,
+)
 
+RATIONAL = {"add", "multiply", "divide", "negate", "power"}
+PROBES = (37, -61, 113, -1009)  # where a line is told from a curve
 REVERSED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "=", "!=": "!="}
 
 
@@ -125,6 +134,9 @@ def real_set(answer):
         return solutions(answer)
     if isinstance(answer, Collection) and answer.kind == "set":
         return union(*[(point(item),) for item in answer.items]), None
+    if isinstance(answer, Collection) and answer.kind == "or":
+        sets, symbols = zip(*map(real_set, answer.items), strict=True)
+        return union(*sets), one_symbol(symbols)
     if isinstance(answer, Collection):
         return conditions(answer)
     raise Undecided("no set of real numbers")
@@ -177,6 +189,8 @@ def solutions(answer):
     for operator, left, right in zip(
         answer.operators, answer.operands, answer.operands[1:], strict=False
     ):
+        if is_no_bound(operator, left, right):
+            continue
         if operator in ("in", "notin"):
             found, _ = real_set(right)
             found = complement(found) if operator == "notin" else found
@@ -186,20 +200,40 @@ def solutions(answer):
     return pieces, name
 
 
+def is_no_bound(operator, left, right):
+    """Whether an inequality only says that a number is finite."""
+    if operator in (">", ">="):
+        left, right = right, left
+    is_order = operator in ("<", "<=", ">", ">=")
+    below, above = tree.negate(tree.INFINITY), tree.INFINITY
+    return is_order and (left == below or right == above)
+
+
 def linear_solutions(operator, left, right, name):
     """Solve left < right (or another sign) that is linear in one symbol."""
     difference = tree.subtract(left, right)
+    if not is_rational(difference, name):
+        raise Undecided("not linear")
     start, *values = (
-        numeric_value(difference, {name: number}) for number in (0, 1, 2, 7)
+        numeric_value(difference, {name: number}) for number in (0, *PROBES)
     )
-    slope = values[0] - start
-    for number, value in zip((2, 7), values[1:], strict=True):
+    slope = (values[0] - start) / PROBES[0]
+    for number, value in zip(PROBES, values, strict=True):
         if not same_number(value, start + slope * number) or slope == 0:
             raise Undecided("not linear")
     if not (is_real(slope) and is_real(start)) or operator not in REVERSED:
         raise Undecided("not real")
     root = -start / slope
     return half_line(REVERSED[operator] if slope < 0 else operator, root)
+
+
+def is_rational(answer, name):
+    """Whether a symbol is only added, multiplied and divided."""
+    if name not in tree.free_symbols(answer):
+        return True
+    if isinstance(answer, Operation) and answer.name in RATIONAL:
+        return all(is_rational(arg, name) for arg in answer.args)
+    return isinstance(answer, Symbol)
 
 
 def half_line(operator, value):
@@ -214,17 +248,22 @@ def half_line(operator, value):
 
 
 def conditions(answer):
-    """Several relations: either one, or all of them.
+    """Several relations between commas.
 
-    "or" unites. A comma means "and" where both can hold (x > 0, x != 1) and
-    "or" where they cannot (x < 0, x > 1).
+    They mean "and" where both can hold (x > 0, x != 1) and "or" where they
+    cannot (x < 0, x > 1).
     """
     sets, symbols = zip(*map(real_set, answer.items), strict=True)
-    if len(set(symbols)) != 1 or symbols[0] is None:
-        raise Undecided("not one symbol")
+    if one_symbol(symbols) is None:
+        raise Undecided("a list of sets")
     common = everything()
     for pieces in sets:
         common = intersection(common, pieces)
-    if answer.kind == "or" or not common:
-        return union(*sets), symbols[0]
-    return common, symbols[0]
+    return common or union(*sets), symbols[0]
+
+
+def one_symbol(symbols):
+    """The symbol that all sets speak about, or None if none does."""
+    if len(set(symbols)) != 1:
+        raise Undecided("not one symbol")
+    return symbols[0]

@@ -10,6 +10,7 @@ from . import tree
 from .containers import same_items
 from .forms import is_label, value_of
 from .limits import Undecided
+from .membership import may_be_same_set
 from .real_sets import real_set, same_set
 from .scalars import agree_at_points, same_value
 from .tree import (
@@ -176,7 +177,9 @@ def same_sets(left, right, judge):
             return False
         if any(tree.contains(answer, is_equation) for answer in (left, right)):
             return False  # solving it may be the question, not the answer
-        return judge.decide("sets", left, right)
+        if may_be_same_set(left, right):
+            return judge.decide("sets", left, right)
+        return False
     if symbol and other and symbol != other:
         return False
     return same_set(pieces, others)

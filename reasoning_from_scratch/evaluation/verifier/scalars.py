@@ -15,7 +15,7 @@ from fractions import Fraction
 
 from . import numeric
 from .exact import exact_value
-from .limits import Undecided
+from .limits import TooLong, Undecided
 from .tree import (
     INFINITY,
     Number,
@@ -44,10 +44,13 @@ def same_value(left, right):
     if is_infinite(left) or is_infinite(right):
         return False
     names = sorted(free_symbols(left) | free_symbols(right))
-    if names:
-        return agree_at_points(left, right, names)
-    rounded = rounded_decimal(left, right) or rounded_decimal(right, left)
-    return rounded or agree(left, right, {}, is_complex=True)
+    try:
+        if names:
+            return agree_at_points(left, right, names)
+        rounded = rounded_decimal(left, right) or rounded_decimal(right, left)
+        return rounded or agree(left, right, {}, is_complex=True)
+    except TooLong:
+        return None
 
 
 def is_infinite(tree):
@@ -56,14 +59,22 @@ def is_infinite(tree):
 
 
 def agree_at_points(left, right, names):
-    """Whether two expressions agree wherever both are real numbers."""
-    is_complex = any(
+    """Whether two expressions agree wherever both are real numbers.
+
+    Where they are hardly ever real, whole numbers are tried ((-1)^n), and
+    then complex values are compared.
+    """
+    has_i = any(
         contains(tree, lambda part: part == Symbol("i"))
         for tree in (left, right)
     )
-    for points in (rational_points(names), whole_points(names)):
+    for points, is_complex in (
+        (rational_points, has_i),
+        (whole_points, has_i),
+        (rational_points, True),
+    ):
         num_agreed = 0
-        for point in points:
+        for point in points(names):
             verdict = agree(left, right, point, is_complex)
             if verdict is False:
                 return False
@@ -98,10 +109,14 @@ def agree(left, right, point, is_complex=False):
     """Whether two values are equal at one point; None if undefined."""
     try:
         return exact_value(left, point) == exact_value(right, point)
+    except TooLong:
+        raise
     except (Undecided, ValueError, KeyError):
         pass
     try:
         return agree_in_digits(left, right, point, is_complex)
+    except TooLong:
+        raise
     except Undecided:
         return None
 

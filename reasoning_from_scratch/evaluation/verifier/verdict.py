@@ -8,6 +8,8 @@
 Nothing raises, and what cannot be shown equal is unequal.
 """
 
+import contextlib
+import logging
 import re
 from functools import lru_cache
 
@@ -18,6 +20,7 @@ from .equivalence import Judge
 from .limits import MAX_CHARACTERS, Undecided, UnreadableAnswer
 from .tree import Collection
 
+logger = logging.getLogger(__name__)
 PLAIN = re.compile(r"\s*([+-]?[0-9]{1,18})(?:/([0-9]{1,18}))?\s*")
 CACHE_SIZE = 2_048  # parsed answers; a reference meets many predictions
 MAX_CACHED = 200  # characters of an answer that is kept
@@ -49,7 +52,12 @@ def answers_equal(prediction, reference):
         return verdict
     try:
         return compare_texts(prediction, reference)
-    except (UnreadableAnswer, Undecided, RecursionError, MemoryError):
+    except (UnreadableAnswer, Undecided):
+        return False
+    except Exception as error:
+        # A mistake of ours must not end a training run of hours.
+        kind = type(error).__name__
+        logger.warning("%s on %.60r, %.60r", kind, prediction, reference)
         return False
 
 
@@ -100,7 +108,8 @@ def read(text):
     """Parse a cleaned text in the ways in which it can be read."""
     first, second = parse(text), None
     if re.search(r"\d,\d{3}", text):
-        second = parse(text, split_groups=True)
+        with contextlib.suppress(UnreadableAnswer):
+            second = parse(text, split_groups=True)
     return (first,) if second in (None, first) else (first, second)
 
 
