@@ -1,18 +1,16 @@
 """A client for chat endpoints that speak OpenAI's protocol.
 
 vLLM, Ollama, llama.cpp and most paid services do. Long jobs meet every kind
-of trouble: too many requests, servers that fail, stall, hang up or answer
-with no JSON. Those are tried again, later each time; what cannot be mended
-becomes an `EndpointError` for that one request. Streaming answers and tool
-calls are out of scope.
+of trouble: too many requests, servers that fail, stall, hang up or send no
+JSON. Those are tried again, later each time; what cannot be mended becomes an
+`EndpointError` for that one request. No streaming, no tool calls.
 
-The key comes from an environment variable, is read when a request is sent,
-and is kept out of every representation, message and answer.
+The key comes from an environment variable and stays out of every message,
+answer and representation (see `api_key`).
 """
 
 import email.utils
 import json
-import os
 import random
 import threading
 import time
@@ -22,6 +20,8 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import httpx
+
+from reasoning_from_scratch.api_key import ApiKey
 
 RETRIED_STATUSES = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 MAX_BODY_BYTES = 32 * 2**20
@@ -106,6 +106,7 @@ class EndpointClient:
         self._next_start = 0.0  # on the monotonic clock, for the rate limit
         self._closed = threading.Event()
         self._random = random.Random(seed)
+        self._key = ApiKey(settings.key_variable)
         limits = httpx.Limits(max_connections=settings.max_concurrent)
         self._http = httpx.Client(timeout=settings.timeout, limits=limits)
         self._url = settings.base_url.rstrip("/") + "/chat/completions"
@@ -185,12 +186,11 @@ class EndpointClient:
 
     def _take_turn(self):
         """Count the attempt against the budget and wait for the rate."""
-        settings = self.settings
-        per_minute = settings.requests_per_minute
+        per_minute = self.settings.requests_per_minute
         with self._lock:
             for what in ("requests", "tokens"):
                 spent = getattr(self, f"num_{what}")
-                most = getattr(settings, f"max_{what}")
+                most = getattr(self.settings, f"max_{what}")
                 if most is not None and spent >= most:
                     raise BudgetSpent(
                         f"the budget is spent: {spent:,} of max_{what}={most}"
@@ -210,48 +210,28 @@ class EndpointClient:
         """Seconds before the next attempt: doubling, with jitter."""
         longest = self.settings.first_delay * 2**attempt
         jitter = self._random.uniform(0.5, 1.0)
-        return min(longest, self.settings.max_delay) * jitter
+        return jitter * min(longest, self.settings.max_delay)
 
     def _post(self, body: dict) -> bytes:
         """Send one request and return the body of a good answer."""
         deadline = time.monotonic() + self.settings.timeout
         try:
             with self._http.stream(
-                "POST", self._url, json=body, headers=self._headers()
+                "POST", self._url, json=body, headers=self._key.headers()
             ) as response:
                 content = _read_body(response, deadline)
+        except ValueError as error:  # the key or the body is unfit
+            raise EndpointError(str(error)) from None
         except (httpx.HTTPError, httpx.StreamError) as error:
-            reason = self._clean(str(error)) or type(error).__name__
+            reason = self._key.scrub(str(error)) or type(error).__name__
             raise _Passing(f"no answer from {self._url}: {reason}") from None
         if response.status_code == 200:
             return content
-        excerpt = self._clean(content[:300].decode("utf-8", "replace"))
+        excerpt = self._key.scrub(content[:300].decode("utf-8", "replace"))
         message = f"{self._url} answered {response.status_code}: {excerpt}"
         if response.status_code in RETRIED_STATUSES:
             raise _Passing(message, _retry_after(response.headers))
         raise EndpointError(message)
-
-    def _headers(self) -> dict[str, str]:
-        """Return the authorization, where there is a key."""
-        key = self._key()
-        if not key.isascii() or not key.isprintable() or " " in key:
-            raise EndpointError(
-                f"{self.settings.key_variable} holds characters that no key "
-                "has; set it to the bare key"
-            )
-        return {"Authorization": f"Bearer {key}"} if key else {}
-
-    def _key(self) -> str:
-        return os.environ.get(self.settings.key_variable, "").strip()
-
-    def _clean(self, text: str) -> str:
-        """Take the key, and characters that are none, out of a text.
-
-        A stand-in such as "EMPTY" or "ollama" is no secret, but may be a word.
-        """
-        key = self._key()
-        text = text.encode("utf-8", "replace").decode()
-        return text.replace(key, "[key]") if len(key) > 6 else text
 
     def _read_completion(self, content: bytes) -> Completion:
         """Parse an answer; count its tokens."""
@@ -259,13 +239,16 @@ class EndpointClient:
             answer = json.loads(content)
             choice = answer["choices"][0]
             message = choice["message"]
-            text = self._clean(message["content"] or "")
-            thinking = message.get("reasoning_content")
-            thinking = self._clean(thinking or message.get("reasoning") or "")
-            finish_reason = self._clean(choice.get("finish_reason") or "")
+            thoughts = ("reasoning_content", "reasoning")  # by server
+            texts = [
+                message["content"] or "",
+                next(filter(None, map(message.get, thoughts)), ""),
+                choice.get("finish_reason") or "",
+            ]
+            text, thinking, finish_reason = map(self._key.scrub, texts)
             usage = answer.get("usage")
         except (*UNREADABLE, RecursionError) as error:
-            start = self._clean(content[:80].decode("utf-8", "replace"))
+            start = self._key.scrub(content[:80].decode("utf-8", "replace"))
             raise _Passing(
                 f"{self._url} answered in an unknown form "
                 f"({type(error).__name__}): {start!r}"

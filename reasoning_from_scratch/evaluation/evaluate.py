@@ -11,6 +11,7 @@ it is plain generation.
 
 import time
 from dataclasses import dataclass, field
+from functools import partial
 
 from reasoning_from_scratch import llm
 from reasoning_from_scratch.settings import get_settings
@@ -74,24 +75,24 @@ def evaluate(
     problems = _checked(problems)
     settings = get_settings()
     batch_size = batch_size or settings.batch_size
-    method = method or generate_answers
-    decoding = {
-        "num_samples": num_samples,
-        "sampling": sampling,
-        "max_new_tokens": max_new_tokens or settings.max_new_tokens,
-        "seed": seed,
-        "batch_size": batch_size,
-    }
     records, seconds = _resume(run, problems, batch_size)
     rows_each = num_samples or getattr(method, "num_samples", 1)
     with _Progress(len(problems), rows_each, records, progress) as bar:
-        decoding["progress"] = bar.add_rows
+        ask = partial(
+            method or generate_answers,
+            model,
+            tokenizer,
+            num_samples=num_samples,
+            sampling=sampling,
+            max_new_tokens=max_new_tokens or settings.max_new_tokens,
+            seed=seed,
+            batch_size=batch_size,
+            progress=bar.add_rows,
+        )
         for start in range(len(records), len(problems), batch_size):
             block = problems[start : start + batch_size]
             prompts = [render_prompt(prompt, p, tokenizer) for p in block]
-            done, spent = _measure_block(
-                method, (model, tokenizer, block, prompts), decoding
-            )
+            done, spent = _measure_block(ask, block, prompts)
             _write_down(run, done, spent)
             records += done
             seconds += spent
@@ -170,39 +171,31 @@ def _checked(problems):
     return problems
 
 
-def _measure_block(method, task, decoding) -> tuple[list[dict], float]:
+def _measure_block(ask, problems, prompts) -> tuple[list[dict], float]:
     """Answer and grade a block; the seconds are those of answering."""
     began = time.perf_counter()
-    outputs = _answer(method, task, decoding)
+    outputs = _answer(ask, problems, prompts)
     seconds = round(time.perf_counter() - began, 3)
     _raise_if_all_failed(outputs)
-    _, _, problems, prompts = task
-    hashes = map(prompt_hash, prompts)
-    rows = zip(problems, hashes, outputs, strict=True)
+    rows = zip(problems, map(prompt_hash, prompts), outputs, strict=True)
     return [grade_record(make_record(*row)) for row in rows], seconds
 
 
-def _answer(method, task, decoding) -> list:
+def _answer(ask, problems, prompts) -> list:
     """Answer a block; whatever fails is halved until it fails alone.
 
     Any exception counts: a method may stumble over one problem in ways that
     cannot be listed, and hours of other answers should not go with it.
     """
-    model, tokenizer, problems, prompts = task
     try:
-        return method(model, tokenizer, problems, prompts, **decoding)
+        return ask(problems, prompts)
     except Exception as error:
         if len(problems) == 1:
             return [error]
     half = len(problems) // 2
     return [
-        output
-        for part in (slice(None, half), slice(half, None))
-        for output in _answer(
-            method,
-            (model, tokenizer, problems[part], prompts[part]),
-            decoding,
-        )
+        *_answer(ask, problems[:half], prompts[:half]),
+        *_answer(ask, problems[half:], prompts[half:]),
     ]
 
 
