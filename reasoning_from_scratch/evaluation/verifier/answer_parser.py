@@ -19,8 +19,10 @@ from .tree import (
     Choice,
     Collection,
     Combination,
+    Operation,
     Quantity,
     Relation,
+    Sequence,
     Text,
 )
 from .units import is_unit
@@ -117,9 +119,21 @@ class AnswerParser(AtomParser):
         unit = self.advance().text if self.token.kind == "currency" else ""
         if self.token.kind == "text" and not unit:
             return self.words()
-        value = self.sum()
+        value = self.ratio()
         value = tree.negate(value) if sign else value
         return self.with_unit(value, unit)
+
+    def ratio(self):
+        """3:4 is the quotient; 1:2:3 are the quotients by the first."""
+        parts = [self.sum()]
+        while self.has_ratios and self.accept(":"):
+            parts.append(self.sum())
+        if len(parts) == 1:
+            return parts[0]
+        if len(parts) == 2:
+            return Operation("divide", tuple(parts))
+        shares = (Operation("divide", (part, parts[0])) for part in parts)
+        return Sequence(tuple(shares), ":", ":")
 
     def is_signed_currency(self):
         """Whether a minus sign and a currency come next: -$5."""

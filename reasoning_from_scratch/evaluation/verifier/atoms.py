@@ -234,9 +234,9 @@ class AtomParser(ExpressionParser):
         if self.accept("\\}"):
             return tree.EMPTY_SET
         outer, self.open_bars = self.open_bars, ["|"]
-        self.colon_divides = False
+        self.has_ratios = False
         items = self.split_single(self.items())
-        self.colon_divides = True
+        self.has_ratios = True
         if self.accept("|", ":"):
             items = [self.condition(items)]
         self.open_bars = outer

@@ -7,8 +7,6 @@ Arguments are kept below MAX_MAGNITUDE, so no function runs for long.
 
 import threading
 
-import mpmath
-
 from .evaluation import Evaluator
 from .limits import MAX_MAGNITUDE, Undecided
 from .vocabulary import words
@@ -21,6 +19,8 @@ _thread = threading.local()
 def context():
     """The mpmath context of this thread."""
     if not hasattr(_thread, "context"):
+        import mpmath  # late: most answers need no irrational number
+
         _thread.context = mpmath.MPContext()
         _thread.context.dps = DIGITS
         _thread.functions = functions_of(_thread.context)
@@ -30,8 +30,9 @@ def context():
 class NumericEvaluator(Evaluator):
     """Evaluates with mpmath's real and complex numbers."""
 
-    def __init__(self, values):
+    def __init__(self, values, is_complex):
         super().__init__(values)
+        self.is_complex = is_complex
         self.context = context()
         self.functions = _thread.functions
 
@@ -40,6 +41,12 @@ class NumericEvaluator(Evaluator):
             return self.context.mpf(value.numerator) / value.denominator
         return self.context.mpf(int(value))
 
+    def evaluate(self, tree):
+        value = super().evaluate(tree)
+        if not self.is_complex and not is_real(value):
+            raise Undecided("not a real number")
+        return value
+
     def constant(self, name):
         constants = {"pi": "pi", "e": "e", "i": "j"}
         if name not in constants:
@@ -47,10 +54,14 @@ class NumericEvaluator(Evaluator):
         return +getattr(self.context, constants[name])
 
 
-def numeric_value(tree, values=()):
-    """The value of a tree as an mpmath number; Undecided if it has none."""
+def numeric_value(tree, values=(), *, is_complex=True):
+    """The value of a tree as an mpmath number; Undecided if it has none.
+
+    With is_complex=False no step on the way may leave the real numbers: the
+    product of the roots of x and y has no value where both are negative.
+    """
     try:
-        value = NumericEvaluator(values).evaluate(tree)
+        value = NumericEvaluator(values, is_complex).evaluate(tree)
     except (ZeroDivisionError, ValueError, OverflowError, TypeError) as error:
         raise Undecided(str(error)) from error
     if not context().isfinite(value):

@@ -37,7 +37,7 @@ class ExpressionParser:
         self.position = 0
         self.depth = 0
         self.open_bars = []  # which bars are open: | closes before it opens
-        self.colon_divides = True  # 3:4 is a ratio, {x : x > 1} is not
+        self.has_ratios = True  # 3:4 is a ratio, {x : x > 1} is not
         self.split_groups = split_groups  # read 1,234 as two numbers
 
     @property
@@ -97,7 +97,7 @@ class ExpressionParser:
         while True:
             if self.accept("*"):
                 above.append(self.signed_power())
-            elif self.accept("/") or self.colon_divides and self.accept(":"):
+            elif self.accept("/"):
                 below.append(self.signed_power())
             elif self.accept("mod"):
                 left = self.quotient(above, below)

@@ -27,8 +27,11 @@ from .tree import (
 )
 
 ROUNDED_PLACES = 6  # decimals from which on a number may be a rounded one
+SIGNIFICANT = 10**4  # five digits that are no leading zeros
 SEED = 20_240_213
-NUM_POSITIVE, NUM_SIGNED, NUM_WHOLE = 5, 5, 5
+POINTS = [((1,), 1)] * 4 + [((-1,), 1)] + [((1, -1), 1)] * 4
+POINTS += [((1,), 100), ((-1,), 100)]  # signs to choose from, scale
+NUM_WHOLE = 5
 ENOUGH_POINTS = 4
 LARGEST = 10**150  # of values that 300 digits can still tell apart
 
@@ -85,13 +88,12 @@ def agree_at_points(left, right, names):
 
 
 def rational_points(names):
-    """Random rational points, the first of them positive."""
+    """Random rational points: positive, negative, mixed, and far out."""
     generator = random.Random(SEED)
-    for number in range(NUM_POSITIVE + NUM_SIGNED):
-        signs = (1,) if number < NUM_POSITIVE else (1, -1)
+    for signs, scale in POINTS:
         yield {
             name: Fraction(
-                generator.choice(signs) * generator.randint(3, 400),
+                generator.choice(signs) * generator.randint(3, 400) * scale,
                 generator.choice((7, 11, 13, 17, 19, 23, 101)),
             )
             for name in names
@@ -122,10 +124,11 @@ def agree(left, right, point, is_complex=False):
 
 
 def agree_in_digits(left, right, point, is_complex):
-    """Whether two values agree in 40 digits; None where not real."""
-    values = [numeric.numeric_value(tree, point) for tree in (left, right)]
-    if not is_complex and not all(map(numeric.is_real, values)):
-        return None
+    """Whether two values agree in 40 digits."""
+    values = [
+        numeric.numeric_value(tree, point, is_complex=is_complex)
+        for tree in (left, right)
+    ]
     largest = max(map(abs, values))
     if largest > LARGEST:
         raise Undecided("values too large for the digits at hand")
@@ -157,6 +160,8 @@ def rounded_decimal(decimal, other):
         return False
     if isinstance(other, Number) and other.places >= 0:
         return False  # two decimals are compared as they are written
+    if abs(number.value) * 10**number.places < SIGNIFICANT:
+        return False  # 0.000001 is no rounded value
     try:
         value = numeric.numeric_value(other)
     except Undecided:

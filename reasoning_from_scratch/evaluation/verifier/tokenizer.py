@@ -103,8 +103,8 @@ def number_token(text):
         whole = re.sub(r"[^\d.]", "", text[: repeating.start()])
         return Token("repeating", f"{whole}|{repeating[1]}")
     if re.fullmatch(r"[\d,]+(?:\.\d*)?", text) and "," in text:
-        kind = "number" if text.startswith("0") else "grouped"
-        return Token(kind, text)
+        is_list = not re.search(r"(?:^|,)0", text)
+        return Token("grouped" if is_list else "number", text)
     return Token("number", re.sub(r"[^\d.eE+-]", "", text))
 
 
@@ -116,10 +116,15 @@ def scan_letters(run, tokens, words_only):
         tokens.append(Token("function", FUNCTIONS[run]))
     elif run in GREEK or len(run) == 1:
         tokens.append(Token("symbol", run))
-    elif run in UNIT_WORDS or is_word(run, words_only):
+    elif is_unit_word(run) or is_word(run, words_only):
         tokens.append(Token("text", run))
     else:
         scan_product(run, tokens)
+
+
+def is_unit_word(run):
+    """Whether a run of letters is a unit; long ones in any case."""
+    return run in UNIT_WORDS or len(run) > 2 and run.lower() in UNIT_WORDS
 
 
 def is_word(run, words_only):

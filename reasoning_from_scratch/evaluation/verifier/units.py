@@ -75,7 +75,7 @@ TERM = re.compile(r"[a-z¢]+|\^?-?\d+|[/*]")
 def canonical_unit(text):
     """One spelling of a unit: "square inches" and "in^2" give "in^2"."""
     terms, power, sign, known = [], 1, 1, False
-    for term in TERM.findall(text.lower()):
+    for term in TERM.findall(text.lower().replace(".", "")):
         if term in ("/", "per"):
             sign = -1
         elif term in ("squared", "cubed"):
