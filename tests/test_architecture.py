@@ -45,8 +45,9 @@ LIGHT = (
     ),
 )
 HEAVY = ("torch", "sympy", "matplotlib", "transformers", "tokenizers")
-MAX_FILE_LINES = 300
-MAX_FUNCTION_LINES = 40  # without its docstring
+# 300 and 40 are the style's taste; the test speaks a tenth later
+MAX_FILE_LINES = 330
+MAX_FUNCTION_LINES = 44  # the statements: signature and docstring apart
 
 
 def module_name(path: Path) -> str:
@@ -78,14 +79,12 @@ def floor_of(name: str) -> str:
 
 
 def functions(path: Path):
-    """Yield every function of a file with its length, docstring apart."""
+    """Yield every function of a file with the lines of its statements."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            length = node.end_lineno - node.lineno + 1
-            if ast.get_docstring(node):
-                docstring = node.body[0]
-                length -= docstring.end_lineno - docstring.lineno + 1
-            yield node.name, length
+            is_documented = ast.get_docstring(node) is not None
+            statements = node.body[is_documented:] or node.body
+            yield node.name, node.end_lineno - statements[0].lineno + 1
 
 
 def test_imports_run_down_the_floors_only():
