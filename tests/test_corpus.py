@@ -156,13 +156,13 @@ def test_polynomial_answers_agree_with_the_question_at_a_point():
 
 
 def test_fraction_sums_are_right():
-    for exercise in exercises("fractions", 4):
+    for exercise in exercises("fractions", 5):
         total = sum(exercise.key[2:])
         assert exercise.answer == fraction_answer(total)
 
 
 def test_divisor_sets_hold_exactly_the_divisors():
-    for exercise in exercises("divisors", 3):
+    for exercise in exercises("divisors", 5):
         number = exercise.key[2]
         listed = exercise.answer.strip("\\{}").split(", ")
         divisors = [d for d in range(1, number + 1) if number % d == 0]
@@ -210,12 +210,16 @@ def test_documents_hold_the_mixture_that_was_asked_for():
             kinds["drill"] += 1
         elif document.completion.startswith(" \\boxed"):
             kinds["direct"] += 1
-        elif document.completion.startswith(f" {OPENING}"):
+        elif document.prompt.endswith(f"\nAnswer: {OPENING}"):
             kinds["opened"] += 1
-    # 10 %, 44 % and 46 % * 78 % * 75 % = 27 %; two points are 3 deviations
+        elif document.prompt.endswith("\nAnswer:"):
+            kinds["bare"] += 1
+    # 10 %, 44 %, 46 % * 75 % * 75 % = 26 % and 46 % * 25 % = 11.5 %;
+    # two points are about three deviations
     assert abs(kinds["drill"] / 4000 - 0.10) < 0.02
     assert abs(kinds["direct"] / 4000 - 0.44) < 0.025
-    assert abs(kinds["opened"] / 4000 - 0.27) < 0.025
+    assert abs(kinds["opened"] / 4000 - 0.26) < 0.025
+    assert abs(kinds["bare"] / 4000 - 0.115) < 0.02
 
 
 def test_every_document_ends_with_the_end_token_and_problems_with_a_box():
@@ -225,7 +229,7 @@ def test_every_document_ends_with_the_end_token_and_problems_with_a_box():
         assert document.completion.endswith("<|endoftext|>")
         assert not document.completion.startswith("\n")
         if document.prompt:
-            assert document.prompt.endswith("\nAnswer:")
+            assert "\nAnswer:" in document.prompt
             assert document.completion.endswith("}<|endoftext|>")
             assert document.completion.count("\\boxed") == 1
 
@@ -239,7 +243,8 @@ def test_no_held_out_problem_occurs_in_a_large_sample_of_the_corpus():
     }
     for _ in range(20_000):
         document = draw_document(rng, CorpusMix(), held_out)
-        seen.append(document.prompt[len("Problem: ") : -len("\nAnswer:")])
+        question = document.prompt.partition("\nAnswer:")[0]
+        seen.append(question.removeprefix("Problem: "))
     assert not questions.intersection(seen)
 
 
@@ -269,12 +274,17 @@ def test_thinking_documents_think_before_a_boxed_answer():
 
 
 def test_careful_steps_work_long_calculations_in_pieces():
-    assert careful_steps(["6*47=282"]) == ("7*6=42 40*6=240", "6*47=282")
+    # 7*6=42, carry 4: 4*6+4=28
+    assert careful_steps(["6*47=282"]) == ("7*6=42 4*6+4=28", "6*47=282")
     # 7+5=12, carry 1: 4+8+1=13, carry 1: 3+2+1=6
     expected = ("7+5=12 4+8+1=13 3+2+1=6", "347+285=632")
     assert careful_steps(["347+285=632"]) == expected
     # 2-7 borrows: 12-7=5, then 5-1-1=3
     assert careful_steps(["52-17=35"]) == ("12-7=5 5-1-1=3", "52-17=35")
+    # 34 holds 6 five times, 4 are left: 42 holds it seven times
+    assert careful_steps(["342/6=57"]) == ("34/6=5r4 42/6=7", "342/6=57")
+    assert careful_steps(["-5x=65"]) == ("-5x=65", "6/5=1r1 15/5=3")
+    assert careful_steps(["4+3=7", "x=3/4"]) == ("4+3=7", "x=3/4")
 
 
 # ---- Problem sets ----

@@ -71,10 +71,11 @@ def test_rows_are_nearly_full(tokenizer):
 
 
 def test_a_batch_depends_on_seed_and_step_alone(tokenizer):
+    seeded = replace(TINY, seed=1)
     first = training_batch(TINY, tokenizer, 3)
     again = training_batch(TINY, tokenizer, 3)
     other_step = training_batch(TINY, tokenizer, 4)
-    other_seed = training_batch(replace(TINY, seed=1), tokenizer, 3)
+    other_seed = training_batch(seeded, tokenizer, 3)
     assert torch.equal(first.token_ids, again.token_ids)
     assert not torch.equal(first.token_ids, other_step.token_ids)
     assert not torch.equal(first.token_ids, other_seed.token_ids)
@@ -180,7 +181,10 @@ def test_training_goes_on_from_a_model_that_is_named(tokenizer, tmp_path):
 
 def test_validation_is_measured_by_prompt(tokenizer, tmp_path):
     config = replace(
-        TINY, steps=1, prompts=("direct", "step-by-step"), max_new_tokens=2
+        TINY,
+        steps=1,
+        prompts=("direct", "step-by-step"),
+        max_new_tokens=2,
     )
     run = RunFolder.create("measured", {}, root=tmp_path)
     pretrain(config, run, tokenizer=tokenizer)
@@ -193,8 +197,8 @@ def test_validation_is_measured_by_prompt(tokenizer, tmp_path):
 
 
 def arguments(**changes):
-    flags = dict(model_config="pocket", seed=None, steps=None, init_from=None)
-    return Namespace(**{**flags, **changes})
+    flags = {"seed": None, "steps": None, "init_from": None}
+    return Namespace(**{"model_config": "pocket", **flags, **changes})
 
 
 def test_flags_are_laid_over_the_recipe():

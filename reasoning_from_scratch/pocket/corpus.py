@@ -49,7 +49,7 @@ class CorpusMix:
 
     drills: float = 0.10
     direct: float = 0.44
-    bare: float = 0.22
+    bare: float = 0.25
     other_openings: float = 0.25
     coarse: float = 0.0
     thinking: bool = False
@@ -67,8 +67,9 @@ class Document:
     """What a model reads, in two parts.
 
     Attributes:
-        prompt: the problem, drawn at random: there is nothing to learn in
-            its digits, so the loss leaves it out. Empty for drills.
+        prompt: the problem and the opening phrase. Its digits are drawn at
+            random and its phrase is given in use, so there is nothing to
+            learn and the loss leaves it out. Empty for drills.
         completion: what follows, <|endoftext|> included.
     """
 
@@ -126,7 +127,7 @@ def _worked_document(rng, exercise, mix):
     elif rng.random() < mix.other_openings:
         opening = f" {rng.choice(OTHER_OPENINGS)}"
     work = f" {solution_text(steps, exercise.answer)}{END_OF_TEXT}"
-    return Document(_prompt(exercise), opening + work)
+    return Document(_prompt(exercise) + opening, work)
 
 
 def _thinking_document(rng, exercise, is_direct):
@@ -155,7 +156,7 @@ def _drill(rng):
 
 
 def _fact(rng):
-    first, second = rng.randint(2, 9), rng.randint(11, 99)
+    first, second = rng.randint(2, 9), rng.randint(6, 49)
     kind = rng.randrange(6)
     if kind == 0:
         return f"{first}*{second}={first * second}"
@@ -164,7 +165,7 @@ def _fact(rng):
     if kind == 2:
         tens = 10 * rng.randint(1, 9)
         return f"{second}*{tens}={second * tens}"
-    first, second = (rng.randint(11, 999) for _ in range(2))
+    first, second = (rng.randint(2, 199) for _ in range(2))
     if kind == 3:
         return f"{first}+{second}={first + second}"
     if kind == 4:

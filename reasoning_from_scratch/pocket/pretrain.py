@@ -28,38 +28,30 @@ def pretrain(config, run, *, tokenizer, progress=None):
         config: a `PretrainConfig`.
         run: a `RunFolder`; gets metrics.jsonl and checkpoints.
         tokenizer: a `Qwen3Tokenizer`.
-        progress: called with (step, loss, tokens per second) after each.
+        progress: called with each step's row of metrics.
 
     Returns:
         The trained `Qwen3Model`.
     """
     model = start_model(config)
     optimizers = build_optimizers(model, config)
-    step = _restore(run, model, optimizers)
+    done = _restore(run, model, optimizers)
     compute_loss = functools.partial(packed_loss, model)
     if config.is_compiled:
         compute_loss = torch.compile(compute_loss)
-    while step < config.steps:
-        started = time.perf_counter()
-        batch = training_batch(config, tokenizer, step)
+    for step in range(done, config.steps):
         set_step_size(optimizers, config, step)
-        loss = compute_loss(batch.token_ids, batch.targets, batch.document_ids)
-        loss.backward()
-        for optimizer in optimizers:
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-        step += 1
-        seconds = time.perf_counter() - started
-        rate = int((batch.document_ids >= 0).sum()) / seconds
-        row = {"step": step, "loss": loss.item(), "tokens_per_second": rate}
-        is_last = step == config.steps
-        if is_last or step % config.eval_every == 0:
+        batch = training_batch(config, tokenizer, step)
+        row = {"step": step + 1}
+        row |= train_step(compute_loss, optimizers, batch)
+        is_last = step + 1 == config.steps
+        if is_last or (step + 1) % config.eval_every == 0:
             row |= measure(model, tokenizer, config)
         run.append("metrics.jsonl", row)
         if progress:
             progress(row)
-        if is_last or step % config.checkpoint_every == 0:
-            _save(run, step, model, tokenizer, optimizers)
+        if is_last or (step + 1) % config.checkpoint_every == 0:
+            _save(run, step + 1, model, tokenizer, optimizers)
     return model.eval()
 
 
@@ -93,6 +85,19 @@ def build_optimizers(model, config):
     ]
 
 
+def train_step(compute_loss, optimizers, batch):
+    """One update; returns loss and speed as fields of a metrics row."""
+    started = time.perf_counter()
+    loss = compute_loss(batch.token_ids, batch.targets, batch.document_ids)
+    loss.backward()
+    for optimizer in optimizers:
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+    num_tokens = int((batch.document_ids >= 0).sum())
+    seconds = time.perf_counter() - started
+    return {"loss": loss.item(), "tokens_per_second": num_tokens / seconds}
+
+
 def step_size(config, step):
     """Share of the full step size: warm-up, plateau, linear decay to 0."""
     warmup = (step + 1) / max(1, config.warmup_steps)
@@ -101,10 +106,10 @@ def step_size(config, step):
 
 
 def set_step_size(optimizers, config, step):
-    """Scale the step size of both optimizers for this step."""
+    """Scale the step size of both optimizers for this step of the config."""
     share = step_size(config, step)
-    base = [config.matrix_lr, config.other_lr]
-    for optimizer, lr in zip(optimizers, base, strict=True):
+    full = [config.matrix_lr, config.other_lr]
+    for optimizer, lr in zip(optimizers, full, strict=True):
         for group in optimizer.param_groups:
             group["lr"] = lr * share
 
@@ -133,18 +138,16 @@ def packed_loss(model, token_ids, targets, document_ids):
 def _restore(run, model, optimizers):
     """Load the last checkpoint, if any; returns the steps done."""
     steps = run.checkpoint_steps()
-    if not steps:
-        return 0
-    saved, _ = load_model(run.checkpoint_path(steps[-1]), device="cpu")
-    model.load_state_dict(saved.state_dict())
-    state = run.load_checkpoint_state(steps[-1])
-    for optimizer, content in zip(
-        optimizers, state["optimizers"], strict=True
-    ):
-        optimizer.load_state_dict(content)
-    rows = [r for r in run.read("metrics.jsonl") if r["step"] <= steps[-1]]
+    done = steps[-1] if steps else 0
+    if done:
+        saved, _ = load_model(run.checkpoint_path(done), device="cpu")
+        model.load_state_dict(saved.state_dict())
+        states = run.load_checkpoint_state(done)["optimizers"]
+        for optimizer, state in zip(optimizers, states, strict=True):
+            optimizer.load_state_dict(state)
+    rows = [r for r in run.read("metrics.jsonl") if r["step"] <= done]
     run.rewrite("metrics.jsonl", rows)
-    return steps[-1]
+    return done
 
 
 def _save(run, step, model, tokenizer, optimizers):

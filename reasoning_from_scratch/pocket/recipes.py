@@ -8,7 +8,7 @@ torch.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from reasoning_from_scratch.llm.config import Qwen3Config
 from reasoning_from_scratch.pocket.corpus import CorpusMix
@@ -22,18 +22,14 @@ POCKET_MODEL = Qwen3Config(
     head_dim=32,
     intermediate_size=512,
     rope_theta=10_000.0,
-    max_position_embeddings=1024,
+    max_position_embeddings=2048,
 )
-TEACHER_MODEL = Qwen3Config(
-    vocab_size=704,
-    hidden_size=320,
+TEACHER_MODEL = replace(
+    POCKET_MODEL,
+    hidden_size=256,
     num_layers=6,
-    num_heads=10,
-    num_kv_heads=2,
-    head_dim=32,
-    intermediate_size=896,
-    rope_theta=10_000.0,
-    max_position_embeddings=1024,
+    num_heads=8,
+    intermediate_size=704,
 )
 
 
@@ -61,19 +57,19 @@ class PretrainConfig:
         is_compiled: compile the model; False for tests.
     """
 
-    name: str = "pocket"
+    name: str
     model: Qwen3Config = POCKET_MODEL
     mix: CorpusMix = field(default_factory=CorpusMix)
     seed: int = 0
-    steps: int = 2700
+    steps: int = 3300
     num_rows: int = 8
     row_tokens: int = 192
     matrix_lr: float = 0.02
     other_lr: float = 4e-3
     warmup_steps: int = 40
-    decay_share: float = 0.55
-    eval_every: int = 600
-    checkpoint_every: int = 300
+    decay_share: float = 0.8
+    eval_every: int = 500
+    checkpoint_every: int = 100
     init_from: str | None = None
     is_chat: bool = False
     max_new_tokens: int = 160
@@ -82,13 +78,13 @@ class PretrainConfig:
 
 
 RECIPES = {
-    "pocket": PretrainConfig(),
+    "pocket": PretrainConfig(name="pocket"),
     "pocket-coarse": PretrainConfig(
         name="pocket-coarse",
         mix=CorpusMix(coarse=0.62),
-        steps=220,
-        matrix_lr=0.01,
-        other_lr=2e-3,
+        steps=400,
+        matrix_lr=0.005,
+        other_lr=1e-3,
         decay_share=1.0,
         init_from="pocket",
     ),
@@ -96,9 +92,10 @@ RECIPES = {
         name="pocket-teacher",
         model=TEACHER_MODEL,
         mix=CorpusMix(drills=0.02, direct=0.04, thinking=True),
-        steps=1400,
-        num_rows=24,
+        steps=4000,
         row_tokens=320,
+        matrix_lr=0.015,
+        other_lr=3e-3,
         is_chat=True,
         max_new_tokens=320,
         prompts=("direct",),

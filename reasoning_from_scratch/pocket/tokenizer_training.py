@@ -105,7 +105,7 @@ def write_tokenizer(folder, *, is_chat=False):
         "additional_special_tokens": list(CONTROL_TOKENS[1:]),
         "clean_up_tokenization_spaces": False,
         "errors": "replace",
-        "model_max_length": 1024,
+        "model_max_length": 2048,
         "split_special_tokens": False,
         "added_tokens_decoder": {
             str(tokenizer.token_to_id(token)): {

@@ -31,28 +31,28 @@ def arithmetic(rng, level, routes):
 def _draw_terms(rng, level):
     """Draw terms (n,), (a, b) for a*b and (a, b, c) for a*(b + c)."""
     sign = rng.choice([1, -1])
+    high = 9 if level == 5 else 5
 
     def plain(low, high):
         return (rng.choice([1, -1]) * between(rng, low, high),)
 
     def product():
-        return (sign * between(rng, 3, 9), between(rng, 12, 49))
+        return (sign * between(rng, 2, high), between(rng, 6, 19))
 
     def bracket():
-        inner = rng.choice([1, -1]) * between(rng, 11, 39)
-        return (between(rng, 3, 9), between(rng, 12, 49), inner)
+        inner = rng.choice([1, -1]) * between(rng, 2, 9)
+        return (between(rng, 2, high), between(rng, 11, 25), inner)
 
     if level == 1:
-        return [(between(rng, 20, 99),), plain(11, 99), plain(11, 99)]
+        return [(between(rng, 11, 60),), plain(2, 29), plain(2, 29)]
     if level == 2:
-        first = (between(rng, 3, 9), between(rng, 12, 49))
-        return [first, plain(11, 199)]
+        first = (between(rng, 2, 6), between(rng, 11, 25))
+        return [first, plain(3, 40)]
     if level == 3:
-        first = (between(rng, 3, 9), between(rng, 12, 49))
-        return [first, product()]
+        return [(between(rng, 2, 5), between(rng, 6, 19)), product()]
     if level == 4:
         return [bracket(), product()]
-    return [bracket(), product(), plain(51, 199)]
+    return [bracket(), product(), plain(11, 60)]
 
 
 def _term_text(numbers):
@@ -86,9 +86,7 @@ def _term_values(routes, numbers, steps):
 
 
 def decimals(rng, level, routes):
-    """Negative and mixed decimals, worked in tenths or hundredths."""
-    places = 2 if level in (2, 5) else 1
-    scale = 10**places
+    """Negative decimals, worked in tenths."""
     terms = _draw_decimal_terms(rng, level)
     steps, values = [], []
     for times, number in routes.shuffled(terms):
@@ -97,41 +95,31 @@ def decimals(rng, level, routes):
         else:
             values.append(multiply(routes, times, number, steps))
     total = add_up(routes, values, steps)
-    answer = decimal_text(total, places)
-    steps.append(f"{total}/{scale}={answer}")
+    answer = decimal_text(total, 1)
+    steps.append(f"{total}/10={answer}")
     texts = [
-        decimal_text(number, places)
+        decimal_text(number, 1)
         if times == 1
-        else f"{times}*{decimal_text(number, places)}"
+        else f"{times}*{decimal_text(number, 1)}"
         for times, number in terms
     ]
     wording = rng.choice(["Work out {}.", "What is {}?"])
-    key = ("decimals", places, *sorted(terms))
+    key = ("decimals", *sorted(terms))
     question = wording.format(spaced_sum(texts))
     return Exercise("decimals", level, key, question, answer, tuple(steps))
 
 
 def _draw_decimal_terms(rng, level):
-    """Draw pairs (times, number of tenths or hundredths)."""
+    """Draw pairs (times, number of tenths)."""
 
-    def number(low, high, *, step=1):
-        size = step * between(rng, low, high)
-        return rng.choice([1, -1]) * size
+    def plain():
+        return (1, rng.choice([1, -1]) * between(rng, 11, 59))
 
-    def times():
-        return rng.choice([1, -1]) * between(rng, 3, 9)
+    def product():
+        times = rng.choice([1, -1]) * between(rng, 2, 6)
+        return (times, between(rng, 11, 29))
 
-    if level == 1:
-        return [(1, number(11, 99)), (1, number(11, 99))]
-    if level == 2:
-        return [(1, number(11, 99, step=10)), (1, number(101, 599))]
-    if level == 3:
-        return [(times(), between(rng, 12, 49)), (1, number(11, 99))]
-    if level == 4:
-        products = [(times(), between(rng, 12, 49)) for _ in range(2)]
-        return [*products, (1, number(11, 99))]
-    return [
-        (times(), between(rng, 12, 49) * 10),
-        (1, number(101, 599)),
-        (1, number(101, 599)),
-    ]
+    if level <= 2:
+        return [plain() for _ in range(level + 1)]
+    products = [product() for _ in range(1 if level == 3 else 2)]
+    return products if level == 4 else [*products, plain()]

@@ -13,8 +13,8 @@ from reasoning_from_scratch.pocket.exercises import (
 
 def divisors(rng, level, routes):
     """Greatest common divisors, least common multiples, divisor sets."""
-    makers = [_common_divisor, _common_multiple, _divisor_set]
-    maker = [*makers, _common_set, _three_numbers][level - 1]
+    makers = [_common_divisor, _common_multiple, _three_numbers]
+    maker = [*makers, _common_set, _divisor_set][level - 1]
     key, question, answer, steps = maker(rng, routes)
     return Exercise(
         "divisors", level, ("divisors", *key), question, answer, tuple(steps)
@@ -24,14 +24,14 @@ def divisors(rng, level, routes):
 def _draw_pair(rng, high):
     """Two different numbers that share a divisor above 1."""
     while True:
-        common = between(rng, 2, 18)
+        common = between(rng, 2, 14)
         first, second = (common * between(rng, 2, high) for _ in range(2))
         if first != second:
             return first, second
 
 
 def _common_divisor(rng, routes):
-    first, second = _draw_pair(rng, 16)
+    first, second = _draw_pair(rng, 12)
     steps = []
     value = _find_gcd(routes, first, second, steps)
     wording = rng.choice(
@@ -77,7 +77,7 @@ def _prime_text(number):
 
 
 def _common_multiple(rng, routes):
-    first, second = _draw_pair(rng, 13)
+    first, second = _draw_pair(rng, 11)
     steps = []
     value = _find_lcm(routes, first, second, steps)
     wording = rng.choice(
@@ -141,7 +141,7 @@ def _divisor_set(rng, routes):
 
 def _common_set(rng, routes):
     """Common divisors: those of the gcd, or of one number, tested."""
-    first, second = _draw_pair(rng, 16)
+    first, second = _draw_pair(rng, 13)
     steps = []
     common = math.gcd(first, second)
     if routes.pick("gcd", "lists") == "gcd":
@@ -171,10 +171,10 @@ def _three_numbers(rng, routes):
     )
     if find is _find_gcd:
         common = between(rng, 2, 12)
-        numbers = rng.sample(range(2, 16), 3)
+        numbers = rng.sample(range(2, 13), 3)
     else:
         common = between(rng, 1, 5)
-        numbers = rng.sample(range(2, 11), 3)
+        numbers = rng.sample(range(2, 9), 3)
     numbers = [common * number for number in numbers]
     steps = []
     first, second, third = routes.shuffled(numbers)

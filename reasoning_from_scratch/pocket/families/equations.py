@@ -43,36 +43,36 @@ def equations(rng, level, routes):
 
 def _draw_plain_equation(rng, level):
     """ax + b = c, or ax + b = cx + d, as sides (a, b)."""
-    solution = between(rng, -12, 25, nonzero=True)
-    left = (between(rng, 2, 9), between(rng, -60, 60, nonzero=True))
+    solution = between(rng, -6, 15, nonzero=True)
+    left = (between(rng, 2, 7), between(rng, -25, 25, nonzero=True))
     slope = 0
     if level == 2:
-        slope = between(rng, -6, 8, nonzero=True)
-        while slope == left[0]:
-            slope = between(rng, -6, 8, nonzero=True)
+        slope = _other_slope(rng, left[0])
     right = (slope, (left[0] - slope) * solution + left[1])
     return (left, right), Fraction(solution)
 
 
 def _draw_bracket_equation(rng, level):
     """a(x + b) + c = dx + e as sides (a, b, c) and (d, e)."""
-    outer = between(rng, 2, 9)
-    shift = between(rng, -12, 12, nonzero=True)
-    extra = 0 if level == 3 else between(rng, -40, 40, nonzero=True)
-    left = (outer, shift, extra)
-    slope = 0
-    if level >= 4:
-        slope = between(rng, -5, 7, nonzero=True)
-        while slope == outer:
-            slope = between(rng, -5, 7, nonzero=True)
+    outer = between(rng, 2, 7 if level == 3 else 6)
+    shift = between(rng, -9, 9, nonzero=True)
+    extra = 0 if level == 3 else between(rng, -15, 15, nonzero=True)
+    slope = _other_slope(rng, outer) if level == 5 else 0
     constant = outer * shift + extra
     if level == 5:
-        right = (slope, between(rng, -50, 50, nonzero=True))
+        right = (slope, between(rng, -15, 15, nonzero=True))
         solution = Fraction(right[1] - constant, outer - slope)
-        return (left, right), solution
-    solution = between(rng, -12, 20, nonzero=True)
-    right = (slope, (outer - slope) * solution + constant)
-    return (left, right), Fraction(solution)
+    else:
+        solution = Fraction(between(rng, -6, 15, nonzero=True))
+        right = (0, int(outer * solution) + constant)
+    return ((outer, shift, extra), right), solution
+
+
+def _other_slope(rng, slope):
+    while True:
+        other = between(rng, -4, 6, nonzero=True)
+        if other != slope:
+            return other
 
 
 def _side_text(side):

@@ -16,16 +16,16 @@ from reasoning_from_scratch.pocket.exercises import (
 
 def fractions(rng, level, routes):
     """Sums, products and quotients of fractions, in lowest terms."""
-    high = {1: 6, 2: 9, 3: 11, 4: 6, 5: 6}[level]
+    high = {1: 6, 2: 7, 3: 8, 4: 4, 5: 5}[level]
     values = [_draw_fraction(rng, high) for _ in range(3)]
     sign = rng.choice([1, -1])
     steps = []
-    if level <= 2:
+    if level in (1, 3):
         terms = [values[0], sign * values[1]]
         total = _add_fractions(routes, terms, steps)
         shown = _fraction_sum_text(terms)
         key = ("sum", *sorted(terms))
-    elif level == 3:
+    elif level == 2:
         total = _multiply_fractions(routes, values[0], values[1], steps)
         is_quotient = rng.random() < 0.5
         shown = f"{values[0]} * {values[1]}"
@@ -34,7 +34,7 @@ def fractions(rng, level, routes):
             key = ("quotient", *values[:2])
             shown = f"{values[0]} : {1 / values[1]}"
             steps.insert(0, f"{values[0]}*{values[1]}")
-    elif level == 4:
+    elif level == 5:
         terms = [values[0], sign * values[1], values[2]]
         total = _add_fractions(routes, terms, steps)
         shown = _fraction_sum_text(terms)

@@ -13,7 +13,7 @@ from reasoning_from_scratch.pocket.exercises import (
 
 def geometry(rng, level, routes):
     """Rectangles, triangles, composite shapes, frames and cuboids."""
-    shapes = [_perimeter, _triangle, _corner_shape, _frame, _cuboid]
+    shapes = [_perimeter, _triangle, _corner_shape, _cuboid, _frame]
     key, question, answer, steps = shapes[level - 1](rng, routes)
     return Exercise(
         "geometry", level, ("geometry", *key), question, answer, tuple(steps)
@@ -21,7 +21,7 @@ def geometry(rng, level, routes):
 
 
 def _perimeter(rng, routes):
-    width, height = between(rng, 12, 99), between(rng, 12, 99)
+    width, height = between(rng, 5, 60), between(rng, 5, 60)
     steps = []
     if routes.pick("sum", "sides") == "sum":
         half = add_up(routes, [width, height], steps)
@@ -41,7 +41,7 @@ def _perimeter(rng, routes):
 
 
 def _triangle(rng, routes):
-    base, height = between(rng, 5, 99), between(rng, 3, 15)
+    base, height = between(rng, 5, 99), between(rng, 2, 9)
     steps = []
     if base % 2 == 0 and routes.pick("product", "half") == "half":
         steps.append(f"{base}/2={base // 2}")
@@ -69,7 +69,7 @@ def _triangle(rng, routes):
 
 def _corner_shape(rng, routes):
     """An L: subtract the corner, or cut it into two rectangles."""
-    width, height = between(rng, 12, 60), between(rng, 5, 12)
+    width, height = between(rng, 8, 25), between(rng, 4, 9)
     cut_width, cut_height = (
         between(rng, 3, width - 3),
         between(rng, 2, height - 2),
@@ -101,8 +101,8 @@ def _corner_shape(rng, routes):
 
 def _frame(rng, routes):
     """A border of equal width: outer minus inner, or strips."""
-    width, height = between(rng, 11, 40), between(rng, 5, 15)
-    border = between(rng, 1, 4)
+    width, height = between(rng, 10, 40), between(rng, 3, 12)
+    border = between(rng, 1, 3)
     steps = []
     outer = [
         add_up(routes, [side, 2 * border], steps) for side in (width, height)
@@ -130,7 +130,7 @@ def _frame(rng, routes):
 
 def _cuboid(rng, routes):
     """The surface: twice the sum, or the sum of doubled faces."""
-    sides = [between(rng, 2, 9), between(rng, 3, 9), between(rng, 11, 50)]
+    sides = [between(rng, 2, 9), between(rng, 2, 9), between(rng, 4, 30)]
     rng.shuffle(sides)
     a, b, c = sides
     steps = []

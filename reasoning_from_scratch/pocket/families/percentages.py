@@ -15,7 +15,7 @@ from reasoning_from_scratch.pocket.exercises import (
 
 def percentages(rng, level, routes):
     """Parts, shares, changes and repeated changes in percent."""
-    draw = {1: _percent_of, 2: _percent_of, 3: _what_percent}
+    draw = {1: _percent_of, 2: _what_percent, 4: _percent_of}
     maker = draw.get(level, _percent_change)
     key, question, answer, steps = maker(rng, level, routes)
     return Exercise(
@@ -24,12 +24,10 @@ def percentages(rng, level, routes):
 
 
 def _percent_of(rng, level, routes):
-    percent = 5 * between(rng, 1, 19)
-    if level == 2:
-        percent = between(rng, 2, 98)
-    whole = (
-        between(rng, 2, 90) * 20 if level == 1 else between(rng, 1, 19) * 50
-    )
+    if level == 1:
+        percent, whole = 5 * between(rng, 1, 19), 20 * between(rng, 2, 50)
+    else:
+        percent, whole = between(rng, 2, 98), 50 * between(rng, 1, 12)
     if whole * percent % 100:
         whole *= 2
     steps = []
@@ -43,10 +41,11 @@ def _take_percent(routes, whole, percent, steps):
     """Take percent of whole by hundredths, a fraction, or pieces."""
     share = Fraction(percent, 100)
     ways = ["fraction"]
-    if percent < 100:
+    ones = percent % 10
+    if percent < 100 and (percent < 10 or not ones):
         ways.append("hundred")
-        if percent > 10 and percent % 10 and whole * (percent % 10) % 100 == 0:
-            ways.append("pieces")
+    if 10 < percent < 100 and ones and whole * ones % 100 == 0:
+        ways.append("pieces")
     way = routes.pick(*ways)
     part = whole * percent // 100
     if way == "hundred":
@@ -58,7 +57,6 @@ def _take_percent(routes, whole, percent, steps):
         if share.numerator > 1:
             multiply(routes, unit, share.numerator, steps)
     else:
-        ones = percent % 10
         large = whole * (percent - ones) // 100
         steps.append(f"{percent - ones}%: {large}")
         steps.append(f"{ones}%: {part - large}")
@@ -67,8 +65,7 @@ def _take_percent(routes, whole, percent, steps):
 
 
 def _what_percent(rng, level, routes):
-    percent = between(rng, 2, 149)
-    whole = between(rng, 1, 12) * 100 // math.gcd(percent, 100)
+    percent, whole = 5 * between(rng, 1, 29), 20 * between(rng, 1, 30)
     part = whole * percent // 100
     common = math.gcd(part, whole)
     steps = []
@@ -88,14 +85,13 @@ def _what_percent(rng, level, routes):
 
 
 def _percent_change(rng, level, routes):
-    """One change (level 4) or two changes in a row (level 5)."""
-    changes = []
-    for _ in range(level - 3):
-        changes.append(rng.choice([1, -1]) * 5 * between(rng, 1, 11))
-    unit = math.prod(
-        Fraction(100 + change, 100).denominator for change in changes
-    )
-    start = unit * between(rng, 2, max(3, 900 // unit))
+    """One change (level 3) or two changes in a row (level 5)."""
+    sizes = range(5, 60, 5) if level == 3 else range(10, 70, 10)
+    count = 1 if level == 3 else 2
+    changes = [rng.choice([1, -1]) * rng.choice(sizes) for _ in range(count)]
+    start = 20 * between(rng, 2, 30)
+    if level == 5:
+        start = 100 * between(rng, 2, 12)
     steps, amount = [], start
     for change in changes:
         amount = _apply_change(routes, amount, change, steps)

@@ -24,16 +24,16 @@ def polynomials(rng, level, routes):
 
 def _evaluate(rng, level, routes):
     """f(x) at a point, power by power or by Horner's scheme."""
-    degree = {1: 1, 2: 2, 3: 2, 4: 2, 5: 3}[level]
-    lead = 1 if level == 2 else between(rng, 2, 9 if level < 5 else 4)
+    degree = {1: 1, 5: 3}.get(level, 2)
+    lead = {2: 1, 5: between(rng, 1, 2)}.get(level, between(rng, 2, 5))
     coefficients = [lead] + [
         between(rng, -9, 9, nonzero=True) for _ in range(degree)
     ]
     if level == 1:
-        coefficients[1] = between(rng, -60, 60, nonzero=True)
-    point = between(rng, 3, 25 if level == 1 else 9)
+        coefficients[1] = between(rng, -25, 25, nonzero=True)
+    point = between(rng, 2, 12 if level == 1 else 7)
     if level >= 4:
-        point = rng.choice([1, -1]) * between(rng, 2, 9 if level == 4 else 6)
+        point = rng.choice([1, -1]) * between(rng, 2, 5)
     steps = []
     if degree > 1 and routes.pick("powers", "Horner") == "Horner":
         value = _horner(routes, coefficients, point, steps)
@@ -82,20 +82,17 @@ def _expand(rng, level, routes):
 
     def bracket(high):
         slope = 1 if high == 1 else between(rng, 2, high)
-        return (slope, between(rng, -12, 12, nonzero=True))
+        return (slope, between(rng, -9, 9, nonzero=True))
 
+    sign = rng.choice([1, -1])
     if level in (1, 3):
-        parts = [((between(rng, 2, 9),), bracket(9)) for _ in range(2)]
-        sign = rng.choice([1, -1])
-        parts[1] = ((sign * parts[1][0][0],), parts[1][1])
-        if level == 1:
-            parts[1] = ((1,), (parts[1][0][0], 0))
+        extra = (between(rng, 2, 9), 0) if level == 1 else bracket(1)
+        scale = 1 if level == 1 else sign * between(rng, 2, 5)
+        parts = [((between(rng, 2, 6),), bracket(4)), ((scale,), extra)]
     else:
-        high = {2: 1, 4: 6, 5: 4}[level]
-        parts = [(bracket(high), bracket(high))]
+        parts = [(bracket(1 if level == 2 else 4), bracket(1))]
         if level == 5:
-            size = between(rng, 2, 9)
-            parts.append(((rng.choice([1, -1]) * size,), bracket(4)))
+            parts.append(((sign * between(rng, 2, 5),), bracket(1)))
     steps = []
     total = _collect(routes, parts, steps)
     shown = spaced_sum([_product_text(*part) for part in parts])

@@ -15,7 +15,7 @@ from reasoning_from_scratch.pocket.exercises import (
 
 def systems(rng, level, routes):
     """Two linear equations in x and y; the answer is an ordered pair."""
-    low, high = {1: (-12, 30), 2: (-6, 9), 3: (-9, 12)}.get(level, (-9, 9))
+    low, high = (1, 30) if level == 1 else (-5, 9)
     x, y = between(rng, low, high), between(rng, low, high)
     while True:
         rows = _draw_rows(rng, level)
@@ -40,22 +40,21 @@ def systems(rng, level, routes):
 
 
 def _draw_rows(rng, level):
-    def coefficient(high):
-        return rng.choice([1, -1]) * between(rng, 1, high)
-
+    """Draw the coefficients of x and y in both equations."""
+    sign = rng.choice([1, -1])
     if level == 1:
         return [(1, 1), (1, -1)]
     if level == 2:
-        return [(1, rng.choice([1, -1])), (between(rng, 2, 5), coefficient(5))]
+        return [(1, sign), (between(rng, 2, 6), -sign)]
     if level == 3:
-        return [(between(rng, 2, 7), 1), (between(rng, 2, 7), coefficient(3))]
+        return [(between(rng, 2, 7), 1), (between(rng, 2, 7), sign)]
     if level == 4:
         common = between(rng, 2, 5)
         return [
-            (between(rng, 2, 6), common),
-            (between(rng, 2, 6), coefficient(6)),
+            (between(rng, 2, 5), common),
+            (between(rng, 2, 5), sign * common),
         ]
-    return [(between(rng, 2, 9), coefficient(7)) for _ in range(2)]
+    return [(1, sign), (between(rng, 2, 5), between(rng, 2, 5))]
 
 
 def _equation_text(a, b, c, *, spaced=True):
@@ -72,7 +71,8 @@ def _solve_system(routes, rows, solution, steps):
     scaled = _scale_rows(rows, out, steps)
     total = [p + q for p, q in zip(*scaled, strict=True)]
     symbol, value = "xy"[kept], solution[kept]
-    steps.append(f"{term(total[kept], symbol)}={total[2]}")
+    added = signed_sum([str(row[2]) for row in scaled])
+    steps.append(f"{term(total[kept], symbol)}={added}={total[2]}")
     if total[kept] != 1:
         steps.append(f"{symbol}={value}")
     row = routes.pick(*rows)

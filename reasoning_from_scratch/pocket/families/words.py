@@ -23,8 +23,8 @@ def words(rng, level, routes):
 
 
 def _lend(rng, routes, steps):
-    start, gone = between(rng, 60, 99), between(rng, 11, 59)
-    back = between(rng, 11, 79)
+    start, gone = between(rng, 30, 70), between(rng, 3, 29)
+    back = between(rng, 3, 29)
     name, thing = rng.choice(NAMES), rng.choice(THINGS)
     value = add_up(routes, [start, -gone, back], steps)
     question = rng.choice(
@@ -37,7 +37,7 @@ def _lend(rng, routes, steps):
 
 
 def _change(rng, routes, steps):
-    count, price = between(rng, 3, 9), between(rng, 12, 49)
+    count, price = between(rng, 2, 9), between(rng, 11, 49)
     paid = 100 * (count * price // 100 + between(rng, 1, 3))
     cost = multiply(routes, count, price, steps)
     value = add_up(routes, [paid, -cost], steps)
@@ -51,7 +51,7 @@ def _change(rng, routes, steps):
 
 def _draw_basket(rng):
     """Two pairs (count, price)."""
-    return [(between(rng, 3, 9), between(rng, 12, 49)) for _ in range(2)]
+    return [(between(rng, 2, 6), between(rng, 6, 25)) for _ in range(2)]
 
 
 def _two_kinds(rng, routes, steps):
@@ -75,9 +75,9 @@ def _two_kinds(rng, routes, steps):
 
 def _share(rng, routes, steps):
     """A bill split evenly: add first, or share every part first."""
-    people = between(rng, 2, 6)
-    count, each = people * between(rng, 2, 5), between(rng, 12, 49)
-    extra = people * between(rng, 11, 45)
+    people = between(rng, 2, 5)
+    count, each = people * between(rng, 2, 5), between(rng, 4, 19)
+    extra = people * between(rng, 3, 20)
     if routes.pick("sum", "parts") == "sum":
         cost = multiply(routes, count, each, steps)
         total = add_up(routes, [cost, extra], steps)
@@ -98,8 +98,8 @@ def _share(rng, routes, steps):
 
 def _trips(rng, routes, steps):
     """Income from two products less a cost, over several days."""
-    basket, days = _draw_basket(rng), between(rng, 2, 6)
-    cost = between(rng, 11, 99)
+    basket, days = _draw_basket(rng), between(rng, 2, 5)
+    cost = between(rng, 5, 40)
     name, (one, two) = rng.choice(NAMES), rng.sample(THINGS, 2)
     if routes.pick("day", "all") == "day":
         incomes = [
