@@ -192,13 +192,15 @@ def test_records_of_other_problems_are_refused(monkeypatch, runs_folder):
         measure(PROBLEMS[5:], run=new_run("other", resume=True))
 
 
-def test_problems_must_be_there_and_have_ids_of_their_own():
+def test_problems_need_ids_of_their_own_and_a_batch_a_size():
     with pytest.raises(ValueError, match="no problems"):
         measure([])
     with pytest.raises(ValueError, match="id of its own"):
         measure([PROBLEMS[0], PROBLEMS[0]])
     with pytest.raises(ValueError, match="id of its own"):
         measure([Problem("1 + 1", "2")])
+    with pytest.raises(ValueError, match="batch_size must be >= 1"):
+        measure(batch_size=-4)
 
 
 def test_the_bar_shows_the_running_accuracy(monkeypatch, capfd):

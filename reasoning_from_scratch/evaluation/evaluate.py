@@ -69,12 +69,12 @@ def evaluate(
         as wrong and has the error in its record.
 
     Raises:
-        ValueError: no problems, two with one id, or records in `run` that
-            belong to other problems.
+        ValueError: no problems, two with one id, a batch_size below 1, or
+            records in `run` that belong to other problems.
     """
-    problems = _checked(problems)
     settings = get_settings()
     batch_size = batch_size or settings.batch_size
+    problems = _checked(problems, batch_size)
     records, seconds = _resume(run, problems, batch_size)
     rows_each = num_samples or getattr(method, "num_samples", 1)
     with _Progress(len(problems), rows_each, records, progress) as bar:
@@ -155,8 +155,10 @@ def _first_of(pool) -> MethodOutput:
     )
 
 
-def _checked(problems):
+def _checked(problems, batch_size):
     """Return the problems as a list whose ids are all there and differ."""
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be >= 1, got {batch_size}")
     problems = list(problems)
     if not problems:
         raise ValueError("there are no problems; give at least one")
