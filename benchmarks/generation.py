@@ -1,0 +1,268 @@
+"""How fast decoding is here, beside `transformers` and beside the ceiling.
+
+    python benchmarks/generation.py
+    python benchmarks/generation.py --case qwen3 --new-tokens 64
+
+Three cases: `pocket` (64 ragged prompts, 128 new tokens, on the built-in
+model), `qwen3` (Qwen3-0.6B's shape with random bfloat16 weights, one prompt
+of 128 tokens) and `batch` (the same shape, 256 prompts; a GPU's case).
+Repeats alternate between the candidates, so that noise hits both. Prints a
+card for people and ends with one line of JSON.
+"""
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+
+import torch
+
+from reasoning_from_scratch.llm import (
+    QWEN3_CONFIGS,
+    KVCache,
+    Qwen3Model,
+    generate,
+    load_model,
+    save_model,
+)
+
+REPEATS = 5
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument(
+        "--case", choices=("pocket", "qwen3", "batch", "all"), default="all"
+    )
+    parser.add_argument("--new-tokens", type=int, default=None)
+    parser.add_argument("--repeats", type=int, default=REPEATS)
+    args = parser.parse_args()
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    cases = {"pocket": pocket_case, "qwen3": qwen3_case, "batch": batch_case}
+    if args.case != "all":
+        cases = {args.case: cases[args.case]}
+    elif device == "cpu":
+        del cases["batch"]
+    card = {"device": device, "torch": torch.__version__}
+    for name, case in cases.items():
+        card[name] = case(device, args.new_tokens, args.repeats)
+        print(f"\n{name}")
+        for key, value in card[name].items():
+            print(f"  {key:32} {value:12,.3g}")
+    print(json.dumps(card))
+
+
+def pocket_case(device, new_tokens, repeats):
+    """64 ragged prompts on the built-in model."""
+    from reasoning_from_scratch.evaluation import load_problems, render_prompt
+
+    model, tokenizer = load_model("pocket", device=device)
+    problems = load_problems("pocketmath", split="validation", limit=64)
+    prompts = [render_prompt("step-by-step", p) for p in problems]
+    new_tokens = new_tokens or 128
+    reference = as_transformers(model, tokenizer)
+
+    def ours():
+        generate(
+            model,
+            tokenizer,
+            prompts,
+            max_new_tokens=new_tokens,
+            stop_ids=(),
+        )
+
+    def theirs():
+        rows = [tokenizer.encode(prompt) for prompt in prompts]
+        token_ids, key_mask = tokenizer.pad_left(rows, device=model.device)
+        reference_generate(reference, token_ids, key_mask, new_tokens)
+
+    return compare(ours, theirs, len(prompts) * new_tokens, repeats)
+
+
+def qwen3_case(device, new_tokens, repeats):
+    """One prompt of 128 tokens at the 0.6B shape, and its ceiling."""
+    model, tokenizer = random_qwen3(device)
+    new_tokens = new_tokens or 64
+    prompt = tokenizer.decode([7] * 128)
+    token_ids = torch.tensor([tokenizer.encode(prompt)], device=device)
+    reference = as_transformers(model)
+
+    def ours():
+        generate(
+            model,
+            tokenizer,
+            [prompt],
+            max_new_tokens=new_tokens,
+            stop_ids=(),
+        )
+
+    def theirs():
+        key_mask = torch.ones_like(token_ids, dtype=torch.bool)
+        reference_generate(reference, token_ids, key_mask, new_tokens)
+
+    result = compare(ours, theirs, new_tokens, repeats)
+    step, products = step_and_products(model, token_ids, repeats)
+    weights = sum(p.nbytes for p in model.parameters())
+    bandwidth = memory_bandwidth(device)
+    return result | {
+        "decoding step, ms": 1e3 * step,
+        "its weight products alone, ms": 1e3 * products,
+        "step / products": step / products,
+        "memory bandwidth, GB/s": bandwidth / 1e9,
+        "share of the bandwidth": weights / step / bandwidth,
+    }
+
+
+def batch_case(device, new_tokens, repeats):
+    """256 prompts of 128 tokens at the 0.6B shape."""
+    model, tokenizer = random_qwen3(device)
+    new_tokens = new_tokens or 128
+    prompts = [tokenizer.decode([7] * 128)] * 256
+
+    def ours():
+        generate(
+            model,
+            tokenizer,
+            prompts,
+            max_new_tokens=new_tokens,
+            stop_ids=(),
+            batch_size=256,
+        )
+
+    seconds = median_seconds([ours], repeats)[0]
+    return {"tokens/s": len(prompts) * new_tokens / seconds}
+
+
+class NumberTokenizer:
+    """Token i is the character of code point i + 1: no file is needed."""
+
+    vocab_size = 1000
+    stop_ids = ()
+
+    def encode(self, text):
+        return [ord(character) - 1 for character in text]
+
+    def decode(self, token_ids):
+        return "".join(chr(token_id + 1) for token_id in token_ids)
+
+
+def random_qwen3(device):
+    """Qwen3-0.6B's shape with random bfloat16 weights."""
+    with torch.device("meta"):
+        model = Qwen3Model(QWEN3_CONFIGS["0.6b"]).to(torch.bfloat16)
+    model = model.to_empty(device=device).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.dim() > 1:
+                parameter.normal_(0.0, 0.02)
+            else:
+                parameter.fill_(1.0)
+    return model, NumberTokenizer()
+
+
+def as_transformers(model, tokenizer=None):
+    """The same weights in the oracle's implementation."""
+    from transformers import Qwen3Config, Qwen3ForCausalLM
+
+    if tokenizer is not None:
+        with tempfile.TemporaryDirectory() as folder:
+            save_model(model, tokenizer, f"{folder}/model")
+            reference = Qwen3ForCausalLM.from_pretrained(f"{folder}/model")
+        return reference.to(model.device).eval()
+    config = Qwen3Config(**model.config.to_hf(), dtype=model.dtype)
+    with torch.device("meta"):
+        reference = Qwen3ForCausalLM(config)
+    state = {f"model.{k}": v for k, v in model.state_dict().items()}
+    state["lm_head.weight"] = state["model.embed_tokens.weight"]
+    reference.load_state_dict(state, assign=True)
+    reference.model.rotary_emb = type(reference.model.rotary_emb)(config)
+    return reference.to(model.device).eval()
+
+
+@torch.inference_mode()
+def reference_generate(reference, token_ids, key_mask, new_tokens):
+    reference.generate(
+        token_ids,
+        attention_mask=key_mask.long(),
+        max_new_tokens=new_tokens,
+        min_new_tokens=new_tokens,
+        do_sample=False,
+        pad_token_id=0,
+    )
+
+
+def compare(ours, theirs, num_tokens, repeats):
+    """Tokens per second of both, measured in turns."""
+    seconds = median_seconds([ours, theirs], repeats)
+    return {
+        "ours, tokens/s": num_tokens / seconds[0],
+        "transformers, tokens/s": num_tokens / seconds[1],
+        "ours / transformers": seconds[1] / seconds[0],
+    }
+
+
+def median_seconds(functions, repeats):
+    """Median time of each, one run of each in turn, after a warm-up."""
+    times = [[] for _ in functions]
+    for repeat in range(repeats + 1):
+        for function, collected in zip(functions, times, strict=True):
+            started = time.perf_counter()
+            function()
+            synchronize()
+            if repeat:
+                collected.append(time.perf_counter() - started)
+    for collected in times:
+        spread = max(collected) - min(collected)
+        median = statistics.median(collected)
+        print(f"  median {median:.3f} s, spread {spread:.3f} s")
+    return [statistics.median(collected) for collected in times]
+
+
+def step_and_products(model, token_ids, repeats):
+    """Seconds of one decoding step, and of its weight products alone."""
+    cache = KVCache(
+        model.config,
+        1,
+        token_ids.shape[1] + 8 * (repeats + 1),
+        device=model.device,
+        dtype=model.dtype,
+    )
+    matrices = [p for p in model.parameters() if p.dim() == 2]
+    vectors = {
+        size: torch.ones(1, size, device=model.device, dtype=model.dtype)
+        for size in {matrix.shape[1] for matrix in matrices}
+    }
+
+    @torch.inference_mode()
+    def step():
+        for _ in range(8):
+            model(token_ids[:, :1], cache, last_only=True)
+
+    @torch.inference_mode()
+    def products():
+        for _ in range(8):
+            for matrix in matrices:
+                torch.nn.functional.linear(vectors[matrix.shape[1]], matrix)
+
+    with torch.inference_mode():
+        model(token_ids, cache, last_only=True)
+    seconds = median_seconds([step, products], repeats)
+    return [value / 8 for value in seconds]
+
+
+def memory_bandwidth(device, num_bytes=2**29):
+    """Bytes read and written a second by a large copy."""
+    source = torch.ones(num_bytes, dtype=torch.uint8, device=device)
+    target = torch.empty_like(source)
+    (seconds,) = median_seconds([lambda: target.copy_(source)], 5)
+    return 2 * num_bytes / seconds
+
+
+def synchronize():
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+if __name__ == "__main__":
+    main()
