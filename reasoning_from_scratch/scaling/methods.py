@@ -29,6 +29,7 @@ from reasoning_from_scratch.scaling.confidence import (
     confidence_vote,
     probability_weight,
 )
+from reasoning_from_scratch.scaling.online_confidence import confidence_stop
 from reasoning_from_scratch.scaling.self_consistency import self_consistency
 from reasoning_from_scratch.scaling.self_refinement import self_refine
 from reasoning_from_scratch.scaling.votes import (
@@ -95,6 +96,9 @@ METHODS: dict[str, Method] = {
     ),
     "confidence-vote": Method(
         confidence_vote, "the more confident half votes, by confidence"
+    ),
+    "confidence-stop": Method(
+        confidence_stop, "majority vote, unsure samples dropped half-way"
     ),
     "best-of-n": Method(
         partial(best_of_n, scorer=mean_logprob_score),

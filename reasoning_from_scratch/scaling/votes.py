@@ -34,7 +34,7 @@ def count_votes(groups, weights=None):
 
 
 def majority_vote(groups, weights=None):
-    """Return the group with the most votes; a tie goes to the one seen first.
+    """Return the group with most votes; a tie goes to the one seen first.
 
     Args:
         groups: one group number per sample, None for no vote.
@@ -108,7 +108,7 @@ def is_likely_decided(groups, num_samples, threshold=0.95):
 
 
 def samples_needed(groups, stop_rule):
-    """Count the samples a rule would have drawn, one by one, of a full vote.
+    """Count the samples a rule would have drawn, one by one.
 
     Args:
         groups: the votes of all samples, in the order they were drawn.
