@@ -81,11 +81,12 @@ def plot_accuracy_bars(
         reference_label: what those marks are.
     """
     rows = list(rows)
+    marks = {row["name"]: row["accuracy"] for row in reference}
     with figure_style() as pyplot:
         figure, axes = pyplot.subplots(figsize=(7.5, 1.1 + 0.45 * len(rows)))
         for place, row in enumerate(rows):
-            _draw_bar(axes, place, row)
-        _draw_marks(axes, rows, reference, reference_label)
+            _draw_bar(axes, place, row, marks.get(row["name"], 0))
+        _draw_marks(axes, rows, marks, reference_label)
         axes.set_yticks(range(len(rows)), [row["name"] for row in rows])
         axes.invert_yaxis()
         axes.grid(axis="y", visible=False)
@@ -135,7 +136,8 @@ def plot_curves(
         return _finish(figure, pyplot, path, alt_text)
 
 
-def _draw_bar(axes, place: int, row) -> None:
+def _draw_bar(axes, place: int, row, mark: float) -> None:
+    """Draw a bar, its interval and, right of these and the mark, a label."""
     accuracy, low, high = (
         100 * row[key] for key in ("accuracy", "low", "high")
     )
@@ -144,23 +146,21 @@ def _draw_bar(axes, place: int, row) -> None:
     axes.barh(place, accuracy, height=0.62, color=color)
     axes.errorbar(accuracy, place, xerr=whiskers, color=INK, capsize=3)
     label = f"{accuracy:.1f} %, {row['mean_tokens']:.0f} tokens"
-    axes.text(high + 1.5, place, label, va="center")
+    axes.text(max(high, 100 * mark) + 1.5, place, label, va="center")
 
 
-def _draw_marks(axes, rows, reference, label: str) -> None:
-    places = {row["name"]: place for place, row in enumerate(rows)}
-    marks = [row for row in reference if row["name"] in places]
-    if not marks:
-        return
-    axes.plot(
-        [100 * row["accuracy"] for row in marks],
-        [places[row["name"]] for row in marks],
-        "D",
-        color=INK,
-        markerfacecolor="white",
-        label=label,
-    )
-    axes.legend(loc="lower right", bbox_to_anchor=(1, 1))
+def _draw_marks(axes, rows, marks: dict, label: str) -> None:
+    places = [i for i, row in enumerate(rows) if row["name"] in marks]
+    if places:
+        axes.plot(
+            [100 * marks[rows[place]["name"]] for place in places],
+            places,
+            "D",
+            color=INK,
+            markerfacecolor="white",
+            label=label,
+        )
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 1))
 
 
 def _finish(figure, pyplot, path, alt_text: str):
