@@ -10,7 +10,7 @@ quantity = [currency] sum [unit] | words
 import re
 
 from . import tree
-from .atoms import AtomParser, number_word
+from .atoms import AtomParser
 from .cleaning import clean
 from .limits import MAX_ITEMS, UnreadableAnswer
 from .tokenizer import Token, tokenize
@@ -26,7 +26,7 @@ from .tree import (
     Text,
 )
 from .units import is_unit
-from .vocabulary import words
+from .vocabulary import NUMBER_WORDS, words
 
 RELATIONS = {"=", "<", "<=", ">", ">=", "!=", "~", "in", "notin"}
 SEPARATORS = {",", ";", "and", "or"}
@@ -198,7 +198,7 @@ def meaning_of(text):
     """The tree that stands for words."""
     words = [word for word in text.split() if word not in FILLERS]
     key = re.sub(r"[\W_]", "", "".join(words or text.split()))
-    value = number_word(key)
+    value = NUMBER_WORDS.get(key)
     if value is not None:
         return tree.integer(value)
     if not key:
@@ -211,7 +211,9 @@ def read_numeral(text):
     match = NUMERAL.fullmatch(text)
     if not match:
         return None
-    base = int(match[2][:3]) if match[2].isdigit() else number_word(match[2])
+    base = (
+        int(match[2][:3]) if match[2].isdigit() else NUMBER_WORDS.get(match[2])
+    )
     return BaseNumeral(match[1], base) if base else None
 
 
@@ -225,7 +227,10 @@ def read_choice(text, split_groups):
         return Text(match[1].lower())
     if rest[0] in "(^_+-*/=!,<>" or rest.startswith(("\\c", "\\s")):
         return None
-    return Choice(match[1].lower(), parse(rest, split_groups))
+    try:
+        return Choice(match[1].lower(), parse(rest, split_groups))
+    except UnreadableAnswer:
+        return None  # perhaps a list: (A) and (C)
 
 
 def parse(text, split_groups=False):

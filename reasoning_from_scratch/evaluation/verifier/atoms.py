@@ -13,7 +13,6 @@ from .tree import (
     Symbol,
     Text,
 )
-from .vocabulary import NUMBER_WORDS
 
 BARS = {
     "|": ("|", "abs"),
@@ -290,8 +289,3 @@ COMMANDS = {
     "infinity": lambda self: tree.INFINITY,
     "empty": lambda self: tree.EMPTY_SET,
 }
-
-
-def number_word(words):
-    """The value of a written number such as twelve, or None."""
-    return NUMBER_WORDS.get(words)

@@ -105,33 +105,12 @@ def root(value, degree):
 def functions_of(mp):
     """The functions of one context, by the name of the operation."""
 
-    def with_small(function):
-        return lambda value: function(small(value))
-
-    def gamma_safe(value):
-        return mp.gamma(small(value) + 1)
-
-    def binomial(n, k):
-        below = gamma_safe(k) * gamma_safe(n - k)
-        return gamma_safe(n) / below
-
-    def logarithm(value, base=10):
-        return mp.log(value) / mp.log(base)
-
     def real(value):
         if not is_real(value):
             raise Undecided("not a real number")
         return mp.re(value)
 
-    circular = words("sin cos tan cot sec csc")
-    hyperbolic = words("sinh cosh tanh coth sech csch")
-    table = {
-        name: with_small(getattr(mp, name))
-        for name in circular | hyperbolic | {"exp"}
-    }
-    table |= {"arc" + name: getattr(mp, "a" + name) for name in circular}
-    table |= {"ar" + name: getattr(mp, "a" + name) for name in hyperbolic}
-    return table | {
+    return elementary_functions(mp) | {
         "add": lambda *terms: mp.fsum(terms),
         "multiply": lambda *factors: mp.fprod(factors),
         "divide": lambda above, below: above / below,
@@ -141,10 +120,6 @@ def functions_of(mp):
         "power": power,
         "sqrt": mp.sqrt,
         "root": root,
-        "ln": mp.log,
-        "log": logarithm,
-        "factorial": gamma_safe,
-        "binomial": binomial,
         "abs": abs,
         "norm": abs,
         "real": mp.re,
@@ -155,4 +130,33 @@ def functions_of(mp):
         "modulo": lambda value, by: real(value) % real(by),
         "max": lambda *values: max(map(real, values)),
         "min": lambda *values: min(map(real, values)),
+    }
+
+
+def elementary_functions(mp):
+    """Exponentials, logarithms, circular functions and factorials."""
+
+    def with_small(function):
+        return lambda value: function(small(value))
+
+    def factorial(value):
+        return mp.gamma(small(value) + 1)
+
+    def binomial(n, k):
+        return factorial(n) / (factorial(k) * factorial(n - k))
+
+    def logarithm(value, base=10):
+        return mp.log(value) / mp.log(base)
+
+    circular = words("sin cos tan cot sec csc")
+    hyperbolic = words("sinh cosh tanh coth sech csch")
+    forward = circular | hyperbolic | {"exp"}
+    table = {name: with_small(getattr(mp, name)) for name in forward}
+    table |= {"arc" + name: getattr(mp, "a" + name) for name in circular}
+    table |= {"ar" + name: getattr(mp, "a" + name) for name in hyperbolic}
+    return table | {
+        "ln": mp.log,
+        "log": logarithm,
+        "factorial": factorial,
+        "binomial": binomial,
     }
