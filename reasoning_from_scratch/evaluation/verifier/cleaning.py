@@ -16,6 +16,12 @@ SYSTEM = re.compile(  # \left\{ \begin{array}{l} x=1 \\ y=2 \end{array} \right.
     r"\\end\{\1\}\s*\\right\s*\.",
     re.DOTALL,
 )
+LINE_SKIP = re.compile(r"\\\\\s*\[-?[\d.]+\s*(?:pt|em|ex|mm|cm)\]")
+LEAD_COMMAND = re.compile(
+    r"\\text\{\s*(?:the\s+)?(?:final\s+)?answer\s*(?:is\s*)?:?\s*\}\s*",
+    re.IGNORECASE,
+)
+EMPTY_END = re.compile(r"\\text\{[\s.,;]*\}$")
 WRAPPER = re.compile(r"\\(?:boxed|fbox)\s*\{(.*)\}\s*", re.DOTALL)
 LEAD = re.compile(
     r"(?:(?:thus|so|therefore|hence),?\s+)?(?:the\s+)?(?:final\s+)?"
@@ -36,6 +42,7 @@ def clean(text):
             f"got {len(text):,}"
         )
     text = plain_characters(text)
+    text = LINE_SKIP.sub(r"\\\\ ", text)
     text = SYSTEM.sub(r"\\begin{cases}\2\\end{cases}", text)
     previous = None
     while text != previous:
@@ -95,7 +102,10 @@ def unwrap(text):
     box = WRAPPER.fullmatch(text)
     if box and is_balanced(box[1]):
         return box[1]
-    text = LEAD.sub("", text, count=1) if LEAD.match(text) else text
+    for lead in (LEAD, LEAD_COMMAND):
+        if match := lead.match(text):
+            return text[match.end() :]
+    text = EMPTY_END.sub("", text)
     if text.endswith((".", ",", ";", ":", "\\\\")):
         return text.rstrip(".,;:\\ ")
     return text

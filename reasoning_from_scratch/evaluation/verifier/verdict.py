@@ -21,7 +21,10 @@ from .limits import MAX_CHARACTERS, Undecided, UnreadableAnswer
 from .tree import Collection
 
 logger = logging.getLogger(__name__)
-PLAIN = re.compile(r"\s*([+-]?[0-9]{1,18})(?:/([0-9]{1,18}))?\s*")
+PLAIN = re.compile(
+    r"\s*([+-]?)(?:\\[dt]?frac\{([0-9]{1,18})\}\{([0-9]{1,18})\}"
+    r"|([0-9]{1,18})(?:/([0-9]{1,18})|\.([0-9]{1,5}))?)\s*"
+)
 CACHE_SIZE = 2_048  # parsed answers; a reference meets many predictions
 MAX_CACHED = 200  # characters of an answer that is kept
 
@@ -62,17 +65,26 @@ def answers_equal(prediction, reference):
 
 
 def compare_plain(prediction, reference):
-    """Compare whole numbers and a/b; None if one of them is neither."""
-    numbers = [PLAIN.fullmatch(text) for text in (prediction, reference)]
-    if None in numbers:
+    """Compare whole numbers, fractions and short decimals; None if other."""
+    left, right = plain_fraction(prediction), plain_fraction(reference)
+    if left is None or right is None:
         return None
-    (a, b), (c, d) = (number.groups() for number in numbers)
-    if b is None and d is None:
-        return int(a) == int(c)
-    b, d = int(b or 1), int(d or 1)
-    if b == 0 or d == 0:
-        return a == c and b == d
-    return int(a) * d == int(c) * b
+    return left[0] * right[1] == right[0] * left[1]
+
+
+def plain_fraction(text):
+    """(numerator, denominator) of a plainly written number, or None."""
+    match = PLAIN.fullmatch(text)
+    if not match:
+        return None
+    sign, over, under, whole, divisor, decimals = match.groups()
+    if decimals:
+        above, below = int(whole + decimals), 10 ** len(decimals)
+    else:
+        above, below = int(over or whole), int(under or divisor or 1)
+    if below == 0:
+        return None
+    return (-above if sign == "-" else above), below
 
 
 def compare_texts(prediction, reference):
