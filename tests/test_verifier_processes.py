@@ -30,16 +30,18 @@ def patience(monkeypatch):
     monkeypatch.setattr(deadline, "START_SECONDS", PATIENCE)
 
 
-def children():
-    """The processes that this one started and that still run."""
+def workers():
+    """The worker processes that this one started and that still run."""
     psutil = pytest.importorskip("psutil")
-    return psutil.Process().children(recursive=True)
+    children = psutil.Process().children(recursive=True)
+    module = f"{deadline.__package__}.worker"
+    return [child for child in children if module in child.cmdline()]
 
 
 def memory():
-    """Bytes that this process and the processes it started hold."""
+    """Bytes that this process and its worker hold."""
     psutil = pytest.importorskip("psutil")
-    processes = [psutil.Process(), *children()]
+    processes = [psutil.Process(), *workers()]
     return sum(process.memory_info().rss for process in processes)
 
 
@@ -47,7 +49,7 @@ def test_threads_get_the_same_verdicts_from_one_worker():
     with ThreadPoolExecutor(8) as pool:
         verdicts = list(pool.map(patient_verdict, PAIRS * 8))
     assert verdicts == VERDICTS * 8
-    assert len(children()) <= 1
+    assert len(workers()) <= 1
 
 
 @pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
@@ -98,10 +100,10 @@ def many_calls(number):
 
 def test_memory_stays_flat_over_thousands_of_calls():
     assert many_calls(6_000) < GROWTH
-    assert len(children()) <= 1
+    assert len(workers()) <= 1
 
 
 @pytest.mark.slow
 def test_memory_stays_flat_over_100_000_calls():
     assert many_calls(100_000) < GROWTH
-    assert len(children()) <= 1
+    assert len(workers()) <= 1
