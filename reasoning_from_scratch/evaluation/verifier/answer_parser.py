@@ -34,7 +34,8 @@ COMBINATIONS = {"cup", "cap", "setminus"}
 OPERATIONS_IN_WORDS = words(
     """squared cubed factorial dozen tenth tenths hundredths thousandths half
     halves third thirds quarter quarters fourths fifths times plus minus over
-    divided root less more than to"""
+    divided root less more than to january february march april may june
+    july august september october november december"""
 )
 FILLERS = {"the", "a", "an"}
 NUMERAL = re.compile(
@@ -45,6 +46,9 @@ CHOICE = re.compile(
     r"(?:\\text(?:bf|rm|it)?\s*\{\s*)?\(\s*(?:\\text\w*\{)?([A-H])\}?\s*\)"
     r"\s*\}?(?:\\ |~|[\s:.])*(.*)",
     re.DOTALL,
+)
+LISTED_CHOICE = re.compile(
+    r"(?:\\text\w*\s*\{\s*)?([A-H])\s*[.):]\s*\}?(?:\\ |[\s~])+(.*)", re.DOTALL
 )
 SYNONYMS = {
     "nosolution": tree.EMPTY_SET,
@@ -218,8 +222,8 @@ def read_numeral(text):
 
 
 def read_choice(text, split_groups):
-    """(B) or (B) 12 as a choice, or None."""
-    match = CHOICE.fullmatch(text)
+    """(B), (B) 12 or B. 12 as a choice, or None."""
+    match = CHOICE.fullmatch(text) or LISTED_CHOICE.fullmatch(text)
     if not match:
         return None
     rest = match[2].strip()

@@ -128,7 +128,8 @@ def text_key(text):
     """
     text = FACES.sub(r"\1", text)
     text = LAYOUT_COMMANDS.sub(" ", text).replace("$", "")
-    return SPACES.sub("", text.strip())
+    text = re.sub(r"\s+", " ", text.strip())
+    return SPACES.sub("", text)
 
 
 FACES = re.compile(r"\\(?:text\w*|mbox|hbox|mathrm|emph)\s*\{([^{}]*)\}")

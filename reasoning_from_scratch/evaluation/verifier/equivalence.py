@@ -133,11 +133,22 @@ def compare_values(left, right, judge):
         return same_value(left, right)
     if isinstance(left, Symbol) and isinstance(right, Symbol):
         return False
+    if is_name(left) and is_name(right):
+        return False  # AB and BA may be points, or matrices
     verdict = same_value(left, right)
     has_series = any(tree.contains(side, is_series) for side in (left, right))
     if verdict is None and has_series:
         return judge.decide("values", left, right)
     return verdict
+
+
+def is_name(answer):
+    """Whether a product is nothing but capital letters: AB."""
+    factors = answer.args if isinstance(answer, Operation) else ()
+    return bool(factors) and all(
+        isinstance(factor, Symbol) and factor.name.isupper()
+        for factor in factors
+    )
 
 
 def is_series(part):

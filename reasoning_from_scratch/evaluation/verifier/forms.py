@@ -178,6 +178,19 @@ def choose_signs(answer, choice):
     return tree.add(left, right) if is_plus else tree.subtract(left, right)
 
 
+def split_tuple(answer):
+    """(x, y) = (1, 2) as the list x = 1, y = 2; all else stays."""
+    if not isinstance(answer, Relation) or answer.operators != ("=",):
+        return answer
+    names, values = answer.operands
+    if not (isinstance(names, Sequence) and isinstance(values, Sequence)):
+        return answer
+    if not is_label(names) or len(names.items) != len(values.items):
+        return answer
+    pairs = zip(names.items, values.items, strict=True)
+    return Collection(tuple(Relation(("=",), pair) for pair in pairs))
+
+
 def is_label(answer):
     """Whether a left side names what is asked for: x, f(2), AB, x + y."""
     if isinstance(answer, (Symbol, Text)):

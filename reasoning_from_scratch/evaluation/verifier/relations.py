@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from . import tree
 from .containers import same_items
-from .forms import is_label, value_of
+from .forms import is_label, split_tuple, value_of
 from .limits import Undecided
 from .membership import may_be_same_set
 from .real_sets import real_set, same_set
@@ -63,6 +63,8 @@ def has_one_letter(relations):
 
 def same_relations(left, right, judge):
     """Compare two relations, or two lists of them."""
+    if type(left) is not type(right):
+        left, right = split_tuple(left), split_tuple(right)
     if isinstance(left, Relation) and isinstance(right, Relation):
         verdict = same_equations(left, right, judge)
         if verdict is not None:
