@@ -257,9 +257,10 @@ def test_math_train_leaves_out_what_math500_holds(hub, monkeypatch):
 
 
 def test_the_real_math500_file_loads_when_it_is_at_hand():
-    path = Path(os.environ.get("RFS_TEST_DATA", "")) / "math500_test.json"
+    beside = Path(__file__).parents[2] / "shared" / "data"
+    path = Path(os.environ.get("RFS_TEST_DATA", beside)) / "math500_test.json"
     if not path.is_file():
-        pytest.skip("RFS_TEST_DATA names no folder with math500_test.json")
+        pytest.skip(f"{path} is not at hand; set RFS_TEST_DATA")
     problems = load_problems(path)
     levels = Counter(problem.level for problem in problems)
     assert levels == {1: 43, 2: 90, 3: 105, 4: 128, 5: 134}
