@@ -90,7 +90,7 @@ def test_a_reward_set_refuses_weights_it_cannot_use():
 def hostile_completions():
     """Texts that ask a careless reward to run, to hang or to fill memory."""
     bombs = [
-        "__import__('os').system('touch /tmp/owned')",
+        "__import__('os').system('touch owned')",
         "exec(\"open('owned', 'w').write('x')\")",
         "9**9**9**9",
         "2^{2^{2^{2^{2^{99}}}}}",
