@@ -12,7 +12,6 @@ import pytest
 from reasoning_from_scratch.evaluation.verifier import (
     answers_equal,
     deadline,
-    group_equal,
     verify,
 )
 from reasoning_from_scratch.evaluation.verifier.answer_parser import parse
@@ -157,11 +156,6 @@ def test_no_two_different_references_of_math500_are_taken_for_one():
         if answers_equal(*pair)
     }
     assert found == known
-
-
-def test_a_vote_groups_equal_answers_in_order_of_appearance():
-    answers = ["1/2", "3", "0.5", None, "\\frac12", "3.0", None]
-    assert group_equal(answers) == [[0, 2, 4], [1, 5], [3], [6]]
 
 
 def test_a_response_is_verified_by_its_last_box():
