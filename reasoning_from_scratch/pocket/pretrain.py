@@ -39,11 +39,13 @@ def pretrain(config, run, *, tokenizer, progress=None):
     compute_loss = functools.partial(packed_loss, model)
     if config.is_compiled:
         compute_loss = torch.compile(compute_loss)
+    half = torch.autocast("cpu", torch.bfloat16, enabled=config.is_bfloat16)
     for step in range(done, config.steps):
         set_step_size(optimizers, config, step)
         batch = training_batch(config, tokenizer, step)
         row = {"step": step + 1}
-        row |= train_step(compute_loss, optimizers, batch)
+        with half:
+            row |= train_step(compute_loss, optimizers, batch)
         is_last = step + 1 == config.steps
         if is_last or (step + 1) % config.eval_every == 0:
             row |= measure(model, tokenizer, config)

@@ -55,6 +55,7 @@ class PretrainConfig:
         max_new_tokens: longest answer when accuracy is measured.
         prompts: prompts that accuracy is measured with.
         is_compiled: compile the model; False for tests.
+        is_bfloat16: matrix products in bfloat16; the weights stay float32.
     """
 
     name: str
@@ -75,6 +76,7 @@ class PretrainConfig:
     max_new_tokens: int = 160
     prompts: tuple[str, ...] = ("direct", "step-by-step")
     is_compiled: bool = True
+    is_bfloat16: bool = False
 
 
 RECIPES = {
@@ -92,11 +94,12 @@ RECIPES = {
         name="pocket-teacher",
         model=TEACHER_MODEL,
         mix=CorpusMix(drills=0.02, direct=0.04, thinking=True),
-        steps=4000,
+        steps=3000,
         row_tokens=320,
         matrix_lr=0.015,
         other_lr=3e-3,
         is_chat=True,
+        is_bfloat16=True,
         max_new_tokens=320,
         prompts=("direct",),
     ),
