@@ -19,6 +19,7 @@ from reasoning_from_scratch.runs import RunFolder
 from reasoning_from_scratch.training import (
     GRPO_VARIANTS,
     GRPOConfig,
+    grpo_loss,
     train_grpo,
     variant_config,
 )
@@ -121,11 +122,53 @@ def test_rows_hold_the_metrics_of_the_step():
         "update_seconds",
         "peak_memory_gib",
         "reward_failures",
+        "updates_skipped",
+        "generation_tokens_per_second",
+        "scoring_tokens_per_second",
+        "update_tokens_per_second",
     }
     assert wanted <= rows[0].keys()
+    assert rows[0]["scoring_tokens_per_second"] == 0  # on-policy
     assert rows[0]["kl"] == pytest.approx(0.0, abs=1e-6)
     assert rows[1]["kl"] > 1e-6
     assert rows[0]["mismatch"] < 1e-4
+
+
+def test_a_reference_is_scored_and_its_speed_told():
+    kl_loss = GRPO_VARIANTS["grpo_kl"].loss
+    _, rows = train(replace(CONFIG, steps=1, eval_every=0, loss=kl_loss))
+    assert rows[0]["tokens_scored"] == rows[0]["tokens_generated"]
+    assert rows[0]["scoring_tokens_per_second"] > 0
+
+
+def test_a_step_with_a_broken_gradient_is_skipped_and_told(monkeypatch):
+    from reasoning_from_scratch.training import update
+
+    real = update.row_logprobs
+    calls = iter(range(100))
+
+    def breaking_once(*arguments):
+        logprobs = real(*arguments)
+        return logprobs * (float("nan") if next(calls) == 0 else 1.0)
+
+    monkeypatch.setattr(update, "row_logprobs", breaking_once)
+    config = replace(CONFIG, steps=2, eval_every=0, track_kl=False)
+    model, rows = train(config)
+    assert [row["updates_skipped"] for row in rows] == [1, 1]
+    assert weights_of(model).isfinite().all()
+    assert not torch.equal(weights_of(model), weights_of(tiny_model()))
+
+
+def test_a_loss_of_ones_own_takes_the_place_of_grpo_loss():
+    def turned_round(logprobs, **arguments):
+        loss, metrics = grpo_loss(logprobs, **arguments)
+        return -loss, metrics
+
+    short = replace(CONFIG, steps=12, eval_every=0)
+    _, rows = train(short)
+    _, wrong = train(short, loss_function=turned_round)
+    assert rows[-1]["reward"] > rows[0]["reward"]
+    assert wrong[-1]["reward"] < wrong[0]["reward"]
 
 
 def test_dynamic_sampling_replaces_groups_without_signal():

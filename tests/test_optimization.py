@@ -137,3 +137,28 @@ def test_the_rate_warms_up_in_a_line_and_falls_as_a_cosine():
 
 def test_without_an_end_the_rate_stays_at_its_peak():
     assert scheduled_learning_rate(999, peak=0.5, warmup_steps=2) == 0.5
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_gradient_that_is_not_finite_is_dropped_and_counted(bad):
+    # Given an optimizer with momentum
+    model = tiny_model()
+    optimizer = MasterAdamW(model, weight_decay=0.1)
+    set_gradients(model, 0)
+    optimizer.step(0.01)
+    before = weights_of(model)
+    means = [mean.clone() for mean in optimizer.means]
+    # When one number of one gradient is bad
+    set_gradients(model, 1)
+    model.norm.weight.grad[3] = bad
+    assert optimizer.step(0.01) == 0.0
+    # Then nothing moves, the gradients are gone, and it is counted
+    pairs = [*zip(weights_of(model), before, strict=True)]
+    pairs += zip(optimizer.means, means, strict=True)
+    assert all(torch.equal(*pair) for pair in pairs)
+    assert all(parameter.grad is None for parameter in model.parameters())
+    assert (optimizer.num_updates, optimizer.num_skipped) == (1, 1)
+    # And the next good one is taken
+    set_gradients(model, 2)
+    assert optimizer.step(0.01) > 0
+    assert optimizer.state_dict()["num_skipped"] == 1

@@ -9,8 +9,9 @@ arXiv 2501.12948: reasoning from a right/wrong signal alone.
 """
 
 from .data import refuse_test_split
+from .grpo_loss import grpo_loss
 from .interrupts import deferred_interrupt
-from .progress import TrainingLog
+from .progress import TrainingLog, throughput
 from .rewards import accuracy_reward
 from .trainer import Trainer
 from .update import update_policy
@@ -25,6 +26,7 @@ def train_grpo(
     reward=accuracy_reward,
     validation=None,
     run=None,
+    loss_function=grpo_loss,
     progress=True,
 ):
     """Train a model by reinforcement learning with verifiable rewards.
@@ -39,6 +41,8 @@ def train_grpo(
         validation: problems for the curve and the choice of the best step.
         run: a `RunFolder` for metrics, samples and checkpoints; one that
             has a checkpoint is resumed from its last.
+        loss_function: called as `grpo_loss` is, and returns what it does;
+            for a loss of one's own (or one that is wrong on purpose).
         progress: show a bar.
 
     Returns:
@@ -64,10 +68,11 @@ def train_grpo(
                 rollouts,
                 config,
                 reference=trainer.reference,
+                loss_function=loss_function,
             )
             # Stage 3: measure and save
             trainer.step += 1
-            metrics |= trainer.measure(validation)
+            metrics |= throughput(metrics) | trainer.measure(validation)
             row = trainer.add({"step": trainer.step, **metrics})
             log.show(row, rollouts)
             trainer.save_if_due(run, is_last=interrupted.is_set())

@@ -69,16 +69,25 @@ class MasterAdamW:
         self.eps = eps
         self.max_grad_norm = max_grad_norm
         self.num_updates = 0
+        self.num_skipped = 0  # updates left out: gradient not finite
 
     @torch.no_grad()
     def step(self, learning_rate):
         """Clip the gradients, update every weight, clear the gradients.
 
+        One NaN would spread over all weights and moments, so a gradient
+        whose norm is not finite is dropped as a whole, and counted.
+
         Returns:
-            the gradient's norm before clipping, a float.
+            the gradient's norm before clipping, a float; 0.0 if dropped.
         """
         trained = [p for p in self.parameters if p.grad is not None]
         norm = torch.nn.utils.get_total_norm([p.grad for p in trained])
+        if not torch.isfinite(norm):
+            self.num_skipped += 1
+            for parameter in trained:
+                parameter.grad = None
+            return 0.0
         scale = (self.max_grad_norm / (norm + 1e-6)).clamp(max=1.0)
         self.num_updates += 1
         states = zip(
@@ -116,6 +125,7 @@ class MasterAdamW:
         """A tree for `runs.save_state`; masters only where they differ."""
         return {
             "num_updates": self.num_updates,
+            "num_skipped": self.num_skipped,
             "means": self.means,
             "squares": self.squares,
             "masters": [
@@ -134,6 +144,7 @@ class MasterAdamW:
         model, not from here.
         """
         self.num_updates = state["num_updates"]
+        self.num_skipped = state["num_skipped"]
         for name in ("means", "squares", "masters"):
             pairs = zip(getattr(self, name), state[name], strict=True)
             for current, saved in pairs:

@@ -3,7 +3,13 @@
 Under `torchrun` every process holds the whole model and a share of the
 prompts. Losses are normalised over the global batch, so gradients and sums
 simply add up; with one process each function returns what it was given.
-Sharding the model itself is out of scope.
+
+Gradients are added by one all_reduce a parameter after the last micro-batch,
+not by `DistributedDataParallel`: its wrapper averages where a sum is wanted,
+renames the parameters, and waits for a gradient from every process, also
+from one whose rollouts had no signal and need no backward pass. What it
+would gain, communication during the backward pass, is lost anyway where
+micro-batches are accumulated. Sharding the model itself is out of scope.
 """
 
 import contextlib

@@ -98,13 +98,30 @@ def rollout_metrics(rollouts):
         "entropy": -rollouts.sampler_logprobs[mask].mean(),
         "reward_failures": rollouts.num_reward_failures * num_processes(),
     }
-    names = list(rollouts.reward_set.functions)
+    names = rollouts.reward_set.names
     if len(names) > 1:
         for index, name in enumerate(names):
             values[f"reward_{name}"] = rollouts.reward_parts[..., index].mean()
     stacked = torch.tensor([float(value) for value in values.values()])
     means = sum_over_processes(stacked.double()) / num_processes()
     return dict(zip(values, means.tolist(), strict=True))
+
+
+def throughput(metrics):
+    """Tokens a second of a step's stages, over all processes.
+
+    Generation includes the rewards. A stage that had nothing to do (scoring
+    on-policy, an update without signal) shows 0.
+    """
+    counts = {
+        "generation": metrics["tokens_generated"],
+        "scoring": metrics["tokens_scored"],
+        "update": metrics["tokens_learned"],
+    }
+    return {
+        f"{stage}_tokens_per_second": count / metrics[f"{stage}_seconds"]
+        for stage, count in counts.items()
+    }
 
 
 def kl_to_start(rows, ref_logprobs):

@@ -23,6 +23,7 @@ from .parallel import (
     one_at_a_time,
     process_rank,
     share_of,
+    sum_over_processes,
 )
 from .progress import kl_to_start, peak_memory_gib, rollout_metrics
 from .rollouts import ROW_TENSORS, collect_rollouts, join_rollouts
@@ -132,7 +133,7 @@ class Trainer:
         config = self.config
         rollouts = self.collect(problems, config.prompts_per_step, reward)
         metrics = rollout_metrics(rollouts)
-        num_tokens = int(rollouts.mask.sum())
+        num_tokens = rollouts.mask.sum()
         for _ in range(config.dynamic_sampling):
             has_signal = rollout_advantages(rollouts, config).any(dim=1)
             num_missing = int((~has_signal).sum())
@@ -140,10 +141,10 @@ class Trainer:
                 break
             kept = rollouts.select_prompts(has_signal.nonzero().flatten())
             more = self.collect(problems, num_missing, reward)
-            num_tokens += int(more.mask.sum())
+            num_tokens = num_tokens + more.mask.sum()
             rollouts = join_rollouts([kept, more])
         metrics["generation_seconds"] = time.perf_counter() - start
-        metrics["tokens_generated"] = num_tokens
+        metrics["tokens_generated"] = int(sum_over_processes(num_tokens))
         if self.reference is not None:
             metrics["kl"] = self.measure_kl(rollouts)
         return rollouts, metrics

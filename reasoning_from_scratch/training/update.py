@@ -77,7 +77,15 @@ class UpdateTotals:
         }
 
 
-def update_policy(model, optimizer, rollouts, config, *, reference=None):
+def update_policy(
+    model,
+    optimizer,
+    rollouts,
+    config,
+    *,
+    reference=None,
+    loss_function=grpo_loss,
+):
     """Make the rollouts with a positive advantage more likely.
 
     Args:
@@ -86,10 +94,12 @@ def update_policy(model, optimizer, rollouts, config, *, reference=None):
         rollouts: this process's `RolloutBatch`.
         config: a `GRPOConfig`.
         reference: the model that kl_coef pulls towards, if any.
+        loss_function: called as `grpo_loss` is.
 
     Returns:
-        dict of floats: those of `UpdateTotals.means` and the seconds of
-        scoring and of the update.
+        dict of floats: those of `UpdateTotals.means`, the updates of the
+        whole run that were skipped because their gradient was not finite,
+        and tokens and seconds of scoring and of the update.
     """
     totals = UpdateTotals()
     start = time.perf_counter()
@@ -98,9 +108,18 @@ def update_policy(model, optimizer, rollouts, config, *, reference=None):
     with checkpointed_layers(model, config.activation_checkpointing):
         for _ in range(config.epochs):
             for batch in split_rows(rows, config.minibatches):
-                gradient_step(model, optimizer, batch, config, totals)
+                gradient_step(
+                    model,
+                    optimizer,
+                    batch,
+                    config,
+                    totals,
+                    loss_function=loss_function,
+                )
     return {
         **totals.means(),
+        "updates_skipped": optimizer.num_skipped,
+        "tokens_scored": tokens_scored(rollouts, config),
         "scoring_seconds": scored - start,
         "update_seconds": time.perf_counter() - scored,
     }
@@ -123,6 +142,12 @@ def training_rows(model, rollouts, config, *, reference=None):
     return rows
 
 
+def tokens_scored(rollouts, config):
+    """Completion tokens that `training_rows` passed through a model."""
+    passes = (not config.is_on_policy) + (config.loss.kl_coef > 0)
+    return passes * int(sum_over_processes(rollouts.mask.sum()))
+
+
 def rollout_advantages(rollouts, config):
     """(prompts, rollouts) advantages, by the statistics of all processes."""
     if config.advantages == "per_reward":
@@ -136,7 +161,9 @@ def rollout_advantages(rollouts, config):
     return advantages[process_rank() * count :][:count]
 
 
-def gradient_step(model, optimizer, batch, config, totals):
+def gradient_step(
+    model, optimizer, batch, config, totals, *, loss_function=grpo_loss
+):
     """One optimizer step on one mini-batch, by micro-batches of rows."""
     normaliser = sum_over_processes(
         loss_normaliser(batch["mask"], config.loss)
@@ -150,7 +177,7 @@ def gradient_step(model, optimizer, batch, config, totals):
     for micro in micro_batches(useful, config.micro_batch_size):
         logprobs = row_logprobs(model, micro, config.temperature)
         old_logprobs = micro.pop("old_logprobs", logprobs.detach())
-        loss, metrics = grpo_loss(
+        loss, metrics = loss_function(
             logprobs,
             old_logprobs=old_logprobs,
             advantages=micro["advantages"],
