@@ -37,6 +37,8 @@ FLAGS = {
     "seed": (int, "of the data order and the samples"),
 }
 REWARDS = ("accuracy", "partial", "format")
+# accuracy with a term of length_rewards.LENGTH_TERMS
+LENGTH_REWARDS = ("target", "group", "right", "easy")
 # A set with a test split only is trained on through its sister
 TRAINING_SETS = {"math500": "math-train"}
 HELD_OUT = 200  # problems kept back where a set has no validation split
@@ -60,7 +62,14 @@ def add_arguments(parser) -> None:
         help="a row of GRPO_VARIANTS (default: %(default)s)",
     )
     parser.add_argument("--prompt", default="direct")
-    parser.add_argument("--reward", choices=REWARDS, default="accuracy")
+    parser.add_argument(
+        "--reward",
+        choices=(*REWARDS, *(f"short-{name}" for name in LENGTH_REWARDS)),
+        default="accuracy",
+        help="short-…: accuracy less what the length costs, measured "
+        "against a target, the group, its right answers, or how easy the "
+        "problem is (default: %(default)s)",
+    )
     for name, (kind, description) in FLAGS.items():
         parser.add_argument(
             f"--{name.replace('_', '-')}", type=kind, help=description
@@ -169,9 +178,15 @@ def load_splits(source, split):
 
 
 def choose_reward(name):
-    """The reward function behind a name."""
+    """The reward function, or the set of them, behind a name."""
     from reasoning_from_scratch.training import rewards
+    from reasoning_from_scratch.training.length_rewards import LENGTH_TERMS
 
+    if name.startswith("short-"):
+        return rewards.RewardSet(
+            {"accuracy": rewards.accuracy_reward},
+            length_term=LENGTH_TERMS[name.removeprefix("short-")],
+        )
     return {
         "accuracy": rewards.accuracy_reward,
         "partial": rewards.partial_credit_reward,

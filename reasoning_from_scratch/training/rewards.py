@@ -3,8 +3,9 @@
 The text is a completion as the model wrote it, so it is hostile input: it is
 parsed by the verifier, which never evaluates it and always returns. Several
 rewards are combined by a `RewardSet`, which also survives a reward that
-raises or returns NaN. What depends on tokens (the end token, truncation) is
-decided where the tokens are, in `rollouts`.
+raises or returns NaN, and adds a term for the length (see `length_rewards`).
+What depends on tokens (the end token, truncation, the length) is decided
+where the tokens are, in `rollouts`.
 """
 
 import math
@@ -60,6 +61,13 @@ def length_penalty(text, problem, *, free=400, limit=800):
 class RewardSet:
     """Several rewards with a weight each; a missing weight is 1.
 
+    Args:
+        functions: name -> callable (text, problem) -> float; what the first
+            gives tells right (1 or more) from wrong.
+        weights: name -> factor.
+        length_term: callable (is_right, lengths) -> (prompts, rollouts), a
+            function of `length_rewards`; it counts as the reward "length".
+
     Raises:
         ValueError: no reward, a weight for an unknown one, or a weight that
             is not finite.
@@ -67,15 +75,16 @@ class RewardSet:
 
     functions: Mapping[str, Callable]
     weights: Mapping[str, float] = field(default_factory=dict)
+    length_term: Callable | None = None
 
     def __post_init__(self):
         if not self.functions:
             raise ValueError("a RewardSet needs at least one reward function")
-        unknown = self.weights.keys() - self.functions.keys()
+        unknown = self.weights.keys() - set(self.names)
         if unknown:
             raise ValueError(
                 f"weights for unknown rewards: {', '.join(sorted(unknown))}; "
-                f"there are {', '.join(self.functions)}"
+                f"there are {', '.join(self.names)}"
             )
         for name, weight in self.weights.items():
             if not math.isfinite(weight):
@@ -91,9 +100,15 @@ class RewardSet:
         return cls({getattr(reward, "__name__", "reward"): reward})
 
     @property
+    def names(self):
+        """Of all rewards, in the order of the reward parts."""
+        length = [] if self.length_term is None else ["length"]
+        return [*self.functions, *length]
+
+    @property
     def weight_list(self):
-        """The weights in the order of the functions."""
-        return [self.weights.get(name, 1.0) for name in self.functions]
+        """The weights in the order of the names."""
+        return [self.weights.get(name, 1.0) for name in self.names]
 
     def score(self, texts, problems):
         """Score every text against its problem.
@@ -117,8 +132,20 @@ class RewardSet:
                 values[row, column] = value or 0.0
         return values, num_failures
 
+    def with_length(self, values, lengths):
+        """The values with the term for the length behind them, if any.
+
+        Args:
+            values: (prompts, rollouts, functions).
+            lengths: (prompts, rollouts), tokens.
+        """
+        if self.length_term is None:
+            return values
+        term = self.length_term(values[..., 0] >= 1, lengths)
+        return torch.cat([values, term.unsqueeze(-1)], dim=-1)
+
     def total(self, values):
-        """Weighted sum over the last dimension of `score`'s values."""
+        """Weighted sum over the last dimension: one value a name."""
         return values @ torch.tensor(self.weight_list)
 
 

@@ -146,10 +146,14 @@ def assemble_batch(problems, outputs, tensors, *, reward_set, require_end):
     if require_end:
         values[truncated] = values[truncated].clamp(max=0.0)
     shape = len(problems), group_size
+    lengths = torch.tensor([len(output.token_ids) for output in outputs])
+    parts = reward_set.with_length(
+        values.view(*shape, -1), lengths.view(shape)
+    )
     return RolloutBatch(
         **tensors,
-        rewards=reward_set.total(values).view(shape),
-        reward_parts=values.view(*shape, -1),
+        rewards=reward_set.total(parts),
+        reward_parts=parts,
         truncated=truncated,
         texts=texts,
         problems=list(problems),
