@@ -58,36 +58,34 @@ def grpo_loss(
         None if values is None else values.masked_fill(~mask, 0.0)
         for values in (logprobs, old_logprobs, ref_logprobs, sampler_logprobs)
     )
-    if advantages.ndim == 1:
-        advantages = advantages.unsqueeze(1)  # (rollouts, 1)
-    advantages = advantages.expand_as(logprobs).masked_fill(~mask, 0.0)
-
+    advantages = spread_over_tokens(advantages, mask)
     # Stage 1: the objective of every token
     ratio = importance_ratio(logprobs, old_logprobs, mask, config.ratio)
     objective = policy_objective(ratio, logprobs, advantages, config)
     # Stage 2: less weight for what another policy wrote
-    if config.tis_cap is not None:
-        objective = objective * truncated_importance_weights(
-            old_logprobs, sampler_logprobs, config.tis_cap
-        )
-    if config.off_policy_delta is not None:
-        objective = objective * off_policy_mask(
-            logprobs, old_logprobs, advantages, mask, config.off_policy_delta
-        )
+    objective = objective * correction_weights(
+        logprobs, old_logprobs, sampler_logprobs, advantages, mask, config
+    )
     # Stage 3: the pull towards the reference
     kl = None
     if ref_logprobs is not None:
         kl = kl_per_token(logprobs, ref_logprobs, config.kl_estimator)
-        weight = config.kl_coef
-        if config.kl_ratio_weighted:
-            weight = weight * importance_ratio(logprobs, old_logprobs, mask)
+        weight = kl_weight(logprobs, old_logprobs, mask, config)
         objective = objective - weight * kl
     # Stage 4: one number
-    if normaliser is None:
-        normaliser = loss_normaliser(mask, config)
-    weights = token_weights(mask.to(objective.dtype), config)
-    loss = -(weights * objective).sum() / normaliser
+    loss = -reduce_tokens(objective, mask, config, normaliser)
     return loss, loss_metrics(ratio, advantages, mask, config, kl=kl)
+
+
+def spread_over_tokens(advantages, mask):
+    """One advantage a token: (rollouts, tokens), 0 where the mask is false.
+
+    Args:
+        advantages: (rollouts,) or (rollouts, tokens).
+    """
+    if advantages.ndim == 1:
+        advantages = advantages.unsqueeze(1)  # (rollouts, 1)
+    return advantages.expand(mask.shape).masked_fill(~mask, 0.0)
 
 
 def importance_ratio(logprobs, old_logprobs, mask, level="token"):
@@ -157,6 +155,29 @@ def sapo_objective(ratio, advantages, *, tau_positive, tau_negative):
     return 4 / tau * torch.sigmoid(tau * (ratio - 1)) * advantages
 
 
+def correction_weights(
+    logprobs, old_logprobs, sampler_logprobs, advantages, mask, config
+):
+    """What the two corrections leave of a token; 1 when both are off."""
+    weights = torch.ones_like(old_logprobs)
+    if config.tis_cap is not None:
+        weights = truncated_importance_weights(
+            old_logprobs, sampler_logprobs, config.tis_cap
+        )
+    if config.off_policy_delta is not None:
+        weights = weights * off_policy_mask(
+            logprobs, old_logprobs, advantages, mask, config.off_policy_delta
+        )
+    return weights
+
+
+def kl_weight(logprobs, old_logprobs, mask, config):
+    """beta, times pi / pi_old where the estimator is to be corrected."""
+    if not config.kl_ratio_weighted:
+        return config.kl_coef
+    return config.kl_coef * importance_ratio(logprobs, old_logprobs, mask)
+
+
 def kl_per_token(logprobs, ref_logprobs, estimator="k3"):
     """Estimate KL(pi || ref) from one sampled token; x = pi_ref / pi.
 
@@ -215,6 +236,14 @@ def token_weights(mask, config):
     if config.reduction == "constant":
         return mask / config.constant_length
     return mask
+
+
+def reduce_tokens(values, mask, config, normaliser=None):
+    """Weighted sum of (rollouts, tokens) over N, as the config asks."""
+    if normaliser is None:
+        normaliser = loss_normaliser(mask, config)
+    weights = token_weights(mask.to(values.dtype), config)
+    return (weights * values).sum() / normaliser
 
 
 def loss_normaliser(mask, config):
