@@ -176,6 +176,7 @@ def measure_accuracy(model, tokenizer, problems, config):
         "accuracy_low": result.low,
         "accuracy_high": result.high,
         "greedy_length": result.mean_tokens,
+        "greedy_truncated": result.truncated,
     }
 
 

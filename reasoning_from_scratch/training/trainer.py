@@ -206,5 +206,6 @@ class Trainer:
             "accuracy_low": result.low,
             "accuracy_high": result.high,
             "greedy_length": result.mean_tokens,
+            "greedy_truncated": result.truncated,
             "evaluation_seconds": time.perf_counter() - start,
         }
