@@ -106,6 +106,28 @@ def test_sampling_writes_the_samples_down(flags, runs_folder):
     assert list(run.read_json("result.json")["pass_at_k"]) == ["1", "2", "4"]
 
 
+def test_a_run_can_choose_among_the_samples_of_another(flags, runs_folder):
+    few = (*flags, "--limit", "4", "--samples", "4", "--temperature", "1")
+    assert evaluate(few, "--method", "best-of-n", "--run", "drawn") == 0
+    votes = ("--method", "self-consistency-exact-stop", "--run")
+    assert evaluate(few, *votes, "drawn-votes") == 0
+    assert evaluate(few, *votes, "votes", "--samples-of", "drawn") == 0
+    fresh, again = (
+        RunFolder.open(runs_folder / name).read("records.jsonl")
+        for name in ("drawn-votes", "votes")
+    )
+    assert [r["response"] for r in again] == [r["response"] for r in fresh]
+
+
+def test_samples_drawn_otherwise_are_refused(flags, runs_folder, capsys):
+    vote = (*flags, "--limit", "2", "--method", "self-consistency")
+    assert evaluate(vote, "--samples", "2", "--run", "warm") == 0
+    more = ("--temperature", "0.1", "--samples-of", "warm", "--run", "cool")
+    assert evaluate(vote, "--samples", "2", *more) == 1
+    assert "drawn with sampling" in capsys.readouterr().err
+    assert not (runs_folder / "cool").exists()
+
+
 def write_run(name, verdicts, reference="1"):
     """A finished run with these verdicts."""
     run = RunFolder.create(name, {"command": "evaluate"})

@@ -8,6 +8,7 @@ from reasoning_from_scratch.evaluation import Problem
 from reasoning_from_scratch.llm import SamplingConfig
 from reasoning_from_scratch.scaling import METHODS
 from reasoning_from_scratch.scaling import self_consistency as by_name
+from reasoning_from_scratch.scaling.samples import read_samples
 
 PROBLEMS = [Problem("a?", "7", id="a"), Problem("bb?", "8", id="b")]
 PROMPTS = ["a?", "bb?"]
@@ -72,6 +73,65 @@ def test_what_the_caller_says_goes_before_the_defaults(monkeypatch):
     (call,) = script.calls
     assert call["num_samples"] == 3
     assert call["sampling"] == sampling
+
+
+CHOOSERS = [name for name in METHODS if "vote" in name or "best" in name]
+
+
+def run_tiny(method, num_samples):
+    return method(
+        tiny_model(),
+        Tokenizer(),
+        PROBLEMS,
+        PROMPTS,
+        num_samples=num_samples,
+        max_new_tokens=6,
+        seed=5,
+    )
+
+
+def as_records(outputs):
+    """The part of an evaluation's records that holds the samples."""
+    return [
+        {"id": problem.id, "samples": output.samples}
+        for problem, output in zip(PROBLEMS, outputs, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("name", CHOOSERS)
+def test_a_method_chooses_the_same_among_recorded_samples(name, monkeypatch):
+    full = run_tiny(METHODS["self-consistency"], 4)
+    fresh = run_tiny(METHODS[name], 4)
+    script = play(monkeypatch, lambda prompt, number: "drawn again")
+    recorded = read_samples(as_records(full))
+    again = run_tiny(METHODS[name].reusing(recorded), 4)
+    assert [o.response for o in again] == [o.response for o in fresh]
+    assert [o.num_tokens for o in again] == [o.num_tokens for o in fresh]
+    assert script.calls == []
+
+
+def test_samples_that_are_not_recorded_are_drawn(monkeypatch):
+    full = run_tiny(METHODS["self-consistency"], 4)
+    two = run_tiny(METHODS["self-consistency"], 2)
+    recorded = read_samples(as_records(two))
+    method = METHODS["self-consistency"].reusing(recorded)
+    texts = [[s["text"] for s in o.samples] for o in run_tiny(method, 4)]
+    assert texts == [[s["text"] for s in output.samples] for output in full]
+    script = play(monkeypatch, lambda prompt, number: f"number {number}")
+    (first, _) = run_tiny(method, 3)
+    assert script.calls[0]["num_samples"] == 1
+    assert first.samples[-1]["text"] == "number 2"
+
+
+def test_a_method_that_writes_its_own_text_refuses_recorded_samples():
+    for name in ("self-refine", "confidence-stop", "budget-cap", "sample"):
+        with pytest.raises(ValueError, match="leave --samples-of out"):
+            METHODS[name].reusing({})
+
+
+def test_records_without_samples_are_refused():
+    with pytest.raises(ValueError, match="no samples to choose from"):
+        read_samples([{"id": "a", "response": "7"}])
 
 
 def test_a_name_shared_with_its_module_is_the_function():

@@ -13,6 +13,17 @@ from reasoning_from_scratch.settings import default_model, get_settings
 
 HELP = "measure accuracy on a problem set, with an error bar"
 SAMPLING_FLAGS = ("temperature", "top_p", "top_k")
+# What two runs must share for one's samples to be the other's
+SHARED = (
+    "model",
+    "revision",
+    "problems",
+    "split",
+    "template",
+    "sampling",
+    "max_new_tokens",
+    "seed",
+)
 
 
 def add_arguments(parser) -> None:
@@ -40,6 +51,12 @@ def add_arguments(parser) -> None:
         "self-refine, …; a wrong name lists all",
     )
     parser.add_argument("--samples", type=int, help="default: the method's")
+    parser.add_argument(
+        "--samples-of",
+        metavar="RUN",
+        help="choose among the samples of this run, drawing only what is "
+        "missing; same model, prompt, sampling and seed",
+    )
     parser.add_argument("--temperature", type=float)
     parser.add_argument("--top-p", type=float)
     parser.add_argument("--top-k", type=int)
@@ -57,8 +74,10 @@ def add_arguments(parser) -> None:
 
 def run(args) -> None:
     """Evaluate, and print the summary."""
+    from reasoning_from_scratch.cli.compare import open_evaluated
     from reasoning_from_scratch.evaluation import evaluate, load_problems
     from reasoning_from_scratch.llm import load_model
+    from reasoning_from_scratch.scaling.samples import read_samples
 
     settings = get_settings(args.model or default_model())
     method = choose_method(args.method)
@@ -67,6 +86,9 @@ def run(args) -> None:
         args.problems or settings.problems, split=args.split, limit=args.limit
     )
     folder = start_run(args, settings, problems, options)
+    if args.samples_of:
+        records = open_evaluated(args.samples_of).read("records.jsonl")
+        method = method.reusing(read_samples(records))
     model, tokenizer = load_model(
         args.model or default_model(),
         device=args.device,
@@ -139,11 +161,28 @@ def start_run(args, settings, problems, options):
         "device": args.device,
         "dtype": args.dtype,
     }
+    if args.samples_of:
+        config["samples_of"] = args.samples_of
+        check_samples_fit(args.samples_of, config)
     if args.run is None:
         if args.resume:
             raise ValueError("--resume needs --run NAME to go on with")
         return RunFolder.numbered("evaluate", config)
     return RunFolder.create(args.run, config, resume=args.resume)
+
+
+def check_samples_fit(name: str, config: dict) -> None:
+    """Raise a ValueError if that run's samples are not what this one draws."""
+    from reasoning_from_scratch.cli.compare import open_evaluated
+
+    source = open_evaluated(name).config
+    for key in SHARED:
+        if source.get(key) != config[key]:
+            raise ValueError(
+                f"the samples of {name} were drawn with {key} "
+                f"{source.get(key)!r}, this run wants {config[key]!r}; "
+                "repeat the flags of that run"
+            )
 
 
 def describe_result(result) -> str:

@@ -11,7 +11,7 @@ neighbours in arguments, never in a copy of the code.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from reasoning_from_scratch import llm
@@ -39,6 +39,8 @@ from reasoning_from_scratch.scaling.votes import (
 
 TEMPERATURE = 0.7  # of everything that compares several samples
 NUM_SAMPLES = 16
+# These draw whole samples first and choose then, so recorded ones will do
+CHOOSING = (self_consistency, best_of_n, confidence_vote)
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,20 @@ class Method:
             sampling=sampling,
             **decoding,
         )
+
+    def reusing(self, recorded):
+        """The same method on recorded samples; see `draw_samples`.
+
+        Raises:
+            ValueError: a method that steps in while samples are written.
+        """
+        if getattr(self.run, "func", self.run) not in CHOOSING:
+            raise ValueError(
+                "this method writes its own text and cannot take recorded "
+                "samples; leave --samples-of out"
+            )
+        run = partial(self.run, recorded=recorded)
+        return replace(self, run=run)
 
 
 METHODS: dict[str, Method] = {

@@ -6,7 +6,7 @@ filtered or ranked in another way from its records alone.
 """
 
 from bisect import bisect_left, bisect_right
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from statistics import fmean
 
 from reasoning_from_scratch import llm
@@ -35,7 +35,15 @@ class Sample:
 
 
 def draw_samples(
-    model, tokenizer, problems, prompts, *, num_samples, **decoding
+    model,
+    tokenizer,
+    problems,
+    prompts,
+    *,
+    num_samples,
+    first_sample=0,
+    recorded=None,
+    **decoding,
 ):
     """Draw completions for all problems in shared batches.
 
@@ -43,23 +51,66 @@ def draw_samples(
         problems: a list of `Problem`; the id keys the random numbers.
         prompts: the rendered prompt of each problem.
         num_samples: completions for each problem.
+        first_sample: number of the first one.
+        recorded: problem id -> Samples drawn before with the same prompts,
+            sampling and seed, from number 0 on; only those missing are
+            drawn. None draws all.
         decoding: passed on to `generate` (sampling, max_new_tokens, seed,
-            batch_size, progress, first_sample, statistics).
+            batch_size, progress, statistics).
 
     Returns:
         One list of `num_samples` Sample per problem.
     """
+    end = first_sample + num_samples
+    known = [
+        (recorded or {}).get(problem.id, [])[first_sample:end]
+        for problem in problems
+    ]
+    num_known = min(map(len, known))
+    num_missing = num_samples - num_known
+    if num_missing == 0:
+        return known
     outputs = llm.generate(
         model,
         tokenizer,
         prompts,
-        num_samples=num_samples,
+        num_samples=num_missing,
+        first_sample=first_sample + num_known,
         ids=[problem.id or problem.problem for problem in problems],
         **decoding,
     )
-    samples = [make_sample(tokenizer, output) for output in outputs]
-    starts = range(0, len(samples), num_samples)
-    return [samples[start : start + num_samples] for start in starts]
+    drawn = [make_sample(tokenizer, output) for output in outputs]
+    starts = range(0, len(drawn), num_missing)
+    return [
+        samples[:num_known] + drawn[start : start + num_missing]
+        for samples, start in zip(known, starts, strict=True)
+    ]
+
+
+def read_samples(records):
+    """The Samples that an evaluation wrote down, by problem id.
+
+    Raises:
+        ValueError: records of a method that keeps no samples, or not what
+            the methods of this folder need to know of them.
+    """
+    names = {field.name for field in fields(Sample)}
+    if not all(
+        names <= sample.keys()
+        for record in records
+        for sample in record.get("samples", [{}])
+    ):
+        raise ValueError(
+            "the records hold no samples to choose from; take a run of "
+            "--method self-consistency, best-of-n or the like"
+        )
+    return {
+        record["id"]: [
+            Sample(**{name: sample[name] for name in names})
+            for sample in record["samples"]
+        ]
+        for record in records
+    }
 
 
 def make_sample(tokenizer, output):
