@@ -41,7 +41,7 @@ CONFIG = DistillationConfig(
     prompt="{problem}",
     epochs=2,
     batch_size=4,
-    micro_batch_size=3,
+    micro_batch_tokens=24,
     learning_rate=3e-3,
     warmup_steps=2,
 )
@@ -120,9 +120,11 @@ def test_only_the_completion_and_its_end_token_are_learned(examples):
 
 
 def test_a_batch_in_parts_has_the_gradient_of_the_whole(examples):
-    loss, whole = gradients_of(examples, replace(CONFIG, micro_batch_size=10))
-    for size in (1, 3, 4):
-        config = replace(CONFIG, micro_batch_size=size)
+    loss, whole = gradients_of(
+        examples, replace(CONFIG, micro_batch_tokens=999)
+    )
+    for size in (1, 24, 40):
+        config = replace(CONFIG, micro_batch_tokens=size)
         part_loss, parts = gradients_of(examples, config)
         assert part_loss == pytest.approx(loss, rel=1e-5)
         for one, other in zip(parts, whole, strict=True):

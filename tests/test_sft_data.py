@@ -126,11 +126,24 @@ def test_a_teacher_asked_otherwise_scores_behind_its_own_prompt(tokenizer):
 
 
 def test_micro_batches_hold_every_example_once_by_length():
+    # Rows of 2 to 6 tokens in at most 9: 6, then 5 (two would be 10), then
+    # 4 and 3 (8 with padding), then 2
     examples = [Example([1] * n, [2]) for n in (3, 1, 5, 2, 4)]
-    batches = list(micro_batches(examples, 2))
-    lengths = [[len(e.prompt_ids) for e in b.examples] for b in batches]
-    assert lengths == [[5, 4], [3, 2], [1]]
-    assert [b.token_ids.shape[1] for b in batches] == [6, 4, 2]
+    batches = list(micro_batches(examples, 9))
+    lengths = [[len(e.token_ids) for e in b.examples] for b in batches]
+    assert lengths == [[6], [5], [4, 3], [2]]
+    assert [b.token_ids.shape for b in batches] == [
+        (1, 6),
+        (1, 5),
+        (2, 4),
+        (1, 2),
+    ]
+
+
+def test_an_example_longer_than_a_micro_batch_goes_alone():
+    examples = [Example([1] * n, [2]) for n in (7, 1, 1)]
+    batches = list(micro_batches(examples, 4))
+    assert [b.token_ids.numel() for b in batches] == [8, 4]
 
 
 def test_learned_tokens_are_the_completions():

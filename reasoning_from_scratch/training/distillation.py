@@ -187,7 +187,7 @@ def measure_loss(model, examples, config):
         return {}
     total = 0.0
     for batch in micro_batches(
-        examples, config.micro_batch_size, device=model.device
+        examples, config.micro_batch_tokens, device=model.device
     ):
         total += float(hard_loss(model, learned_hidden(model, batch), batch))
     return {"validation_loss": total / count_learned_tokens(examples)}

@@ -30,7 +30,7 @@ class DistillationConfig:
     # Batches
     epochs: int = 2
     batch_size: int = 64  # examples an update
-    micro_batch_size: int = 64  # examples in one backward pass: memory
+    micro_batch_tokens: int = 1024  # of one backward pass: memory
     activation_checkpointing: bool = False  # slower, less memory
     # Optimizer (AdamW)
     learning_rate: float = 1e-3  # 1e-5 is usual from 0.6B parameters on
@@ -54,7 +54,7 @@ class DistillationConfig:
             "max_tokens",
             "epochs",
             "batch_size",
-            "micro_batch_size",
+            "micro_batch_tokens",
             "learning_rate",
             "max_grad_norm",
             "max_new_tokens",
@@ -97,7 +97,7 @@ class OnPolicyConfig:
     max_new_tokens: int = 192
     prompt: str = "direct"  # how the problem is put to the student
     teacher_prompt: str = ""  # to the teacher; empty: the same
-    micro_batch_size: int = 64  # rows in one backward pass: memory
+    micro_batch_tokens: int = 1024  # of one backward pass: memory
     activation_checkpointing: bool = False
     # Optimizer (AdamW)
     learning_rate: float = 3e-4
@@ -121,7 +121,7 @@ class OnPolicyConfig:
             "group_size",
             "temperature",
             "max_new_tokens",
-            "micro_batch_size",
+            "micro_batch_tokens",
             "learning_rate",
             "max_grad_norm",
         )

@@ -6,9 +6,10 @@
 
 The prompt is tokenised by itself, as `generate` does it, so that training
 meets the very tokens it will be asked with. Rows are padded on the right: a
-causal model never looks there, so no attention mask is needed. Packing
-several examples into one row is left out: micro-batches sorted by length
-waste little.
+causal model never looks there, so no attention mask is needed. Examples
+of like length share a micro-batch of so many tokens, padding included:
+little is wasted, and attention needs no mask, as rows packed with several
+examples would.
 """
 
 from dataclasses import dataclass
@@ -143,14 +144,21 @@ def make_batch(examples, *, pad_id=0, device=None):
     return Batch(list(examples), token_ids, mask.to(device))
 
 
-def micro_batches(examples, size, *, device=None):
-    """Yield batches of at most `size` examples of like length.
+def micro_batches(examples, max_tokens, *, device=None):
+    """Yield batches of examples of like length, of limited size.
+
+    Args:
+        examples: list of `Example`.
+        max_tokens: rows times columns of a batch, padding included; an
+            example that is longer makes a batch of its own.
 
     The longest come first: what does not fit memory fails at once.
     """
     ordered = sorted(examples, key=lambda e: -len(e.token_ids))
-    for start in range(0, len(ordered), size):
-        yield make_batch(ordered[start : start + size], device=device)
+    while ordered:
+        size = max(1, max_tokens // len(ordered[0].token_ids))
+        yield make_batch(ordered[:size], device=device)
+        ordered = ordered[size:]
 
 
 def count_learned_tokens(examples):

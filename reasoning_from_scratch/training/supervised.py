@@ -23,7 +23,7 @@ def gradient_step(model, optimizer, examples, loss, *, config, learning_rate):
         examples: list of `Example`, the whole batch.
         loss: callable (model, hidden, batch) -> scalar, a sum over the
             learned tokens, of which `hidden` are the final states.
-        config: gives micro_batch_size and activation_checkpointing.
+        config: gives micro_batch_tokens and activation_checkpointing.
         learning_rate: of this update.
 
     Returns:
@@ -32,7 +32,7 @@ def gradient_step(model, optimizer, examples, loss, *, config, learning_rate):
     num_tokens = count_learned_tokens(examples)
     total = 0.0
     batches = micro_batches(
-        examples, config.micro_batch_size, device=model.device
+        examples, config.micro_batch_tokens, device=model.device
     )
     with checkpointed_layers(model, config.activation_checkpointing):
         for batch in batches:
