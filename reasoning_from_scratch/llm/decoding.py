@@ -146,6 +146,7 @@ def decode(
     vocab_size=None,
     statistics=False,
     compiled=False,
+    edit=None,
 ):
     """Decode until every row has stopped or is full.
 
@@ -158,6 +159,9 @@ def decode(
         vocab_size: as for `choose_token`.
         statistics: also record `distribution_statistics` of every token.
         compiled: run the step through torch.compile; needs a static cache.
+        edit: callable (state, position, token_ids) -> token_ids, (batch,)
+            both, that may put other tokens in the place of those chosen;
+            their log-probability is recorded as 0, for nobody drew them.
 
     Yields:
         the number of tokens decoded so far, after each one.
@@ -175,6 +179,9 @@ def decode(
                 sampling,
                 vocab_size,
             )
+            if edit is not None:
+                chosen, token_ids = token_ids, edit(state, position, token_ids)
+                logprobs = logprobs.masked_fill(token_ids != chosen, 0.0)
             if statistics:
                 state.record_statistics(position)
             state.record(position, token_ids, logprobs, stop_ids)

@@ -57,6 +57,7 @@ def generate(
     batch_size=None,
     statistics=False,
     compiled=False,
+    edit=None,
     progress=None,
 ):
     """Complete every prompt, `num_samples` times each.
@@ -78,6 +79,7 @@ def generate(
         batch_size: rows decoded together; None fits memory.
         statistics: also measure the distribution behind each token.
         compiled: compile the decoding step; pays on long jobs.
+        edit: as for `decode`: a tool that writes into the completions.
         progress: called with the number of completions just finished.
 
     Returns:
@@ -117,6 +119,7 @@ def generate(
             vocab_size=tokenizer.vocab_size,
             statistics=statistics,
             compiled=compiled,
+            edit=edit,
         )
         for _ in steps:
             pass

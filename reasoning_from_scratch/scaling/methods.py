@@ -25,6 +25,7 @@ from reasoning_from_scratch.scaling.best_of_n import (
     self_certainty_score,
 )
 from reasoning_from_scratch.scaling.budget import budget_forcing
+from reasoning_from_scratch.scaling.calculator import calculator
 from reasoning_from_scratch.scaling.confidence import (
     confidence_vote,
     probability_weight,
@@ -156,5 +157,8 @@ METHODS: dict[str, Method] = {
         'one "Wait" written where thinking would end',
         0.0,
         num_samples=1,
+    ),
+    "calculator": Method(
+        calculator, "what follows = is computed", 0.0, num_samples=1
     ),
 }

@@ -1,0 +1,153 @@
+r"""Tool use without training: a calculator writes what follows an `=`.
+
+The model writes `47*6=`, our own evaluator computes 282, its digits take the
+place of the tokens that the model would have chosen next, and the model goes
+on behind them. When to calculate, and what, stays the model's choice; nothing
+was trained for it, so steps that it takes in its head get no help.
+
+Only whole results are written, or decimals where the expression has some: a
+quotient such as 3/4 may be about to become 6/8, 0.75 or a remainder, and is
+left to the model.
+
+Source: Cobbe et al. 2021 (arXiv 2110.14168), appendix C; there the model was
+trained to mark its calculations.
+"""
+
+import re
+
+from reasoning_from_scratch.evaluation.arithmetic import calculate
+from reasoning_from_scratch.scaling.samples import draw_samples, make_output
+from reasoning_from_scratch.scaling.self_consistency import choose_by_vote
+
+OPERATOR = re.compile(r"[0-9)] *(?:[+\-*/^]|\\times|\\cdot)")
+NUMBER = re.compile(r"\s*-?[0-9.]+\s*")
+MAX_DECIMALS = 6
+
+
+def calculator(
+    model, tokenizer, problems, prompts, *, num_samples=1, **decoding
+):
+    """Answer each problem with a calculator at hand; several samples vote.
+
+    Args:
+        problems, prompts: as for `draw_samples`.
+        num_samples: answers per problem.
+        decoding: passed on to `draw_samples`. What the calculator writes
+            counts among the tokens.
+
+    Returns:
+        One MethodOutput per problem; each of its samples has `num_calls`.
+    """
+    pools = draw_samples(
+        model,
+        tokenizer,
+        problems,
+        prompts,
+        num_samples=num_samples,
+        edit=CalculatorEdit(tokenizer),
+        **decoding,
+    )
+    outputs = [make_output(pool, choose_by_vote(pool)) for pool in pools]
+    for output in outputs:
+        for sample in output.samples:
+            sample["num_calls"] = count_calls(sample["text"])
+    return outputs
+
+
+class CalculatorEdit:
+    """An `edit` for `generate` that writes results behind equals signs."""
+
+    def __init__(self, tokenizer):
+        self.tokenizer = tokenizer
+        texts = map(
+            tokenizer.decode, ([i] for i in range(tokenizer.vocab_size))
+        )
+        self.equals = {i: text for i, text in enumerate(texts) if "=" in text}
+        self.pending = {}  # row -> tokens still to be written, last first
+
+    def __call__(self, state, position, token_ids):
+        """Replace the tokens of rows in which a result is being written.
+
+        Args:
+            state: a `DecodingState`.
+            position: of the token, 0 for the first of a batch.
+            token_ids: (batch,) as the model chose them.
+
+        Returns:
+            (batch,) token ids.
+        """
+        if position == 0:
+            self.pending = {}
+        edited = token_ids.tolist()
+        for place, row in enumerate(state.active.tolist()):
+            if not self.pending.get(row) and edited[place] in self.equals:
+                text = self.tokenizer.decode(
+                    state.token_ids[row, :position].tolist()
+                )
+                self.pending[row] = self.tokens_of(text, edited[place])
+            if self.pending.get(row):
+                edited[place] = self.pending[row].pop()
+        return token_ids.new_tensor(edited)
+
+    def tokens_of(self, text, chosen):
+        """The equals sign and the result, last token first; or nothing.
+
+        Args:
+            text: of the completion so far.
+            chosen: the token with an equals sign; "=-" brings a guess along.
+        """
+        before = self.equals[chosen].partition("=")[0]
+        result = result_behind(text + before)
+        if result is None:
+            return []
+        return self.tokenizer.encode(f"{before}={result}")[::-1]
+
+
+def result_behind(text):
+    r"""Compute what should follow an equals sign behind this text.
+
+    Args:
+        text: up to the equals sign; its last line, or what stands there
+            behind a comma, a colon or another `=`, must be arithmetic.
+
+    Returns:
+        str, or None: no arithmetic, no whole result, or a number that is
+        being written in other ways, as in 14=1*14=2*7.
+
+    >>> result_behind("So:\n47*6")
+    '282'
+    """
+    *sides, last = text.rpartition("\n")[2].split("=")
+    if any(map(NUMBER.fullmatch, sides)):
+        return None
+    expression = re.split("[,;:]", last)[-1]
+    value = calculate(expression) if OPERATOR.search(expression) else None
+    if value is None:
+        return None
+    is_short = (value * 10**MAX_DECIMALS).denominator == 1
+    if value.denominator == 1 or "." in expression and is_short:
+        gap = " " if expression.endswith(" ") else ""
+        return gap + decimal_text(value)
+    return None
+
+
+def decimal_text(value):
+    """Write a fraction of at most MAX_DECIMALS decimals without rounding.
+
+    >>> decimal_text(Fraction(-7, 4)), decimal_text(Fraction(5))
+    ('-1.75', '5')
+    """
+    digits = f"{abs(int(value * 10**MAX_DECIMALS)):0{MAX_DECIMALS + 1}d}"
+    whole, decimals = digits[:-MAX_DECIMALS], digits[-MAX_DECIMALS:]
+    sign = "-" if value < 0 else ""
+    return f"{sign}{whole}.{decimals}".rstrip("0").rstrip(".")
+
+
+def count_calls(text):
+    """Count the equals signs behind which the calculator wrote.
+
+    >>> count_calls("47*6=282, x=282")
+    1
+    """
+    places = (match.start() for match in re.finditer("=", text))
+    return sum(result_behind(text[:place]) is not None for place in places)
