@@ -66,6 +66,14 @@ def test_plain_text_that_ends_in_time_is_left_alone(monkeypatch):
     assert len(script.calls) == 1
 
 
+def test_a_budget_that_ends_inside_the_box_opens_no_second_one(monkeypatch):
+    def write(prompt, number):
+        return "7}" if prompt.endswith("1") else r"3+14=17 \boxed{1…"
+
+    output, _ = force(monkeypatch, write, max_thinking_tokens=5)
+    assert output.response == r"3+14=17 \boxed{17}"
+
+
 def test_only_generated_tokens_are_counted(monkeypatch):
     def write(prompt, number):
         return "7}" if prompt.endswith(r"\boxed{") else "3+4=7…"

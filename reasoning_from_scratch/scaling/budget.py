@@ -81,7 +81,10 @@ def is_answered(trace):
 
 def end_thinking(trace):
     """Write the end of thinking, so that an answer must follow."""
-    trace.text += "</think>" if is_in_think_block(trace) else f" {BOX}"
+    if is_in_think_block(trace):
+        trace.text += "</think>"
+    elif BOX not in trace.text:  # else the cap fell into the answer
+        trace.text += f" {BOX}"
 
 
 def think_on(trace):
