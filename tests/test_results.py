@@ -150,7 +150,8 @@ def test_a_remake_fills_in_a_row_and_runs_no_command_twice(
         for number, right in enumerate(correct):
             run.append("records.jsonl", {"id": number, "correct": right})
         figures = dict.fromkeys(remake.FIGURES, 0.5)
-        run.write_json("result.json", figures)
+        curve = {"pass_at_k": {"1": 0.5}, "majority_at_k": {}}
+        run.write_json("result.json", {**figures, **curve})
         return [sys.executable, "-c", "print('done')"]
 
     monkeypatch.setattr(remake, "full_command", pretend)
@@ -167,6 +168,8 @@ def test_a_remake_fills_in_a_row_and_runs_no_command_twice(
 
     assert started == [DIRECT["command"], steps["command"]]
     assert fresh["accuracy"] == 0.5 and "reason" not in fresh
+    assert fresh["pass_at_k"] == {"1": 0.5}
+    assert "majority_at_k" not in fresh  # the run had none
     # (1 + 0 + 0 + 1) / 4: right where the other was wrong, twice
     assert remake.difference(fresh, rows, tmp_path)["difference"] == 0.5
 

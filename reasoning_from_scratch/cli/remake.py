@@ -25,6 +25,7 @@ from reasoning_from_scratch.runs import RunFolder, runs_root
 
 DONE = "done.json"  # command -> {"minutes", "output"}
 FIGURES = ("accuracy", "low", "high", "num_problems", "mean_tokens")
+CURVES = ("pass_at_k", "majority_at_k")  # of rows with several samples
 
 
 def remake(names: list[str]) -> None:
@@ -108,7 +109,8 @@ def measure(row: dict, folder: Path) -> dict:
         return {**fresh, "value": value}
     run = RunFolder.open(folder / "runs" / row["run"])
     result = run.read_json("result.json")
-    return {**fresh, **{key: result[key] for key in FIGURES}}
+    curves = {key: result[key] for key in CURVES if result.get(key)}
+    return {**fresh, **{key: result[key] for key in FIGURES}, **curves}
 
 
 def run_once(command: str, folder: Path) -> dict:
