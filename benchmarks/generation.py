@@ -4,13 +4,15 @@
     python benchmarks/generation.py --case qwen3 --new-tokens 64
 
 Three cases: `pocket` (64 ragged prompts, 128 new tokens, on the built-in
-model), `qwen3` (Qwen3-0.6B's shape with random bfloat16 weights, one prompt
-of 128 tokens) and `batch` (the same shape, 256 prompts; a GPU's case).
-Repeats alternate between the candidates, so that noise hits both. Prints a
-card for people and ends with one line of JSON.
+model; once more where answers may end and finished rows leave), `qwen3`
+(Qwen3-0.6B's shape with random bfloat16 weights, one prompt of 128 tokens)
+and `batch` (the same shape, 256 prompts; a GPU's case). Repeats alternate
+between the candidates, so that noise hits both. Prints a card for people and
+ends with one line of JSON.
 """
 
 import argparse
+import functools
 import json
 import statistics
 import tempfile
@@ -63,21 +65,32 @@ def pocket_case(device, new_tokens, repeats):
     new_tokens = new_tokens or 128
     reference = as_transformers(model, tokenizer)
 
-    def ours():
-        generate(
+    def ours(stop_ids=()):
+        return generate(
             model,
             tokenizer,
             prompts,
             max_new_tokens=new_tokens,
-            stop_ids=(),
+            stop_ids=stop_ids,
         )
 
-    def theirs():
+    def theirs(stop_ids=()):
         rows = [tokenizer.encode(prompt) for prompt in prompts]
         token_ids, key_mask = tokenizer.pad_left(rows, device=model.device)
-        reference_generate(reference, token_ids, key_mask, new_tokens)
+        reference_generate(
+            reference, token_ids, key_mask, new_tokens, stop_ids
+        )
 
-    return compare(ours, theirs, len(prompts) * new_tokens, repeats)
+    full = compare(ours, theirs, len(prompts) * new_tokens, repeats)
+    stop_ids = tokenizer.stop_ids
+    num_tokens = sum(len(output.token_ids) for output in ours(stop_ids))
+    stopping = compare(
+        functools.partial(ours, stop_ids),
+        functools.partial(theirs, stop_ids),
+        num_tokens,
+        repeats,
+    )
+    return full | {f"{k}, answers end": v for k, v in stopping.items()}
 
 
 def qwen3_case(device, new_tokens, repeats):
@@ -181,12 +194,16 @@ def as_transformers(model, tokenizer=None):
 
 
 @torch.inference_mode()
-def reference_generate(reference, token_ids, key_mask, new_tokens):
+def reference_generate(
+    reference, token_ids, key_mask, new_tokens, stop_ids=()
+):
+    """Decode to the full length, or until every row has stopped."""
     reference.generate(
         token_ids,
         attention_mask=key_mask.long(),
         max_new_tokens=new_tokens,
-        min_new_tokens=new_tokens,
+        min_new_tokens=0 if stop_ids else new_tokens,
+        eos_token_id=list(stop_ids) or None,
         do_sample=False,
         pad_token_id=0,
     )
@@ -224,7 +241,7 @@ def step_and_products(model, token_ids, repeats):
     cache = KVCache(
         model.config,
         1,
-        token_ids.shape[1] + 8 * (repeats + 1),
+        token_ids.shape[1] + 8 * repeats + 1,
         device=model.device,
         dtype=model.dtype,
     )
@@ -236,19 +253,16 @@ def step_and_products(model, token_ids, repeats):
 
     @torch.inference_mode()
     def step():
-        for _ in range(8):
-            model(token_ids[:, :1], cache, last_only=True)
+        model(token_ids[:, :1], cache, last_only=True)
 
     @torch.inference_mode()
     def products():
-        for _ in range(8):
-            for matrix in matrices:
-                torch.nn.functional.linear(vectors[matrix.shape[1]], matrix)
+        for matrix in matrices:
+            torch.nn.functional.linear(vectors[matrix.shape[1]], matrix)
 
     with torch.inference_mode():
         model(token_ids, cache, last_only=True)
-    seconds = median_seconds([step, products], repeats)
-    return [value / 8 for value in seconds]
+    return median_seconds([step, products], 8 * repeats)
 
 
 def memory_bandwidth(device, num_bytes=2**29):
