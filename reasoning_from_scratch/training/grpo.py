@@ -27,6 +27,7 @@ def train_grpo(
     validation=None,
     run=None,
     loss_function=grpo_loss,
+    watch=None,
     progress=True,
 ):
     """Train a model by reinforcement learning with verifiable rewards.
@@ -43,6 +44,8 @@ def train_grpo(
             has a checkpoint is resumed from its last.
         loss_function: called as `grpo_loss` is, and returns what it does;
             for a loss of one's own (or one that is wrong on purpose).
+        watch: callable (rows so far), called after each step; for live
+            curves.
         progress: show a bar.
 
     Returns:
@@ -54,7 +57,9 @@ def train_grpo(
     """
     refuse_test_split([*problems, *(validation or [])])
     trainer = Trainer.start(model, tokenizer, config, run=run)
-    log = TrainingLog(config, trainer.rows, run=run, progress=progress)
+    log = TrainingLog(
+        config, trainer.rows, run=run, watch=watch, progress=progress
+    )
     if trainer.step == 0 and config.eval_every:
         log.show(trainer.add({"step": 0, **trainer.evaluate(validation)}))
     with deferred_interrupt() as interrupted:

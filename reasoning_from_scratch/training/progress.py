@@ -34,14 +34,16 @@ class TrainingLog:
         config: a `GRPOConfig`.
         rows: the list that the trainer adds its rows to.
         run: a `RunFolder`, if files are wanted; the first process writes.
+        watch: callable (rows), if somebody else draws them too.
         progress: show the bar.
     """
 
-    def __init__(self, config, rows, *, run=None, progress=True):
+    def __init__(self, config, rows, *, run=None, watch=None, progress=True):
         is_first = process_rank() == 0
         self.config = config
         self.rows = rows
         self.run = run if is_first else None
+        self.watch = watch if is_first else None
         self.bar = tqdm(
             total=config.steps,
             initial=rows[-1]["step"] if rows else 0,
@@ -60,6 +62,8 @@ class TrainingLog:
                     self.run.append("samples.jsonl", sample)
             if "accuracy" in row:
                 self._draw()
+        if self.watch is not None:
+            self.watch(self.rows)
         if row["step"] > 0:
             self.bar.update()
             self.bar.set_postfix_str(_summary(row))
