@@ -21,6 +21,7 @@ class GRPOSettings:
     """A chapter's run of reinforcement learning (ch05)."""
 
     steps: int = 100
+    quick_steps: int = 40  # a run inside a notebook
     prompts_per_step: int = 16
     group_size: int = 8  # rollouts a prompt
     learning_rate: float = 1e-4
@@ -88,6 +89,7 @@ QWEN3_BASE = ModelSettings(
     batch_size=32,
     grpo=GRPOSettings(
         steps=50,
+        quick_steps=20,
         prompts_per_step=8,
         learning_rate=1e-6,
         max_new_tokens=1024,
@@ -182,7 +184,12 @@ def _reduced(row: ModelSettings) -> ModelSettings:
         num_quick_problems=24,
         num_samples=4,
         grpo=replace(
-            row.grpo, steps=2, prompts_per_step=4, group_size=4, eval_every=2
+            row.grpo,
+            steps=2,
+            quick_steps=2,
+            prompts_per_step=4,
+            group_size=4,
+            eval_every=2,
         ),
         distillation=replace(row.distillation, num_traces=32, epochs=1),
     )
