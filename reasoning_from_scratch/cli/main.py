@@ -34,6 +34,7 @@ STAGES = {
         "grpo": "rfs grpo --run reasoner",
         "teach": "rfs teach --model pocket-teacher --run traces",
         "distill": "rfs distill --traces runs/traces/traces.jsonl --run pupil",
+        "report": "rfs report runs/reasoner",
     },
     "Keeping the house": {
         "results": "rfs results --check",

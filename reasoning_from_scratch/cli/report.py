@@ -1,0 +1,46 @@
+"""Write a page about training runs: curves, warnings, samples.
+
+    rfs report reasoner
+    rfs report runs/reasoner runs/other --output comparison.html
+
+One HTML file with everything in it; it opens without a network. A run that
+is still under way can be looked at too.
+"""
+
+from pathlib import Path
+
+HELP = "write one page about training runs: curves, warnings, samples"
+
+
+def add_arguments(parser) -> None:
+    """Declare the flags."""
+    parser.add_argument(
+        "runs", nargs="+", metavar="RUN", help="a run's name or folder"
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        help="the page (default: report.html in the folder of the one run, "
+        "or in the folder of all runs)",
+    )
+
+
+def run(args) -> None:
+    """Write the page, and repeat its warnings."""
+    from reasoning_from_scratch.files import atomic_write_text
+    from reasoning_from_scratch.runs import runs_root
+    from reasoning_from_scratch.training.diagnosis import diagnose
+    from reasoning_from_scratch.training.report import (
+        read_runs,
+        render_report,
+    )
+
+    runs = read_runs(args.runs)
+    folder = runs[0].path if len(runs) == 1 else runs_root()
+    output = args.output or folder / "report.html"
+    atomic_write_text(output, render_report(runs))
+    for each in runs:
+        findings = diagnose(each.rows)
+        told = ", ".join(finding.title for finding in findings)
+        print(f"{each.name}: {each.state}; {told or 'nothing to warn of'}")
+    print(f"page: {output}")

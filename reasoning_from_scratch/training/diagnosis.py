@@ -1,0 +1,298 @@
+"""What a training run's metrics say is wrong with it, in words.
+
+Each rule reads the rows of metrics.jsonl and returns a sentence or nothing;
+`diagnose` asks them all. A rule compares the last tenth of the run with the
+first, so that one bad step does not cry wolf, and reads only what is there:
+the same rules serve reinforcement learning, distillation, pre-training and
+a run that is still under way. No torch, no files.
+
+The limits in `LIMITS` are rules of thumb: where a paper gives one it is
+named, the others were set so that the healthy runs of the pocket model stay
+silent and those of the failure gallery do not.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from statistics import median
+
+from .series import first_and_last, series
+
+LIMITS = {
+    "entropy_floor": 0.05,  # nats a token; pocket ends healthy runs at 0.1
+    "entropy_share": 1 / 3,  # of what the run began with
+    "entropy_rise": 1.0,  # nats a token; published diseases: about 2
+    "no_signal": 0.75,  # share of groups whose rewards are all equal
+    "length_ratio": 1.5,  # last tokens over first
+    "kl": 0.5,  # nats a token from the start; healthy: below 0.1
+    "truncated": 0.1,  # share of answers cut at the token limit
+    "clip_share": 0.3,  # of tokens; healthy runs clip a few per cent
+    "mismatch": 0.05,  # nats a token between sampler and trainer
+    "reward_rise": 0.05,
+    "solve_rate_rise": 0.05,
+    "overfit": 1.1,  # last validation loss over the best one
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong with a run."""
+
+    name: str  # of the rule, such as "kl_runaway"
+    title: str  # in two or three words
+    text: str  # what was seen, with its figures, and what to look at
+
+
+def diagnose(rows: Iterable[dict]) -> list[Finding]:
+    """Find what is wrong with a run.
+
+    Args:
+        rows: of metrics.jsonl, in order; a run under way is welcome.
+
+    Returns:
+        Findings, gravest first; none for a healthy run.
+    """
+    rows = list(rows)
+    found = []
+    for name, (title, rule) in RULES.items():
+        text = rule(rows)
+        if text:
+            found.append(Finding(name, title, text))
+    return found
+
+
+def nan_update(rows):
+    """A loss, gradient or reward that is not a finite number."""
+    bad = [
+        (row["step"], name)
+        for row in rows
+        for name, value in row.items()
+        if isinstance(value, float) and not math.isfinite(value)
+    ]
+    if bad:
+        step, name = bad[0]
+        return (
+            f"{name} is not finite at step {step}: a NaN spreads over all "
+            "weights in one update. Look for a division by zero or an "
+            "overflow in the reward or the loss."
+        )
+    skipped = max(series(rows, "updates_skipped"), default=0)
+    if skipped:
+        return (
+            f"{skipped:.0f} updates were dropped because their gradient was "
+            "not finite. Look for a division by zero or an overflow in the "
+            "reward or the loss."
+        )
+    return None
+
+
+def reward_failures(rows):
+    """A reward function that raised or returned NaN."""
+    total = sum(series(rows, "reward_failures"))
+    if not total:
+        return None
+    return (
+        f"The reward raised an error or was not finite {total:.0f} times and "
+        "counted as 0. Run it by itself on a few samples."
+    )
+
+
+def reward_hacking(rows):
+    """The reward goes up while greedy accuracy goes down."""
+    reward = first_and_last(rows, "reward")
+    drop = _accuracy_drop(rows)
+    if reward is None or drop is None:
+        return None
+    if reward[1] - reward[0] < LIMITS["reward_rise"]:
+        return None
+    return (
+        f"The reward rose from {reward[0]:.2f} to {reward[1]:.2f} while "
+        f"accuracy fell {drop}: the policy has found what the reward pays "
+        "for, and it is not right answers. Read the samples."
+    )
+
+
+def accuracy_drop(rows):
+    """Greedy accuracy below that of the start by more than its noise."""
+    drop = _accuracy_drop(rows)
+    if drop is None or reward_hacking(rows):
+        return None
+    return (
+        f"Accuracy fell {drop}, by more than its noise: the run unlearns. "
+        "Lower the learning rate, then check the sign of the loss."
+    )
+
+
+def _accuracy_drop(rows):
+    """How far accuracy fell, in words; None where it did not, surely."""
+    measured = [r for r in rows if r.get("accuracy") is not None]
+    if len(measured) < 2:
+        return None
+    first, last = measured[0], measured[-1]
+    is_surely_lower = last.get("accuracy_high", last["accuracy"]) < first.get(
+        "accuracy", 0
+    )
+    if not is_surely_lower:
+        return None
+    return f"from {first['accuracy']:.0%} to {last['accuracy']:.0%}"
+
+
+def kl_runaway(rows):
+    """A policy far from where it began; the median, for k3 has tails."""
+    distance = first_and_last(rows, "kl", average=median)
+    if distance is None or distance[1] <= LIMITS["kl"]:
+        return None
+    return (
+        f"The policy stands {distance[1]:.2f} nats a token from its start, "
+        f"where healthy runs stay below {LIMITS['kl']}: what the base knew "
+        "is being overwritten. Lower the learning rate, clip, or pull back "
+        "with a KL term whose gradient does (k2, or ratio-weighted k3)."
+    )
+
+
+def entropy_collapse(rows):
+    """Samples that are all alike: nothing is left to compare."""
+    entropy = first_and_last(rows, "entropy")
+    if entropy is None:
+        return None
+    first, last = entropy
+    is_low = last < LIMITS["entropy_floor"]
+    if not (is_low and last < LIMITS["entropy_share"] * first):
+        return None
+    return (
+        f"Entropy fell from {first:.2f} to {last:.3f} nats a token: the "
+        "policy always writes the same, so exploration has ended. Lower the "
+        "learning rate, raise clip_high, or stop earlier."
+    )
+
+
+def entropy_growth(rows):
+    """A policy that dissolves into noise."""
+    entropy = first_and_last(rows, "entropy")
+    if entropy is None or entropy[1] - entropy[0] < LIMITS["entropy_rise"]:
+        return None
+    return (
+        f"Entropy grew from {entropy[0]:.2f} to {entropy[1]:.2f} nats a "
+        "token: the policy is dissolving into noise. Lower the learning "
+        "rate; look for wrong answers pushed down without bound."
+    )
+
+
+def no_signal(rows):
+    """Groups in which every rollout earned the same."""
+    share = first_and_last(rows, "no_signal")
+    if share is None or share[1] < LIMITS["no_signal"]:
+        return None
+    return (
+        f"{share[1]:.0%} of the groups have equal rewards and teach nothing. "
+        "Choose problems of middling difficulty, sample more per problem, "
+        "or replace such groups (dynamic_sampling)."
+    )
+
+
+def length_growth(rows):
+    """More tokens for no more right answers."""
+    length = first_and_last(rows, "length") or _greedy_lengths(rows)
+    if length is None or length[1] < LIMITS["length_ratio"] * length[0]:
+        return None
+    if _has_learned(rows):
+        return None
+    return (
+        f"Answers grew from {length[0]:.0f} to {length[1]:.0f} tokens and "
+        "are not right more often. Require the end token, add a penalty for "
+        "overlong answers, and do not divide a wrong answer's blame by its "
+        "length (Dr. GRPO)."
+    )
+
+
+def _greedy_lengths(rows):
+    """First and last length of greedy answers, where there are two."""
+    values = series(rows, "greedy_length", training=False)
+    return (values[0], values[-1]) if len(values) > 1 else None
+
+
+def _has_learned(rows):
+    """Whether right answers became more frequent, by greedy or by sample."""
+    accuracy = series(rows, "accuracy", training=False)
+    if len(accuracy) > 1:
+        return accuracy[-1] > accuracy[0] + LIMITS["solve_rate_rise"]
+    solved = first_and_last(rows, "solve_rate")
+    return solved and solved[1] > solved[0] + LIMITS["solve_rate_rise"]
+
+
+def truncation(rows):
+    """Answers that did not end before the token limit."""
+    shares = {
+        "sampled": first_and_last(rows, "truncated"),
+        "greedy": _last_greedy_truncated(rows),
+    }
+    high = {
+        kind: share[1]
+        for kind, share in shares.items()
+        if share is not None and share[1] > LIMITS["truncated"]
+    }
+    if not high:
+        return None
+    seen = " and ".join(f"{s:.0%} of {kind}" for kind, s in high.items())
+    return (
+        f"{seen} answers were cut at the token limit. Check that the end "
+        "token is learned and rewarded; only then raise the limit."
+    )
+
+
+def _last_greedy_truncated(rows):
+    values = series(rows, "greedy_truncated", training=False)
+    return (values[0], values[-1]) if values else None
+
+
+def heavy_clipping(rows):
+    """Ratios outside the clip range for a large share of tokens."""
+    share = first_and_last(rows, "clip_share")
+    if share is None or share[1] < LIMITS["clip_share"]:
+        return None
+    return (
+        f"{share[1]:.0%} of the tokens lie outside the clip range on the "
+        "side where they should stop moving. Take fewer or smaller updates "
+        "a batch, and check that the clip takes the minimum."
+    )
+
+
+def sampler_mismatch(rows):
+    """Two programs that disagree about the same model."""
+    gap = first_and_last(rows, "mismatch")
+    if gap is None or gap[1] < LIMITS["mismatch"]:
+        return None
+    return (
+        f"Sampler and trainer differ by {gap[1]:.2f} nats a token: another "
+        "dtype, temperature or template. Make them equal, or correct with "
+        "tis_cap."
+    )
+
+
+def overfitting(rows):
+    """A validation loss that has turned upwards."""
+    losses = series(rows, "validation_loss", training=False)
+    if len(losses) < 3 or losses[-1] <= LIMITS["overfit"] * min(losses):
+        return None
+    return (
+        f"The validation loss is {losses[-1]:.3f} after {min(losses):.3f}: "
+        "the examples are being learnt by heart. Stop earlier or add more."
+    )
+
+
+# name -> title and rule, gravest first
+RULES = {
+    "nan_update": ("NaN update", nan_update),
+    "reward_failures": ("Failing reward", reward_failures),
+    "reward_hacking": ("Reward hacking", reward_hacking),
+    "accuracy_drop": ("Accuracy drop", accuracy_drop),
+    "kl_runaway": ("KL runaway", kl_runaway),
+    "entropy_collapse": ("Entropy collapse", entropy_collapse),
+    "entropy_growth": ("Entropy growth", entropy_growth),
+    "no_signal": ("No signal", no_signal),
+    "length_growth": ("Length growth", length_growth),
+    "truncation": ("Truncation", truncation),
+    "heavy_clipping": ("Heavy clipping", heavy_clipping),
+    "sampler_mismatch": ("Sampler mismatch", sampler_mismatch),
+    "overfitting": ("Overfitting", overfitting),
+}

@@ -1,0 +1,167 @@
+"""Each warning on rows that deserve it, and on rows that do not."""
+
+import math
+
+import pytest
+
+from reasoning_from_scratch.training.diagnosis import RULES, diagnose
+from reasoning_from_scratch.training.series import (
+    first_and_last,
+    points,
+    series,
+    smoothed,
+    thinned,
+)
+
+HEALTHY = {
+    "reward": 0.3,
+    "solve_rate": 0.3,
+    "no_signal": 0.3,
+    "length": 40.0,
+    "truncated": 0.0,
+    "entropy": 0.3,
+    "kl": 0.02,
+    "clip_share": 0.01,
+    "mismatch": 1e-7,
+    "loss": 0.0,
+    "grad_norm": 0.2,
+    "reward_failures": 0.0,
+    "updates_skipped": 0,
+}
+
+
+def run_of(steps=20, accuracy=(0.3, 0.5), **changed):
+    """Rows of a run; `name=(first, last)` moves a metric in a line."""
+    rows = [{"step": 0, **evaluation(accuracy[0])}]
+    for step in range(1, steps + 1):
+        row = {"step": step, **HEALTHY}
+        for name, (first, last) in changed.items():
+            row[name] = first + (last - first) * (step - 1) / (steps - 1)
+        rows.append(row)
+    rows[-1] |= evaluation(accuracy[1])
+    return rows
+
+
+def evaluation(accuracy):
+    """An accuracy with an interval of five points to either side."""
+    return {
+        "accuracy": accuracy,
+        "accuracy_low": accuracy - 0.05,
+        "accuracy_high": accuracy + 0.05,
+        "greedy_length": 40.0,
+        "greedy_truncated": 0.0,
+    }
+
+
+def names(rows):
+    return [finding.name for finding in diagnose(rows)]
+
+
+SICK = {
+    "reward_failures": run_of(reward_failures=(0, 3)),
+    "reward_hacking": run_of(accuracy=(0.5, 0.3), reward=(0.3, 0.9)),
+    "accuracy_drop": run_of(accuracy=(0.5, 0.3)),
+    "kl_runaway": run_of(kl=(0.0, 3.0)),
+    "entropy_collapse": run_of(entropy=(0.3, 0.001)),
+    "entropy_growth": run_of(entropy=(0.3, 4.0)),
+    "no_signal": run_of(no_signal=(0.3, 1.0)),
+    "length_growth": run_of(accuracy=(0.5, 0.5), length=(40, 120)),
+    "truncation": run_of(truncated=(0.0, 0.6)),
+    "heavy_clipping": run_of(clip_share=(0.0, 0.6)),
+    "sampler_mismatch": run_of(mismatch=(0.1, 0.1)),
+    "nan_update": run_of(updates_skipped=(0, 2)),
+}
+
+
+def test_a_healthy_run_has_no_finding():
+    assert names(run_of()) == []
+
+
+@pytest.mark.parametrize("name", SICK)
+def test_each_disease_is_named_and_only_that(name):
+    assert names(SICK[name]) == [name]
+
+
+def test_every_rule_is_tried_here():
+    assert set(SICK) | {"overfitting"} == set(RULES)
+
+
+def test_a_finding_tells_its_figures():
+    (finding,) = diagnose(SICK["reward_hacking"])
+    assert finding.title == "Reward hacking"
+    assert "from 50% to 30%" in finding.text
+
+
+def test_a_loss_that_is_not_finite_is_told_with_its_step():
+    rows = run_of()
+    rows[7]["loss"] = math.nan
+    (finding,) = diagnose(rows)
+    assert finding.name == "nan_update"
+    assert "loss is not finite at step 7" in finding.text
+
+
+def test_answers_that_grow_while_accuracy_grows_are_no_disease():
+    assert names(run_of(accuracy=(0.1, 0.5), length=(10, 45))) == []
+
+
+def test_a_drop_inside_the_interval_is_not_told():
+    # 0.50 before; after, 0.46 with an interval that reaches 0.51
+    assert names(run_of(accuracy=(0.5, 0.46))) == []
+
+
+def test_one_bad_step_does_not_cry_wolf():
+    rows = run_of(steps=40)
+    rows[12] |= {"kl": 50.0, "truncated": 1.0, "entropy": 0.0}
+    assert names(rows) == []
+
+
+def test_a_distillation_that_unlearns_the_end_is_told_by_greedy_answers():
+    rows = [{"step": s, "loss": 1.0, "grad_norm": 1.0} for s in range(9)]
+    rows[-1] |= {**evaluation(0.5), "greedy_truncated": 0.9}
+    (finding,) = diagnose(rows)
+    assert finding.name == "truncation"
+    assert "90% of greedy answers" in finding.text
+
+
+def test_a_validation_loss_that_turns_upwards_is_overfitting():
+    rows = [
+        {"step": step, "loss": 1.0, "validation_loss": loss}
+        for step, loss in enumerate((1.0, 0.8, 0.9))
+    ]
+    assert names(rows) == ["overfitting"]
+    assert names(rows[:2]) == []
+
+
+@pytest.mark.parametrize("count", range(4))
+def test_a_run_that_has_hardly_begun_is_not_judged(count):
+    assert names(run_of(kl=(0.0, 3.0))[:count]) == []
+
+
+# Series
+
+
+def test_a_series_leaves_out_the_start_and_what_is_not_finite():
+    values = (9.0, 1.0, None, math.inf, 2.0)
+    rows = [{"step": s, "x": value} for s, value in enumerate(values)]
+    assert series(rows, "x") == [1.0, 2.0]
+    assert series(rows, "x", training=False) == [9.0, 1.0, 2.0]
+    assert points(rows, "x") == [(0, 9.0), (1, 1.0), (4, 2.0)]
+
+
+def test_first_and_last_average_a_tenth_but_at_least_three():
+    rows = [{"step": s, "x": float(s)} for s in range(1, 41)]
+    # A tenth of 40 is 4: means of 1..4 and 37..40
+    assert first_and_last(rows, "x") == (2.5, 38.5)
+    assert first_and_last(rows[:6], "x") == (2.0, 5.0)
+    assert first_and_last(rows[:5], "x") is None
+
+
+def test_smoothing_keeps_a_line_a_line_and_the_count():
+    assert smoothed([1.0, 2.0, 3.0, 4.0, 5.0], 3) == [1.5, 2, 3, 4, 4.5]
+
+
+def test_thinning_keeps_the_last_point_and_the_limit():
+    pairs = [(s, float(s)) for s in range(1000)]
+    thin = thinned(pairs, 100)
+    assert len(thin) <= 100 and thin[-1] == (999, 999.0)
+    assert thinned(pairs[:50], 100) == pairs[:50]

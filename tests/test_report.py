@@ -1,0 +1,220 @@
+"""The report page: what it holds, and what it does not let through."""
+
+from html.parser import HTMLParser
+from xml.etree import ElementTree
+
+import pytest
+from test_diagnosis import SICK, run_of
+
+from reasoning_from_scratch.cli.main import main
+from reasoning_from_scratch.runs import RunFolder
+from reasoning_from_scratch.training.report import (
+    MAX_TEXT,
+    plot_runs,
+    read_runs,
+    render_report,
+    spread,
+)
+from reasoning_from_scratch.training.report_curves import (
+    PANELS,
+    Axes,
+    draw_panel,
+    number,
+    round_ticks,
+)
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "</pre></details><style>*{display:none}</style>",
+    "<iframe src='https://example.org'></iframe>",
+    "&lt;b&gt; \x1b[2J \u202e \x00",
+)
+VOID = ("meta", "input", "path", "circle", "br", "hr")
+
+
+class Elements(HTMLParser):
+    """Collects tags and attributes; checks that they nest."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.tags, self.attributes, self.open, self.text = [], [], [], []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += attrs
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += attrs
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def write_run(name, rows, samples=(), **config):
+    folder = RunFolder.create(name, {"command": "grpo", **config})
+    for row in rows:
+        folder.append("metrics.jsonl", row)
+    for row in samples:
+        folder.append("samples.jsonl", row)
+    return folder
+
+
+def sample_of(text, step=1):
+    return {
+        "step": step,
+        "problem": text,
+        "answer": text,
+        "completion": text,
+        "reward": 1.0,
+        "truncated": False,
+    }
+
+
+def test_one_page_shows_all_runs_curves_warnings_and_samples(runs_folder):
+    write_run("calm", run_of(), [sample_of("2+2=4", step=5)], steps=20)
+    write_run("wild", SICK["kl_runaway"], steps=20, learning_rate=3e-3)
+    page = render_report(read_runs(["calm", "wild"]))
+    found = Elements(page)
+
+    assert found.open == []
+    text = " ".join(found.text)
+    for word in ("Nothing to warn of", "KL runaway", "2+2=4", "step 5"):
+        assert word in text
+    assert "learning_rate" in text  # a setting that differs
+    assert found.tags.count("svg") == found.tags.count("figure") >= 6
+
+
+def test_hostile_text_reaches_the_page_as_text_alone(runs_folder):
+    samples = [sample_of(text, step) for step, text in enumerate(HOSTILE)]
+    folder = write_run("run", run_of(), samples, model=HOSTILE[0])
+    page = render_report(read_runs([folder.path]))
+    found = Elements(page)
+
+    assert not {"script", "img", "iframe"} & set(found.tags)
+    assert found.tags.count("style") == 1
+    assert not [name for name, _ in found.attributes if name[:2] == "on"]
+    assert "<script>alert(1)</script>" in "".join(found.text)
+    assert "\x1b" not in page and "\u202e" not in page
+
+
+def test_the_page_asks_for_nothing_from_outside(runs_folder):
+    write_run("run", run_of())
+    page = render_report(read_runs(["run"]))
+    attributes = dict(Elements(page).attributes)
+
+    assert not {"src", "href", "srcset", "action"} & attributes.keys()
+    assert "url(" not in page and "@import" not in page
+    assert "default-src 'none'" in page
+
+
+def test_a_long_text_is_cut_and_says_by_how_much(runs_folder):
+    write_run("run", run_of(), [sample_of("x" * (MAX_TEXT + 2345))])
+    page = render_report(read_runs(["run"]))
+
+    assert "x" * MAX_TEXT in page and "x" * (MAX_TEXT + 1) not in page
+    assert "2,345 characters more" in page
+
+
+def test_a_run_under_way_is_reported_as_unfinished(runs_folder):
+    folder = write_run("run", run_of()[:2], steps=20)
+    with open(folder.path / "metrics.jsonl", "a") as file:
+        file.write('{"step": 2, "rew')  # the line being written
+    page = render_report(read_runs(["run"]))
+
+    assert "1 of 20 steps" in page and "unfinished" in page
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [  # distillation
+            {"step": 0, "accuracy": 0.1, "validation_loss": 2.0},
+            {"step": 1, "loss": 1.5, "grad_norm": 1.0, "seconds": 60.0},
+            {"step": 2, "loss": 1.2, "validation_loss": 1.4},
+        ],
+        [  # pre-training
+            {"step": 1, "loss": 6.0, "tokens_per_second": 9000.0},
+            {"step": 2, "loss": 5.0, "step_by_step_accuracy": 0.02},
+        ],
+        [{"step": 0, "accuracy": 0.1}],
+        [{"step": 1, "loss": float("nan"), "kl": 0.0}],
+    ],
+)
+def test_other_kinds_of_training_make_a_page_too(runs_folder, rows):
+    write_run("run", rows)
+    assert Elements(render_report(read_runs(["run"]))).open == []
+
+
+def test_a_folder_without_metrics_is_refused(runs_folder):
+    write_run("empty", [])
+    with pytest.raises(FileNotFoundError, match=r"no metrics\.jsonl yet"):
+        read_runs(["empty"])
+
+
+def test_the_command_writes_the_page_and_repeats_the_warnings(
+    runs_folder, capsys
+):
+    write_run("wild", SICK["kl_runaway"], steps=20)
+
+    assert main(["report", "wild"]) == 0
+    assert "KL runaway" in capsys.readouterr().out
+    assert (runs_folder / "wild" / "report.html").is_file()
+
+
+# Pictures
+
+
+def test_a_panel_is_well_formed_and_tells_its_figures_in_words():
+    panel = next(p for p in PANELS if p.metric == "accuracy")
+    svg = draw_panel(panel, {"a<b": run_of(), "b": run_of()})
+    root = ElementTree.fromstring(svg)
+
+    words = root.attrib["aria-label"]
+    assert "a<b from 30 to 50 at step 20" in words
+    # Before and after, of two runs
+    assert len(root.findall(".//{*}circle")) == 4
+
+
+def test_places_run_from_the_lower_left_and_stay_in_the_frame():
+    axes = Axes(last_step=100, low=0.0, high=2.0, is_log=False)
+    assert axes.x(0) < axes.x(50) < axes.x(100)
+    assert axes.y(0.0) > axes.y(1.0) > axes.y(2.0) == axes.y(99.0)
+    middle = (axes.y(0.0) + axes.y(2.0)) / 2
+    assert axes.y(1.0) == pytest.approx(middle)
+
+
+def test_a_log_axis_gives_every_decade_the_same_room():
+    axes = Axes(last_step=1, low=1e-3, high=1.0, is_log=True)
+    steps = [axes.y(10.0**-k) - axes.y(10.0 ** (1 - k)) for k in (1, 2, 3)]
+    assert steps == pytest.approx([steps[0]] * 3)
+    assert axes.ticks() == pytest.approx([0.001, 0.01, 0.1, 1.0])
+
+
+def test_ticks_are_round_and_inside():
+    assert round_ticks(0, 100, 5) == [0, 20, 40, 60, 80, 100]
+    assert round_ticks(0, 0.37, 4) == pytest.approx([0, 0.1, 0.2, 0.3])
+
+
+def test_figures_are_written_short():
+    shown = [number(v) for v in (0.12345, 1234.5, 30.0, 0.00001, 0.0)]
+    assert shown == ["0.123", "1,234", "30", "1e-5", "0"]
+
+
+def test_a_notebook_gets_the_panels_it_asks_for():
+    pictures = plot_runs({"run": run_of()}, metrics=("accuracy", "kl"))
+    assert [panel.metric for panel, _ in pictures.panels] == ["accuracy", "kl"]
+    assert Elements(pictures._repr_html_()).open == []
+
+
+def test_a_choice_of_steps_keeps_the_first_and_the_last():
+    assert spread([1, 5, 10]) == [1, 5, 10]
+    assert spread(list(range(21))) == [0, 5, 10, 15, 20]
