@@ -19,6 +19,8 @@ from reasoning_from_scratch.runs import RunFolder
 from reasoning_from_scratch.training import (
     GRPO_VARIANTS,
     GRPOConfig,
+    LossConfig,
+    RewardSet,
     grpo_loss,
     train_grpo,
     variant_config,
@@ -28,22 +30,24 @@ from reasoning_from_scratch.training.data import (
     shuffled_indices,
 )
 from reasoning_from_scratch.training.interrupts import deferred_interrupt
+from reasoning_from_scratch.training.length_rewards import group_length_term
 from reasoning_from_scratch.training.update import update_policy
 
 PROBLEMS = [Problem(f"{n} + 1?", str(n + 1), id=f"p{n}") for n in range(12)]
-CONFIG = GRPOConfig(
-    steps=6,
-    prompts_per_step=4,
-    group_size=4,
-    max_new_tokens=6,
-    prompt="{problem}",
-    require_end=False,
-    learning_rate=1e-2,
-    warmup_steps=0,
-    eval_every=3,
-    checkpoint_every=2,
-    sample_every=2,
-)
+SIZES = {
+    "steps": 6,
+    "prompts_per_step": 4,
+    "group_size": 4,
+    "max_new_tokens": 6,
+    "prompt": "{problem}",
+    "require_end": False,
+    "learning_rate": 1e-2,
+    "warmup_steps": 0,
+    "eval_every": 3,
+    "checkpoint_every": 2,
+    "sample_every": 2,
+}
+CONFIG = GRPOConfig(**SIZES)
 
 
 def starts_low(text, problem):
@@ -88,16 +92,12 @@ def test_reward_rises_on_a_task_that_can_be_learned():
 
 @pytest.mark.parametrize("name", GRPO_VARIANTS)
 def test_every_variant_learns(name):
-    config = variant_config(
-        name,
-        **{
-            k: v
-            for k, v in vars(CONFIG).items()
-            if k not in ("loss", "advantages")
-        },
-    )
-    _, rows = train(replace(config, steps=20, eval_every=0))
-    assert rows[-1]["reward"] > rows[0]["reward"] + 0.3
+    config = variant_config(name, **{**SIZES, "steps": 20, "eval_every": 0})
+    reward = starts_low
+    if config.advantages == "per_reward":
+        reward = {"low": starts_low, "text": lambda text, _: float(text > "")}
+    _, rows = train(config, reward=reward)
+    assert rows[-1]["solve_rate"] > rows[0]["solve_rate"] + 0.3
 
 
 def test_rows_hold_the_metrics_of_the_step():
@@ -114,6 +114,7 @@ def test_rows_hold_the_metrics_of_the_step():
         "ratio",
         "clip_share",
         "mismatch",
+        "mismatch_max",
         "loss",
         "grad_norm",
         "learning_rate",
@@ -131,7 +132,7 @@ def test_rows_hold_the_metrics_of_the_step():
     assert rows[0]["scoring_tokens_per_second"] == 0  # on-policy
     assert rows[0]["kl"] == pytest.approx(0.0, abs=1e-6)
     assert rows[1]["kl"] > 1e-6
-    assert rows[0]["mismatch"] < 1e-4
+    assert 0 < rows[0]["mismatch"] <= rows[0]["mismatch_max"] < 1e-4
 
 
 def test_a_reference_is_scored_and_its_speed_told():
@@ -386,11 +387,39 @@ def test_two_processes_train_as_one(tmp_path):
         ({"minibatches": 3}, "must divide prompts_per_step"),
         ({"temperature": 0.0}, "temperature must be > 0"),
         ({"steps": 0}, "steps must be > 0"),
+        ({"advantages": "z-score"}, "advantages must be one of group_std"),
+        ({"top_p": 0.9}, "need keep_sampling_mask=True"),
+        ({"top_k": 5}, "need keep_sampling_mask=True"),
+        ({"top_p": 1.5}, "expected 0 < top_p <= 1"),
+        ({"keep_sampling_mask": True}, "both are off"),
+        ({"overlong_share": 1.0}, r"must be in \[0, 1\)"),
+        ({"overlong_share": 0.2, "advantages": "maxrl"}, "turn negative"),
+        ({"dynamic_sampling": 2, "advantages": "batch_std"}, "across groups"),
+        ({"curriculum": 1.0}, "between 0 and 1"),
+        ({"loss": LossConfig(off_policy_delta=0.5)}, "never reuse one"),
     ],
 )
 def test_settings_that_cannot_train_are_refused(settings, reason):
     with pytest.raises(ValueError, match=reason):
         GRPOConfig(**settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "reward", "reason"),
+    [
+        ({"advantages": "per_reward"}, starts_low, "got only starts_low"),
+        (
+            {"overlong_share": 0.2},
+            RewardSet({"low": starts_low}, length_term=group_length_term),
+            "has a length_term already",
+        ),
+    ],
+)
+def test_rewards_that_do_not_fit_the_config_are_refused(
+    settings, reward, reason
+):
+    with pytest.raises(ValueError, match=reason):
+        train(replace(CONFIG, **settings), reward=reward)
 
 
 def test_the_constant_of_dr_grpo_follows_the_token_limit():

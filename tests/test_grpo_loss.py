@@ -537,6 +537,10 @@ def test_extreme_ratios_stay_finite():
         ({"constant_length": 5}, "only read by reduction 'constant'"),
         ({"objective": "sapo"}, "clip_low=None"),
         ({"objective": "cispo", "ratio": "sequence"}, "token ratios"),
+        (
+            {"objective": "cispo", "clip_low": None, "clip_high": None},
+            "set clip_high",
+        ),
         ({"kl_ratio_weighted": True}, "needs kl_coef > 0"),
         (
             {"kl_ratio_weighted": True, "kl_coef": 1, "kl_estimator": "k2"},

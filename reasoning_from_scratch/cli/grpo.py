@@ -11,7 +11,7 @@ Without further flags this is the chapter's run of the model's row in
 from dataclasses import asdict
 
 from reasoning_from_scratch.settings import default_model, get_settings
-from reasoning_from_scratch.training.config import (
+from reasoning_from_scratch.training.variants import (
     GRPO_VARIANTS,
     variant_config,
 )

@@ -100,7 +100,7 @@ def learn_from_right_and_wrong(tour):
 
     from reasoning_from_scratch.evaluation import load_problems
     from reasoning_from_scratch.training import train_grpo
-    from reasoning_from_scratch.training.config import variant_config
+    from reasoning_from_scratch.training.variants import variant_config
 
     chapter = tour.settings.grpo
     steps = min(GRPO_STEPS, chapter.steps)

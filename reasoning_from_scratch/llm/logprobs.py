@@ -35,7 +35,13 @@ def token_logprobs(model, token_ids, *, key_mask=None, temperature=1.0):
 
 
 def hidden_logprobs(
-    model, hidden, targets, *, temperature=1.0, with_entropy=False
+    model,
+    hidden,
+    targets,
+    *,
+    temperature=1.0,
+    with_entropy=False,
+    kept_ids=None,
 ):
     """Log-probabilities of targets from final hidden states, in chunks.
 
@@ -44,17 +50,23 @@ def hidden_logprobs(
         hidden: (..., hidden) final hidden states.
         targets: (...) token ids, one a hidden state.
         temperature: > 0.
-        with_entropy: also return the entropy of each distribution.
+        with_entropy: also return the entropy of each distribution, over the
+            full vocabulary.
+        kept_ids: (..., kept) ids over which to normalise, the target among
+            them and negative ones ignored; None: the full vocabulary.
 
     Returns:
         logprobs, entropy: (...) float32; entropy, in nats, carries no
         gradient and is None unless asked for.
     """
 
-    def project(hidden_chunk, target_chunk):
+    def project(hidden_chunk, target_chunk, kept_chunk=None):
         logits = model.lm_logits(hidden_chunk).float() / temperature
         entropy = token_entropy(logits.detach()) if with_entropy else None
         chosen = logits.gather(-1, target_chunk[:, None]).squeeze(-1)
+        if kept_chunk is not None:
+            kept = logits.gather(-1, kept_chunk.long().clamp(min=0))
+            logits = kept.masked_fill(kept_chunk < 0, float("-inf"))
         return chosen - logits.logsumexp(dim=-1), entropy
 
     chunk_size = max(1, MAX_CHUNK_ENTRIES // model.config.vocab_size)
@@ -63,7 +75,9 @@ def hidden_logprobs(
     parts = []
     for start in range(0, max(len(flat_targets), 1), chunk_size):
         piece = slice(start, start + chunk_size)
-        arguments = flat_hidden[piece], flat_targets[piece]
+        arguments = [flat_hidden[piece], flat_targets[piece]]
+        if kept_ids is not None:
+            arguments.append(kept_ids.flatten(0, -2)[piece])
         if is_chunked:
             parts.append(checkpoint(project, *arguments, use_reentrant=False))
         else:

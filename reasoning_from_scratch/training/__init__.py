@@ -10,12 +10,8 @@ from types import ModuleType
 
 _MODULES = {
     "advantages": ["group_advantages", "per_reward_advantages"],
-    "config": [
-        "LossConfig",
-        "GRPOConfig",
-        "GRPO_VARIANTS",
-        "variant_config",
-    ],
+    "config": ["LossConfig", "GRPOConfig"],
+    "variants": ["GRPO_VARIANTS", "variant_config"],
     "rewards": [
         "accuracy_reward",
         "format_reward",

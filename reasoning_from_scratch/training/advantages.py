@@ -18,6 +18,8 @@ Sources, by mode:
 
 import torch
 
+from .config import ADVANTAGE_MODES
+
 STD_EPSILON = 1e-4  # added to a standard deviation, as DeepSeekMath's code
 
 
@@ -65,16 +67,6 @@ def group_advantages(rewards, mode="group_std"):
     if mode == "batch_std":
         return whiten(rewards)
     return centred  # group_mean
-
-
-ADVANTAGE_MODES = (
-    "group_std",
-    "group_mean",
-    "rloo",
-    "maxrl",
-    "group_mean_batch_std",
-    "batch_std",
-)
 
 
 def check_rewards(rewards, mode="group_std"):

@@ -1,17 +1,27 @@
-"""Settings of GRPO training, and the table of its variants.
+"""Settings of GRPO training.
 
-A variant is a row of `GRPO_VARIANTS`, never a file. Combinations that would
-do nothing, or something else than they say, are refused with the reason.
-No torch here, so that `rfs grpo --help` answers at once.
+Combinations that would do nothing, or something else than they say, are
+refused with the reason. The papers' settings stand in `variants`. No torch
+here, so that `rfs grpo --help` answers at once.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 RATIOS = ("token", "sequence")
 OBJECTIVES = ("clip", "cispo", "sapo")
 REDUCTIONS = ("token_mean", "sequence_mean", "constant")
 KL_ESTIMATORS = ("k1", "k2", "k3")
 MOMENTS = ("float32", "bfloat16")
+# Modes of `group_advantages`, and one that takes several rewards apart
+ADVANTAGE_MODES = (
+    "group_std",
+    "group_mean",
+    "rloo",
+    "maxrl",
+    "group_mean_batch_std",
+    "batch_std",
+)
+PER_REWARD = "per_reward"
 
 
 @dataclass(frozen=True)
@@ -63,28 +73,47 @@ class LossConfig:
 
     def _check_pairs(self):
         has_clip = self.clip_low is not None or self.clip_high is not None
-        refusals = {
-            "reduction 'constant' divides by constant_length: set it, for "
-            "example to max_new_tokens": self.reduction == "constant"
-            and self.constant_length is None,
-            "constant_length is only read by reduction 'constant'; set one "
-            "or leave out the other": self.reduction != "constant"
-            and self.constant_length is not None,
-            "objective 'sapo' replaces the clip by a sigmoid; set "
-            "clip_low=None and clip_high=None": self.objective == "sapo"
-            and has_clip,
-            f"objective {self.objective!r} is defined for token ratios; use "
-            "ratio='token'": self.objective != "clip"
-            and self.ratio == "sequence",
-            "kl_ratio_weighted needs kl_coef > 0, or it does "
-            "nothing": self.kl_ratio_weighted and self.kl_coef == 0,
-            "kl_ratio_weighted corrects k1 and k3; the gradient of k2 is "
-            "right without it": self.kl_ratio_weighted
-            and self.kl_estimator == "k2",
-        }
-        for reason, is_refused in refusals.items():
-            if is_refused:
-                raise ValueError(reason)
+        is_constant = self.reduction == "constant"
+        is_sequence = self.ratio == "sequence"
+        is_clip = self.objective == "clip"
+        has_length = self.constant_length is not None
+        is_weighted = self.kl_ratio_weighted
+        _refuse(
+            (
+                is_constant and not has_length,
+                "reduction 'constant' divides by constant_length: set it, "
+                "for example to max_new_tokens",
+            ),
+            (
+                has_length and not is_constant,
+                "constant_length is only read by reduction 'constant'; set "
+                "one or leave out the other",
+            ),
+            (
+                self.objective == "sapo" and has_clip,
+                "objective 'sapo' replaces the clip by a sigmoid; set "
+                "clip_low=None and clip_high=None",
+            ),
+            (
+                self.objective == "cispo" and not has_clip,
+                "objective 'cispo' weighs by a clipped ratio; set clip_high "
+                "(ScaleRL has 5)",
+            ),
+            (
+                is_sequence and not is_clip,
+                f"objective {self.objective!r} is defined for token ratios; "
+                "use ratio='token'",
+            ),
+            (
+                is_weighted and self.kl_coef == 0,
+                "kl_ratio_weighted needs kl_coef > 0, or it does nothing",
+            ),
+            (
+                is_weighted and self.kl_estimator == "k2",
+                "kl_ratio_weighted corrects k1 and k3; the gradient of k2 is "
+                "right without it",
+            ),
+        )
 
 
 @dataclass(frozen=True)
@@ -103,10 +132,15 @@ class GRPOConfig:
     prompts_per_step: int = 16
     group_size: int = 8  # completions a prompt
     temperature: float = 1.0
+    top_p: float = 1.0  # below 1 needs keep_sampling_mask, as does
+    top_k: int = 0  # any top_k; 0 keeps all
+    keep_sampling_mask: bool = False  # log-probs over what was kept
     max_new_tokens: int = 128
     prompt: str = "direct"  # a name of PROMPTS or a template
     require_end: bool = True  # a truncated completion earns nothing
+    overlong_share: float = 0.0  # last part of max_new_tokens, that costs
     dynamic_sampling: int = 0  # extra rounds to replace groups w/o signal
+    curriculum: float | None = None  # solve rate to draw problems near
     # Updates from one batch of rollouts
     epochs: int = 1  # passes over the batch; 1 x 1 is on-policy
     minibatches: int = 1  # optimizer steps a pass
@@ -145,21 +179,82 @@ class GRPOConfig:
                     f"{name} must be > 0, got {getattr(self, name)}"
                 )
         _check_choice("moments", self.moments, MOMENTS)
-        if self.group_size < 2:
-            raise ValueError(
+        _check_choice(
+            "advantages", self.advantages, (*ADVANTAGE_MODES, PER_REWARD)
+        )
+        self._check_sampling()
+        self._check_rewards()
+        self._check_updates()
+
+    def _check_sampling(self):
+        _refuse(
+            (
+                self.group_size < 2,
                 f"group_size must be >= 2, got {self.group_size}: one "
-                "rollout has nothing to be compared with"
-            )
-        if self.prompts_per_step % self.minibatches:
-            raise ValueError(
+                "rollout has nothing to be compared with",
+            ),
+            (
+                not 0 < self.top_p <= 1 or self.top_k < 0,
+                "expected 0 < top_p <= 1 and top_k >= 0, got "
+                f"{self.top_p} and {self.top_k}; 1.0 and 0 keep every token",
+            ),
+            (
+                self.is_truncated and not self.keep_sampling_mask,
+                "rollouts with top_p or top_k need keep_sampling_mask=True: "
+                "the loss takes log-probs over the full vocabulary, which "
+                "would be another distribution's",
+            ),
+            (
+                self.keep_sampling_mask and not self.is_truncated,
+                "keep_sampling_mask keeps what top_p and top_k leave over, "
+                "and both are off; set one",
+            ),
+            (
+                self.curriculum is not None and not 0 < self.curriculum < 1,
+                "curriculum is a solve rate between 0 and 1, got "
+                f"{self.curriculum}; None draws all problems alike",
+            ),
+        )
+
+    def _check_rewards(self):
+        is_maxrl = self.advantages == "maxrl"
+        _refuse(
+            (
+                not 0 <= self.overlong_share < 1,
+                "overlong_share must be in [0, 1), got "
+                f"{self.overlong_share}; 0.2 is DAPO's",
+            ),
+            (
+                self.overlong_share > 0 and is_maxrl,
+                "'maxrl' divides by a group's mean reward, which the "
+                "overlong penalty can turn negative; set overlong_share=0",
+            ),
+            (
+                self.dynamic_sampling > 0 and self.advantages == "batch_std",
+                "dynamic_sampling replaces groups of equal rewards, but "
+                "'batch_std' compares across groups and finds a signal in "
+                "them; set one or the other",
+            ),
+        )
+
+    def _check_updates(self):
+        _refuse(
+            (
+                self.prompts_per_step % self.minibatches,
                 f"minibatches ({self.minibatches}) must divide "
-                f"prompts_per_step ({self.prompts_per_step})"
-            )
-        if self.loss.off_policy_delta is not None and self.is_on_policy:
-            raise ValueError(
+                f"prompts_per_step ({self.prompts_per_step})",
+            ),
+            (
+                self.loss.off_policy_delta is not None and self.is_on_policy,
                 "off_policy_delta masks stale rollouts, but epochs=1 and "
-                "minibatches=1 never reuse one; raise either or leave it out"
-            )
+                "minibatches=1 never reuse one; raise either or leave it out",
+            ),
+        )
+
+    @property
+    def is_truncated(self):
+        """Whether rollouts leave some tokens out of the draw."""
+        return self.top_p < 1 or self.top_k > 0
 
     @property
     def is_on_policy(self):
@@ -174,42 +269,8 @@ def _check_choice(name, value, choices):
         )
 
 
-GRPO_VARIANTS = {
-    # Shao et al. 2024, arXiv 2402.03300, without the KL term
-    "grpo": GRPOConfig(loss=LossConfig(reduction="sequence_mean")),
-    # The same with its KL term; coefficient of arXiv 2402.03300
-    "grpo_kl": GRPOConfig(
-        loss=LossConfig(reduction="sequence_mean", kl_coef=0.04)
-    ),
-    # Liu et al. 2025, arXiv 2503.20783: no std, no division by the length
-    "dr_grpo": GRPOConfig(
-        loss=LossConfig(reduction="constant", constant_length=128),
-        advantages="group_mean",
-    ),
-    # Ahmadian et al. 2024, arXiv 2402.14740: REINFORCE, others as baseline
-    "rloo": GRPOConfig(
-        loss=LossConfig(clip_low=None, clip_high=None), advantages="rloo"
-    ),
-}
-
-
-def variant_config(name, **changes):
-    """A row of GRPO_VARIANTS with some of its fields changed.
-
-    Args:
-        name: a key of GRPO_VARIANTS.
-        changes: fields of `GRPOConfig`. The constant that Dr. GRPO divides
-            by follows max_new_tokens.
-
-    Raises:
-        ValueError: an unknown variant.
-    """
-    if name not in GRPO_VARIANTS:
-        raise ValueError(
-            f"unknown variant {name!r}; there are {', '.join(GRPO_VARIANTS)}"
-        )
-    config = replace(GRPO_VARIANTS[name], **changes)
-    if config.loss.reduction != "constant":
-        return config
-    loss = replace(config.loss, constant_length=config.max_new_tokens)
-    return replace(config, loss=loss)
+def _refuse(*checks):
+    """Raise ValueError for the first (is_refused, reason) that holds."""
+    for is_refused, reason in checks:
+        if is_refused:
+            raise ValueError(reason)

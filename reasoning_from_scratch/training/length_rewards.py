@@ -1,10 +1,11 @@
-"""What an answer's length adds to its reward: four ways to ask for brevity.
+"""What an answer's length adds to its reward: ways to ask for brevity.
 
 Each takes which rollouts are right and how many tokens they have, both
 (prompts, rollouts), and returns the term to add to the reward, same shape.
 They differ in what "long" is measured against: a target for all, the others
-of the group, the right ones of the group, or how easy the problem is. With
-the weights in `LENGTH_TERMS` no wrong answer, however short, is worth more
+of the group, the right ones of the group, how easy the problem is, or the
+limit that cuts answers off (that one stands in a `GRPOConfig`). With the
+weights in `LENGTH_TERMS` no wrong answer, however short, is worth more
 than a right one of up to 100 tokens.
 
 Sources stand at the functions. Left out: targets that the prompt states, for
@@ -89,6 +90,23 @@ def easy_length_term(is_right, lengths, *, beta):
     """
     solve_rate = is_right.float().mean(dim=1, keepdim=True)  # (prompts, 1)
     return -beta * lengths * solve_rate.clamp(min=1 / lengths.shape[1])
+
+
+def overlong_length_term(is_right, lengths, *, limit, buffer):
+    """Nothing up to a margin below the limit, then falling to -1 at it.
+
+        0,  ((limit - buffer) - n) / buffer,  -1 from n = limit on
+
+    What runs into the limit is cut off and wrong; the ramp says so before.
+
+    Args:
+        limit: the most tokens that an answer may have.
+        buffer: tokens of the ramp, 0 < buffer < limit.
+
+    Source: DAPO, arXiv 2503.14476, equation 13 (20,480 and 4,096 there).
+    """
+    over = (lengths - (limit - buffer)) / buffer
+    return -over.clamp(0.0, 1.0).to(torch.float32)
 
 
 # Weights for answers of about 45 tokens; the papers' are for thousands.

@@ -18,6 +18,7 @@ import torch
 from reasoning_from_scratch.evaluation import render_prompt
 from reasoning_from_scratch.llm import SamplingConfig, generate
 
+from .kept_tokens import join_kept, renormalise_over_kept
 from .rewards import RewardSet, accuracy_reward
 
 # The policy's own distribution, nothing cut off
@@ -40,6 +41,8 @@ class RolloutBatch:
     problems: list  # one a prompt
     reward_set: RewardSet  # what the rewards are
     num_reward_failures: int
+    # (rows, tokens - 1, kept) int32: what truncated sampling left over
+    kept_ids: torch.Tensor | None = None
 
     @property
     def group_size(self):
@@ -51,18 +54,26 @@ class RolloutBatch:
         """(rows,) completion tokens, the end token included."""
         return self.mask.sum(dim=1)
 
+    @property
+    def row_tensors(self):
+        """What scoring reads, by name; each is one row a completion."""
+        tensors = {name: getattr(self, name) for name in ROW_TENSORS}
+        if self.kept_ids is not None:
+            tensors["kept_ids"] = self.kept_ids
+        return tensors
+
     def select_prompts(self, indices):
         """The batch of these prompts alone, in this order."""
         indices = torch.as_tensor(indices, dtype=torch.long)
         size = self.group_size
         rows = (indices[:, None] * size + torch.arange(size)).flatten()
         by_row = {
-            name: getattr(self, name)[rows]
-            for name in (*ROW_TENSORS, "truncated")
+            name: values[rows] for name, values in self.row_tensors.items()
         }
         return replace(
             self,
             **by_row,
+            truncated=self.truncated[rows],
             rewards=self.rewards[indices],
             reward_parts=self.reward_parts[indices],
             texts=[self.texts[row] for row in rows.tolist()],
@@ -78,6 +89,7 @@ def collect_rollouts(
     prompt="direct",
     group_size=8,
     sampling=ON_POLICY,
+    keep_sampling_mask=False,
     max_new_tokens=128,
     reward=accuracy_reward,
     require_end=True,
@@ -91,7 +103,10 @@ def collect_rollouts(
         problems: list of `Problem`.
         prompt: a name of PROMPTS or a template.
         group_size: completions a prompt; its prefill is shared.
-        sampling: a `SamplingConfig`, neither greedy nor truncated.
+        sampling: a `SamplingConfig`, not greedy; top_p and top_k need
+            keep_sampling_mask.
+        keep_sampling_mask: take log-probs over what top_p and top_k left
+            over (see `kept_tokens`), here and in the loss.
         max_new_tokens: a longer completion is truncated.
         reward: callable (text, problem) -> float, a mapping of them by
             name, or a `RewardSet`.
@@ -105,7 +120,7 @@ def collect_rollouts(
     Raises:
         ValueError: sampling that the loss could not account for.
     """
-    _check_sampling(sampling)
+    _check_sampling(sampling, keep_sampling_mask)
     prompts = [render_prompt(prompt, p, tokenizer) for p in problems]
     outputs = generate(
         model,
@@ -119,10 +134,15 @@ def collect_rollouts(
         batch_size=batch_size,
     )
     prompt_ids = repeat(map(tokenizer.encode, prompts), group_size)
+    tensors = lay_out(prompt_ids, outputs, tokenizer.pad_id, model.device)
+    if keep_sampling_mask:
+        tensors = renormalise_over_kept(
+            model, tensors, sampling, tokenizer.vocab_size
+        )
     return assemble_batch(
         problems,
         outputs,
-        lay_out(prompt_ids, outputs, tokenizer.pad_id, model.device),
+        tensors,
         reward_set=RewardSet.of(reward),
         require_end=require_end,
     )
@@ -212,16 +232,20 @@ def join_rollouts(batches):
         batch.mask.shape[1] - start
         for batch, start in zip(batches, starts, strict=True)
     )
+    margins = [
+        (left - start, right - batch.mask.shape[1] + start)
+        for batch, start in zip(batches, starts, strict=True)
+    ]
     joined = {}
     for name in ROW_TENSORS:
         parts = [
-            torch.nn.functional.pad(
-                getattr(batch, name),
-                (left - start, right - batch.mask.shape[1] + start),
-            )
-            for batch, start in zip(batches, starts, strict=True)
+            torch.nn.functional.pad(getattr(batch, name), margin)
+            for batch, margin in zip(batches, margins, strict=True)
         ]
         joined[name] = torch.cat(parts)
+    if batches[0].kept_ids is not None:
+        kept = [batch.kept_ids for batch in batches]
+        joined["kept_ids"] = join_kept(kept, margins)
     for name in ("rewards", "reward_parts", "truncated"):
         joined[name] = torch.cat([getattr(batch, name) for batch in batches])
     return replace(
@@ -233,15 +257,16 @@ def join_rollouts(batches):
     )
 
 
-def _check_sampling(sampling):
+def _check_sampling(sampling, keep_sampling_mask):
     if sampling.is_greedy:
         raise ValueError(
             "rollouts need temperature > 0: greedy completions of a prompt "
             "are all equal and teach nothing"
         )
-    if sampling.is_truncated:
+    if sampling.is_truncated and not keep_sampling_mask:
         raise ValueError(
             "rollouts refuse top_k, top_p and min_p: the loss takes "
             "log-probs over the full vocabulary, and dropped tokens would "
-            "make them another distribution's; use the temperature alone"
+            "make them another distribution's; use the temperature alone or "
+            "set keep_sampling_mask=True"
         )

@@ -7,8 +7,9 @@ on a cursor, and nothing on the clock.
 """
 
 import copy
+import functools
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 
@@ -16,7 +17,9 @@ from reasoning_from_scratch.evaluation.evaluate import evaluate
 from reasoning_from_scratch.llm import SamplingConfig
 
 from .checkpoints import prune_checkpoints, resume_training, save_checkpoint
+from .config import PER_REWARD
 from .data import shuffled_indices
+from .length_rewards import overlong_length_term
 from .optimization import MasterAdamW
 from .parallel import (
     num_processes,
@@ -26,7 +29,8 @@ from .parallel import (
     sum_over_processes,
 )
 from .progress import kl_to_start, peak_memory_gib, rollout_metrics
-from .rollouts import ROW_TENSORS, collect_rollouts, join_rollouts
+from .rewards import RewardSet
+from .rollouts import collect_rollouts, join_rollouts
 from .update import rollout_advantages, score_rows
 
 KL_ROWS = 32  # rollouts a step whose distance to the start is measured
@@ -164,9 +168,14 @@ class Trainer:
             [problems[index] for index in share_of(indices)],
             prompt=config.prompt,
             group_size=config.group_size,
-            sampling=SamplingConfig(temperature=config.temperature),
+            sampling=SamplingConfig(
+                temperature=config.temperature,
+                top_p=config.top_p,
+                top_k=config.top_k,
+            ),
+            keep_sampling_mask=config.keep_sampling_mask,
             max_new_tokens=config.max_new_tokens,
-            reward=reward,
+            reward=reward_of(config, reward),
             require_end=config.require_end,
             seed=seed,
         )
@@ -175,7 +184,9 @@ class Trainer:
         """Nats a token between the policy and the start, on some rows."""
         count = rollouts.mask.shape[0]
         rows = torch.arange(0, count, max(1, count // KL_ROWS))
-        chosen = {name: getattr(rollouts, name)[rows] for name in ROW_TENSORS}
+        chosen = {
+            name: values[rows] for name, values in rollouts.row_tensors.items()
+        }
         ref_logprobs = score_rows(self.reference, chosen, self.config)
         return kl_to_start(chosen, ref_logprobs)
 
@@ -209,3 +220,31 @@ class Trainer:
             "greedy_truncated": result.truncated,
             "evaluation_seconds": time.perf_counter() - start,
         }
+
+
+def reward_of(config, reward):
+    """The rewards of a run: those given and what the config adds to them.
+
+    Raises:
+        ValueError: one reward where several are to be told apart, or a
+            second term for the length.
+    """
+    rewards = RewardSet.of(reward)
+    if config.overlong_share > 0:
+        if rewards.length_term is not None:
+            raise ValueError(
+                "overlong_share adds a reward for the length, and this one "
+                "has a length_term already; leave out one of them"
+            )
+        buffer = max(1, round(config.overlong_share * config.max_new_tokens))
+        term = functools.partial(
+            overlong_length_term, limit=config.max_new_tokens, buffer=buffer
+        )
+        rewards = replace(rewards, length_term=term)
+    if config.advantages == PER_REWARD and len(rewards.names) < 2:
+        raise ValueError(
+            "advantages 'per_reward' normalise several rewards apart, got "
+            f"only {rewards.names[0]}; give a mapping of two or more, or "
+            "use 'group_mean_batch_std'"
+        )
+    return rewards

@@ -25,8 +25,8 @@ from .parallel import (
     sum_gradients,
     sum_over_processes,
 )
-from .rollouts import ROW_TENSORS
 
+SCORED = ("token_ids", "key_mask", "mask", "kept_ids")
 MEASURES = ("ratio", "clip_share", "mismatch", "kl_penalty")
 
 
@@ -41,6 +41,7 @@ class UpdateTotals:
         self.loss = 0.0
         self.num_tokens = 0.0
         self.sums = dict.fromkeys(MEASURES, 0.0)
+        self.mismatch_max = 0.0
         self.grad_norms = []  # one an optimizer step
         self.learning_rate = 0.0  # of the latest one
 
@@ -51,17 +52,21 @@ class UpdateTotals:
         self.num_tokens += num_tokens
         for name in MEASURES:
             self.sums[name] += float(metrics.get(name, 0.0)) * num_tokens
+        largest = float(metrics.get("mismatch_max", 0.0))
+        self.mismatch_max = max(self.mismatch_max, largest)
 
     def means(self):
         """Loss and gradient norm a step, measures a token, of all processes.
 
         ratio: pi / pi_old; clip_share: tokens whose gradient was clipped;
-        mismatch: mean |log pi_old - log pi_sampler|; kl_penalty: the KL
-        estimate inside the loss.
+        mismatch: mean |log pi_old - log pi_sampler|, 0 if the engine that
+        samples were the one that trains; mismatch_max: of the token where
+        they differ most; kl_penalty: the KL estimate inside the loss.
         """
         values = [self.loss, self.num_tokens, *self.sums.values()]
         values = torch.tensor(values, dtype=torch.float64)
         loss, num_tokens, *sums = sum_over_processes(values).tolist()
+        largest = gather_rows(torch.tensor([self.mismatch_max]))
         num_updates = max(len(self.grad_norms), 1)
         means = {
             name: value / max(num_tokens, 1)
@@ -74,6 +79,7 @@ class UpdateTotals:
             "num_updates": len(self.grad_norms),
             "tokens_learned": num_tokens,
             **means,
+            "mismatch_max": float(largest.max()),
         }
 
 
@@ -132,7 +138,7 @@ def training_rows(model, rollouts, config, *, reference=None):
     those of the update's own forward pass; otherwise they are scored here,
     before the first update.
     """
-    rows = {name: getattr(rollouts, name) for name in ROW_TENSORS}
+    rows = rollouts.row_tensors
     advantages = rollout_advantages(rollouts, config)
     rows["advantages"] = advantages.flatten().to(rows["token_ids"].device)
     if not config.is_on_policy:
@@ -188,8 +194,8 @@ def gradient_step(
             normaliser=normaliser,
         )
         loss.backward()
-        gap = (old_logprobs - micro["sampler_logprobs"]).abs()
-        metrics["mismatch"] = gap[micro["mask"]].mean()
+        gap = (old_logprobs - micro["sampler_logprobs"])[micro["mask"]].abs()
+        metrics |= {"mismatch": gap.mean(), "mismatch_max": gap.max()}
         totals.add(loss.detach(), metrics)
     sum_gradients(optimizer.parameters)
     totals.learning_rate = scheduled_learning_rate(
@@ -203,15 +209,18 @@ def gradient_step(
 def row_logprobs(model, rows, temperature):
     """(rows, tokens - 1) float32 log-probs of completion tokens, 0 elsewhere.
 
-    Only completion positions pass through the vocabulary projection.
+    Only completion positions pass through the vocabulary projection; with
+    `kept_ids` the log-probs are those over the kept tokens.
     """
     mask = rows["mask"]
+    kept_ids = rows.get("kept_ids")
     hidden = model.hidden_states(rows["token_ids"], key_mask=rows["key_mask"])
     logprobs, _ = hidden_logprobs(
         model,
         hidden[:, :-1][mask],
         rows["token_ids"][:, 1:][mask],
         temperature=temperature,
+        kept_ids=None if kept_ids is None else kept_ids[mask],
     )
     blank = torch.zeros(mask.shape, device=mask.device)
     return blank.masked_scatter(mask, logprobs)
@@ -221,7 +230,7 @@ def row_logprobs(model, rows, temperature):
 def score_rows(model, rows, config):
     """`row_logprobs` of all rows without gradient, by micro-batches."""
     logprobs = torch.zeros(rows["mask"].shape, device=rows["mask"].device)
-    named = {name: rows[name] for name in ("token_ids", "key_mask", "mask")}
+    named = {name: rows[name] for name in SCORED if name in rows}
     named["row"] = torch.arange(len(logprobs), device=logprobs.device)
     for micro in micro_batches(named, config.micro_batch_size):
         values = row_logprobs(model, micro, config.temperature)
@@ -259,7 +268,7 @@ def crop(rows):
     width = rows["key_mask"].shape[1]
     cropped = {}
     for name, value in rows.items():
-        if value.dim() == 2:  # (rows, tokens), or one column less
+        if value.dim() > 1:  # (rows, tokens, …), or one column less
             value = value[:, first : last + 1 - (width - value.shape[1])]
         cropped[name] = value
     return {**cropped, "first_column": first}
