@@ -1,17 +1,21 @@
 """The commands teach and distill, from flags to run folders."""
 
 import json
+from argparse import ArgumentParser
 
 import pytest
 from loopback import ChatServer, chat_answer
 from tiny import tiny_model
 from tiny_checkpoints import write_tokenizer
 
+from reasoning_from_scratch.cli.distill import add_arguments, choose_traces
 from reasoning_from_scratch.cli.main import main
-from reasoning_from_scratch.evaluation import load_problems
+from reasoning_from_scratch.evaluation import PROMPTS, load_problems
 from reasoning_from_scratch.llm import Qwen3Tokenizer, save_model
-from reasoning_from_scratch.training.traces import make_trace
+from reasoning_from_scratch.runs import RunFolder
+from reasoning_from_scratch.training.traces import held_out_check, make_trace
 
+SPLITS = "test", "train"
 LITTLE = ["--max-new-tokens", "4", "--limit", "6"]
 
 
@@ -65,6 +69,55 @@ def test_a_run_is_not_overwritten_and_not_resumed_otherwise(
     assert "seed" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("flags", "num_kept"), [([], 1), (["13"], 0)])
+def test_pocketmath_is_searched_for_whole_problems_not_for_phrases(
+    runs_folder, flags, num_kept
+):
+    # Its problems share their wording: what is held out is the numbers
+    test, train = (load_problems("pocketmath", split=s) for s in SPLITS)
+    is_phrase_held_out = held_out_check(test)
+    problems = [p for p in train if is_phrase_held_out(p.problem)][:1]
+    traces = [
+        make_trace(
+            p, 0, rf"\boxed{{{p.answer}}}", finish_reason="stop", model="m"
+        )
+        for p in [*problems, test[0]]
+    ]
+    parser = ArgumentParser()
+    add_arguments(parser)
+    flags = [*(["--ngram"] * len(flags)), *flags]
+    args = parser.parse_args(["--traces", "t", "--run", "r", *flags])
+    run = RunFolder.create("r", {})
+    kept = choose_traces(args, "pocketmath", traces, ([], []), run)
+    assert kept == traces[:num_kept]
+
+
+def test_a_limit_learns_the_first_of_the_kept_traces(
+    folder, traces, runs_folder
+):
+    flags = ["--traces", str(traces), "--run", "few", "--limit", "4"]
+    assert distill(folder, *flags) in (0, None)
+    rows = [json.loads(x) for x in (runs_folder / "few/metrics.jsonl").open()]
+    assert rows[-1]["step"] == 1  # one batch of four
+
+
+def test_bare_answers_are_far_fewer_tokens_than_reasoned_ones(
+    folder, runs_folder, tmp_path
+):
+    problem = load_problems("pocketmath", split="train", limit=1)[0]
+    text = rf"<think>{'1+1=2 ' * 20}</think> \boxed{{{problem.answer}}}"
+    row = vars(make_trace(problem, 0, text, finish_reason="stop", model="m"))
+    path = tmp_path / "one.jsonl"
+    path.write_text(json.dumps(row))
+    counts = {}
+    for thinking in ("tags", "none"):
+        flags = ["--traces", str(path), "--run", thinking]
+        distill(folder, *flags, "--thinking", thinking)
+        lines = (runs_folder / thinking / "metrics.jsonl").open()
+        counts[thinking] = json.loads(list(lines)[-1])["num_tokens"]
+    assert counts["tags"] > 5 * counts["none"]
+
+
 def test_a_teacher_makes_the_targets_soft(folder, traces, runs_folder):
     flags = ["--traces", str(traces), "--run", "soft"]
     flags += ["--teacher", str(folder), "--loss", "jsd"]
@@ -82,6 +135,20 @@ def test_the_students_own_answers_are_filtered_before_it_learns(
     output = capsys.readouterr()
     assert "0 of 6 traces kept" in output.out
     assert len((runs_folder / "self/traces.jsonl").open().readlines()) == 6
+
+
+@pytest.mark.parametrize(
+    ("flags", "asked"),
+    [([], "step by step."), (["--teacher-prompt", "direct"], "Answer:")],
+)
+def test_a_student_asks_itself_as_its_teacher_would_be_asked(
+    folder, runs_folder, flags, asked
+):
+    own = ["--from-self", "--limit", "2", "--run", "self", *flags]
+    distill(folder, *own)
+    lines = (runs_folder / "self/traces.jsonl").open()
+    prompts = {json.loads(line)["prompt"] for line in lines}
+    assert [PROMPTS[prompt][-len(asked) :] for prompt in prompts] == [asked]
 
 
 def test_on_policy_distillation_runs_from_the_command_line(

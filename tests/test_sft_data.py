@@ -83,6 +83,14 @@ def test_thinking_stands_between_its_tokens(tokenizer):
     ]
 
 
+def test_a_trace_is_learned_in_the_very_tokens_of_its_teacher(tokenizer):
+    # Its distributions are of " ", "<think>", …: nothing may be missing
+    config = DistillationConfig(prompt="{problem}")
+    trace = trace_of("3+2", opening=" ")
+    (example,), _ = encode_traces([trace], tokenizer, config)
+    assert example.completion_ids[:-1] == tokenizer.encode(trace.text)
+
+
 @pytest.mark.parametrize(
     ("thinking", "text"),
     [

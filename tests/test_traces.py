@@ -30,11 +30,11 @@ def test_an_answer_is_judged_when_it_comes_in():
 @pytest.mark.parametrize(
     ("text", "parts"),
     [
-        ("<think>2+3</think> 5", ("2+3", " 5")),
-        (" <think>2+3</think> 5", ("2+3", " 5")),
-        ("no thinking", ("", "no thinking")),
-        ("<think>never closed", ("never closed", "")),
-        ("the tag <think> in a text", ("", "the tag <think> in a text")),
+        ("<think>2+3</think> 5", ("", "2+3", " 5")),
+        (" <think>2+3</think> 5", (" ", "2+3", " 5")),
+        ("no thinking", ("", "", "no thinking")),
+        ("<think>never closed", ("", "never closed", "")),
+        ("the tag <think> in a text", ("", "", "the tag <think> in a text")),
     ],
 )
 def test_thinking_is_kept_apart_from_the_answer(text, parts):
@@ -113,5 +113,6 @@ def test_a_file_that_holds_no_traces_is_named(tmp_path):
 
 
 def test_a_trace_knows_its_whole_text():
-    assert trace("<think>a</think> b").text == "<think>a</think> b"
+    for text in ("<think>a</think> b", " <think>a</think> b"):
+        assert trace(text).text == text
     assert isinstance(trace(), Trace) and trace(" b").text == " b"

@@ -6,14 +6,22 @@
         --loss forward --run soft
     rfs distill --on-policy --teacher pocket-teacher --run on-policy
 
+Everything else is the same run with a flag more: --unfiltered learns wrong
+traces too, --thinking none the bare answers, --limit fewer of them, and
+--from-self of a model so trained is its second round.
+
 Without further flags these are the chapter's runs of the model's row in
 `settings`. Ctrl-C saves; the same command with --resume goes on.
 """
 
 from dataclasses import asdict, fields
 
-from reasoning_from_scratch.cli.grpo import (
+from reasoning_from_scratch.cli.training_flags import (
+    add_config_flags,
+    add_problem_arguments,
+    add_run_arguments,
     choose_problems,
+    given_flags,
     load_splits,
     summary,
 )
@@ -34,11 +42,10 @@ FLAGS = {
     "temperature": (float, "of the distributions; on-policy: of the samples"),
     "beta": (float, "of jsd: near 0 is forward, near 1 reverse"),
     "teacher_top_k": (int, "keep the teacher's k likeliest tokens; 0: all"),
-    "teacher_prompt": (str, "on-policy: how the teacher is asked"),
     "max_tokens": (int, "a longer example is left out"),
     "epochs": (int, "passes over the examples"),
     "batch_size": (int, "examples an update"),
-    "micro_batch_size": (int, "examples in one backward pass: memory"),
+    "micro_batch_tokens": (int, "of one backward pass: memory"),
     "steps": (int, "on-policy: updates"),
     "prompts_per_step": (int, "on-policy: problems an update"),
     "learning_rate": (float, "of AdamW, after the warm-up"),
@@ -68,21 +75,14 @@ def add_arguments(parser) -> None:
     )
     parser.add_argument("--prompt", default="direct")
     parser.add_argument(
-        "--problems", help="a set with a train split, or a JSONL file"
+        "--teacher-prompt",
+        help="how the teacher is asked (default: as the student; "
+        "--from-self: step-by-step)",
     )
-    parser.add_argument(
-        "--split", default="train", help="default: train; test is refused"
-    )
+    add_problem_arguments(parser)
     _add_trace_arguments(parser)
-    for name, (kind, description) in FLAGS.items():
-        parser.add_argument(
-            f"--{name.replace('_', '-')}", type=kind, help=description
-        )
-    parser.add_argument("--activation-checkpointing", action="store_true")
-    parser.add_argument("--device", help="default: the best there is")
-    parser.add_argument("--dtype", help="float32 | bfloat16 | float16")
-    parser.add_argument("--run", required=True, help="name of its folder")
-    parser.add_argument("--resume", action="store_true")
+    add_config_flags(parser, FLAGS)
+    add_run_arguments(parser)
 
 
 def _add_trace_arguments(parser) -> None:
@@ -102,7 +102,9 @@ def _add_trace_arguments(parser) -> None:
         help="learn from a teacher's marks on the student's own answers",
     )
     parser.add_argument(
-        "--limit", type=int, help="--from-self: problems to answer"
+        "--limit",
+        type=int,
+        help="learn the first so many traces; --from-self: problems to answer",
     )
     parser.add_argument(
         "--samples", type=int, default=1, help="--from-self: answers each"
@@ -144,6 +146,7 @@ def run(args) -> None:
             "problems": source,
             "limit": args.limit,
             "samples": args.samples,
+            "teacher_prompt": args.teacher_prompt,
             "unfiltered": args.unfiltered,
             **asdict(config),
         },
@@ -157,6 +160,8 @@ def run(args) -> None:
                 args, settings, student, problems, run_folder
             )
         kept = choose_traces(args, source, traces, splits, run_folder)
+        if args.traces:
+            kept = kept[: args.limit]
         train_on_traces(student, teacher, kept, splits, config, run_folder)
     print(summary(run_folder))
 
@@ -168,18 +173,21 @@ def choose_config(args, settings):
     values = asdict(settings.distillation) if not args.on_policy else {}
     values["max_new_tokens"] = settings.max_new_tokens
     values["thinking"] = args.thinking
-    values |= {
-        name: getattr(args, name)
-        for name in (*FLAGS, "loss", "activation_checkpointing")
-        if getattr(args, name) is not None
-    }
+    values |= given_flags(args, (*FLAGS, "loss", "activation_checkpointing"))
     values["prompt"] = settings.prompts.get(args.prompt, args.prompt)
+    values["teacher_prompt"] = _teacher_prompt(args, settings, "")
     config = kind(**{n: value for n, value in values.items() if n in names})
     if args.on_policy and not args.teacher:
         raise ValueError("--on-policy needs --teacher MODEL")
     if not args.on_policy:
         check_teacher(config, bool(args.teacher))
     return config
+
+
+def _teacher_prompt(args, settings, default):
+    """The template that the teacher gets: the flag's, else the default."""
+    name = args.teacher_prompt or default
+    return settings.prompts.get(name, name)
 
 
 def open_teacher(args, student):
@@ -218,7 +226,7 @@ def choose_traces(args, source, traces, splits, run_folder):
 
 
 def answer_problems(args, settings, student, problems, run_folder):
-    """The student's own answers, right and wrong, step by step."""
+    """The student's own answers, right and wrong."""
     from reasoning_from_scratch.llm import SamplingConfig
     from reasoning_from_scratch.training.teacher import (
         LocalTeacher,
@@ -228,7 +236,7 @@ def answer_problems(args, settings, student, problems, run_folder):
     teacher = LocalTeacher(
         *student,
         name="itself",
-        prompt=settings.prompts["step-by-step"],
+        prompt=_teacher_prompt(args, settings, "step-by-step"),
         sampling=SamplingConfig(
             temperature=settings.temperature,
             top_p=settings.top_p,

@@ -1,6 +1,6 @@
 """Collect a teacher's worked answers to training problems.
 
-    rfs teach --model pocket-teacher --limit 3000 --run traces
+    rfs teach --model pocket-teacher --prompt direct --limit 3000 --run traces
     rfs teach --endpoint http://localhost:8000/v1 --model qwen3-8b \\
         --problems math-train --limit 1000 --run traces-8b
 
@@ -9,7 +9,11 @@ with --resume asks for what is missing. The endpoint's key is read from the
 environment (OPENAI_API_KEY, or the variable that --key-variable names).
 """
 
-from reasoning_from_scratch.cli.grpo import choose_problems
+from reasoning_from_scratch.cli.training_flags import (
+    add_problem_arguments,
+    add_run_arguments,
+    choose_problems,
+)
 from reasoning_from_scratch.settings import default_model, get_settings
 
 HELP = "collect a teacher's worked answers, for rfs distill"
@@ -32,12 +36,7 @@ def add_arguments(parser) -> None:
     parser.add_argument(
         "--model", help="the teacher: a name, Hub id or folder"
     )
-    parser.add_argument(
-        "--problems", help="a set with a train split, or a JSONL file"
-    )
-    parser.add_argument(
-        "--split", default="train", help="default: train; test is refused"
-    )
+    add_problem_arguments(parser)
     parser.add_argument("--limit", type=int, help="only the first so many")
     parser.add_argument(
         "--prompt",
@@ -50,10 +49,7 @@ def add_arguments(parser) -> None:
     parser.add_argument("--temperature", type=float)
     parser.add_argument("--max-new-tokens", type=int)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", help="default: the best there is")
-    parser.add_argument("--dtype", help="float32 | bfloat16 | float16")
-    parser.add_argument("--run", required=True, help="name of its folder")
-    parser.add_argument("--resume", action="store_true")
+    add_run_arguments(parser)
     endpoint = parser.add_argument_group("a teacher behind an endpoint")
     endpoint.add_argument(
         "--endpoint", help="base URL of an OpenAI-compatible server"

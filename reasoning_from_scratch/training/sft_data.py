@@ -52,7 +52,7 @@ class Batch:
         return self.token_ids[:, 1:][self.mask]
 
 
-def encode_example(tokenizer, prompt, completion, *, thinking=""):
+def encode_example(tokenizer, prompt, completion, *, thinking="", opening=""):
     """Tokenise one prompt and the completion it should get.
 
     Args:
@@ -61,11 +61,13 @@ def encode_example(tokenizer, prompt, completion, *, thinking=""):
         completion: text without end token. A teacher wrote it, so control
             strings in it are spelled out, not obeyed.
         thinking: goes before the completion, between the think tokens.
+        opening: white space before it.
 
     Raises:
         ValueError: thinking for a tokenizer without think tokens.
     """
     completion_ids = [
+        *tokenizer.encode(opening),
         *(_thinking_ids(tokenizer, thinking) if thinking else []),
         *tokenizer.encode(completion, allow_special=False),
         tokenizer.eos_id,
@@ -109,11 +111,13 @@ def encode_trace(trace, tokenizer, config):
     if config.thinking == "plain":
         completion = thinking + completion
     prompt = render_prompt(config.prompt, trace.problem, tokenizer)
+    is_tagged = config.thinking == "tags"
     example = encode_example(
         tokenizer,
         prompt,
         completion,
-        thinking=thinking if config.thinking == "tags" else "",
+        thinking=thinking if is_tagged else "",
+        opening=trace.opening if is_tagged else "",
     )
     if not trace.prompt or trace.prompt == config.prompt:
         return example

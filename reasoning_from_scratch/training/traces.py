@@ -38,13 +38,15 @@ class Trace:
     subject: str = ""
     level: int = 0
     error: str = ""  # why there is no answer
+    opening: str = ""  # white space before <think>
 
     @property
     def text(self):
         """The whole answer, as a model with think tokens writes it."""
         if not self.thinking:
             return self.response
-        return f"<think>{self.thinking}</think>{self.response}"
+        thought = f"{self.opening}<think>{self.thinking}</think>"
+        return thought + self.response
 
 
 def make_trace(problem, sample, text, *, thinking=None, **rest):
@@ -57,14 +59,16 @@ def make_trace(problem, sample, text, *, thinking=None, **rest):
         thinking: the reasoning, where it came apart from the answer.
         rest: the other fields of `Trace`.
     """
+    opening = ""
     if thinking is None:
-        thinking, text = split_thinking(text)
+        opening, thinking, text = split_thinking(text)
     return Trace(
         id=trace_id(problem, sample),
         problem=problem.problem,
         answer=problem.answer,
         thinking=thinking,
         response=text,
+        opening=opening,
         correct=verify(text, problem.answer),
         subject=problem.subject,
         level=problem.level,
@@ -81,15 +85,16 @@ def split_thinking(text):
     """Split an answer into what was thought and what was said.
 
     Thinking that was never closed is all thinking: there is no response.
+    White space before it comes first, so that the parts make the whole.
 
-    >>> split_thinking("<think>2+2=4</think> 4")
-    ('2+2=4', ' 4')
+    >>> split_thinking(" <think>2+2=4</think> 4")
+    (' ', '2+2=4', ' 4')
     """
     before, opened, rest = text.partition("<think>")
     if not opened or before.strip():
-        return "", text
+        return "", "", text
     thinking, _, response = rest.partition("</think>")
-    return thinking, response
+    return before, thinking, response
 
 
 def read_traces(path):
