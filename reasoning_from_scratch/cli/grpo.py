@@ -36,7 +36,7 @@ FLAGS = {
     "checkpoint_every": (int, "steps between checkpoints"),
     "seed": (int, "of the data order and the samples"),
 }
-REWARDS = ("accuracy", "partial", "format")
+REWARDS = ("accuracy", "partial", "format", "code")
 # accuracy with a term of length_rewards.LENGTH_TERMS
 LENGTH_REWARDS = ("target", "group", "right", "easy")
 # A set with a test split only is trained on through its sister
@@ -68,7 +68,14 @@ def add_arguments(parser) -> None:
         default="accuracy",
         help="short-…: accuracy less what the length costs, measured "
         "against a target, the group, its right answers, or how easy the "
-        "problem is (default: %(default)s)",
+        "problem is; code: a program that prints the answer (default: "
+        "%(default)s)",
+    )
+    parser.add_argument(
+        "--allow-code-execution",
+        action="store_true",
+        help="let --reward code run what the model writes, in a jail; read "
+        "training/code_reward.py first",
     )
     for name, (kind, description) in FLAGS.items():
         parser.add_argument(
@@ -94,6 +101,7 @@ def run(args) -> None:
     model_name = args.model or default_model()
     settings = get_settings(model_name)
     config = choose_config(args, settings)
+    reward = choose_reward(args.reward, args.allow_code_execution)
     source = choose_problems(args, settings)
     problems, validation = load_splits(source, args.split)
     start_processes()
@@ -114,7 +122,7 @@ def run(args) -> None:
             tokenizer,
             problems,
             config,
-            reward=choose_reward(args.reward),
+            reward=reward,
             validation=validation,
             run=folder,
         )
@@ -177,8 +185,12 @@ def load_splits(source, split):
     return problems[:-held_out], problems[-held_out:]
 
 
-def choose_reward(name):
+def choose_reward(name, allow_code_execution=False):
     """The reward function, or the set of them, behind a name."""
+    if name == "code":
+        from reasoning_from_scratch.training.code_reward import CodeReward
+
+        return CodeReward(allow_execution=allow_code_execution)
     from reasoning_from_scratch.training import rewards
     from reasoning_from_scratch.training.length_rewards import LENGTH_TERMS
 

@@ -19,6 +19,7 @@ _MODULES = {
         "length_penalty",
         "RewardSet",
     ],
+    "code_reward": ["CodeReward", "run_program"],
     "rollouts": ["collect_rollouts", "RolloutBatch"],
     "grpo_loss": ["grpo_loss"],
     "grpo": ["train_grpo"],

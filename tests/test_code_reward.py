@@ -1,0 +1,209 @@
+"""The code reward: what earns it, and programs that attack their jail."""
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+
+import pytest
+from hostile_programs import HOSTILE_PROGRAMS
+
+from reasoning_from_scratch.cli.main import main
+from reasoning_from_scratch.evaluation import Problem
+from reasoning_from_scratch.training import code_reward
+from reasoning_from_scratch.training.code_reward import (
+    CodeLimits,
+    CodeReward,
+    run_program,
+)
+
+MARK = f"mark-of-{os.getpid()}"
+SECRET = "swordfish-1729"
+SECONDS = 5.0  # in which every hostile program must have ended
+PATIENT = CodeLimits(seconds=10)  # for those that should end by themselves
+# Where the kernel grants no namespaces nothing is run: that is then tested
+HAS_JAIL = run_program("print(1)", PATIENT).status == "ok"
+SIX = Problem("What is 2*3?", "6")
+
+
+class Ear(threading.Thread):
+    """A server on loopback that counts what reaches it."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.stream = socket.create_server(("127.0.0.1", 0))
+        self.port = self.stream.getsockname()[1]
+        self.packets = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.packets.bind(("127.0.0.1", self.port))
+        self.num_heard = 0
+
+    def run(self):
+        while True:
+            connection, _ = self.stream.accept()
+            self.num_heard += 1
+            connection.close()
+
+    def num_packets(self):
+        self.packets.setblocking(False)
+        try:
+            return len(self.packets.recv(100))
+        except BlockingIOError:
+            return 0
+
+
+@pytest.fixture(scope="module")
+def attacks(tmp_path_factory):
+    """Every hostile program's result and seconds, and what it could harm."""
+    canary = tmp_path_factory.mktemp("outside") / "canary"
+    canary.write_text(SECRET)
+    ear = Ear()
+    ear.start()
+    names = {"canary": str(canary), "port": ear.port, "mark": MARK}
+    limits = CodeLimits(seconds=1.5)
+
+    def attack(source):
+        start = time.perf_counter()
+        result = run_program(f"# {MARK}\n" + source.format(**names), limits)
+        return result, time.perf_counter() - start
+
+    os.environ["SECRET_KEY"] = SECRET
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            outcomes = list(pool.map(attack, HOSTILE_PROGRAMS.values()))
+    finally:
+        del os.environ["SECRET_KEY"]
+    results = dict(zip(HOSTILE_PROGRAMS, outcomes, strict=True))
+    return results, canary, ear
+
+
+@cache
+def reward_of_programs():
+    return CodeReward(PATIENT, allow_execution=True)
+
+
+def test_there_are_at_least_forty_hostile_programs():
+    assert len(set(HOSTILE_PROGRAMS.values())) >= 40
+
+
+def test_every_hostile_program_has_ended_in_time(attacks):
+    results, _, _ = attacks
+    late = [name for name, (_, spent) in results.items() if spent > SECONDS]
+    assert late == []
+
+
+def test_no_hostile_program_reaches_what_is_outside(attacks):
+    results, canary, ear = attacks
+    reached = [
+        name
+        for name, (result, _) in results.items()
+        if SECRET in result.output or "REACHED" in result.output
+    ]
+    assert reached == []
+    assert canary.read_text() == SECRET
+    assert ear.num_heard == 0 and ear.num_packets() == 0
+    assert socket.gethostname() != "REACHED"
+
+
+def test_no_hostile_program_is_heard_for_long(attacks):
+    results, _, _ = attacks
+    longest = max(len(result.output) for result, _ in results.values())
+    assert longest <= 64 * 1024
+
+
+def test_no_hostile_program_leaves_a_process_behind(attacks):
+    psutil = pytest.importorskip("psutil")
+    left = []
+    for process in psutil.process_iter():
+        try:
+            words = process.cmdline()
+        except psutil.Error:
+            continue
+        if any(word.startswith(f"# {MARK}") for word in words):
+            left.append(words)
+    assert left == []
+
+
+def test_a_program_is_run_where_there_is_a_jail_and_else_refused():
+    result = run_program("print(6 * 7)", PATIENT)
+    expected = ("ok", "42\n") if HAS_JAIL else ("refused", result.output)
+    assert (result.status, result.output) == expected
+
+
+def test_without_a_jail_the_reward_refuses_to_start(monkeypatch):
+    monkeypatch.setattr(code_reward.sys, "platform", "darwin")
+    with pytest.raises(ValueError, match="needs Linux with namespaces"):
+        CodeReward(allow_execution=True)
+
+
+def test_nothing_runs_unless_it_is_allowed():
+    with pytest.raises(ValueError, match="--allow-code-execution"):
+        CodeReward()
+
+
+def test_the_command_line_runs_no_program_unless_it_is_allowed(
+    runs_folder, capsys
+):
+    assert main(["grpo", "--reward", "code", "--run", "x"]) == 1
+    assert "--allow-code-execution" in capsys.readouterr().err
+    assert not runs_folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "reward"),
+    [
+        ("```python\nprint(2 * 3)\n```", 1.0),
+        ("So:\n```py\nfor n in (1, 6):\n    print(n)\n```\n", 1.0),
+        ("```python\nprint('12/2')\n```", 1.0),  # compared by value
+        ("```python\nprint(5)\n```", 0.0),
+        ("```python\nprint(5)\n```\n```python\nprint(6)\n```", 1.0),
+        ("```python\nprint(6)\nraise ValueError\n```", 0.0),
+        ("```python\n```", 0.0),
+        ("print(6)", 0.0),  # no block
+        (r"\boxed{6}", 0.0),
+    ],
+)
+def test_the_last_program_must_print_the_answer(text, reward):
+    if HAS_JAIL:
+        assert reward_of_programs()(text, SIX) == reward
+    else:
+        with pytest.raises(ValueError, match="needs Linux"):
+            reward_of_programs()
+
+
+@pytest.mark.parametrize("source", ["print(1)\0", "\ud800", "#" * 10**6])
+def test_what_is_no_program_is_refused(source):
+    assert run_program(source).status == "refused"
+
+
+def test_when_the_trainer_is_killed_the_program_dies_too():
+    psutil = pytest.importorskip("psutil")
+    source = f"# {MARK} orphan\nimport time; time.sleep(8)"
+    trainer = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "from reasoning_from_scratch.training.code_reward import *\n"
+            f"run_program({source!r}, CodeLimits(seconds=8))",
+        ]
+    )
+    time.sleep(3)  # it has started by now, or never will
+    trainer.kill()
+    trainer.wait()
+    deadline = time.monotonic() + 3
+    while time.monotonic() < deadline:
+        alive = [
+            process
+            for process in psutil.process_iter(["cmdline"])
+            if any(
+                word.startswith(f"# {MARK} orphan")
+                for word in process.info["cmdline"] or []
+            )
+        ]
+        if not alive:
+            break
+        time.sleep(0.1)
+    assert alive == []
