@@ -59,10 +59,11 @@ def train(config=CONFIG, reward=starts_low, **changes):
     """Train the tiny model; returns it with the rows."""
     model = changes.pop("model", None) or tiny_model()
     tokenizer = changes.pop("tokenizer", None) or StoppingTokenizer()
+    problems = changes.pop("problems", PROBLEMS)
     rows = train_grpo(
         model,
         tokenizer,
-        PROBLEMS,
+        problems,
         config,
         reward=reward,
         progress=False,

@@ -95,7 +95,7 @@ def rollout_metrics(rollouts):
     is_flat = (rewards == rewards[:, :1]).all(dim=1)
     values = {
         "reward": rewards.mean(),
-        "solve_rate": (rollouts.reward_parts[..., 0] >= 1).float().mean(),
+        "solve_rate": solve_rates(rollouts).mean(),
         "no_signal": is_flat.float().mean(),
         "length": rollouts.lengths.float().mean(),
         "truncated": rollouts.truncated.float().mean(),
@@ -109,6 +109,11 @@ def rollout_metrics(rollouts):
     stacked = torch.tensor([float(value) for value in values.values()])
     means = sum_over_processes(stacked.double()) / num_processes()
     return dict(zip(values, means.tolist(), strict=True))
+
+
+def solve_rates(rollouts):
+    """(prompts,) share of a prompt's rollouts whose first reward is >= 1."""
+    return (rollouts.reward_parts[..., 0] >= 1).float().mean(dim=1)
 
 
 def throughput(metrics):

@@ -18,17 +18,24 @@ from reasoning_from_scratch.llm import SamplingConfig
 
 from .checkpoints import prune_checkpoints, resume_training, save_checkpoint
 from .config import PER_REWARD
+from .curriculum import Curriculum
 from .data import shuffled_indices
 from .length_rewards import overlong_length_term
 from .optimization import MasterAdamW
 from .parallel import (
+    gather_rows,
     num_processes,
     one_at_a_time,
     process_rank,
     share_of,
     sum_over_processes,
 )
-from .progress import kl_to_start, peak_memory_gib, rollout_metrics
+from .progress import (
+    kl_to_start,
+    peak_memory_gib,
+    rollout_metrics,
+    solve_rates,
+)
 from .rewards import RewardSet
 from .rollouts import collect_rollouts, join_rollouts
 from .update import rollout_advantages, score_rows
@@ -48,6 +55,7 @@ class Trainer:
     step: int = 0  # steps done
     cursor: int = 0  # problems drawn from the shuffled order
     rows: list = field(default_factory=list)  # of metrics.jsonl
+    curriculum: Curriculum | None = None  # made when problems are known
 
     @classmethod
     def start(cls, model, tokenizer, config, *, run=None):
@@ -85,8 +93,9 @@ class Trainer:
             self.note_best(run)  # the kill may have come just before
 
     def add(self, row):
-        """Keep a step's row; its last field is the data cursor."""
-        self.rows.append({**row, "problems_drawn": self.cursor})
+        """Keep a step's row; its last fields are the state of the data."""
+        state = {} if self.curriculum is None else self.curriculum.state
+        self.rows.append({**row, **state, "problems_drawn": self.cursor})
         return self.rows[-1]
 
     def save_if_due(self, run, *, is_last=False):
@@ -156,13 +165,11 @@ class Trainer:
     def collect(self, problems, count, reward):
         """Rollouts of the next problems; this process's share of them."""
         config = self.config
-        indices = shuffled_indices(
-            len(problems), self.cursor, count, seed=config.seed
-        )
+        indices = self.choose(problems, count)
         # A problem that comes again gets other random numbers
         seed = config.seed * 1_000_003 + self.cursor
         self.cursor += count
-        return collect_rollouts(
+        rollouts = collect_rollouts(
             self.model,
             self.tokenizer,
             [problems[index] for index in share_of(indices)],
@@ -179,6 +186,25 @@ class Trainer:
             require_end=config.require_end,
             seed=seed,
         )
+        if self.curriculum is not None:
+            levels = [problems[index].level for index in indices]
+            solved = gather_rows(solve_rates(rollouts)).tolist()
+            self.curriculum.update(levels, solved)
+        return rollouts
+
+    def choose(self, problems, count):
+        """Places of the next problems: in order, or by the curriculum."""
+        target, seed = self.config.curriculum, self.config.seed
+        if target is None:
+            return shuffled_indices(
+                len(problems), self.cursor, count, seed=seed
+            )
+        if self.curriculum is None:
+            row = self.rows[-1] if self.rows else None
+            self.curriculum = Curriculum.of(
+                problems, target, seed=seed, row=row
+            )
+        return self.curriculum.draw(count, self.cursor)
 
     def measure_kl(self, rollouts):
         """Nats a token between the policy and the start, on some rows."""

@@ -1,0 +1,119 @@
+"""Problems near the edge of what the policy can do, by level.
+
+A group of rollouts teaches when some are right and some are wrong, most
+where half are. The curriculum keeps a running solve rate of every level and
+draws the next problems from the levels whose rate lies near a target; a
+level that has not been tried counts as on target. The state is a few
+numbers a level, kept in each row of metrics.jsonl, so that a resumed run
+draws the same problems. Difficulty problem by problem is left out: a set of
+thousands is seen once or twice, which is too seldom to know a problem's own
+rate.
+
+Source: the idea is Bengio et al. 2009; by online solve rates as in Kimi
+k1.5, arXiv 2501.12599, section 2.3.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+
+from .data import shuffled_indices
+
+WIDTH = 0.15  # of the bell around the target, in solve rate
+FLOOR = 0.05  # of the bell's height: no level is forgotten
+RATE_STEP = 0.3  # share of a step's groups in the running solve rate
+RATE, DRAWN = "level_{}_solve_rate", "level_{}_drawn"  # in metrics.jsonl
+
+
+def level_weights(solve_rates, target):
+    """How often each level is drawn, as shares that sum to 1.
+
+    A bell of width WIDTH around the target, never below FLOOR of its height.
+
+    Args:
+        solve_rates: level -> running solve rate in [0, 1].
+        target: the rate that teaches most, 0.5 for right or wrong.
+
+    >>> level_weights({1: 0.4, 2: 0.6}, 0.5)
+    {1: 0.5, 2: 0.5}
+    """
+    heights = {
+        level: max(FLOOR, math.exp(-(((rate - target) / WIDTH) ** 2) / 2))
+        for level, rate in solve_rates.items()
+    }
+    total = sum(heights.values())
+    return {level: height / total for level, height in heights.items()}
+
+
+@dataclass
+class Curriculum:
+    """The levels of a problem set, how well each goes, how far it is read."""
+
+    target: float  # solve rate
+    seed: int
+    places: dict  # level -> places of its problems in the set
+    solve_rates: dict  # level -> running solve rate
+    drawn: dict  # level -> problems drawn from its shuffled order
+
+    @classmethod
+    def of(cls, problems, target, *, seed, row=None):
+        """Begin, or take up the state that a row of metrics.jsonl holds."""
+        places = {}
+        for place, problem in enumerate(problems):
+            places.setdefault(problem.level, []).append(place)
+        if len(places) < 2:
+            raise ValueError(
+                f"a curriculum chooses among levels, and all "
+                f"{len(problems)} problems have level {next(iter(places))}; "
+                "give problems with levels or set curriculum=None"
+            )
+        row = row or {}
+        levels = sorted(places)
+        rates = {n: row.get(RATE.format(n), target) for n in levels}
+        drawn = {n: row.get(DRAWN.format(n), 0) for n in levels}
+        return cls(target, seed, places, rates, drawn)
+
+    def draw(self, count, cursor):
+        """Places of the next problems.
+
+        Args:
+            count: how many.
+            cursor: problems drawn so far; with the seed it fixes the draw.
+        """
+        weights = level_weights(self.solve_rates, self.target)
+        generator = torch.Generator().manual_seed(self.seed * 100_003 + cursor)
+        numbers = torch.multinomial(
+            torch.tensor(list(weights.values())),
+            count,
+            replacement=True,
+            generator=generator,
+        )
+        levels = list(weights)
+        return [self._next(levels[number]) for number in numbers.tolist()]
+
+    def _next(self, level):
+        """The level's next problem in its own shuffled order."""
+        places, start = self.places[level], self.drawn[level]
+        (index,) = shuffled_indices(len(places), start, 1, seed=self.seed)
+        self.drawn[level] += 1
+        return places[index]
+
+    def update(self, levels, solve_rates):
+        """Take in how a batch went: one level and one rate a prompt."""
+        for level in sorted(set(levels)):
+            rates = [
+                rate
+                for other, rate in zip(levels, solve_rates, strict=True)
+                if other == level
+            ]
+            gap = sum(rates) / len(rates) - self.solve_rates[level]
+            self.solve_rates[level] += RATE_STEP * gap
+
+    @property
+    def state(self):
+        """What a row of metrics.jsonl keeps of it."""
+        rates, drawn = self.solve_rates.items(), self.drawn.items()
+        return {RATE.format(level): rate for level, rate in rates} | {
+            DRAWN.format(level): count for level, count in drawn
+        }
