@@ -121,6 +121,14 @@ def test_the_likely_rule_stops_no_later_than_the_exact_one():
         assert likely <= samples_needed(groups, is_decided)
 
 
-def test_four_equal_answers_are_enough_at_95_percent():
-    # 1 - 1/2^5 = 0.969 after four equal votes, 0.9375 after three.
-    assert samples_needed([0] * 16, is_likely_decided) == 4
+def test_three_equal_answers_are_likely_enough_and_two_are_not():
+    # 1 - 1/2^4 = 0.9375 after three equal votes, 0.875 after two.
+    assert samples_needed([0] * 16, is_likely_decided) == 3
+
+
+def test_a_higher_threshold_asks_for_more_votes():
+    # 1 - 1/2^5 = 0.969 after four equal votes.
+    def stop_rule(groups, num_samples):
+        return is_likely_decided(groups, num_samples, threshold=0.95)
+
+    assert samples_needed([0] * 16, stop_rule) == 4

@@ -28,7 +28,11 @@ from reasoning_from_scratch.scaling.budget import budget_forcing
 from reasoning_from_scratch.scaling.calculator import calculator
 from reasoning_from_scratch.scaling.confidence import (
     confidence_vote,
+    lowest_window_score,
     probability_weight,
+)
+from reasoning_from_scratch.scaling.learned_verifier import (
+    choose_by_verifier,
 )
 from reasoning_from_scratch.scaling.online_confidence import confidence_stop
 from reasoning_from_scratch.scaling.self_consistency import self_consistency
@@ -41,7 +45,12 @@ from reasoning_from_scratch.scaling.votes import (
 TEMPERATURE = 0.7  # of everything that compares several samples
 NUM_SAMPLES = 16
 # These draw whole samples first and choose then, so recorded ones will do
-CHOOSING = (self_consistency, best_of_n, confidence_vote)
+CHOOSING = (
+    self_consistency,
+    best_of_n,
+    confidence_vote,
+    choose_by_verifier,
+)
 
 
 @dataclass(frozen=True)
@@ -90,6 +99,19 @@ class Method:
         run = partial(self.run, recorded=recorded)
         return replace(self, run=run)
 
+    def judged_by(self, verifier):
+        """The same method with this run's learned verifier.
+
+        Raises:
+            ValueError: a method that asks no verifier.
+        """
+        if getattr(self.run, "func", self.run) is not choose_by_verifier:
+            raise ValueError(
+                "this method asks no learned verifier; take one whose name "
+                "has verifier in it, or leave --verifier out"
+            )
+        return replace(self, run=partial(self.run, verifier=verifier))
+
 
 METHODS: dict[str, Method] = {
     "greedy": Method(
@@ -100,16 +122,26 @@ METHODS: dict[str, Method] = {
         partial(self_consistency, statistics=True), "majority vote"
     ),
     "self-consistency-exact-stop": Method(
-        partial(self_consistency, stop_rule=is_decided),
+        partial(self_consistency, stop_rule=is_decided, round_size=1),
         "majority vote, stopped once it is decided",
     ),
     "self-consistency-likely-stop": Method(
-        partial(self_consistency, stop_rule=is_likely_decided),
-        "majority vote, stopped once the leader is 95 % sure to stay",
+        partial(self_consistency, stop_rule=is_likely_decided, round_size=1),
+        "majority vote, stopped once the leader is 88 % sure to stay",
     ),
     "weighted-vote": Method(
         partial(self_consistency, weigh=probability_weight),
         "votes weighed by mean token probability",
+    ),
+    "confident-vote": Method(
+        partial(
+            self_consistency,
+            weigh=lowest_window_score,
+            stop_rule=is_likely_decided,
+            round_size=1,
+            statistics=True,
+        ),
+        "votes weighed by confidence, stopped as in likely-stop",
     ),
     "confidence-vote": Method(
         confidence_vote, "the more confident half votes, by confidence"
@@ -160,5 +192,13 @@ METHODS: dict[str, Method] = {
     ),
     "calculator": Method(
         calculator, "what follows = is computed", 0.0, num_samples=1
+    ),
+    "best-of-n-verifier": Method(
+        choose_by_verifier,
+        "the sample that a learned verifier finds likeliest right",
+    ),
+    "verifier-vote": Method(
+        partial(choose_by_verifier, is_vote=True),
+        "votes weighed by a learned verifier",
     ),
 }
