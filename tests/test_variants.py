@@ -11,6 +11,7 @@ import math
 import pytest
 import torch
 
+from reasoning_from_scratch.cli.grpo import choose_reward, default_reward
 from reasoning_from_scratch.training import (
     GRPO_VARIANTS,
     LossConfig,
@@ -158,3 +159,14 @@ def test_the_overlong_ramp_is_the_papers():
     lengths = torch.tensor([[100, 16_384, 18_432, 20_480, 30_000]])
     term = overlong_length_term(None, lengths, limit=20_480, buffer=4096)
     assert term.tolist() == [[0.0, 0.0, -0.5, -1.0, -1.0]]
+
+
+def test_the_command_gives_gdpo_two_rewards_and_the_others_one():
+    names = {
+        name: choose_reward(default_reward(config))
+        for name, config in GRPO_VARIANTS.items()
+    }
+    assert names.pop("gdpo").names == ["accuracy", "format"]
+    assert {reward.__name__ for reward in names.values()} == {
+        "accuracy_reward"
+    }

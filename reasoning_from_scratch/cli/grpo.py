@@ -11,6 +11,7 @@ Without further flags this is the chapter's run of the model's row in
 from dataclasses import asdict
 
 from reasoning_from_scratch.settings import default_model, get_settings
+from reasoning_from_scratch.training.config import PER_REWARD
 from reasoning_from_scratch.training.variants import (
     GRPO_VARIANTS,
     variant_config,
@@ -24,6 +25,8 @@ FLAGS = {
     "prompts_per_step": (int, "problems a step"),
     "group_size": (int, "completions a problem"),
     "temperature": (float, "of the rollouts"),
+    "top_p": (float, "of the rollouts; needs --keep-sampling-mask"),
+    "top_k": (int, "of the rollouts; needs --keep-sampling-mask"),
     "max_new_tokens": (int, "a longer completion is truncated"),
     "learning_rate": (float, "of AdamW, after the warm-up"),
     "epochs": (int, "passes over a step's rollouts"),
@@ -31,12 +34,14 @@ FLAGS = {
     "micro_batch_size": (int, "rows in one backward pass: memory"),
     "moments": (str, "of AdamW: float32 | bfloat16, which saves memory"),
     "dynamic_sampling": (int, "rounds that replace groups without signal"),
+    "overlong_share": (float, "last part of --max-new-tokens, that costs"),
+    "curriculum": (float, "solve rate to draw problems near, by level"),
     "eval_every": (int, "steps between evaluations on validation; 0: never"),
     "eval_problems": (int, "validation problems of one evaluation"),
     "checkpoint_every": (int, "steps between checkpoints"),
     "seed": (int, "of the data order and the samples"),
 }
-REWARDS = ("accuracy", "partial", "format", "code")
+REWARDS = ("accuracy", "partial", "format", "both", "code")
 # accuracy with a term of length_rewards.LENGTH_TERMS
 LENGTH_REWARDS = ("target", "group", "right", "easy")
 # A set with a test split only is trained on through its sister
@@ -65,11 +70,11 @@ def add_arguments(parser) -> None:
     parser.add_argument(
         "--reward",
         choices=(*REWARDS, *(f"short-{name}" for name in LENGTH_REWARDS)),
-        default="accuracy",
-        help="short-…: accuracy less what the length costs, measured "
-        "against a target, the group, its right answers, or how easy the "
-        "problem is; code: a program that prints the answer (default: "
-        "%(default)s)",
+        help="both: accuracy and format; short-…: accuracy less what the "
+        "length costs, measured against a target, the group, its right "
+        "answers, or how easy the problem is; code: a program that prints "
+        "the answer (default: accuracy; both where a variant takes several "
+        "rewards)",
     )
     parser.add_argument(
         "--allow-code-execution",
@@ -81,6 +86,12 @@ def add_arguments(parser) -> None:
         parser.add_argument(
             f"--{name.replace('_', '-')}", type=kind, help=description
         )
+    parser.add_argument(
+        "--keep-sampling-mask",
+        action="store_const",
+        const=True,
+        help="take log-probs over what --top-p and --top-k keep",
+    )
     parser.add_argument("--activation-checkpointing", action="store_true")
     parser.add_argument("--device", help="default: the best there is")
     parser.add_argument("--dtype", help="float32 | bfloat16 | float16")
@@ -101,7 +112,8 @@ def run(args) -> None:
     model_name = args.model or default_model()
     settings = get_settings(model_name)
     config = choose_config(args, settings)
-    reward = choose_reward(args.reward, args.allow_code_execution)
+    reward_name = args.reward or default_reward(config)
+    reward = choose_reward(reward_name, args.allow_code_execution)
     source = choose_problems(args, settings)
     problems, validation = load_splits(source, args.split)
     start_processes()
@@ -110,7 +122,7 @@ def run(args) -> None:
         "model": model_name,
         "problems": source,
         "variant": args.variant,
-        "reward": args.reward,
+        "reward": reward_name,
     }
     folder = open_run(args.run, about | asdict(config), resume=args.resume)
     model, tokenizer = load_model(
@@ -142,7 +154,7 @@ def choose_config(args, settings):
     }
     flags = {
         name: getattr(args, name)
-        for name in FLAGS
+        for name in (*FLAGS, "keep_sampling_mask")
         if getattr(args, name) is not None
     }
     return variant_config(
@@ -185,6 +197,11 @@ def load_splits(source, split):
     return problems[:-held_out], problems[-held_out:]
 
 
+def default_reward(config):
+    """Right or wrong; with a box as a reward of its own for several."""
+    return "both" if config.advantages == PER_REWARD else "accuracy"
+
+
 def choose_reward(name, allow_code_execution=False):
     """The reward function, or the set of them, behind a name."""
     if name == "code":
@@ -194,6 +211,13 @@ def choose_reward(name, allow_code_execution=False):
     from reasoning_from_scratch.training import rewards
     from reasoning_from_scratch.training.length_rewards import LENGTH_TERMS
 
+    if name == "both":
+        return rewards.RewardSet(
+            {
+                "accuracy": rewards.accuracy_reward,
+                "format": rewards.format_reward,
+            }
+        )
     if name.startswith("short-"):
         return rewards.RewardSet(
             {"accuracy": rewards.accuracy_reward},
