@@ -1,0 +1,139 @@
+"""How fast supervised training is here, beside TRL's SFTTrainer.
+
+    pip install trl
+    python benchmarks/distillation.py
+    python benchmarks/distillation.py --examples 2048 --threads 2
+
+The same pocket weights, examples and loss (completion tokens only) in both
+trainers; TRL once with its defaults and once packed. The three take turns,
+a turn being one epoch over all examples; the first turn warms up and does
+not count. Tokens are those of prompts and completions, without padding.
+Prints a card for people and ends with one line of JSON.
+"""
+
+import argparse
+import contextlib
+import io
+import json
+import statistics
+import tempfile
+import time
+
+import torch
+
+from reasoning_from_scratch.evaluation import load_problems, render_prompt
+from reasoning_from_scratch.llm import load_model, save_model
+from reasoning_from_scratch.training import (
+    DistillationConfig,
+    encode_example,
+    train_distillation,
+)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--model", default="pocket")
+    parser.add_argument("--examples", type=int, default=192)
+    parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=1)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    texts = draw_texts(args.examples)
+    num_tokens = count_tokens(args.model, texts)
+    with tempfile.TemporaryDirectory() as folder:
+        save_model(*load_model(args.model), f"{folder}/model")
+        trainers = {
+            "ours": lambda: time_ours(args.model, texts),
+            "trl": lambda: time_theirs(folder, texts),
+            "trl, packed": lambda: time_theirs(folder, texts, packing=True),
+        }
+        rates = {name: [] for name in trainers}
+        for turn in range(args.turns + 1):
+            for name, train in trainers.items():
+                rate = num_tokens / train()
+                if turn > 0:
+                    rates[name].append(rate)
+    show(args, num_tokens, rates)
+
+
+def show(args, num_tokens, rates):
+    """Print medians and spreads, and ours over each of theirs."""
+    card = {
+        "threads": args.threads,
+        "torch": torch.__version__,
+        "examples": args.examples,
+        "tokens": num_tokens,
+    }
+    medians = {name: statistics.median(r) for name, r in rates.items()}
+    for name, values in rates.items():
+        card[f"{name}, tokens/s"] = round(medians[name])
+        card[f"{name}, lowest and highest"] = [
+            round(min(values)),
+            round(max(values)),
+        ]
+    for name in ("trl", "trl, packed"):
+        card[f"ours / {name}"] = round(medians["ours"] / medians[name], 2)
+    for key, value in card.items():
+        print(f"  {key:32} {value}")
+    print(json.dumps(card))
+
+
+def draw_texts(count):
+    """Prompts and worked answers of training problems."""
+    problems = load_problems("pocketmath", split="train", limit=count)
+    return [(render_prompt("direct", p), f" {p.solution}") for p in problems]
+
+
+def count_tokens(name, texts):
+    """Tokens of one pass over the examples, end tokens included."""
+    _, tokenizer = load_model(name)
+    return sum(
+        len(encode_example(tokenizer, prompt, completion).token_ids)
+        for prompt, completion in texts
+    )
+
+
+def time_ours(name, texts):
+    """Seconds of one epoch here, as `rfs distill` trains."""
+    model, tokenizer = load_model(name)
+    examples = [encode_example(tokenizer, *parts) for parts in texts]
+    config = DistillationConfig(epochs=1)
+    start = time.perf_counter()
+    train_distillation(model, tokenizer, examples, config, progress=False)
+    return time.perf_counter() - start
+
+
+def time_theirs(folder, texts, **options):
+    """Seconds of one epoch of `trl.SFTTrainer`, its defaults but for the
+    options and what a machine without bfloat16 units or a GPU needs."""
+    from datasets import Dataset
+    from transformers import AutoTokenizer
+    from trl import SFTConfig, SFTTrainer
+
+    rows = [
+        {"prompt": prompt, "completion": completion}
+        for prompt, completion in texts
+    ]
+    with contextlib.redirect_stdout(io.StringIO()):
+        trainer = SFTTrainer(
+            model=f"{folder}/model",
+            processing_class=AutoTokenizer.from_pretrained(f"{folder}/model"),
+            train_dataset=Dataset.from_list(rows),
+            args=SFTConfig(
+                output_dir=f"{folder}/out",
+                num_train_epochs=1,
+                bf16=False,
+                use_cpu=not torch.cuda.is_available(),
+                save_strategy="no",
+                report_to="none",
+                disable_tqdm=True,
+                **options,
+            ),
+        )
+        start = time.perf_counter()
+        trainer.train()
+        return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    main()
