@@ -10,6 +10,15 @@ Without further flags this is the chapter's run of the model's row in
 
 from dataclasses import asdict
 
+from reasoning_from_scratch.cli.training_flags import (
+    add_config_flags,
+    add_problem_arguments,
+    add_run_arguments,
+    choose_problems,
+    given_flags,
+    load_splits,
+    summary,
+)
 from reasoning_from_scratch.settings import default_model, get_settings
 from reasoning_from_scratch.training.config import PER_REWARD
 from reasoning_from_scratch.training.variants import (
@@ -44,22 +53,12 @@ FLAGS = {
 REWARDS = ("accuracy", "partial", "format", "both", "code")
 # accuracy with a term of length_rewards.LENGTH_TERMS
 LENGTH_REWARDS = ("target", "group", "right", "easy")
-# A set with a test split only is trained on through its sister
-TRAINING_SETS = {"math500": "math-train"}
-HELD_OUT = 200  # problems kept back where a set has no validation split
 
 
 def add_arguments(parser) -> None:
     """Declare the flags."""
     parser.add_argument("--model", help="default: RFS_MODEL, else pocket")
-    parser.add_argument(
-        "--problems", help="a set with a train split, or a JSONL file"
-    )
-    parser.add_argument(
-        "--split",
-        default="train",
-        help="of the problem set (default: train; test is refused)",
-    )
+    add_problem_arguments(parser)
     parser.add_argument(
         "--variant",
         choices=GRPO_VARIANTS,
@@ -82,21 +81,14 @@ def add_arguments(parser) -> None:
         help="let --reward code run what the model writes, in a jail; read "
         "training/code_reward.py first",
     )
-    for name, (kind, description) in FLAGS.items():
-        parser.add_argument(
-            f"--{name.replace('_', '-')}", type=kind, help=description
-        )
+    add_config_flags(parser, FLAGS)
     parser.add_argument(
         "--keep-sampling-mask",
         action="store_const",
         const=True,
         help="take log-probs over what --top-p and --top-k keep",
     )
-    parser.add_argument("--activation-checkpointing", action="store_true")
-    parser.add_argument("--device", help="default: the best there is")
-    parser.add_argument("--dtype", help="float32 | bfloat16 | float16")
-    parser.add_argument("--run", required=True, help="name of its folder")
-    parser.add_argument("--resume", action="store_true")
+    add_run_arguments(parser)
 
 
 def run(args) -> None:
@@ -152,49 +144,13 @@ def choose_config(args, settings):
         for name, value in asdict(settings.grpo).items()
         if name in FLAGS
     }
-    flags = {
-        name: getattr(args, name)
-        for name in (*FLAGS, "keep_sampling_mask")
-        if getattr(args, name) is not None
-    }
+    flags = given_flags(args, (*FLAGS, "keep_sampling_mask"))
     return variant_config(
         args.variant,
         prompt=settings.prompts.get(args.prompt, args.prompt),
         activation_checkpointing=args.activation_checkpointing,
         **{**row, **flags},
     )
-
-
-def choose_problems(args, settings):
-    """The problem set to train on.
-
-    Raises:
-        ValueError: a test split was asked for.
-    """
-    if args.split == "test":
-        raise ValueError(
-            "training on a test split would make its accuracy worthless; "
-            "leave out --split, or name train or validation"
-        )
-    if args.problems:
-        return args.problems
-    return TRAINING_SETS.get(settings.problems, settings.problems)
-
-
-def load_splits(source, split):
-    """Problems to train on and to validate with.
-
-    A set without a validation split gives its last problems for it.
-    """
-    from reasoning_from_scratch.evaluation import load_problems
-
-    problems = load_problems(source, split=split)
-    if source == "pocketmath":
-        return problems, load_problems(source, split="validation")
-    held_out = min(HELD_OUT, len(problems) // 5)
-    if held_out == 0:
-        return problems, None
-    return problems[:-held_out], problems[-held_out:]
 
 
 def default_reward(config):
@@ -228,17 +184,3 @@ def choose_reward(name, allow_code_execution=False):
         "partial": rewards.partial_credit_reward,
         "format": rewards.format_reward,
     }[name]
-
-
-def summary(run_folder):
-    """Two lines: how accuracy moved, and how to use the result."""
-    rows = [r for r in run_folder.read("metrics.jsonl") if "accuracy" in r]
-    use = f"use it: rfs evaluate --model runs/{run_folder.path.name}"
-    if not rows:
-        return use
-    best = max(rows, key=lambda row: row["accuracy"])
-    return (
-        f"validation {rows[0]['accuracy']:.1%} at step {rows[0]['step']}, "
-        f"best {best['accuracy']:.1%} at step {best['step']}, "
-        f"last {rows[-1]['accuracy']:.1%}\n{use}"
-    )
