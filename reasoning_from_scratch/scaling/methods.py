@@ -16,6 +16,10 @@ from functools import partial
 
 from reasoning_from_scratch import llm
 from reasoning_from_scratch.evaluation.evaluate import generate_answers
+from reasoning_from_scratch.scaling.adaptive import (
+    adaptive_thinking,
+    adaptive_vote,
+)
 from reasoning_from_scratch.scaling.best_of_n import (
     answer_logprob_score,
     best_of_n,
@@ -42,7 +46,7 @@ from reasoning_from_scratch.scaling.votes import (
 TEMPERATURE = 0.7  # of everything that compares several samples
 NUM_SAMPLES = 16
 # These draw whole samples first and choose then, so recorded ones will do
-CHOOSING = (self_consistency, best_of_n, confidence_vote)
+CHOOSING = (self_consistency, best_of_n, confidence_vote, adaptive_vote)
 
 
 @dataclass(frozen=True)
@@ -171,5 +175,15 @@ METHODS: dict[str, Method] = {
     ),
     "calculator": Method(
         calculator, "what follows = is computed", 0.0, num_samples=1
+    ),
+    "adaptive-think": Method(
+        adaptive_thinking,
+        "a direct answer where it is sure, else the prompt's",
+        0.0,
+        num_samples=1,
+    ),
+    "adaptive-samples": Method(
+        partial(adaptive_vote, stop_rule=is_decided),
+        "one greedy solution where it is sure, else a vote",
     ),
 }

@@ -47,7 +47,7 @@ nav {
   border-bottom: 1px solid var(--line); margin: 1.6rem 0 0;
 }
 nav label { display: flex; align-items: center; gap: .45rem; cursor: pointer; }
-nav input { accent-color: currentColor; margin: 0; }
+nav input { color: inherit; accent-color: currentColor; margin: 0; }
 .chip {
   display: inline-block; width: .8rem; height: .8rem; border-radius: .2rem;
   background: currentColor; vertical-align: -.05rem;
