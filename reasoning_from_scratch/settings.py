@@ -34,6 +34,8 @@ class GRPOSettings:
 class DistillationSettings:
     """A chapter's run of supervised learning on traces (ch06)."""
 
+    teacher: str = "pocket-teacher"
+    teacher_prompt: str = "direct"  # how it is asked
     num_traces: int = 3000  # problems the teacher is asked
     epochs: int = 2
     batch_size: int = 64  # traces an update
@@ -96,7 +98,11 @@ QWEN3_BASE = ModelSettings(
         eval_every=10,
     ),
     distillation=DistillationSettings(
-        batch_size=8, learning_rate=1e-5, max_tokens=2048
+        teacher="qwen3-1.7b",
+        teacher_prompt="chat",
+        batch_size=8,
+        learning_rate=1e-5,
+        max_tokens=2048,
     ),
     num_test_problems=500,
 )
