@@ -1,0 +1,255 @@
+"""The failure gallery: training runs that go wrong on purpose, and cured.
+
+    python ch07/failures.py
+    python ch07/failures.py lr-times-30 max-in-clip
+    rfs report runs/failed-* runs/cured-*
+
+Each failure is one change to a run that works, and each run is repeated
+from its seed. The names, symptoms, causes and cures are in `FAILURES`; the
+runs end in runs/failed-NAME and runs/cured-NAME, and what `rfs report` warns
+of must include the warning named here.
+
+It is a script beside its notebook and no `rfs` command because what it holds
+is wrong: a mistaken loss or reward goes into `train_grpo` from outside, as
+an argument, and no such code stands in the package.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+
+import torch
+
+from reasoning_from_scratch import load_model, load_problems
+from reasoning_from_scratch.runs import RunFolder
+from reasoning_from_scratch.training import (
+    GRPOConfig,
+    LossConfig,
+    RewardSet,
+    accuracy_reward,
+    format_reward,
+    train_grpo,
+)
+from reasoning_from_scratch.training.diagnosis import diagnose
+from reasoning_from_scratch.training.grpo_loss import (
+    clip_ratio,
+    grpo_loss,
+    importance_ratio,
+    loss_metrics,
+    token_weights,
+)
+from reasoning_from_scratch.training.length_rewards import LENGTH_TERMS
+
+# What all runs begin with: half a chapter's batch, a sixth of its steps
+HEALTHY = GRPOConfig(
+    steps=16,
+    prompts_per_step=8,
+    group_size=8,
+    max_new_tokens=96,
+    eval_every=16,
+    eval_problems=100,
+    checkpoint_every=1000,
+    sample_every=4,
+    prompt="step-by-step",
+)
+FAST = {
+    "steps": 2,
+    "prompts_per_step": 4,
+    "group_size": 2,
+    "eval_problems": 16,
+}
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What goes into `train_grpo`."""
+
+    config: GRPOConfig = HEALTHY
+    reward: object = accuracy_reward
+    loss_function: Callable = grpo_loss
+    wrap_tokenizer: Callable = field(default=lambda tokenizer: tokenizer)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One mistake: what it looks like, why, and how to mend it."""
+
+    change: str
+    symptom: str  # in the curves
+    cause: str
+    cure: str
+    warning: str  # of `diagnosis.RULES`
+    wrong: Setup
+    right: Setup  # the same run, cured
+
+
+def max_clip_loss(
+    logprobs,
+    *,
+    old_logprobs,
+    advantages,
+    mask,
+    config,
+    normaliser,
+    **unused,
+):
+    """The clipped loss with the maximum, which is wrong: see `min`."""
+    ratio = importance_ratio(logprobs, old_logprobs, mask)
+    clipped = clip_ratio(ratio, config.clip_low, config.clip_high)
+    advantages = advantages.unsqueeze(1).expand_as(ratio)
+    objective = torch.maximum(ratio * advantages, clipped * advantages)
+    weights = token_weights(mask.to(ratio.dtype), config)
+    loss = -(weights * objective).sum() / normaliser
+    return loss, loss_metrics(ratio, advantages, mask, config)
+
+
+class WithoutEnd:
+    """A tokenizer that has forgotten which token ends a text."""
+
+    stop_ids = ()
+
+    def __init__(self, tokenizer):
+        self.tokenizer = tokenizer
+
+    def __getattr__(self, name):
+        return getattr(self.tokenizer, name)
+
+
+def lines_reward(text, problem):
+    """A tenth for every line of work: thinking longer must be better."""
+    return 0.1 * text.count("\n")
+
+
+def altered(config=HEALTHY, **changes):
+    """A config with some of its fields changed."""
+    return replace(config, **changes)
+
+
+def kl_setup(estimator):
+    """A large step, held by nothing but the KL term."""
+    loss = LossConfig(kl_coef=1.0, kl_estimator=estimator)
+    return Setup(altered(loss=loss, learning_rate=2e-3, steps=12))
+
+
+STALE = altered(minibatches=4, epochs=2, learning_rate=5e-4, steps=10)
+BRIEF = altered(learning_rate=5e-4)
+LONG = altered(learning_rate=1e-3, require_end=False, steps=12)
+LINES = RewardSet({"accuracy": accuracy_reward, "lines": lines_reward})
+
+FAILURES = {
+    "k1-loss": Failure(
+        change='KL term with kl_estimator="k1" in the loss',
+        symptom="KL grows as if there were no KL term",
+        cause="the expected gradient of k1 is zero: the term adds noise, "
+        "and no pull",
+        cure='kl_estimator="k2", or k3 with kl_ratio_weighted=True',
+        warning="kl_runaway",
+        wrong=kl_setup("k1"),
+        right=kl_setup("k2"),
+    ),
+    "max-in-clip": Failure(
+        change="max instead of min in the clipped objective",
+        symptom="ratios leave the clip range and do not come back",
+        cause="the maximum keeps the gradient just where the clip should "
+        "end it",
+        cure="torch.minimum, for both signs of the advantage",
+        warning="heavy_clipping",
+        wrong=Setup(STALE, loss_function=max_clip_loss),
+        right=Setup(STALE),
+    ),
+    "missing-end": Failure(
+        change="the tokenizer's list of end tokens is empty",
+        symptom="every answer runs to the token limit, no reward, no signal",
+        cause="the sampler does not know when a text is over",
+        cure="the end token of the chat or base format, in the tokenizer's "
+        "files",
+        warning="truncation",
+        wrong=Setup(altered(steps=8), wrap_tokenizer=WithoutEnd),
+        right=Setup(),
+    ),
+    "lr-times-30": Failure(
+        change="learning rate 3e-3 instead of 1e-4",
+        symptom="accuracy falls within three steps, KL passes 1",
+        cause="each step leaves the region where the samples say anything",
+        cure="back to 1e-4; clip the gradient; watch KL from step 1",
+        warning="accuracy_drop",
+        wrong=Setup(altered(learning_rate=3e-3)),
+        right=Setup(),
+    ),
+    "format-reward": Failure(
+        change="a reward for any box, the sooner the better",
+        symptom="reward goes up, accuracy goes down",
+        cause="the reward pays for the form, and the form is easy",
+        cure="pay for form and brevity only when the answer is right",
+        warning="reward_hacking",
+        wrong=Setup(
+            BRIEF,
+            reward=RewardSet(
+                {"format": format_reward}, length_term=LENGTH_TERMS["target"]
+            ),
+        ),
+        right=Setup(
+            BRIEF,
+            reward=RewardSet(
+                {"accuracy": accuracy_reward},
+                length_term=LENGTH_TERMS["target"],
+            ),
+        ),
+    ),
+    "length-explosion": Failure(
+        change="a tenth of a point for each line of work",
+        symptom="answers grow until the token limit cuts them",
+        cause="length pays, and nothing speaks against it",
+        cure="overlong shaping: a ramp to -1 before the limit",
+        warning="length_growth",
+        wrong=Setup(LONG, reward=LINES),
+        right=Setup(replace(LONG, overlong_share=0.5), reward=LINES),
+    ),
+}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("names", nargs="*", help=", ".join(FAILURES))
+    args = parser.parse_args()
+    card = {}
+    for name in args.names or FAILURES:
+        failure = FAILURES[name]
+        for kind in ("failed", "cured"):
+            started = time.perf_counter()
+            setup = failure.wrong if kind == "failed" else failure.right
+            run = open_run(f"{kind}-{name}", setup)
+            names = [f.name for f in diagnose(train(setup, run=run))]
+            card[f"{kind}-{name}"] = names
+            seconds = time.perf_counter() - started
+            print(f"{kind:7}{name:18}{seconds:4.0f} s  {', '.join(names)}")
+    print(json.dumps(card))
+
+
+def open_run(name, setup):
+    """The run's folder, to be gone on with where it was left."""
+    about = {"command": "failures", "model": "pocket"}
+    return RunFolder.create(name, about | asdict(setup.config), resume=True)
+
+
+def train(setup, *, run=None, is_fast=False):
+    """Run one setup; returns the rows of its metrics."""
+    config = replace(setup.config, **FAST) if is_fast else setup.config
+    model, tokenizer = load_model("pocket")
+    return train_grpo(
+        model,
+        setup.wrap_tokenizer(tokenizer),
+        load_problems("pocketmath", split="train"),
+        config,
+        reward=setup.reward,
+        validation=load_problems("pocketmath", split="validation"),
+        loss_function=setup.loss_function,
+        run=run,
+        progress=False,
+    )
+
+
+if __name__ == "__main__":
+    main()

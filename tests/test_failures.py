@@ -1,0 +1,72 @@
+"""The failure gallery: each mistake is the one it says, and no other."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from reasoning_from_scratch.training import LossConfig, grpo_loss
+from reasoning_from_scratch.training.diagnosis import RULES
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "ch07"))
+from failures import (  # noqa: E402
+    FAILURES,
+    WithoutEnd,
+    lines_reward,
+    max_clip_loss,
+)
+from tiny import ByteTokenizer  # noqa: E402
+
+MASK = torch.ones(1, 1, dtype=torch.bool)
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_each_failure_names_a_warning_and_tells_its_story(name):
+    failure = FAILURES[name]
+    assert failure.warning in RULES
+    for text in (failure.change, failure.symptom, failure.cause, failure.cure):
+        assert len(text) > 10
+    assert failure.wrong != failure.right
+
+
+def gradient(loss_function, ratio, advantage):
+    """d loss / d log-prob of one token at this ratio."""
+    logprobs = torch.tensor([[ratio]]).log().requires_grad_()
+    loss, _ = loss_function(
+        logprobs,
+        old_logprobs=torch.zeros(1, 1),
+        advantages=torch.tensor([advantage]),
+        mask=MASK,
+        config=LossConfig(clip_low=0.2, clip_high=0.2),
+        normaliser=torch.tensor(1),
+    )
+    loss.backward()
+    return float(logprobs.grad)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "advantage", "right", "wrong"),
+    [
+        (1.5, 1.0, 0.0, -1.5),  # gone far enough: max pushes on
+        (0.5, 1.0, -0.5, 0.0),  # pushed off: max does not bring it back
+        (0.5, -1.0, 0.0, 0.5),
+        (1.5, -1.0, 1.5, 0.0),
+        (1.0, 1.0, -1.0, -1.0),  # inside the range they agree
+    ],
+)
+def test_max_clips_just_where_min_does_not(ratio, advantage, right, wrong):
+    assert gradient(grpo_loss, ratio, advantage) == pytest.approx(right)
+    assert gradient(max_clip_loss, ratio, advantage) == pytest.approx(wrong)
+
+
+def test_the_tokenizer_forgets_the_end_and_nothing_else():
+    tokenizer = WithoutEnd(ByteTokenizer())
+    assert tokenizer.stop_ids == ()
+    assert tokenizer.encode("ab") == [97, 98]
+    assert tokenizer.eos_id == 0
+
+
+def test_the_lines_reward_pays_by_the_line():
+    assert lines_reward("a\nb\nc", None) == pytest.approx(0.2)
+    assert lines_reward("", None) == 0.0
