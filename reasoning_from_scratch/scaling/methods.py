@@ -110,7 +110,7 @@ METHODS: dict[str, Method] = {
     ),
     "self-consistency-likely-stop": Method(
         partial(self_consistency, stop_rule=is_likely_decided, round_size=1),
-        "majority vote, stopped once the leader is 88 % sure to stay",
+        "majority vote, stopped once the leader is 90 % sure to stay",
     ),
     "weighted-vote": Method(
         partial(self_consistency, weigh=probability_weight),
