@@ -32,6 +32,7 @@ STAGES = {
     },
     "Stage 4: learning to reason (ch05, ch06)": {
         "grpo": "rfs grpo --run reasoner",
+        "ablate": "rfs ablate --run ablation",
         "teach": "rfs teach --model pocket-teacher --run traces",
         "distill": "rfs distill --traces runs/traces/traces.jsonl --run pupil",
         "report": "rfs report runs/reasoner",

@@ -106,11 +106,19 @@ def measure(row: dict, folder: Path) -> dict:
         value = json.loads(done[-1]["output"].splitlines()[-1])
         for key in row["figure"].split("."):
             value = value[key]
-        return {**fresh, "value": value}
+        return {**fresh, "value": value, **table_of(row, folder)}
     run = RunFolder.open(folder / "runs" / row["run"])
     result = run.read_json("result.json")
     curves = {key: result[key] for key in CURVES if result.get(key)}
     return {**fresh, **{key: result[key] for key in FIGURES}, **curves}
+
+
+def table_of(row: dict, folder: Path) -> dict:
+    """The table that a row's run has left behind, if it is of that kind."""
+    path = folder / "runs" / row.get("run", "") / "table.json"
+    if not path.is_file():
+        return {}
+    return {"table": json.loads(path.read_text("utf-8"))}
 
 
 def run_once(command: str, folder: Path) -> dict:

@@ -93,6 +93,11 @@ def chapter_tables(chosen: dict, rows: dict) -> list[str]:
     if figures:
         columns = ("what", "model", "figure", "hardware")
         parts.append(table(columns, figures))
+    for row in measured:
+        if "table" in row:  # of a comparison of many runs
+            lines = table(row["table"]["columns"], row["table"]["rows"])
+            parts.append(f"{row['method']}:\n\n{lines}")
+            parts.append(f"{row['table']['claim']}\n")
     notes = [f"- {r['method']}: {r['note']}" for r in measured if "note" in r]
     if notes:
         parts.append("\n".join(notes) + "\n")

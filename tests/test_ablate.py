@@ -1,0 +1,124 @@
+"""The ablation: one command, resumable, and no claim inside the noise."""
+
+import json
+
+import pytest
+
+from reasoning_from_scratch.cli import ablate
+from reasoning_from_scratch.cli import ablation_table as tables
+from reasoning_from_scratch.cli.main import main
+from reasoning_from_scratch.cli.results_page import results_page
+
+
+def metrics(steps=2, clip_share=0.1):
+    return [
+        {"step": n, "clip_share": clip_share, "solve_rate": 0.1 * n}
+        | {"generation_seconds": 30.0, "update_seconds": 30.0}
+        for n in range(1, steps + 1)
+    ]
+
+
+def run_of(*shares, num_problems=200):
+    """A variant whose seeds solve the first so many of the problems."""
+    return {
+        "scores": [
+            [float(i < share * num_problems) for i in range(num_problems)]
+            for share in shares
+        ],
+        "tokens": [40.0] * len(shares),
+        "metrics": [metrics() for _ in shares],
+    }
+
+
+def test_a_gain_that_every_seed_shows_is_called_better():
+    runs = {
+        "grpo": run_of(0.30, 0.31, 0.32),
+        "good": run_of(0.60, 0.61, 0.62),
+        "same": run_of(0.31, 0.30, 0.32),
+        "bad": run_of(0.10, 0.11, 0.12),
+    }
+    table = tables.compare(runs, "grpo")
+    rows = table["variants"]
+    assert list(rows) == ["good", "grpo", "same", "bad"]
+    assert rows["good"]["verdict"] == "better"
+    assert rows["same"]["verdict"] == "inside the noise"
+    assert rows["bad"]["verdict"] == "worse"
+    assert rows["good"]["difference"] == pytest.approx(0.3)
+    assert table["claim"] == (
+        "good is better; bad is worse. All others: inside the noise."
+    )
+    assert rows["good"]["minutes"] == pytest.approx(2.0)
+
+
+def test_a_gain_that_depends_on_the_seed_is_not_called_a_win():
+    runs = {"grpo": run_of(0.3, 0.3, 0.3), "lucky": run_of(0.3, 0.35, 0.6)}
+    table = tables.compare(runs, "grpo")
+    row = table["variants"]["lucky"]
+    assert row["difference"] > 0.1
+    assert row["difference_low"] < 0 and row["verdict"] == "inside the noise"
+    assert table["claim"].startswith("No difference leaves the noise")
+
+
+def test_one_seed_claims_nothing():
+    runs = {"grpo": run_of(0.3), "good": run_of(0.9)}
+    table = tables.compare(runs, "grpo")
+    assert "verdict" not in table["variants"]["good"]
+    assert "nothing can be claimed" in tables.describe(table)
+
+
+def test_curves_are_means_over_the_seeds():
+    run = run_of(0.3, 0.5)
+    run["metrics"] = [metrics(clip_share=0.1), metrics(clip_share=0.3)]
+    curves = tables.mean_curves(run["metrics"])
+    assert curves["clip_share"] == pytest.approx([0.2, 0.2])
+    assert curves["solve_rate"] == pytest.approx([0.1, 0.2])
+
+
+def test_the_table_becomes_a_section_of_the_results_page():
+    runs = {"grpo": run_of(0.3, 0.3), "good": run_of(0.9, 0.9)}
+    row = {
+        "chapter": "ch07",
+        "method": "ablation",
+        "model": "pocket",
+        "command": "rfs ablate --run a",
+        "value": 1,
+        "unit": "better",
+        "hardware": "2 cores",
+        "commit": "abc",
+        "minutes": 9,
+        "table": tables.compare(runs, "grpo"),
+    }
+    page = results_page({"ch07-ablation": row}, "")
+    assert "| good | 90.0 |" in page and "| grpo | 30.0 |" in page
+    assert row["table"]["claim"] in page
+
+
+def test_the_command_trains_evaluates_compares_and_goes_on(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setenv("RFS_RUNS", str(tmp_path))
+    monkeypatch.setenv("RFS_FAST", "1")
+    command = "ablate --variants grpo,rloo --seeds 0,1 --steps 1 --limit 12"
+    command = [*command.split(), "--model", "pocket", "--run", "small"]
+    # Given one of two variants done by one process
+    assert main([*command, "--only", "grpo"]) == 0
+    assert "not done yet: rloo" in capsys.readouterr().out
+    # When another does the rest
+    assert main([*command, "--resume"]) == 0
+    counts = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert counts.keys() == set(tables.VERDICTS)
+    table = json.loads((tmp_path / "small" / "table.json").read_text())
+    assert {"grpo", "rloo"} == table["variants"].keys()
+    assert len(table["variants"]["rloo"]["accuracies"]) == 2
+    assert table["curves"]["grpo"]["mismatch_max"][0] > 0
+    for file in ("table.md", "plot.png", "rloo-seed1/metrics.jsonl"):
+        assert (tmp_path / "small" / file).is_file()
+    # Then nothing is done a third time
+    monkeypatch.setattr(ablate, "load_splits", None)
+    assert main([*command, "--resume"]) == 0
+
+
+def test_an_unknown_variant_is_named(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("RFS_RUNS", str(tmp_path))
+    assert main(["ablate", "--variants", "grpo3", "--run", "x"]) == 1
+    assert "unknown variant 'grpo3'" in capsys.readouterr().err
