@@ -16,6 +16,7 @@ an argument, and no such code stands in the package.
 
 import argparse
 import json
+import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
@@ -216,27 +217,49 @@ def main():
     args = parser.parse_args()
     card = {}
     for name in args.names or FAILURES:
-        failure = FAILURES[name]
-        for kind in ("failed", "cured"):
-            started = time.perf_counter()
-            setup = failure.wrong if kind == "failed" else failure.right
-            run = open_run(f"{kind}-{name}", setup)
-            names = [f.name for f in diagnose(train(setup, run=run))]
-            card[f"{kind}-{name}"] = names
-            seconds = time.perf_counter() - started
-            print(f"{kind:7}{name:18}{seconds:4.0f} s  {', '.join(names)}")
+        started = time.perf_counter()
+        for run_name, rows in run_pair(name).items():
+            found = [finding.name for finding in diagnose(rows)]
+            card[run_name] = found
+            print(f"{run_name:24} {', '.join(found) or 'nothing'}")
+        print(f"{time.perf_counter() - started:24.0f} s")
     print(json.dumps(card))
 
 
-def open_run(name, setup):
-    """The run's folder, to be gone on with where it was left."""
-    about = {"command": "failures", "model": "pocket"}
-    return RunFolder.create(name, about | asdict(setup.config), resume=True)
+def run_pair(name, *, is_fast=None):
+    """A failure and its cure, each from its seed.
+
+    Args:
+        name: a key of `FAILURES`.
+        is_fast: a few small steps; None asks the environment's RFS_FAST.
+
+    Returns:
+        name of the run -> rows of its metrics. What was run before is read
+        from its folder.
+    """
+    if is_fast is None:
+        is_fast = os.environ.get("RFS_FAST") == "1"
+    failure = FAILURES[name]
+    setups = {f"failed-{name}": failure.wrong, cured_name(name): failure.right}
+    return {
+        run_name: train(run_name + "-fast" * is_fast, setup, is_fast)
+        for run_name, setup in setups.items()
+    }
 
 
-def train(setup, *, run=None, is_fast=False):
-    """Run one setup; returns the rows of its metrics."""
+def cured_name(name):
+    """The run that cures it; failures with one cure share its run."""
+    right = FAILURES[name].right
+    return next(f"cured-{n}" for n, f in FAILURES.items() if f.right == right)
+
+
+def train(run_name, setup, is_fast=False):
+    """Run one setup, or go on with it; returns the rows of its metrics."""
     config = replace(setup.config, **FAST) if is_fast else setup.config
+    about = {"command": "failures", "model": "pocket"}
+    run = RunFolder.create(run_name, about | asdict(config), resume=True)
+    if run.checkpoint_steps()[-1:] == [config.steps]:
+        return run.read("metrics.jsonl")
     model, tokenizer = load_model("pocket")
     return train_grpo(
         model,

@@ -17,7 +17,13 @@ from reasoning_from_scratch import __version__
 from reasoning_from_scratch.runs import RunFolder, runs_root
 
 from .diagnosis import diagnose
-from .report_curves import color_of, draw_panel, number, panels_of
+from .report_curves import (
+    color_of,
+    draw_panel,
+    draw_sheet,
+    number,
+    panels_of,
+)
 from .report_style import STYLE
 from .series import points, series
 
@@ -121,50 +127,23 @@ thin ones the steps themselves; bands are 95 % intervals.</footer>
 
 
 def plot_runs(runs, metrics=None):
-    """The report's pictures for a notebook.
+    """The report's pictures for a notebook, in one.
 
     Args:
         runs: name -> rows of metrics.jsonl, or `Run`s.
         metrics: names of the panels wanted; None takes all there are.
 
     Returns:
-        an object that a notebook shows as pictures side by side.
+        a `Picture`, which a notebook shows.
     """
     if not isinstance(runs, dict):
         runs = {run.name: run.rows for run in runs}
-    return Pictures(
-        [
-            (panel, draw_panel(panel, runs))
-            for panel in panels_of(runs)
-            if metrics is None or panel.metric in metrics
-        ],
-        list(runs),
-    )
-
-
-@dataclass(frozen=True)
-class Pictures:
-    """Panels of the report; a notebook shows them as HTML."""
-
-    panels: list  # of (Panel, SVG text)
-    names: list
-
-    def _repr_html_(self):
-        figures = "".join(
-            f'<figure style="margin:0;flex:1 1 300px;max-width:440px">'
-            f"<figcaption><b>{escape(panel.title)}</b>, {escape(panel.unit)}"
-            f"</figcaption>{svg}</figure>"
-            for panel, svg in self.panels
-        )
-        legend = " &nbsp; ".join(
-            f'<span style="color:{color_of(place)}">&#9632;</span> '
-            f"{escape(name)}"
-            for place, name in enumerate(self.names)
-        )
-        return (
-            f"<div><p>{legend}</p><div style="
-            f'"display:flex;flex-wrap:wrap;gap:18px">{figures}</div></div>'
-        )
+    panels = [
+        panel
+        for panel in panels_of(runs)
+        if metrics is None or panel.metric in metrics
+    ]
+    return draw_sheet(panels, runs)
 
 
 def section(title, body):

@@ -16,6 +16,7 @@ from .series import points, smoothed, thinned
 
 WIDTH, HEIGHT = 460, 250  # user units; the page scales them
 LEFT, RIGHT, TOP, BOTTOM = 46, 14, 12, 30
+TITLE = 30  # of a panel's title on a sheet
 MAX_POINTS = 300  # of a line
 SMOOTH_SHARE = 0.1  # of the steps: window of the bold line
 DASHES = ("", "6 3", "2 3")  # beyond the colours there are
@@ -101,6 +102,62 @@ def draw_panel(panel, runs):
         if line:
             parts.append(draw_line(panel, axes, line, band, place))
     return "\n".join([*parts, "</svg>"])
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An SVG that a notebook shows by itself."""
+
+    svg: str
+    alt_text: str
+
+    def _repr_svg_(self):
+        return self.svg
+
+
+def draw_sheet(panels, runs, columns=3):
+    """Several panels on one white sheet, with a legend.
+
+    Args:
+        panels: list of `Panel`.
+        runs: name -> rows of metrics.jsonl.
+        columns: panels side by side.
+
+    Returns:
+        a `Picture`.
+    """
+    columns = min(columns, len(panels))
+    cell = HEIGHT + TITLE
+    width = columns * WIDTH
+    height = 34 + cell * math.ceil(len(panels) / columns)
+    words = " ".join(describe_panel(panel, runs) for panel in panels)
+    parts = [
+        f'<svg viewBox="0 0 {width} {height}" width="{width * 2 // 3}" '
+        'xmlns="http://www.w3.org/2000/svg" role="img" color="#1c1d21" '
+        f'aria-label="{escape(words)}" font-size="14" '
+        'font-family="system-ui, DejaVu Sans, sans-serif">',
+        f'<rect width="{width}" height="{height}" rx="8" fill="#ffffff"/>',
+    ]
+    x = LEFT
+    for place, name in enumerate(runs):
+        parts.append(
+            f'<g style="color:{color_of(place)}"><rect x="{x}" y="12" '
+            'width="12" height="12" rx="3" fill="currentColor"/></g>'
+            f'<text x="{x + 18}" y="23">{escape(name)}</text>'
+        )
+        x += 50 + 8 * len(name)
+    for place, panel in enumerate(panels):
+        x, y = place % columns * WIDTH, 34 + place // columns * cell
+        svg = draw_panel(panel, runs).replace(
+            "<svg ", f'<svg y="{TITLE}" width="{WIDTH}" height="{HEIGHT}" ', 1
+        )
+        parts.append(
+            f'<svg x="{x}" y="{y}" width="{WIDTH}" height="{cell}">'
+            f'<text x="14" y="22" font-weight="600">{panel.title}'
+            f'<tspan font-weight="400" fill-opacity="0.65">, {panel.unit}'
+            f"</tspan></text>{svg}</svg>"
+        )
+    return Picture("\n".join([*parts, "</svg>"]), words)
 
 
 def describe_panel(panel, runs):
