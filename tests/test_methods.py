@@ -1,6 +1,7 @@
 """The table of methods: one shape for all, and what they cost."""
 
 import pytest
+import torch
 from scripted import play
 from tiny import ByteTokenizer, tiny_model
 
@@ -9,6 +10,10 @@ from reasoning_from_scratch.llm import SamplingConfig
 from reasoning_from_scratch.scaling import METHODS
 from reasoning_from_scratch.scaling import self_consistency as by_name
 from reasoning_from_scratch.scaling.samples import read_samples
+from reasoning_from_scratch.training.learned_verifier import (
+    new_head,
+    save_head,
+)
 
 PROBLEMS = [Problem("a?", "7", id="a"), Problem("bb?", "8", id="b")]
 PROMPTS = ["a?", "bb?"]
@@ -17,6 +22,15 @@ PROMPTS = ["a?", "bb?"]
 class Tokenizer(ByteTokenizer):
     def token_to_id(self, token):
         return None
+
+
+@pytest.fixture(autouse=True)
+def verifier(runs_folder):
+    """A learned verifier for the tiny model, where it is looked for."""
+    generator = torch.Generator().manual_seed(0)
+    features = torch.randn(20, 3 * 32 + 2, generator=generator)
+    (runs_folder / "verifier").mkdir(parents=True)
+    save_head(new_head(features, 4, generator), runs_folder / "verifier")
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -57,6 +57,12 @@ def add_arguments(parser) -> None:
         help="choose among the samples of this run, drawing only what is "
         "missing; same model, prompt, sampling and seed",
     )
+    parser.add_argument(
+        "--verifier",
+        metavar="RUN",
+        help="of rfs verifier, for the methods that ask one (default: "
+        "runs/verifier)",
+    )
     parser.add_argument("--temperature", type=float)
     parser.add_argument("--top-p", type=float)
     parser.add_argument("--top-k", type=int)
@@ -81,6 +87,8 @@ def run(args) -> None:
 
     settings = get_settings(args.model or default_model())
     method = choose_method(args.method)
+    if args.verifier:
+        method = method.judged_by(args.verifier)
     options = choose_options(args, settings, method)
     problems = load_problems(
         args.problems or settings.problems, split=args.split, limit=args.limit
@@ -161,6 +169,8 @@ def start_run(args, settings, problems, options):
         "device": args.device,
         "dtype": args.dtype,
     }
+    if args.verifier:
+        config["verifier"] = args.verifier
     if args.samples_of:
         config["samples_of"] = args.samples_of
         check_samples_fit(args.samples_of, config)

@@ -35,6 +35,7 @@ STAGES = {
         "ablate": "rfs ablate --run ablation",
         "teach": "rfs teach --model pocket-teacher --run traces",
         "distill": "rfs distill --traces runs/traces/traces.jsonl --run pupil",
+        "verifier": "rfs verifier --traces runs/a --validation runs/b --run v",
         "report": "rfs report runs/reasoner",
     },
     "Keeping the house": {

@@ -35,6 +35,9 @@ from reasoning_from_scratch.scaling.confidence import (
     lowest_window_score,
     probability_weight,
 )
+from reasoning_from_scratch.scaling.learned_verifier import (
+    choose_by_verifier,
+)
 from reasoning_from_scratch.scaling.online_confidence import confidence_stop
 from reasoning_from_scratch.scaling.self_consistency import self_consistency
 from reasoning_from_scratch.scaling.self_refinement import self_refine
@@ -46,7 +49,13 @@ from reasoning_from_scratch.scaling.votes import (
 TEMPERATURE = 0.7  # of everything that compares several samples
 NUM_SAMPLES = 16
 # These draw whole samples first and choose then, so recorded ones will do
-CHOOSING = (self_consistency, best_of_n, confidence_vote, adaptive_vote)
+CHOOSING = (
+    self_consistency,
+    best_of_n,
+    confidence_vote,
+    choose_by_verifier,
+    adaptive_vote,
+)
 
 
 @dataclass(frozen=True)
@@ -94,6 +103,19 @@ class Method:
             )
         run = partial(self.run, recorded=recorded)
         return replace(self, run=run)
+
+    def judged_by(self, verifier):
+        """The same method with this run's learned verifier.
+
+        Raises:
+            ValueError: a method that asks no verifier.
+        """
+        if getattr(self.run, "func", self.run) is not choose_by_verifier:
+            raise ValueError(
+                "this method asks no learned verifier; take one whose name "
+                "has verifier in it, or leave --verifier out"
+            )
+        return replace(self, run=partial(self.run, verifier=verifier))
 
 
 METHODS: dict[str, Method] = {
@@ -175,6 +197,14 @@ METHODS: dict[str, Method] = {
     ),
     "calculator": Method(
         calculator, "what follows = is computed", 0.0, num_samples=1
+    ),
+    "best-of-n-verifier": Method(
+        choose_by_verifier,
+        "the sample that a learned verifier finds likeliest right",
+    ),
+    "verifier-vote": Method(
+        partial(choose_by_verifier, is_vote=True),
+        "votes weighed by a learned verifier",
     ),
     "adaptive-think": Method(
         adaptive_thinking,

@@ -30,6 +30,7 @@ _MODULES = {
     "traces": ["Trace", "filter_traces", "read_traces"],
     "on_policy": ["train_on_policy"],
     "rejection": ["collect_verified_samples"],
+    "learned_verifier": ["VerifierConfig", "train_head"],
     "teacher": ["LocalTeacher", "generate_teacher_traces"],
     "endpoint_teacher": ["EndpointTeacher"],
 }

@@ -1,0 +1,101 @@
+"""Train a verifier: a small head that tells right from wrong samples.
+
+    rfs teach --limit 1500 --samples 8 --run samples
+    rfs teach --split validation --samples 8 --run unseen
+    rfs verifier --traces runs/samples --validation runs/unseen --run verifier
+    rfs evaluate --method best-of-n-verifier --prompt step-by-step
+
+The model is frozen and reads its own samples; the head learns from those of
+the train split and is measured on those of the validation split.
+"""
+
+from dataclasses import asdict
+
+from reasoning_from_scratch.settings import default_model
+
+HELP = "train a head that tells the model's right samples from wrong ones"
+
+FLAGS = {
+    "units": (int, "of the head's inner layer"),
+    "epochs": (int, "passes over the samples"),
+    "batch_size": (int, "samples an update"),
+    "learning_rate": (float, "of AdamW"),
+    "weight_decay": (float, "of AdamW"),
+    "seed": (int, "of the head's weights and the order"),
+}
+
+
+def add_arguments(parser) -> None:
+    """Declare the flags."""
+    parser.add_argument("--model", help="default: RFS_MODEL, else pocket")
+    parser.add_argument(
+        "--traces", required=True, help="samples to learn from: of rfs teach"
+    )
+    parser.add_argument(
+        "--validation", required=True, help="samples to measure with"
+    )
+    for name, (kind, description) in FLAGS.items():
+        parser.add_argument(
+            f"--{name.replace('_', '-')}", type=kind, help=description
+        )
+    parser.add_argument("--device", help="default: the best there is")
+    parser.add_argument("--run", required=True, help="name of its folder")
+    parser.add_argument("--resume", action="store_true")
+
+
+def run(args) -> None:
+    """Train, measure, save."""
+    from reasoning_from_scratch.llm import load_model
+    from reasoning_from_scratch.runs import RunFolder
+    from reasoning_from_scratch.training.learned_verifier import (
+        VerifierConfig,
+        measure_head,
+        save_head,
+        trace_features,
+        train_head,
+    )
+    from reasoning_from_scratch.training.traces import read_traces
+
+    flags = {name: getattr(args, name) for name in FLAGS}
+    config = VerifierConfig(
+        **{name: value for name, value in flags.items() if value is not None}
+    )
+    traces, unseen = map(read_traces, (args.traces, args.validation))
+    model_name = args.model or default_model()
+    about = {
+        "command": "verifier",
+        "model": model_name,
+        "traces": args.traces,
+        "validation": args.validation,
+    }
+    folder = RunFolder.create(
+        args.run, about | asdict(config), resume=args.resume
+    )
+    model, tokenizer = load_model(model_name, device=args.device)
+    features, labels = trace_features(model, tokenizer, traces)
+    head, losses = train_head(features, labels, config)
+    folder.rewrite(
+        "metrics.jsonl",
+        [{"epoch": n, "loss": x} for n, x in enumerate(losses, start=1)],
+    )
+    result = measure_head(
+        head, unseen, *trace_features(model, tokenizer, unseen)
+    )
+    save_head(head, folder.path)
+    folder.write_json("result.json", result)
+    print(describe(result))
+    print(f"use it: rfs evaluate --verifier runs/{folder.path.name} …")
+
+
+def describe(result) -> str:
+    """The AUCs with their intervals, a line a scorer."""
+    lines = [f"{result['num_samples']:,} samples of unseen problems; AUC:"]
+    for scorer in ("verifier", "mean_logprob"):
+        report = result[scorer]
+        cells = [
+            f"{name} {report[key]:.3f} "
+            f"({report[f'{key}_low']:.3f} to {report[f'{key}_high']:.3f})"
+            for name, key in (("all pairs", "auc"), ("one problem", "within"))
+        ]
+        lines.append(f"  {scorer:<13} {'   '.join(cells)}")
+    return "\n".join(lines)

@@ -1,0 +1,221 @@
+"""Training a verifier: a small head learns to tell right from wrong samples.
+
+The samples are traces as `rfs teach` writes them, right and wrong, of
+problems of the train split; the model that reads them stays as it is. What
+the head is good for is measured by the AUC: the chance that it ranks a right
+sample above a wrong one, over all pairs and over those of one problem, which
+alone matter to best-of-n. How it is used: `scaling.learned_verifier`.
+
+Source: Cobbe et al. 2021 (arXiv 2110.14168).
+"""
+
+import random
+from collections import defaultdict
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import torch
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from reasoning_from_scratch.runs import atomic_folder, save_state
+from reasoning_from_scratch.scaling.learned_verifier import (
+    HEAD,
+    head_logits,
+    solution_features,
+)
+
+BOOTSTRAP = 200  # resamples of problems behind an interval
+
+
+@dataclass(frozen=True)
+class VerifierConfig:
+    """How the head is trained."""
+
+    units: int = 32  # of its inner layer
+    epochs: int = 20
+    batch_size: int = 256  # samples an update
+    learning_rate: float = 1e-3  # of AdamW
+    weight_decay: float = 0.1
+    seed: int = 0
+
+
+def trace_features(model, tokenizer, traces):
+    """Features and labels of traces, (traces, features) and (traces,)."""
+    from reasoning_from_scratch.evaluation import Problem, render_prompt
+
+    prompts = [
+        render_prompt(trace.prompt, Problem(trace.problem, ""), tokenizer)
+        for trace in traces
+    ]
+    texts = [trace.text for trace in traces]
+    labels = torch.tensor([float(trace.correct) for trace in traces])
+    return solution_features(model, tokenizer, prompts, texts), labels
+
+
+def train_head(features, labels, config=VerifierConfig()):
+    """Fit the head by AdamW on the cross-entropy of right and wrong.
+
+    Args:
+        features: (samples, features) float32.
+        labels: (samples,) 1.0 right, 0.0 wrong.
+        config: a `VerifierConfig`.
+
+    Returns:
+        (head, losses): for `head_logits`; the mean loss of every epoch.
+
+    Raises:
+        ValueError: all samples are right, or all wrong.
+    """
+    if labels.min() == labels.max():
+        raise ValueError(
+            "a verifier needs right and wrong samples, these are all alike; "
+            "take a model that is sometimes right, or another temperature"
+        )
+    generator = torch.Generator().manual_seed(config.seed)
+    head = new_head(features, config.units, generator)
+    trained = [head[name] for name in ("inner", "inner_bias", "outer")]
+    trained.append(head["outer_bias"])
+    for parameter in trained:
+        parameter.requires_grad_()
+    optimizer = torch.optim.AdamW(
+        trained, config.learning_rate, weight_decay=config.weight_decay
+    )
+    losses = []
+    for _ in range(config.epochs):
+        order = torch.randperm(len(labels), generator=generator)
+        total = 0.0
+        for batch in order.split(config.batch_size):
+            logits = head_logits(head, features[batch])
+            loss = binary_cross_entropy_with_logits(logits, labels[batch])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            total += float(loss.detach()) * len(batch)
+        losses.append(total / len(labels))
+    return {name: value.detach() for name, value in head.items()}, losses
+
+
+def new_head(features, units, generator):
+    """An untrained head that knows the features' means and scales."""
+    num_features = features.shape[1]
+    inner = torch.randn(num_features, units, generator=generator)
+    return {
+        "mean": features.mean(dim=0),
+        "scale": features.std(dim=0).clamp(min=1e-3),
+        "inner": inner / num_features**0.5,
+        "inner_bias": torch.zeros(units),
+        "outer": torch.zeros(units),
+        "outer_bias": torch.zeros(()),
+    }
+
+
+def auc(scores, labels):
+    """The chance that a right sample scores above a wrong one; ties half.
+
+    Args:
+        scores, labels: lists of one length; a label is 1 for right.
+
+    Returns:
+        float in [0, 1], or None where all labels are alike.
+
+    Source: Hanley and McNeil 1982.
+
+    >>> auc([0.1, 0.4, 0.35, 0.8], [0, 0, 1, 1])
+    0.75
+    """
+    num_right = sum(labels)
+    num_wrong = len(labels) - num_right
+    if not num_right or not num_wrong:
+        return None
+    wins, num_below = 0.0, 0  # wrong samples of lower scores
+    by_score = defaultdict(lambda: [0, 0])
+    for score, label in zip(scores, labels, strict=True):
+        by_score[score][int(label)] += 1
+    for _, (wrong, right) in sorted(by_score.items()):
+        wins += right * (num_below + wrong / 2)
+        num_below += wrong
+    return wins / (num_right * num_wrong)
+
+
+def auc_within(scores, labels, groups):
+    """The AUC over pairs of samples of one problem, pooled over problems."""
+    members = defaultdict(lambda: ([], []))
+    for score, label, group in zip(scores, labels, groups, strict=True):
+        members[group][0].append(score)
+        members[group][1].append(label)
+    wins = pairs = 0.0
+    for part_scores, part_labels in members.values():
+        area = auc(part_scores, part_labels)
+        if area is not None:
+            num_right = sum(part_labels)
+            num_pairs = num_right * (len(part_labels) - num_right)
+            wins, pairs = wins + area * num_pairs, pairs + num_pairs
+    return wins / pairs if pairs else None
+
+
+def auc_report(scores, labels, groups, seed=0):
+    """Both AUCs with intervals from resampled problems.
+
+    Args:
+        scores, labels: one a sample.
+        groups: the problem of each; samples of one stay together.
+
+    Returns:
+        dict: auc, auc_low, auc_high and the same for within, 95 %.
+    """
+    rows = defaultdict(list)
+    for row, group in enumerate(groups):
+        rows[group].append(row)
+    names, rng = sorted(rows), random.Random(seed)
+    resampled = {"auc": [], "within": []}
+    for _ in range(BOOTSTRAP):
+        drawn = rng.choices(names, k=len(names))
+        picked = [
+            (row, n) for n, name in enumerate(drawn) for row in rows[name]
+        ]
+        part = [scores[row] for row, _ in picked]
+        truth = [labels[row] for row, _ in picked]
+        resampled["auc"].append(auc(part, truth))
+        within = auc_within(part, truth, [n for _, n in picked])
+        resampled["within"].append(within)
+    report = {
+        "auc": auc(scores, labels),
+        "within": auc_within(scores, labels, groups),
+    }
+    z = NormalDist().inv_cdf(0.975)
+    for name, values in resampled.items():
+        known = torch.tensor([value for value in values if value is not None])
+        margin = z * float(known.std()) if len(known) > 1 else 0.0
+        report[f"{name}_low"] = report[name] and report[name] - margin
+        report[f"{name}_high"] = report[name] and report[name] + margin
+    return report
+
+
+def measure_head(head, traces, features, labels):
+    """How well the head, and the mean log-probability, rank traces.
+
+    Args:
+        head: of `train_head`.
+        traces, features, labels: unseen ones, as for `trace_features`.
+
+    Returns:
+        dict: num_samples, and an `auc_report` a scorer.
+    """
+    problems = [trace.id.partition("#")[0] for trace in traces]
+    scores = {
+        "verifier": head_logits(head, features).tolist(),
+        "mean_logprob": features[:, -2].tolist(),
+    }
+    return {
+        "num_samples": len(traces),
+        **{
+            name: auc_report(values, labels.int().tolist(), problems)
+            for name, values in scores.items()
+        },
+    }
+
+
+def save_head(head, folder):
+    """Write the head into a run folder, all or nothing."""
+    with atomic_folder(folder / HEAD) as path:
+        save_state(path, head)

@@ -1,0 +1,217 @@
+"""The learned verifier: what it reads, learns, measures and chooses."""
+
+import json
+import random
+
+import pytest
+import torch
+from tiny import ByteTokenizer, tiny_model
+from tiny_checkpoints import write_tokenizer
+
+from reasoning_from_scratch.cli.main import main
+from reasoning_from_scratch.evaluation import Problem, load_problems
+from reasoning_from_scratch.llm import Qwen3Tokenizer, save_model
+from reasoning_from_scratch.llm.logprobs import token_logprobs
+from reasoning_from_scratch.scaling import METHODS
+from reasoning_from_scratch.scaling.learned_verifier import (
+    head_logits,
+    load_head,
+    pick_by_score,
+    score_solutions,
+    solution_features,
+)
+from reasoning_from_scratch.scaling.samples import Sample
+from reasoning_from_scratch.training.learned_verifier import (
+    VerifierConfig,
+    auc,
+    auc_report,
+    auc_within,
+    new_head,
+    save_head,
+    train_head,
+)
+from reasoning_from_scratch.training.traces import make_trace
+
+TOKENIZER = ByteTokenizer()
+HIDDEN = 32  # of the tiny model
+
+
+def sample_of(answer):
+    return Sample(answer or "?", answer, 1, "stop", -0.1)
+
+
+def test_the_features_are_those_of_the_completion_alone():
+    model = tiny_model()
+    prompt, text = "2+3=", "5 so"
+    (row,) = solution_features(model, TOKENIZER, [prompt], [text])
+    token_ids = torch.tensor([TOKENIZER.encode(prompt + text)])
+    with torch.inference_mode():
+        hidden = model.hidden_states(token_ids)[0, 4:]  # of "5 so"
+        before = model.hidden_states(token_ids)[0, 3:-1]
+        logprobs = token_logprobs(model, token_ids)[0, 3:]
+    least = int(logprobs.argmin())
+    expected = [hidden.mean(0), hidden[-1], before[least]]
+    torch.testing.assert_close(row[: 3 * HIDDEN], torch.cat(expected))
+    torch.testing.assert_close(row[-2], logprobs.mean())
+    torch.testing.assert_close(row[-1], logprobs.min())
+
+
+def test_a_solution_has_the_same_features_alone_and_in_a_batch():
+    model = tiny_model()
+    prompts, texts = ["a", "bcd", "ef"], ["123456", "7", ""]
+    together = solution_features(model, TOKENIZER, prompts, texts)
+    for row, prompt, text in zip(together, prompts, texts, strict=True):
+        (alone,) = solution_features(model, TOKENIZER, [prompt], [text])
+        torch.testing.assert_close(row, alone, atol=1e-4, rtol=1e-4)
+
+
+def noisy_labels(num=600, seed=0):
+    """Features of which the first, doubled, is the logit of the label."""
+    generator = torch.Generator().manual_seed(seed)
+    features = torch.randn(num, 6, generator=generator)
+    chance = torch.sigmoid(2 * features[:, 0])
+    labels = (torch.rand(num, generator=generator) < chance).float()
+    return features, labels
+
+
+def test_the_head_learns_which_feature_tells_right_from_wrong():
+    head, losses = train_head(*noisy_labels(), VerifierConfig(epochs=30))
+    features, labels = noisy_labels(seed=1)
+    scores = head_logits(head, features).tolist()
+    best = auc(features[:, 0].tolist(), labels.int().tolist())
+    assert auc(scores, labels.int().tolist()) > best - 0.03
+    assert losses[-1] < losses[0]
+
+
+def test_the_same_seed_gives_the_same_head():
+    config = VerifierConfig(epochs=2)
+    first, second = (train_head(*noisy_labels(), config) for _ in range(2))
+    assert first[1] == second[1]
+    assert all(torch.equal(first[0][n], second[0][n]) for n in first[0])
+    other, _ = train_head(*noisy_labels(), VerifierConfig(epochs=2, seed=1))
+    assert not torch.equal(first[0]["inner"], other["inner"])
+
+
+def test_a_verifier_cannot_learn_from_right_samples_alone():
+    features, _ = noisy_labels(10)
+    with pytest.raises(ValueError, match="right and wrong samples"):
+        train_head(features, torch.ones(10))
+
+
+def test_the_auc_counts_pairs_in_the_right_order():
+    # Right samples 3 and 1, wrong ones 2 and 1: 3>2, 3>1, 1<2, 1=1
+    assert auc([3, 1, 2, 1], [1, 1, 0, 0]) == 2.5 / 4
+    assert auc([1, 2], [1, 1]) is None
+
+
+def test_the_auc_within_compares_samples_of_one_problem_alone():
+    # Problem a: the right one above; b: below; c: nothing to compare
+    scores, labels = [9, 8, 1, 2, 5], [1, 0, 1, 0, 1]
+    assert auc_within(scores, labels, list("aabbc")) == 0.5
+    assert auc(scores, labels) == 3 / 6  # 9>8, 9>2, 5>2 of 3 x 2 pairs
+
+
+def test_the_interval_of_the_auc_holds_chance_for_a_blind_scorer():
+    rng = random.Random(0)
+    scores = [rng.random() for _ in range(400)]
+    labels = [rng.randrange(2) for _ in range(400)]
+    report = auc_report(scores, labels, [n // 8 for n in range(400)])
+    for name in ("auc", "within"):
+        assert report[f"{name}_low"] < 0.5 < report[f"{name}_high"]
+        assert report[f"{name}_high"] - report[f"{name}_low"] < 0.25
+
+
+def test_the_best_score_or_the_heaviest_answer_is_chosen():
+    samples = [sample_of(a) for a in ("7", "8", "7", None)]
+    # sigmoid: 0.62 + 0.62 for 7, 0.88 for 8, 0.95 for no answer
+    scores = [0.5, 2.0, 0.5, 3.0]
+    assert pick_by_score(samples, scores) == 3
+    assert pick_by_score(samples, scores, is_vote=True) == 0
+    assert pick_by_score(samples, [0.5, 5.0, -9.0, 3.0], is_vote=True) == 1
+
+
+def test_where_no_sample_has_an_answer_the_best_score_is_chosen():
+    samples = [sample_of(None), sample_of(None)]
+    assert pick_by_score(samples, [0.1, 0.2], is_vote=True) == 1
+
+
+def write_head(folder, seed=0):
+    """A head for the tiny model that says something else of each sample."""
+    generator = torch.Generator().manual_seed(seed)
+    features = torch.randn(20, 3 * HIDDEN + 2, generator=generator)
+    head = new_head(features, 4, generator)
+    head["outer"] = torch.randn(4, generator=generator)
+    folder.mkdir(parents=True, exist_ok=True)
+    save_head(head, folder)
+    return head
+
+
+def test_a_saved_head_scores_as_before(runs_folder):
+    head = write_head(runs_folder / "mine")
+    loaded = load_head("runs/mine", HIDDEN)
+    arguments = (["a", "b"], ["12", "3"])
+    model = tiny_model()
+    scores = score_solutions(model, TOKENIZER, head, *arguments)
+    assert score_solutions(model, TOKENIZER, loaded, *arguments) == scores
+    assert scores[0] != scores[1]
+
+
+def test_a_missing_head_and_one_of_another_model_are_refused(runs_folder):
+    with pytest.raises(FileNotFoundError, match="rfs verifier trains one"):
+        load_head("runs/none", HIDDEN)
+    write_head(runs_folder / "mine")
+    with pytest.raises(ValueError, match="98 features, this model gives 194"):
+        load_head("runs/mine", 64)
+
+
+def test_the_samples_carry_the_score_that_chose_among_them(runs_folder):
+    write_head(runs_folder / "other")
+    method = METHODS["best-of-n-verifier"].judged_by("runs/other")
+    problems = [Problem("a?", "7", id="a"), Problem("b?", "7", id="b")]
+    outputs = method(
+        tiny_model(),
+        TOKENIZER,
+        problems,
+        ["a?", "b?"],
+        num_samples=3,
+        max_new_tokens=5,
+        seed=1,
+    )
+    for output in outputs:
+        best = max(output.samples, key=lambda sample: sample["verifier"])
+        assert output.response == best["text"]
+
+
+def test_a_method_without_a_verifier_takes_none():
+    with pytest.raises(ValueError, match="asks no learned verifier"):
+        METHODS["best-of-n"].judged_by("runs/x")
+
+
+def test_from_traces_to_an_evaluation_on_the_command_line(
+    tmp_path, runs_folder, capsys
+):
+    tokenizer = Qwen3Tokenizer(write_tokenizer(tmp_path / "tokenizer"))
+    save_model(tiny_model(vocab_size=320), tokenizer, tmp_path / "model")
+    for split in ("train", "validation"):
+        rows = [
+            vars(make_trace(p, n, text, finish_reason="stop", model="m"))
+            | {"prompt": "direct"}
+            for p in load_problems("pocketmath", split=split, limit=8)
+            for n, text in enumerate((rf"\boxed{{{p.answer}}}", "no idea"))
+        ]
+        lines = "".join(json.dumps(row) + "\n" for row in rows)
+        (tmp_path / f"{split}.jsonl").write_text(lines)
+    model = ["--model", str(tmp_path / "model")]
+    command = ["verifier", *model, "--traces", str(tmp_path / "train.jsonl")]
+    command += ["--validation", str(tmp_path / "validation.jsonl")]
+    quick = ["--epochs", "20", "--learning-rate", "0.05"]
+    assert main([*command, *quick, "--run", "judge"]) in (0, None)
+    assert "verifier" in capsys.readouterr().out
+    result = json.loads((runs_folder / "judge/result.json").read_text())
+    assert result["num_samples"] == 16
+    assert result["verifier"]["auc"] > 0.9  # a box or none: easy
+    command = ["evaluate", *model, "--method", "verifier-vote", "--limit", "2"]
+    command += ["--samples", "2", "--max-new-tokens", "4", "--run", "e"]
+    assert main([*command, "--verifier", "runs/judge"]) in (0, None)
+    record = (runs_folder / "e/records.jsonl").read_text().splitlines()[0]
+    assert "verifier" in json.loads(record)["samples"][0]
