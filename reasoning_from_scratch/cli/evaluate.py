@@ -57,12 +57,7 @@ def add_arguments(parser) -> None:
         help="choose among the samples of this run, drawing only what is "
         "missing; same model, prompt, sampling and seed",
     )
-    parser.add_argument(
-        "--verifier",
-        metavar="RUN",
-        help="of rfs verifier, for the methods that ask one (default: "
-        "runs/verifier)",
-    )
+    parser.add_argument("--verifier", help="a run (default: runs/verifier)")
     parser.add_argument("--temperature", type=float)
     parser.add_argument("--top-p", type=float)
     parser.add_argument("--top-k", type=int)
