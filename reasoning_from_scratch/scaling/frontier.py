@@ -7,8 +7,9 @@ alone, and in seconds, which depends on this machine too.
 
 from pathlib import Path
 
-from reasoning_from_scratch.plots import INK, figure_style
+from reasoning_from_scratch.plots import COLORS, INK, figure_style
 
+MARKERS = "Ds^v"  # the next one each time the colours begin again
 CEILING = "a right sample exists (ceiling)"
 
 
@@ -61,8 +62,9 @@ def plot_frontier(rows, path=None, *, title=""):
             1, 2, figsize=(10, 4.6), sharey=True, width_ratios=(3, 2)
         )
         for axes, (cost, label) in zip(panels, costs.items(), strict=True):
-            for row in rows:
-                _draw_row(axes, row, cost)
+            for number, row in enumerate(rows):
+                marker = MARKERS[number // len(COLORS) % len(MARKERS)]
+                _draw_row(axes, row, cost, marker)
             axes.set(xscale="log", xlabel=label)
         panels[0].set_ylabel("accuracy, % (95 % interval)")
         panels[0].set_title(title)
@@ -98,7 +100,7 @@ def _in_words(point):
     return f"{accuracy:.1f} % at {tokens:.0f} tokens"
 
 
-def _draw_row(axes, row, cost):
+def _draw_row(axes, row, cost, marker):
     """A curve with its band, or a point with its whisker."""
     costs = [point[cost] for point in row["points"]]
     accuracy, low, high = (
@@ -108,7 +110,7 @@ def _draw_row(axes, row, cost):
     if len(costs) == 1:
         whisker = [[accuracy[0] - low[0]], [high[0] - accuracy[0]]]
         axes.errorbar(
-            costs, accuracy, whisker, fmt="D", capsize=3, label=row["name"]
+            costs, accuracy, whisker, fmt=marker, capsize=3, label=row["name"]
         )
         return
     style = {"marker": "o", "markersize": 4}
