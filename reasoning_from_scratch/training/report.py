@@ -28,6 +28,7 @@ from .report_style import STYLE
 from .series import points, series
 
 MAX_TEXT = 1200  # characters of one sample
+MAX_IN_TITLE = 3  # runs that the title names
 SAMPLED_STEPS = 5  # steps a run whose samples are shown
 SAMPLES_A_STEP = 2
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
@@ -97,6 +98,8 @@ def render_report(runs):
         runs: `Run`s, at least one; each keeps its colour throughout.
     """
     names = " · ".join(run.name for run in runs)
+    if len(runs) > MAX_IN_TITLE:
+        names = f"{len(runs)} training runs"
     sections = [
         header(runs, names),
         section("Warnings", warnings(runs)),
