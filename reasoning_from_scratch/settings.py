@@ -37,9 +37,10 @@ class DistillationSettings:
     teacher: str = "pocket-teacher"
     teacher_prompt: str = "direct"  # how it is asked
     num_traces: int = 3000  # problems the teacher is asked
+    thinking: str = "short"  # as in DistillationConfig
     epochs: int = 2
-    batch_size: int = 64  # traces an update
-    learning_rate: float = 1e-3
+    batch_size: int = 16  # traces an update
+    learning_rate: float = 2e-3
     warmup_steps: int = 10
     max_tokens: int = 384  # prompt and completion together
 
@@ -100,6 +101,7 @@ QWEN3_BASE = ModelSettings(
     distillation=DistillationSettings(
         teacher="qwen3-1.7b",
         teacher_prompt="chat",
+        thinking="tags",
         batch_size=8,
         learning_rate=1e-5,
         max_tokens=2048,

@@ -13,7 +13,8 @@ from tiny_checkpoints import write_tokenizer
 
 from reasoning_from_scratch.cli.export import check_export
 from reasoning_from_scratch.cli.main import main
-from reasoning_from_scratch.llm import load_model, save_model
+from reasoning_from_scratch.evaluation import load_problems, render_prompt
+from reasoning_from_scratch.llm import generate, load_model, save_model
 from reasoning_from_scratch.llm.tokenizer import Qwen3Tokenizer
 from reasoning_from_scratch.runs import RunFolder
 
@@ -111,6 +112,25 @@ def test_the_cards_snippet_runs_as_it_stands(here, capsys):
     (snippet,) = re.findall(r"```python\n(.*?)```", card(), re.DOTALL)
     exec(compile(snippet, "README.md", "exec"), {})
     assert "think step by step." in capsys.readouterr().out
+
+
+def test_transformers_answers_twenty_problems_with_the_same_text(here):
+    transformers = pytest.importorskip("transformers")
+    main(["export", "pocket", "out"])
+    model, tokenizer = load_model("pocket", device="cpu")
+    theirs = transformers.AutoModelForCausalLM.from_pretrained("out")
+    reader = transformers.AutoTokenizer.from_pretrained("out")
+    problems = load_problems("pocketmath", split="validation", limit=20)
+    prompts = [render_prompt("step-by-step", p) for p in problems]
+    ours = generate(model, tokenizer, prompts, max_new_tokens=96)
+    for prompt, output in zip(prompts, ours, strict=True):
+        inputs = reader(prompt, return_tensors="pt")
+        generated = theirs.generate(
+            **inputs, max_new_tokens=96, do_sample=False
+        )
+        new = generated[0, inputs["input_ids"].shape[1] :]
+        text = reader.decode(new, skip_special_tokens=True)
+        assert text == output.text
 
 
 def test_a_folder_with_other_weights_does_not_pass_the_check(here):

@@ -14,6 +14,7 @@ from reasoning_from_scratch.training.sft_data import (
     count_learned_tokens,
     make_batch,
     micro_batches,
+    shorten_thinking,
 )
 from reasoning_from_scratch.training.traces import Trace
 
@@ -95,6 +96,7 @@ def test_a_trace_is_learned_in_the_very_tokens_of_its_teacher(tokenizer):
     ("thinking", "text"),
     [
         ("tags", "<think>3+2</think> 5"),
+        ("short", "<think>3+2</think> 5"),
         ("plain", "3+2 5"),
         ("none", " 5"),
     ],
@@ -105,6 +107,14 @@ def test_thinking_can_be_kept_stripped_of_its_tags_or_left_out(
     config = DistillationConfig(prompt="{problem}", thinking=thinking)
     (example,), _ = encode_traces([trace_of("3+2")], tokenizer, config)
     assert tokenizer.decode(example.completion_ids[:-1]) == text
+
+
+def test_short_thinking_keeps_steps_and_drops_their_scratch_work():
+    # 4*17 by digits, then the step; a list and a chain are steps too
+    scratch = "4*7=28 4*1+2=6"
+    steps = ["4*17=68", "15, 30, 45", "5x=65=60+5"]
+    text = "\n".join(["", scratch, *steps, ""])
+    assert shorten_thinking(text) == "\n".join(["", *steps, ""])
 
 
 def test_thinking_needs_a_tokenizer_with_think_tokens(tmp_path):

@@ -7,7 +7,8 @@
     rfs distill --on-policy --teacher pocket-teacher --run on-policy
 
 Everything else is the same run with a flag more: --unfiltered learns wrong
-traces too, --thinking none the bare answers, --limit fewer of them, and
+traces too, --thinking short leaves out the teacher's scratch work and none
+all but the answer, --limit and --skip take a part of the file, and
 --from-self of a model so trained is its second round.
 
 Without further flags these are the chapter's runs of the model's row in
@@ -107,12 +108,22 @@ def _add_trace_arguments(parser) -> None:
         help="learn the first so many traces; --from-self: problems to answer",
     )
     parser.add_argument(
+        "--skip",
+        type=int,
+        default=0,
+        help="leave out the first so many lines of the traces' file",
+    )
+    parser.add_argument(
         "--samples", type=int, default=1, help="--from-self: answers each"
     )
     parser.add_argument(
         "--unfiltered", action="store_true", help="learn wrong traces too"
     )
-    parser.add_argument("--thinking", choices=THINKING, default="tags")
+    parser.add_argument(
+        "--thinking",
+        choices=THINKING,
+        help="how much of a teacher's is learned (default: the model's row)",
+    )
     parser.add_argument(
         "--ngram",
         type=int,
@@ -133,7 +144,7 @@ def run(args) -> None:
     source = choose_problems(args, settings)
     problems, validation = load_splits(source, args.split)
     splits = problems, validation or []
-    traces = read_traces(args.traces) if args.traces else []
+    traces = read_traces(args.traces)[args.skip :] if args.traces else []
     student = load_model(name, device=args.device, dtype=args.dtype)
     teacher = open_teacher(args, student)
     run_folder = RunFolder.create(
@@ -145,6 +156,7 @@ def run(args) -> None:
             "traces": args.traces,
             "problems": source,
             "limit": args.limit,
+            "skip": args.skip,
             "samples": args.samples,
             "teacher_prompt": args.teacher_prompt,
             "unfiltered": args.unfiltered,
@@ -172,8 +184,8 @@ def choose_config(args, settings):
     names = {field.name for field in fields(kind)}
     values = asdict(settings.distillation) if not args.on_policy else {}
     values["max_new_tokens"] = settings.max_new_tokens
-    values["thinking"] = args.thinking
-    values |= given_flags(args, (*FLAGS, "loss", "activation_checkpointing"))
+    names_of_flags = *FLAGS, "loss", "thinking", "activation_checkpointing"
+    values |= given_flags(args, names_of_flags)
     values["prompt"] = settings.prompts.get(args.prompt, args.prompt)
     values["teacher_prompt"] = _teacher_prompt(args, settings, "")
     config = kind(**{n: value for n, value in values.items() if n in names})

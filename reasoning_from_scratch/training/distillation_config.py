@@ -6,7 +6,7 @@ No torch here, so that `rfs distill --help` answers at once.
 from dataclasses import dataclass
 
 LOSSES = ("hard", "forward", "reverse", "jsd")
-THINKING = ("tags", "plain", "none")
+THINKING = ("tags", "short", "plain", "none")
 MOMENT_DTYPES = ("float32", "bfloat16")
 
 
@@ -25,7 +25,8 @@ class DistillationConfig:
     beta: float = 0.5  # jsd: 0 is near forward, 1 near reverse
     teacher_top_k: int = 0  # keep the teacher's k likeliest; 0: all, live
     prompt: str = "direct"  # how the problem is put to the student
-    thinking: str = "tags"  # "plain": without the tags; "none": left out
+    # "short": without scratch work; "plain": without the tags; "none"
+    thinking: str = "tags"
     max_tokens: int = 384  # a longer example is left out, and counted
     # Batches
     epochs: int = 2

@@ -108,10 +108,12 @@ def encode_traces(traces, tokenizer, config):
 def encode_trace(trace, tokenizer, config):
     """Make an example of one trace, its thinking as the config wants it."""
     completion, thinking = trace.response, trace.thinking
+    if config.thinking == "short":
+        thinking = shorten_thinking(thinking)
     if config.thinking == "plain":
         completion = thinking + completion
     prompt = render_prompt(config.prompt, trace.problem, tokenizer)
-    is_tagged = config.thinking == "tags"
+    is_tagged = config.thinking in ("tags", "short")
     example = encode_example(
         tokenizer,
         prompt,
@@ -124,6 +126,24 @@ def encode_trace(trace, tokenizer, config):
     prompt = render_prompt(trace.prompt, trace.problem, tokenizer)
     return Example(
         example.prompt_ids, example.completion_ids, tokenizer.encode(prompt)
+    )
+
+
+def shorten_thinking(text):
+    """Leave out the scratch work: lines that hold several equations.
+
+    A small student may fail to learn a strong teacher's every digit, and
+    still learn its steps.
+
+    Source: Li et al. 2025, "Small models struggle to learn from strong
+    reasoners", arXiv 2502.12143.
+
+    >>> shorten_thinking("4*7=28 4*1+2=6\\n4*17=68")
+    '4*17=68'
+    """
+    lines = text.split("\n")
+    return "\n".join(
+        line for line in lines if " " not in line or line.count("=") < 2
     )
 
 
