@@ -24,7 +24,7 @@ LIMITS = {
     "entropy_rise": 1.0,  # nats a token; published diseases: about 2
     "no_signal": 0.75,  # share of groups whose rewards are all equal
     "length_ratio": 1.5,  # last tokens over first
-    "kl": 0.5,  # nats a token from the start; healthy: below 0.1
+    "kl": 0.3,  # nats a token from the start; healthy: below 0.1
     "truncated": 0.1,  # share of answers cut at the token limit
     "clip_share": 0.3,  # of tokens; healthy runs clip a few per cent
     "mismatch": 0.05,  # nats a token between sampler and trainer
