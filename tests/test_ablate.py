@@ -48,6 +48,7 @@ def test_a_gain_that_every_seed_shows_is_called_better():
         "good is better; bad is worse. All others: inside the noise."
     )
     assert rows["good"]["minutes"] == pytest.approx(2.0)
+    assert table["minutes"] == 24  # 4 variants, 3 seeds
 
 
 def test_a_gain_that_depends_on_the_seed_is_not_called_a_win():

@@ -69,8 +69,8 @@ def compare(runs: dict, baseline: str) -> dict:
 
     Returns:
         dict with "columns" and "rows" of text, the "claim" in words,
-        "variants" with the numbers, and "curves": variant -> measure -> a
-        mean over the seeds each step.
+        the "minutes" of all training, "variants" with the numbers, and
+        "curves": variant -> measure -> a mean over the seeds each step.
     """
     from reasoning_from_scratch.evaluation.seeds import holm
 
@@ -92,6 +92,9 @@ def compare(runs: dict, baseline: str) -> dict:
         "columns": list(COLUMNS),
         "rows": [_cells(name, row) for name, row in variants.items()],
         "claim": claim(variants),
+        "minutes": round(
+            sum(v["minutes"] * len(v["accuracies"]) for v in variants.values())
+        ),
         "variants": variants,
         "curves": {name: mean_curves(runs[name]["metrics"]) for name in order},
     }

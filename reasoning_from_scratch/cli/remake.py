@@ -114,17 +114,20 @@ def measure(row: dict, folder: Path) -> dict:
 
 
 def table_of(row: dict, folder: Path) -> dict:
-    """The table that a row's run has left behind, if it is of that kind."""
+    """The table that a row's run has left behind, if it is of that kind.
+
+    Its minutes are those of the work, also of what earlier processes did.
+    """
     path = folder / "runs" / row.get("run", "") / "table.json"
     if not path.is_file():
         return {}
-    return {"table": json.loads(path.read_text("utf-8"))}
+    table = json.loads(path.read_text("utf-8"))
+    return {"table": table, "minutes": table["minutes"]}
 
 
 def run_once(command: str, folder: Path) -> dict:
     """Run a command unless it is done; its minutes and what it printed."""
-    done_path = folder / DONE
-    done = json.loads(done_path.read_text()) if done_path.exists() else {}
+    done = commands_done(folder)
     if command not in done:
         started = time.monotonic()
         process = subprocess.run(
@@ -141,9 +144,16 @@ def run_once(command: str, folder: Path) -> dict:
                 "the cause and run `rfs results --remake` again to go on"
             )
         minutes = (time.monotonic() - started) / 60
+        done = commands_done(folder)  # another remake may have added some
         done[command] = {"minutes": minutes, "output": process.stdout}
-        atomic_write_json(done_path, done)
+        atomic_write_json(folder / DONE, done)
     return done[command]
+
+
+def commands_done(folder: Path) -> dict:
+    """What this folder's commands took and printed, by command."""
+    path = folder / DONE
+    return json.loads(path.read_text("utf-8")) if path.exists() else {}
 
 
 def plain_environment() -> dict[str, str]:
