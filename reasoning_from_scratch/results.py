@@ -25,6 +25,7 @@ MEASURED = ("hardware", "commit", "minutes")
 ACCURACY = ("problems", "accuracy", "low", "high", "mean_tokens", "seed")
 FIGURE = ("value", "unit")
 UNMEASURED = ("reason",)
+DRAWN = ("results", "RESULTS.md", "README.md")  # by `rfs results` itself
 
 
 def load_results(folder=None) -> dict[str, dict]:
@@ -98,7 +99,10 @@ def check_row(name: str, row: dict) -> None:
 
 
 def current_commit() -> str:
-    """The checkout's commit, with + where files differ from it."""
+    """The checkout's commit, with + where files differ from it.
+
+    What `rfs results` itself writes does not count.
+    """
 
     def git(*arguments):
         command = ["git", "-C", str(FOLDER.parent), *arguments]
@@ -107,7 +111,8 @@ def current_commit() -> str:
         ).stdout.strip()
 
     try:
-        is_clean = not git("status", "--porcelain", "--untracked-files=no")
+        drawn = [f":!{name}" for name in DRAWN]
+        is_clean = not git("status", "--porcelain", "-uno", "--", *drawn)
         return git("rev-parse", "--short=10", "HEAD") + "+" * (not is_clean)
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
