@@ -2,7 +2,8 @@
 
 A method is a curve, accuracy at growing numbers of samples, or a single
 point. Cost is counted twice: in generated tokens, which depends on the method
-alone, and in seconds, which depends on this machine too.
+alone, and in seconds, which depends on this machine too. Beside it, the
+simpler picture of curves over the number of samples.
 """
 
 from pathlib import Path
@@ -11,6 +12,7 @@ from reasoning_from_scratch.plots import COLORS, INK, figure_style
 
 MARKERS = "Ds^v"  # the next one each time the colours begin again
 CEILING = "a right sample exists (ceiling)"
+DPI = 110  # the frontier is wide: finer would only be heavier
 
 
 def frontier_row(name, points, seconds_per_token):
@@ -66,6 +68,7 @@ def plot_frontier(rows, path=None, *, title=""):
                 marker = MARKERS[number // len(COLORS) % len(MARKERS)]
                 _draw_row(axes, row, cost, marker)
             axes.set(xscale="log", xlabel=label)
+            _label_plainly(axes.xaxis)
         panels[0].set_ylabel("accuracy, % (95 % interval)")
         panels[0].set_title(title)
         figure.legend(
@@ -74,6 +77,42 @@ def plot_frontier(rows, path=None, *, title=""):
             ncols=3,
         )
         figure.alt_text = describe_frontier(rows, title)
+        if path is not None:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            figure.savefig(path, dpi=DPI)
+        pyplot.close(figure)
+    return figure
+
+
+def plot_sizes(curves, path=None, *, references=None, title=""):
+    """Draw accuracy against the number of samples, doubled at each step.
+
+    Args:
+        curves: name -> CurvePoints. Up to three get a band each; more bands
+            would hide each other. CEILING is drawn dashed.
+        path: also save the picture there.
+        references: name -> accuracy in [0, 1] that needs no samples, each a
+            dotted line.
+        title: what was measured on what.
+
+    Returns:
+        The figure, with its `alt_text` set.
+    """
+    with figure_style() as pyplot:
+        figure, axes = pyplot.subplots(figsize=(8, 4))
+        for name, points in curves.items():
+            x = [point.num_samples for point in points]
+            row = frontier_row(name, points, 0)
+            _draw_curve(axes, row, x, has_band=len(curves) <= 3)
+        for name, accuracy in (references or {}).items():
+            axes.axhline(100 * accuracy, color=INK, ls=":", label=name)
+        axes.set_xscale("log")
+        axes.set_xticks(x, labels=x)
+        axes.minorticks_off()
+        axes.set(xlabel="samples per problem", ylabel="accuracy, %")
+        axes.set_title(title)
+        figure.legend(loc="outside right upper")
+        figure.alt_text = describe_sizes(curves, references)
         if path is not None:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
             figure.savefig(path)
@@ -95,28 +134,62 @@ def describe_frontier(rows, title=""):
     return f"Accuracy against cost, log axes. {title}: {ends}."
 
 
+def describe_sizes(curves, references=None):
+    """Tell in words what `plot_sizes` shows: its alt text."""
+    words = [
+        f"{name} {100 * points[0].accuracy:.1f} % at "
+        f"{points[0].num_samples} to {100 * points[-1].accuracy:.1f} % at "
+        f"{points[-1].num_samples}"
+        for name, points in curves.items()
+    ] + [
+        f"{name} {100 * accuracy:.1f} %"
+        for name, accuracy in (references or {}).items()
+    ]
+    return f"Accuracy against samples per problem: {'; '.join(words)}."
+
+
 def _in_words(point):
     accuracy, tokens = 100 * point["accuracy"], point["mean_tokens"]
     return f"{accuracy:.1f} % at {tokens:.0f} tokens"
 
 
+def _label_plainly(axis):
+    """Ticks at 1, 2 and 5 of each decade, written as plain numbers."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
 def _draw_row(axes, row, cost, marker):
     """A curve with its band, or a point with its whisker."""
     costs = [point[cost] for point in row["points"]]
-    accuracy, low, high = (
-        [100 * point[key] for point in row["points"]]
-        for key in ("accuracy", "low", "high")
-    )
-    if len(costs) == 1:
-        whisker = [[accuracy[0] - low[0]], [high[0] - accuracy[0]]]
-        axes.errorbar(
-            costs, accuracy, whisker, fmt=marker, capsize=3, label=row["name"]
-        )
+    if len(costs) > 1:
+        _draw_curve(axes, row, costs)
         return
+    accuracy, low, high = _in_percent(row)
+    whisker = [[accuracy[0] - low[0]], [high[0] - accuracy[0]]]
+    axes.errorbar(
+        costs, accuracy, whisker, fmt=marker, capsize=3, label=row["name"]
+    )
+
+
+def _draw_curve(axes, row, x, has_band=True):
+    """A line, and the band of its intervals."""
+    accuracy, low, high = _in_percent(row)
     style = {"marker": "o", "markersize": 4}
     if row["name"] == CEILING:
         style = {"color": INK, "linestyle": "--"}
-    (line,) = axes.plot(costs, accuracy, label=row["name"], **style)
-    axes.fill_between(
-        costs, low, high, color=line.get_color(), alpha=0.12, lw=0
+    (line,) = axes.plot(x, accuracy, label=row["name"], **style)
+    if has_band:
+        color = line.get_color()
+        axes.fill_between(x, low, high, color=color, alpha=0.12, lw=0)
+
+
+def _in_percent(row):
+    """Accuracies, lower and upper ends of a row's points."""
+    return (
+        [100 * point[key] for point in row["points"]]
+        for key in ("accuracy", "low", "high")
     )
