@@ -37,6 +37,7 @@ class DistillationSettings:
     teacher: str = "pocket-teacher"
     teacher_prompt: str = "direct"  # how it is asked
     num_traces: int = 3000  # problems the teacher is asked
+    quick_traces: int = 1500  # the same, inside a notebook
     thinking: str = "short"  # as in DistillationConfig
     epochs: int = 2
     batch_size: int = 16  # traces an update
@@ -199,5 +200,7 @@ def _reduced(row: ModelSettings) -> ModelSettings:
             group_size=4,
             eval_every=2,
         ),
-        distillation=replace(row.distillation, num_traces=32, epochs=1),
+        distillation=replace(
+            row.distillation, num_traces=32, quick_traces=48, epochs=1
+        ),
     )
