@@ -12,7 +12,11 @@ from reasoning_from_scratch.plots import COLORS, INK, figure_style
 
 MARKERS = "Ds^v"  # the next one each time the colours begin again
 CEILING = "a right sample exists (ceiling)"
-DPI = 110  # the frontier is wide: finer would only be heavier
+COSTS = {
+    "mean_tokens": "generated tokens per problem",
+    "seconds": "seconds per problem, in batches",
+}
+DPI = 100  # these are wide: finer would only be heavier
 
 
 def frontier_row(name, points, seconds_per_token):
@@ -55,15 +59,11 @@ def plot_frontier(rows, path=None, *, title=""):
     Returns:
         The figure, with its `alt_text` set.
     """
-    costs = {
-        "mean_tokens": "generated tokens per problem",
-        "seconds": "seconds per problem, in batches",
-    }
     with figure_style() as pyplot:
         figure, panels = pyplot.subplots(
             1, 2, figsize=(10, 4.6), sharey=True, width_ratios=(3, 2)
         )
-        for axes, (cost, label) in zip(panels, costs.items(), strict=True):
+        for axes, (cost, label) in zip(panels, COSTS.items(), strict=True):
             for number, row in enumerate(rows):
                 marker = MARKERS[number // len(COLORS) % len(MARKERS)]
                 _draw_row(axes, row, cost, marker)
@@ -115,7 +115,7 @@ def plot_sizes(curves, path=None, *, references=None, title=""):
         figure.alt_text = describe_sizes(curves, references)
         if path is not None:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
-            figure.savefig(path)
+            figure.savefig(path, dpi=DPI)
         pyplot.close(figure)
     return figure
 
