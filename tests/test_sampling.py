@@ -70,6 +70,15 @@ def test_min_p_compares_with_the_likeliest_token():
     assert kept(filter_min_p(LOGITS, 0.4))[0] == [True, True, False, False]
 
 
+def test_min_p_filters_each_row_by_itself():
+    # Thresholds 0.5 * 0.9 = 0.45 and 0.5 * 0.4 = 0.2
+    mixed = torch.tensor([[0.9, 0.05, 0.05], [0.4, 0.3, 0.3]]).log()
+    assert kept(filter_min_p(mixed, 0.5)) == [
+        [True, False, False],
+        [True, True, True],
+    ]
+
+
 def test_draw_inverts_the_cumulative_distribution():
     # Cumulative 0.5, 0.8, 0.95, 1: the first entry to reach the number
     uniform = torch.tensor([0.1, 0.49, 0.51, 0.79, 0.81, 0.94, 0.96, 0.999])
@@ -97,6 +106,34 @@ def test_logprobs_are_at_the_temperature_and_before_truncation():
     assert token_ids.tolist() == [0, 2]
     # p^2 / sum p^2 = 0.25 / (0.25 + 0.09 + 0.0225 + 0.0025) = 0.68493
     assert logprobs.exp().tolist() == pytest.approx([0.68493] * 2, abs=1e-5)
+
+
+def test_filters_chain_from_top_k_to_top_p_to_min_p():
+    # Top-k 3 leaves 0.5, 0.3, 0.15 of 0.95, that is 0.526, 0.316, 0.158;
+    # top-p 0.9 cuts none of them (0.842 < 0.9); min-p 0.4 asks for 0.21.
+    config = SamplingConfig(temperature=1.0, top_k=3, top_p=0.9, min_p=0.4)
+    # Left are 0.5 and 0.3 of 0.8: the first up to 0.625
+    uniform = torch.tensor([0.62, 0.63, 0.999])
+    token_ids, _ = choose_token(LOGITS[:1].expand(3, -1), uniform, config)
+    assert token_ids.tolist() == [0, 1, 1]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"top_k": 20}, {"top_p": 0.9}, {"min_p": 0.1}],
+    ids=["plain", "top-k", "top-p", "min-p"],
+)
+def test_a_row_draws_the_same_token_alone_and_in_any_batch(options):
+    generator = torch.Generator().manual_seed(0)
+    logits = 3 * torch.randn(64, 500, generator=generator)
+    seeds = torch.tensor([row_seed(0, str(row), 0) for row in range(64)])
+    uniform = uniform_numbers(seeds, 1)[:, 0]
+    config = SamplingConfig(temperature=0.7, **options)
+    together, _ = choose_token(logits, uniform, config)
+    for rows in ([5], [63, 5], list(range(40, 0, -1))):
+        alone, _ = choose_token(logits[rows], uniform[rows], config)
+        assert torch.equal(alone, together[rows])
+    assert len(together.unique()) > 32
 
 
 def test_greedy_takes_the_likeliest_and_reports_temperature_one():
