@@ -28,6 +28,7 @@ from reasoning_from_scratch.llm import (
     load_model,
     save_model,
 )
+from reasoning_from_scratch.llm.linear import project
 
 REPEATS = 5
 
@@ -237,7 +238,10 @@ def median_seconds(functions, repeats):
 
 
 def step_and_products(model, token_ids, repeats):
-    """Seconds of one decoding step, and of its weight products alone."""
+    """Seconds of one decoding step, and of its weight products alone.
+
+    The products are asked for as the model asks for them.
+    """
     cache = KVCache(
         model.config,
         1,
@@ -258,7 +262,7 @@ def step_and_products(model, token_ids, repeats):
     @torch.inference_mode()
     def products():
         for matrix in matrices:
-            torch.nn.functional.linear(vectors[matrix.shape[1]], matrix)
+            project(vectors[matrix.shape[1]], matrix)
 
     with torch.inference_mode():
         model(token_ids, cache, last_only=True)

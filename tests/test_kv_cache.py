@@ -49,6 +49,15 @@ def test_expand_repeats_each_row_next_to_itself(model):
     assert torch.allclose(logits, expected, atol=1e-4)
 
 
+def test_one_copy_of_each_row_moves_nothing(model):
+    cache = KVCache(model.config, 2, 8)
+    read(model, random_ids(2, 6), cache)
+    before = [buffer.data_ptr() for buffer in cache.keys + cache.values]
+    cache.expand(1)
+    after = [buffer.data_ptr() for buffer in cache.keys + cache.values]
+    assert after == before
+
+
 def test_keep_drops_the_other_rows(model):
     token_ids = random_ids(4, 6)
     cache = KVCache(model.config, 4, 8)

@@ -108,6 +108,8 @@ class KVCache:
 
     def expand(self, num_copies):
         """Repeat every row: one prefilled prompt for a group of samples."""
+        if num_copies == 1:
+            return
         rows = torch.arange(self.batch_size, device=self.keys[0].device)
         self.keep(rows.repeat_interleave(num_copies))
 

@@ -15,6 +15,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from .attention_view import causal_view, packed_view
+from .linear import Linear, project
 
 
 class RMSNorm(nn.Module):
@@ -86,10 +87,10 @@ class GroupedQueryAttention(nn.Module):
         self.group_size = config.num_heads // config.num_kv_heads
         query_size = config.num_heads * config.head_dim
         kv_size = config.num_kv_heads * config.head_dim
-        self.q_proj = nn.Linear(config.hidden_size, query_size, bias=False)
-        self.k_proj = nn.Linear(config.hidden_size, kv_size, bias=False)
-        self.v_proj = nn.Linear(config.hidden_size, kv_size, bias=False)
-        self.o_proj = nn.Linear(query_size, config.hidden_size, bias=False)
+        self.q_proj = Linear(config.hidden_size, query_size)
+        self.k_proj = Linear(config.hidden_size, kv_size)
+        self.v_proj = Linear(config.hidden_size, kv_size)
+        self.o_proj = Linear(query_size, config.hidden_size)
         self.q_norm = RMSNorm(config.head_dim, config.rms_norm_eps)
         self.k_norm = RMSNorm(config.head_dim, config.rms_norm_eps)
 
@@ -144,9 +145,9 @@ class FeedForward(nn.Module):
     def __init__(self, config):
         super().__init__()
         hidden, inner = config.hidden_size, config.intermediate_size
-        self.gate_proj = nn.Linear(hidden, inner, bias=False)
-        self.up_proj = nn.Linear(hidden, inner, bias=False)
-        self.down_proj = nn.Linear(inner, hidden, bias=False)
+        self.gate_proj = Linear(hidden, inner)
+        self.up_proj = Linear(hidden, inner)
+        self.down_proj = Linear(inner, hidden)
 
     def forward(self, x):
         return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
@@ -186,9 +187,7 @@ class Qwen3Model(nn.Module):
         )
         self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
         if not config.tie_word_embeddings:
-            self.lm_head = nn.Linear(
-                config.hidden_size, config.vocab_size, bias=False
-            )
+            self.lm_head = Linear(config.hidden_size, config.vocab_size)
 
     def forward(self, token_ids, cache=None, key_mask=None, last_only=False):
         """Predict the token after each position.
@@ -237,7 +236,7 @@ class Qwen3Model(nn.Module):
         """Logits of hidden states, (..., hidden) -> (..., vocab)."""
         tied = self.config.tie_word_embeddings
         head = self.embed_tokens if tied else self.lm_head
-        return F.linear(hidden, head.weight)
+        return project(hidden, head.weight)
 
     @torch.no_grad()
     def init_weights(self, seed=0):
