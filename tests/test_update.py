@@ -10,12 +10,12 @@ from tiny import tiny_model
 
 from reasoning_from_scratch.llm import token_logprobs
 from reasoning_from_scratch.training import GRPOConfig, LossConfig
+from reasoning_from_scratch.training.micro_batches import micro_batches
 from reasoning_from_scratch.training.optimization import MasterAdamW
 from reasoning_from_scratch.training.rollouts import collect_rollouts
 from reasoning_from_scratch.training.update import (
     UpdateTotals,
     gradient_step,
-    micro_batches,
     score_rows,
     training_rows,
     update_policy,
@@ -198,17 +198,31 @@ def test_a_reference_holds_the_policy_back():
     assert drifts[1] < 0.5 * drifts[0]
 
 
-def test_micro_batches_are_sorted_cropped_and_complete():
+def test_micro_batches_are_sorted_aligned_and_complete():
     rows = training_rows(tiny_model(), rollouts_of(tiny_model()), CONFIG)
-    seen, widths = 0, []
+    # Given prompts of two lengths, so that some rows are padded on the left
+    assert not rows["key_mask"][:, 0].all()
+    rows["row"] = torch.arange(12)
+    seen, widths = [], []
     for micro in micro_batches(rows, 5):
-        seen += len(micro["mask"])
-        widths.append(micro["key_mask"].shape[1])
-        assert micro["mask"].shape[1] == micro["token_ids"].shape[1] - 1
-        assert micro["key_mask"].any(dim=0).all()
-    assert seen == 12
+        seen += micro["row"].tolist()
+        widths.append(micro["token_ids"].shape[1])
+        assert micro["mask"].shape[1] == widths[-1] - 1
+        for place, row in enumerate(micro["row"].tolist()):
+            is_real = rows["key_mask"][row]
+            for name, used in (
+                ("token_ids", is_real),
+                ("sampler_logprobs", is_real[1:] & is_real[:-1]),
+            ):
+                real = rows[name][row][used]
+                assert torch.equal(micro[name][place, : len(real)], real)
+            learned = rows["mask"][row].sum()
+            end = int(is_real.sum()) - 1
+            assert micro["mask"][place].sum() == learned
+            assert micro["mask"][place, end - learned : end].all()
+    assert sorted(seen) == list(range(12))
     lengths = rows["key_mask"].sum(dim=1)
-    assert widths[0] >= lengths.max() and widths[-1] <= widths[0]
+    assert widths[0] == lengths.max() and widths == sorted(widths)[::-1]
 
 
 def test_scores_equal_those_of_the_whole_batch():

@@ -18,6 +18,7 @@ from reasoning_from_scratch.llm.logprobs import hidden_logprobs
 
 from .advantages import group_advantages, per_reward_advantages
 from .grpo_loss import grpo_loss, loss_normaliser
+from .micro_batches import micro_batches, split_rows
 from .optimization import scheduled_learning_rate
 from .parallel import (
     gather_rows,
@@ -210,11 +211,13 @@ def row_logprobs(model, rows, temperature):
     """(rows, tokens - 1) float32 log-probs of completion tokens, 0 elsewhere.
 
     Only completion positions pass through the vocabulary projection; with
-    `kept_ids` the log-probs are those over the kept tokens.
+    `kept_ids` the log-probs are those over the kept tokens. Rows without
+    key_mask begin in column 0: what pads their ends is never looked at.
     """
     mask = rows["mask"]
     kept_ids = rows.get("kept_ids")
-    hidden = model.hidden_states(rows["token_ids"], key_mask=rows["key_mask"])
+    key_mask = rows.get("key_mask")
+    hidden = model.hidden_states(rows["token_ids"], key_mask=key_mask)
     logprobs, _ = hidden_logprobs(
         model,
         hidden[:, :-1][mask],
@@ -234,44 +237,8 @@ def score_rows(model, rows, config):
     named["row"] = torch.arange(len(logprobs), device=logprobs.device)
     for micro in micro_batches(named, config.micro_batch_size):
         values = row_logprobs(model, micro, config.temperature)
-        first = micro["first_column"]
-        logprobs[micro["row"], first : first + values.shape[1]] = values
+        logprobs[micro["row"][:, None], micro["columns"]] = values
     return logprobs
-
-
-def split_rows(rows, count):
-    """The rows in `count` equal parts, whole groups together."""
-    size = len(rows["mask"]) // count
-    for start in range(0, size * count, size):
-        yield {
-            name: value[start : start + size] for name, value in rows.items()
-        }
-
-
-def micro_batches(rows, size):
-    """Parts of at most `size` rows of like length, cropped to their tokens.
-
-    The longest come first: what does not fit memory fails at once.
-    """
-    if not len(rows["mask"]):
-        return
-    lengths = rows["key_mask"].sum(dim=1)
-    order = lengths.argsort(descending=True, stable=True)
-    for indices in order.split(size):
-        yield crop({name: value[indices] for name, value in rows.items()})
-
-
-def crop(rows):
-    """The rows without columns that are padding in all of them."""
-    used = rows["key_mask"].any(dim=0).nonzero().flatten()
-    first, last = int(used[0]), int(used[-1])
-    width = rows["key_mask"].shape[1]
-    cropped = {}
-    for name, value in rows.items():
-        if value.dim() > 1:  # (rows, tokens, …), or one column less
-            value = value[:, first : last + 1 - (width - value.shape[1])]
-        cropped[name] = value
-    return {**cropped, "first_column": first}
 
 
 @contextmanager
