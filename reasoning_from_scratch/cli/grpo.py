@@ -2,7 +2,7 @@
 
     rfs grpo --run reasoner
     rfs grpo --model qwen3-0.6b-base --problems math-train --run reasoner-q
-    torchrun --nproc-per-node 2 -m reasoning_from_scratch grpo --run pair
+    torchrun --nproc-per-node 2 -m -- reasoning_from_scratch grpo --run pair
 
 Without further flags this is the chapter's run of the model's row in
 `settings`. Ctrl-C saves; the same command with --resume goes on.
