@@ -153,6 +153,7 @@ class NumberTokenizer:
 
     vocab_size = 1000
     stop_ids = ()
+    pad_id = 0
 
     def encode(self, text):
         return [ord(character) - 1 for character in text]
