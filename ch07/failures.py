@@ -2,6 +2,7 @@
 
     python ch07/failures.py
     python ch07/failures.py lr-times-30 max-in-clip
+    python ch07/failures.py --record
     rfs report runs/failed-* runs/cured-*
 
 Each failure is one change to a run that works, and each run is repeated
@@ -24,7 +25,9 @@ from dataclasses import asdict, dataclass, field, replace
 import torch
 
 from reasoning_from_scratch import load_model, load_problems
-from reasoning_from_scratch.runs import RunFolder
+from reasoning_from_scratch.files import atomic_write_text
+from reasoning_from_scratch.results import FOLDER
+from reasoning_from_scratch.runs import RunFolder, runs_root
 from reasoning_from_scratch.training import (
     GRPOConfig,
     LossConfig,
@@ -42,6 +45,7 @@ from reasoning_from_scratch.training.grpo_loss import (
     token_weights,
 )
 from reasoning_from_scratch.training.length_rewards import LENGTH_TERMS
+from reasoning_from_scratch.training.progress import SAMPLES_PER_STEP
 
 # What all runs begin with: half a chapter's batch, an eighth of its steps
 HEALTHY = GRPOConfig(
@@ -55,6 +59,8 @@ HEALTHY = GRPOConfig(
     sample_every=4,
     prompt="step-by-step",
 )
+RECORD = FOLDER / "curves" / "ch07-failures.jsonl"  # what --record writes
+LEFT_OUT = ("seconds", "per_second", "memory_gib")  # what no curve shows
 FAST = {
     "steps": 2,
     "prompts_per_step": 4,
@@ -123,20 +129,15 @@ def lines_reward(text, problem):
     return 0.1 * text.count("\n")
 
 
-def altered(config=HEALTHY, **changes):
-    """A config with some of its fields changed."""
-    return replace(config, **changes)
-
-
 def kl_setup(estimator):
     """A large step, held by nothing but the KL term."""
     loss = LossConfig(kl_coef=3.0, kl_estimator=estimator)
-    return Setup(altered(loss=loss, learning_rate=2e-3))
+    return Setup(replace(HEALTHY, loss=loss, learning_rate=2e-3))
 
 
-STALE = altered(minibatches=4, epochs=2, learning_rate=5e-4, steps=10)
-BRIEF = altered(learning_rate=5e-4, steps=16)
-LONG = altered(learning_rate=1e-3, require_end=False, steps=16)
+STALE = replace(HEALTHY, minibatches=4, epochs=2, learning_rate=5e-4, steps=10)
+BRIEF = replace(HEALTHY, learning_rate=5e-4, steps=16)
+LONG = replace(HEALTHY, learning_rate=1e-3, require_end=False, steps=16)
 LINES = RewardSet({"accuracy": accuracy_reward, "lines": lines_reward})
 
 FAILURES = {
@@ -167,7 +168,7 @@ FAILURES = {
         cure="the end token of the chat or base format, in the tokenizer's "
         "files",
         warning="truncation",
-        wrong=Setup(altered(steps=8), wrap_tokenizer=WithoutEnd),
+        wrong=Setup(replace(HEALTHY, steps=8), wrap_tokenizer=WithoutEnd),
         right=Setup(),
     ),
     "lr-times-30": Failure(
@@ -176,7 +177,7 @@ FAILURES = {
         cause="each step leaves the region where the samples say anything",
         cure="back to 1e-4; clip the gradient; watch KL from step 1",
         warning="accuracy_drop",
-        wrong=Setup(altered(learning_rate=3e-3)),
+        wrong=Setup(replace(HEALTHY, learning_rate=3e-3)),
         right=Setup(),
     ),
     "format-reward": Failure(
@@ -214,6 +215,11 @@ FAILURES = {
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("names", nargs="*", help=", ".join(FAILURES))
+    parser.add_argument(
+        "--record",
+        action="store_true",
+        help="keep the curves of all runs for the notebook",
+    )
     args = parser.parse_args()
     card = {}
     for name in args.names or FAILURES:
@@ -223,7 +229,30 @@ def main():
             card[run_name] = found
             print(f"{run_name:24} {', '.join(found) or 'nothing'}")
         print(f"{time.perf_counter() - started:24.0f} s")
+    if args.record:
+        atomic_write_text(RECORD, "\n".join(map(record, card)) + "\n")
     print(json.dumps(card))
+
+
+def record(run_name):
+    """A finished run as a line of JSON: its curves, rounded, and samples."""
+    run = RunFolder.open(runs_root() / run_name)
+    rows = [
+        {
+            key: float(f"{value:.5g}") if isinstance(value, float) else value
+            for key, value in row.items()
+            if not key.endswith(LEFT_OUT)
+        }
+        for row in run.read("metrics.jsonl")
+    ]
+    samples = run.read("samples.jsonl")[-SAMPLES_PER_STEP:]
+    return json.dumps({"run": run_name, "rows": rows, "samples": samples})
+
+
+def recorded():
+    """The runs that `--record` kept: name -> dict of rows and samples."""
+    lines = map(json.loads, RECORD.read_text("utf-8").splitlines())
+    return {line.pop("run"): line for line in lines}
 
 
 def run_pair(name, *, is_fast=None):
@@ -240,9 +269,12 @@ def run_pair(name, *, is_fast=None):
     if is_fast is None:
         is_fast = os.environ.get("RFS_FAST") == "1"
     failure = FAILURES[name]
-    setups = {f"failed-{name}": failure.wrong, cured_name(name): failure.right}
+    setups = {
+        f"failed-{name}": (failure.wrong, failure.change),
+        cured_name(name): (failure.right, "cured"),
+    }
     return {
-        run_name: train(run_name + "-fast" * is_fast, setup, is_fast)
+        run_name: train(run_name + "-fast" * is_fast, *setup, is_fast)
         for run_name, setup in setups.items()
     }
 
@@ -253,10 +285,10 @@ def cured_name(name):
     return next(f"cured-{n}" for n, f in FAILURES.items() if f.right == right)
 
 
-def train(run_name, setup, is_fast=False):
+def train(run_name, setup, change, is_fast=False):
     """Run one setup, or go on with it; returns the rows of its metrics."""
     config = replace(setup.config, **FAST) if is_fast else setup.config
-    about = {"command": "failures", "model": "pocket"}
+    about = {"command": "failures", "model": "pocket", "change": change}
     run = RunFolder.create(run_name, about | asdict(config), resume=True)
     if run.checkpoint_steps()[-1:] == [config.steps]:
         return run.read("metrics.jsonl")

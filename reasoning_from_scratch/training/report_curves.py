@@ -7,7 +7,7 @@ in a picture is numbers and our own words: no text of a model.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 
 from reasoning_from_scratch.plots import COLORS
@@ -108,7 +108,7 @@ def draw_panel(panel, runs):
 class Picture:
     """An SVG that a notebook shows by itself."""
 
-    svg: str
+    svg: str = field(repr=False)
     alt_text: str
 
     def _repr_svg_(self):
@@ -283,7 +283,9 @@ class Axes:
                 f'<text x="{LEFT - 7}" y="{y + 4:.1f}" text-anchor="end" '
                 f'stroke="none" {ink}>{number(value)}</text>'
             )
-        for step in round_ticks(0, self.last_step, 5):
+        for step in round_ticks(0, max(self.last_step, 5), 5):
+            if step > self.last_step:
+                break  # a short run's steps are whole, too
             parts.append(
                 f'<text x="{self.x(step):.1f}" y="{HEIGHT - 10}" '
                 f'text-anchor="middle" stroke="none" {ink}>'
