@@ -20,14 +20,16 @@ from pathlib import Path
 class GRPOSettings:
     """A chapter's run of reinforcement learning (ch05)."""
 
-    steps: int = 100
+    steps: int = 300
     quick_steps: int = 40  # a run inside a notebook
     prompts_per_step: int = 16
     group_size: int = 8  # rollouts a prompt
-    learning_rate: float = 1e-4
+    learning_rate: float = 3e-4
+    quick_learning_rate: float = 1e-4  # of those inside a notebook
+    cosine_decay: bool = True  # to zero at the last step
     temperature: float = 1.0
     max_new_tokens: int = 128
-    eval_every: int = 20  # steps between evaluations on validation
+    eval_every: int = 50  # steps between evaluations on validation
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,10 @@ POCKET = ModelSettings(
     grpo=GRPOSettings(),
     distillation=DistillationSettings(),
 )
+# It reasons from the start: what it learns is to write every step out
+COARSE_GRPO = GRPOSettings(
+    steps=100, learning_rate=1e-4, cosine_decay=False, eval_every=20
+)
 QWEN3_BASE = ModelSettings(
     name="qwen3-base",
     problems="math500",
@@ -96,6 +102,8 @@ QWEN3_BASE = ModelSettings(
         quick_steps=20,
         prompts_per_step=8,
         learning_rate=1e-6,
+        quick_learning_rate=1e-6,
+        cosine_decay=False,
         max_new_tokens=1024,
         eval_every=10,
     ),
@@ -125,7 +133,7 @@ SETTINGS: dict[str, ModelSettings] = {
     row.name: row
     for row in (
         POCKET,
-        replace(POCKET, name="pocket-coarse"),
+        replace(POCKET, name="pocket-coarse", grpo=COARSE_GRPO),
         replace(POCKET, name="pocket-teacher", max_new_tokens=320),
         *(
             replace(QWEN3_BASE, name=f"qwen3-{size}-base")

@@ -120,6 +120,7 @@ def choose_config(variant, seed, args, settings):
         "steps": args.steps,
         "epochs": args.epochs,
         "minibatches": args.minibatches,
+        "learning_rate": settings.grpo.quick_learning_rate,  # many updates
         "prompt": settings.prompts["direct"],
         "seed": seed,
         "eval_every": 0,  # the last step counts, none is chosen

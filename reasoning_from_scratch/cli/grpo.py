@@ -8,6 +8,7 @@ Without further flags this is the chapter's run of the model's row in
 `settings`. Ctrl-C saves; the same command with --resume goes on.
 """
 
+from argparse import BooleanOptionalAction
 from dataclasses import asdict
 
 from reasoning_from_scratch.cli.training_flags import (
@@ -50,6 +51,7 @@ FLAGS = {
     "checkpoint_every": (int, "steps between checkpoints"),
     "seed": (int, "of the data order and the samples"),
 }
+SWITCHES = ("keep_sampling_mask", "cosine_decay")  # fields that are yes or no
 REWARDS = ("accuracy", "partial", "format", "both", "code")
 # accuracy with a term of length_rewards.LENGTH_TERMS
 LENGTH_REWARDS = ("target", "group", "right", "easy")
@@ -82,6 +84,11 @@ def add_arguments(parser) -> None:
         "training/code_reward.py first",
     )
     add_config_flags(parser, FLAGS)
+    parser.add_argument(
+        "--cosine-decay",
+        action=BooleanOptionalAction,
+        help="let the learning rate fall to zero by the last step",
+    )
     parser.add_argument(
         "--keep-sampling-mask",
         action="store_const",
@@ -142,9 +149,9 @@ def choose_config(args, settings):
     row = {
         name: value
         for name, value in asdict(settings.grpo).items()
-        if name in FLAGS
+        if name in (*FLAGS, *SWITCHES)
     }
-    flags = given_flags(args, (*FLAGS, "keep_sampling_mask"))
+    flags = given_flags(args, (*FLAGS, *SWITCHES))
     return variant_config(
         args.variant,
         prompt=settings.prompts.get(args.prompt, args.prompt),

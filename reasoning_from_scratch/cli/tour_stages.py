@@ -6,14 +6,15 @@ is that of the chapter's full run in results/, so the two stand side by side.
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, fields
 
 from reasoning_from_scratch.settings import ModelSettings, get_settings
 
 MODEL = "pocket"
 SEED = 0
-NUM_VOTED = 200  # problems of the vote: sixteen answers each take their time
+NUM_VOTED = 200  # problems of a vote: sixteen answers each take their time
 GRPO_STEPS = 25  # a taste; the chapter's run is longer
+POLISH_STEPS = 8  # of GRPO, after distillation
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Tour:
     model: object
     tokenizer: object
     problems: list
+    trained: dict = field(default_factory=dict)  # models, by their stage
 
     @classmethod
     def start(cls):
@@ -80,14 +82,15 @@ def answer_step_by_step(tour):
     return tour.evaluate(prompt="step-by-step")
 
 
-def answer_by_vote(tour):
+def answer_by_vote(tour, *, model=None, prompt="step-by-step"):
     """The same weights again: many ways, one vote each."""
     from reasoning_from_scratch.llm import SamplingConfig
     from reasoning_from_scratch.scaling import METHODS
 
     return tour.evaluate(
+        model=model,
         problems=tour.problems[:NUM_VOTED],
-        prompt="step-by-step",
+        prompt=prompt,
         method=METHODS["self-consistency"],
         num_samples=tour.settings.num_samples,
         sampling=SamplingConfig(temperature=tour.settings.temperature),
@@ -96,32 +99,97 @@ def answer_by_vote(tour):
 
 def learn_from_right_and_wrong(tour):
     """A little reinforcement learning, then the direct prompt again."""
+    model = train_a_little(tour, tour.model, GRPO_STEPS)
+    return tour.evaluate(model=model, prompt="direct")
+
+
+def train_a_little(tour, start, steps):
+    """A copy of a model after some steps of GRPO from the direct prompt."""
     import copy
 
     from reasoning_from_scratch.evaluation import load_problems
-    from reasoning_from_scratch.training import train_grpo
-    from reasoning_from_scratch.training.variants import variant_config
+    from reasoning_from_scratch.training import train_grpo, variant_config
 
     chapter = tour.settings.grpo
-    steps = min(GRPO_STEPS, chapter.steps)
-    model = copy.deepcopy(tour.model)
+    model = copy.deepcopy(start)
     train_grpo(
         model,
         tour.tokenizer,
         load_problems(tour.settings.problems, split="train"),
         variant_config(
             "grpo",
-            steps=steps,
+            steps=min(steps, chapter.steps),
             prompts_per_step=chapter.prompts_per_step,
             group_size=chapter.group_size,
             learning_rate=chapter.learning_rate,
+            cosine_decay=chapter.cosine_decay,
             max_new_tokens=chapter.max_new_tokens,
             eval_every=0,
             track_kl=False,
         ),
         progress=tour.has_progress,
     )
+    return model
+
+
+def learn_from_a_teacher(tour):
+    """A stronger model's worked answers, then the direct prompt again."""
+    import copy
+
+    from reasoning_from_scratch.training import (
+        DistillationConfig,
+        encode_traces,
+        filter_traces,
+        train_distillation,
+    )
+
+    chapter = asdict(tour.settings.distillation)
+    names = {f.name for f in fields(DistillationConfig)}
+    config = DistillationConfig(
+        **{name: chapter[name] for name in names & chapter.keys()}
+    )
+    kept, _ = filter_traces(ask_the_teacher(tour), ngram=0)
+    examples, _ = encode_traces(kept, tour.tokenizer, config)
+    model = copy.deepcopy(tour.model)
+    train_distillation(
+        model, tour.tokenizer, examples, config, progress=tour.has_progress
+    )
+    tour.trained["distillation"] = model
     return tour.evaluate(model=model, prompt="direct")
+
+
+def ask_the_teacher(tour):
+    """Its answers to some training problems, right and wrong."""
+    from reasoning_from_scratch.evaluation import load_problems
+    from reasoning_from_scratch.llm import load_model
+    from reasoning_from_scratch.training import (
+        LocalTeacher,
+        generate_teacher_traces,
+    )
+
+    chapter = tour.settings.distillation
+    teacher = LocalTeacher(
+        *load_model(chapter.teacher),
+        name=chapter.teacher,
+        prompt=chapter.teacher_prompt,
+        max_new_tokens=get_settings(chapter.teacher).max_new_tokens,
+        seed=SEED,
+    )
+    problems = load_problems(
+        tour.settings.problems,
+        split="train",
+        limit=chapter.quick_traces,
+    )
+    return generate_teacher_traces(
+        teacher, problems, progress=tour.has_progress
+    )
+
+
+def combine_all(tour):
+    """The teacher's student, a little GRPO, and a vote."""
+    student = tour.trained.get("distillation", tour.model)
+    model = train_a_little(tour, student, POLISH_STEPS)
+    return answer_by_vote(tour, model=model, prompt="direct")
 
 
 STAGES = (
@@ -152,5 +220,19 @@ STAGES = (
         seconds=90,
         idea="the direct prompt again, after learning from right and wrong",
         measure=learn_from_right_and_wrong,
+    ),
+    Stage(
+        name="distillation",
+        chapter="ch06",
+        seconds=60,
+        idea="the direct prompt again, after reading a teacher's work",
+        measure=learn_from_a_teacher,
+    ),
+    Stage(
+        name="the whole pipeline",
+        chapter="ch07",
+        seconds=45,
+        idea="that student, a little GRPO, then a vote of 16",
+        measure=combine_all,
     ),
 )

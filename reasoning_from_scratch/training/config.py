@@ -149,6 +149,7 @@ class GRPOConfig:
     # Optimizer (AdamW)
     learning_rate: float = 1e-4  # 1e-6 is usual from 0.6B parameters on
     warmup_steps: int = 2  # optimizer steps, linear from 0
+    cosine_decay: bool = False  # then a cosine to zero; else constant
     weight_decay: float = 0.0
     max_grad_norm: float = 1.0
     moments: str = "float32"  # "bfloat16": 4 bytes a parameter less
@@ -255,6 +256,11 @@ class GRPOConfig:
     def is_truncated(self):
         """Whether rollouts leave some tokens out of the draw."""
         return self.top_p < 1 or self.top_k > 0
+
+    @property
+    def num_updates(self):
+        """Optimizer steps of the whole run, if none is left out."""
+        return self.steps * self.epochs * self.minibatches
 
     @property
     def is_on_policy(self):

@@ -203,6 +203,7 @@ def gradient_step(
         optimizer.num_updates,
         peak=config.learning_rate,
         warmup_steps=config.warmup_steps,
+        total_steps=config.num_updates if config.cosine_decay else None,
     )
     totals.grad_norms.append(optimizer.step(totals.learning_rate))
 
