@@ -18,7 +18,6 @@ an argument, and no such code stands in the package.
 import argparse
 import json
 import os
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 
@@ -141,6 +140,25 @@ LONG = replace(HEALTHY, learning_rate=1e-3, require_end=False, steps=16)
 LINES = RewardSet({"accuracy": accuracy_reward, "lines": lines_reward})
 
 FAILURES = {
+    "lr-times-30": Failure(
+        change="learning rate 3e-3 instead of 1e-4",
+        symptom="accuracy falls within three steps, KL passes 1",
+        cause="each step leaves the region where the samples say anything",
+        cure="back to 1e-4; clip the gradient; watch KL from step 1",
+        warning="accuracy_drop",
+        wrong=Setup(replace(HEALTHY, learning_rate=3e-3)),
+        right=Setup(),
+    ),
+    "missing-end": Failure(
+        change="the tokenizer's list of end tokens is empty",
+        symptom="every answer runs to the token limit, no reward, no signal",
+        cause="the sampler does not know when a text is over",
+        cure="the end token of the chat or base format, in the tokenizer's "
+        "files",
+        warning="truncation",
+        wrong=Setup(replace(HEALTHY, steps=8), wrap_tokenizer=WithoutEnd),
+        right=Setup(),
+    ),
     "k1-loss": Failure(
         change='KL term with kl_estimator="k1" in the loss',
         symptom="KL grows as if there were no KL term",
@@ -160,25 +178,6 @@ FAILURES = {
         warning="accuracy_drop",
         wrong=Setup(STALE, loss_function=max_clip_loss),
         right=Setup(STALE),
-    ),
-    "missing-end": Failure(
-        change="the tokenizer's list of end tokens is empty",
-        symptom="every answer runs to the token limit, no reward, no signal",
-        cause="the sampler does not know when a text is over",
-        cure="the end token of the chat or base format, in the tokenizer's "
-        "files",
-        warning="truncation",
-        wrong=Setup(replace(HEALTHY, steps=8), wrap_tokenizer=WithoutEnd),
-        right=Setup(),
-    ),
-    "lr-times-30": Failure(
-        change="learning rate 3e-3 instead of 1e-4",
-        symptom="accuracy falls within three steps, KL passes 1",
-        cause="each step leaves the region where the samples say anything",
-        cure="back to 1e-4; clip the gradient; watch KL from step 1",
-        warning="accuracy_drop",
-        wrong=Setup(replace(HEALTHY, learning_rate=3e-3)),
-        right=Setup(),
     ),
     "format-reward": Failure(
         change="a reward for any box, the sooner the better",
@@ -215,27 +214,23 @@ FAILURES = {
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("names", nargs="*", help=", ".join(FAILURES))
-    parser.add_argument(
-        "--record",
-        action="store_true",
-        help="keep the curves of all runs for the notebook",
-    )
+    parser.add_argument("--record", action="store_true", help="keep curves")
     args = parser.parse_args()
     card = {}
     for name in args.names or FAILURES:
-        started = time.perf_counter()
         for run_name, rows in run_pair(name).items():
             found = [finding.name for finding in diagnose(rows)]
             card[run_name] = found
             print(f"{run_name:24} {', '.join(found) or 'nothing'}")
-        print(f"{time.perf_counter() - started:24.0f} s")
-    if args.record:
-        atomic_write_text(RECORD, "\n".join(map(record, card)) + "\n")
+        if args.record:
+            kept = recorded() | {key: record(key) for key in card}
+            lines = (json.dumps(entry) + "\n" for entry in kept.values())
+            atomic_write_text(RECORD, "".join(lines))
     print(json.dumps(card))
 
 
 def record(run_name):
-    """A finished run as a line of JSON: its curves, rounded, and samples."""
+    """What is kept of a finished run: its curves, rounded, and samples."""
     run = RunFolder.open(runs_root() / run_name)
     rows = [
         {
@@ -246,13 +241,15 @@ def record(run_name):
         for row in run.read("metrics.jsonl")
     ]
     samples = run.read("samples.jsonl")[-SAMPLES_PER_STEP:]
-    return json.dumps({"run": run_name, "rows": rows, "samples": samples})
+    return {"run": run_name, "rows": rows, "samples": samples}
 
 
 def recorded():
-    """The runs that `--record` kept: name -> dict of rows and samples."""
+    """The runs that `--record` kept: name -> what `record` returns."""
+    if not RECORD.exists():
+        return {}
     lines = map(json.loads, RECORD.read_text("utf-8").splitlines())
-    return {line.pop("run"): line for line in lines}
+    return {line["run"]: line for line in lines}
 
 
 def run_pair(name, *, is_fast=None):
