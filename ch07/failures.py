@@ -230,7 +230,7 @@ def main():
 
 
 def record(run_name):
-    """What is kept of a finished run: its curves, rounded, and samples."""
+    """What is kept of a finished run: config, rounded curves, samples."""
     run = RunFolder.open(runs_root() / run_name)
     rows = [
         {
@@ -241,7 +241,8 @@ def record(run_name):
         for row in run.read("metrics.jsonl")
     ]
     samples = run.read("samples.jsonl")[-SAMPLES_PER_STEP:]
-    return {"run": run_name, "rows": rows, "samples": samples}
+    kept = {"config": run.config, "rows": rows, "samples": samples}
+    return {"run": run_name} | kept
 
 
 def recorded():

@@ -74,7 +74,10 @@ thead th {
 }
 tbody tr + tr td { border-top: 1px solid var(--line); }
 td small { display: block; color: var(--soft); font-size: .78rem; }
-.notes { display: grid; gap: .8rem; }
+.notes {
+  display: grid; gap: .8rem; align-items: stretch;
+  grid-template-columns: repeat(auto-fill, minmax(min(100%, 28rem), 1fr));
+}
 .note {
   border-left: 3px solid var(--alarm); background: var(--alarm-paper);
   border-radius: 0 .5rem .5rem 0; padding: .75rem 1.1rem;
