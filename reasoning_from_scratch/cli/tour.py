@@ -124,7 +124,9 @@ def make_table(rows: list[dict], full_runs: list[dict]):
     from rich.table import Table
 
     full = {row["name"]: describe(row) for row in full_runs}
-    table = Table(title="One model, better at every step", box=SIMPLE)
+    table = Table(
+        title="One model, and each way to better reasoning", box=SIMPLE
+    )
     table.add_column("", style="bold")
     for column in ("right, %", "problems", "tokens", "full run, %"):
         table.add_column(column, justify="right")

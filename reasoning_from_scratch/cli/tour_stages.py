@@ -6,7 +6,7 @@ is that of the chapter's full run in results/, so the two stand side by side.
 
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 
 from reasoning_from_scratch.settings import ModelSettings, get_settings
 
@@ -14,7 +14,6 @@ MODEL = "pocket"
 SEED = 0
 NUM_VOTED = 200  # problems of a vote: sixteen answers each take their time
 GRPO_STEPS = 25  # a taste; the chapter's run is longer
-POLISH_STEPS = 8  # of GRPO, after distillation
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,6 @@ class Tour:
     model: object
     tokenizer: object
     problems: list
-    trained: dict = field(default_factory=dict)  # models, by their stage
 
     @classmethod
     def start(cls):
@@ -82,15 +80,14 @@ def answer_step_by_step(tour):
     return tour.evaluate(prompt="step-by-step")
 
 
-def answer_by_vote(tour, *, model=None, prompt="step-by-step"):
+def answer_by_vote(tour):
     """The same weights again: many ways, one vote each."""
     from reasoning_from_scratch.llm import SamplingConfig
     from reasoning_from_scratch.scaling import METHODS
 
     return tour.evaluate(
-        model=model,
         problems=tour.problems[:NUM_VOTED],
-        prompt=prompt,
+        prompt="step-by-step",
         method=METHODS["self-consistency"],
         num_samples=tour.settings.num_samples,
         sampling=SamplingConfig(temperature=tour.settings.temperature),
@@ -99,26 +96,20 @@ def answer_by_vote(tour, *, model=None, prompt="step-by-step"):
 
 def learn_from_right_and_wrong(tour):
     """A little reinforcement learning, then the direct prompt again."""
-    model = train_a_little(tour, tour.model, GRPO_STEPS)
-    return tour.evaluate(model=model, prompt="direct")
-
-
-def train_a_little(tour, start, steps):
-    """A copy of a model after some steps of GRPO from the direct prompt."""
     import copy
 
     from reasoning_from_scratch.evaluation import load_problems
     from reasoning_from_scratch.training import train_grpo, variant_config
 
     chapter = tour.settings.grpo
-    model = copy.deepcopy(start)
+    model = copy.deepcopy(tour.model)
     train_grpo(
         model,
         tour.tokenizer,
         load_problems(tour.settings.problems, split="train"),
         variant_config(
             "grpo",
-            steps=min(steps, chapter.steps),
+            steps=min(GRPO_STEPS, chapter.steps),
             prompts_per_step=chapter.prompts_per_step,
             group_size=chapter.group_size,
             learning_rate=chapter.learning_rate,
@@ -129,7 +120,7 @@ def train_a_little(tour, start, steps):
         ),
         progress=tour.has_progress,
     )
-    return model
+    return tour.evaluate(model=model, prompt="direct")
 
 
 def learn_from_a_teacher(tour):
@@ -154,7 +145,6 @@ def learn_from_a_teacher(tour):
     train_distillation(
         model, tour.tokenizer, examples, config, progress=tour.has_progress
     )
-    tour.trained["distillation"] = model
     return tour.evaluate(model=model, prompt="direct")
 
 
@@ -183,13 +173,6 @@ def ask_the_teacher(tour):
     return generate_teacher_traces(
         teacher, problems, progress=tour.has_progress
     )
-
-
-def combine_all(tour):
-    """The teacher's student, a little GRPO, and a vote."""
-    student = tour.trained.get("distillation", tour.model)
-    model = train_a_little(tour, student, POLISH_STEPS)
-    return answer_by_vote(tour, model=model, prompt="direct")
 
 
 STAGES = (
@@ -227,12 +210,5 @@ STAGES = (
         seconds=60,
         idea="the direct prompt again, after reading a teacher's work",
         measure=learn_from_a_teacher,
-    ),
-    Stage(
-        name="the whole pipeline",
-        chapter="ch07",
-        seconds=45,
-        idea="that student, a little GRPO, then a vote of 16",
-        measure=combine_all,
     ),
 )
