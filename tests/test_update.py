@@ -251,3 +251,18 @@ def test_a_tiny_learning_rate_is_not_lost_to_bfloat16():
     ]
     # AdamW's first step is the learning rate wherever there is a gradient
     assert max(moved) == pytest.approx(1e-6, rel=0.2)
+
+
+def test_a_sampler_that_is_not_the_trainer_is_noticed():
+    model = tiny_model()
+    rollouts = rollouts_of(model)
+    shifted = rollouts.sampler_logprobs - 0.1 * rollouts.mask
+    metrics = update_policy(
+        model,
+        optimizer_of(model),
+        replace(rollouts, sampler_logprobs=shifted),
+        CONFIG,
+    )
+    # log pi_old - log pi_sampler is 0.1 on every token
+    assert metrics["mismatch"] == pytest.approx(0.1, abs=1e-4)
+    assert metrics["mismatch_max"] == pytest.approx(0.1, abs=1e-4)
