@@ -4,12 +4,16 @@
     python benchmarks/training_memory.py --case qwen3     # a GPU's case
 
 `rollouts`: peak of an update from 8 and from 32 rollouts at one micro-batch.
-`steps`: growth over many steps of a micro model. `qwen3`: Qwen3-0.6B's shape
-with random bfloat16 weights: peak of scoring and update, rollouts a second.
-Prints a card for people and ends with one line of JSON.
+`steps`: growth over many steps of a micro model. At Qwen3-0.6B's shape with
+random bfloat16 weights, cases for a GPU: `qwen3`, peak of scoring and update
+and rollouts a second; `sft`, peak of a supervised update on one example of
+2,048 tokens; `variants`, seconds and peak of a step of every GRPO variant.
+Prints a card for people and ends with one line of JSON. Peaks are in GB,
+10^9 bytes, but for `rollouts`.
 """
 
 import argparse
+import gc
 import json
 import os
 import subprocess
@@ -22,16 +26,21 @@ from generation import NumberTokenizer, random_qwen3
 from reasoning_from_scratch.evaluation import Problem
 from reasoning_from_scratch.llm import Qwen3Config, Qwen3Model
 from reasoning_from_scratch.training import (
+    GRPO_VARIANTS,
+    DistillationConfig,
     accuracy_reward,
     train_grpo,
     variant_config,
 )
+from reasoning_from_scratch.training import supervised as sft
 from reasoning_from_scratch.training.optimization import MasterAdamW
 from reasoning_from_scratch.training.progress import peak_memory_gib
 from reasoning_from_scratch.training.rewards import RewardSet
 from reasoning_from_scratch.training.rollouts import RolloutBatch
+from reasoning_from_scratch.training.sft_data import Example
 from reasoning_from_scratch.training.update import update_policy
 
+PARTS = "generation_seconds", "scoring_seconds", "update_seconds"
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 
@@ -41,6 +50,8 @@ def main():
         "rollouts": rollouts_case,
         "steps": steps_case,
         "qwen3": qwen3_case,
+        "sft": sft_case,
+        "variants": variants_case,
         "peak": peak_case,
     }
     parser.add_argument("--case", choices=cases)
@@ -151,8 +162,7 @@ def qwen3_case(args):
     card = {}
     for moments in (torch.float32, torch.bfloat16):
         model, _ = random_qwen3(DEVICE)
-        if DEVICE == "cuda":
-            torch.cuda.reset_peak_memory_stats()
+        forget_peak()
         update_twice(
             model,
             8,
@@ -162,35 +172,98 @@ def qwen3_case(args):
             moment_dtype=moments,
         )
         name = str(moments).removeprefix("torch.")
-        card[f"update peak with {name} moments, GiB"] = peak_memory_gib()
+        card[f"update peak with {name} moments, GB"] = peak_gb()
         del model
-    model, tokenizer = random_qwen3(DEVICE)
-    config = variant_config(
+    rows = train_variant(
         "grpo",
         steps=3,
         prompts_per_step=8,
-        group_size=8,
         max_new_tokens=512,
         micro_batch_size=16,
+    )
+    parts = {part: rows[-1][part] for part in PARTS}
+    rate = 64 / sum(parts.values())
+    return card | parts | {"rollouts a second": rate}
+
+
+def sft_case(args):
+    """Peak of supervised updates on one example of 2,048 tokens."""
+    card = {}
+    for moments in (torch.float32, torch.bfloat16):
+        model, _ = random_qwen3(DEVICE)
+        forget_peak()
+        config = DistillationConfig(activation_checkpointing=True)
+        optimizer = MasterAdamW(model, moment_dtype=moments)
+        for _ in range(2):
+            sft.gradient_step(
+                model,
+                optimizer,
+                [Example([7] * 64, [9] * 1984)],
+                sft.hard_loss,
+                config=config,
+                learning_rate=1e-5,
+            )
+        name = str(moments).removeprefix("torch.")
+        card[f"SFT peak with {name} moments, GB"] = peak_gb()
+        del model, optimizer
+    return card
+
+
+def variants_case(args):
+    """Seconds and peak of a step of every variant, 32 rollouts of 256."""
+    sizes = {
+        "prompts_per_step": 4,
+        "max_new_tokens": 256,
+        "micro_batch_size": 8,
+        "activation_checkpointing": True,
+    }
+    train_variant("grpo", steps=1, **sizes)  # the first step warms up
+    card = {}
+    for name in GRPO_VARIANTS:
+        forget_peak()
+        (row,) = train_variant(name, steps=1, **sizes)
+        seconds = {part: round(row[part], 2) for part in PARTS}
+        card[name] = seconds | {"peak, GB": peak_gb()}
+    return card
+
+
+def train_variant(name, **sizes):
+    """Steps of one variant on made-up problems; the rows of its metrics."""
+    model, tokenizer = random_qwen3(DEVICE)
+    config = variant_config(
+        name,
+        group_size=8,
         learning_rate=1e-6,
         prompt="{problem}",
         require_end=False,
         eval_every=0,
         track_kl=False,
+        **sizes,
     )
-    problems = [Problem("x" * (40 + n), "1", id=str(n)) for n in range(24)]
-    rows = train_grpo(
+
+    def is_odd(text, problem):
+        return float(sum(map(ord, text)) % 2)
+
+    return train_grpo(
         model,
         tokenizer,
-        problems,
+        [Problem("x" * (40 + n), "1", id=str(n)) for n in range(32)],
         config,
-        reward=lambda text, problem: float(sum(map(ord, text)) % 2),
+        reward={"odd": is_odd, "short": lambda text, problem: 0.0},
     )
-    parts = "generation_seconds", "scoring_seconds", "update_seconds"
-    last = rows[-1]
-    card |= {part: last[part] for part in parts}
-    card["rollouts a second"] = 64 / sum(last[part] for part in parts)
-    return card
+
+
+def forget_peak():
+    """Let the next peak be that of what comes now."""
+    if DEVICE == "cuda":
+        gc.collect()
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+
+
+def peak_gb():
+    """Most memory held since `forget_peak`, in GB."""
+    return round(peak_memory_gib() * 2**30 / 1e9, 2)
 
 
 def update_twice(

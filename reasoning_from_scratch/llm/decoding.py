@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import torch
 
+from .cuda_graph import GraphedStep
 from .kv_cache import KVCache
 from .logprobs import distribution_statistics
 from .sampling import choose_token, uniform_numbers
@@ -39,6 +40,7 @@ class DecodingState:
     logits: torch.Tensor  # (batch, vocab) of the next token
     cache: KVCache
     key_mask: torch.Tensor | None  # (batch, max_tokens), None: no padding
+    graph: GraphedStep | None = None  # the step of the batch as it is
     statistics: dict = field(default_factory=dict)
 
     def record(self, position, token_ids, logprobs, stop_ids):
@@ -90,7 +92,7 @@ def prefill(
         num_samples: rows a prompt; each shares the prompt's prefill.
         max_new_tokens: room to leave in the cache.
         pad_id: any token id; padding is masked.
-        static: fixed shapes for a compiled step.
+        static: fixed shapes for a compiled step or a CUDA graph.
     """
     width = max(map(len, prompts))
     padded = [[pad_id] * (width - len(ids)) + ids for ids in prompts]
@@ -204,6 +206,10 @@ def _next_logits(model, state, token_ids, compiled):
     elif key_mask is not None:
         key_mask = key_mask[:, : cache.length + 1]
     run = _compile(model) if compiled else model
+    if cache.static and key_mask.is_cuda:
+        if state.graph is None or not state.graph.belongs_to(cache):
+            state.graph = GraphedStep(run, cache, key_mask)
+        return state.graph.replay(token_ids[:, None])[:, -1]
     return run(token_ids[:, None], cache, key_mask, last_only=True)[:, -1]
 
 

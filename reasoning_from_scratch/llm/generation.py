@@ -108,7 +108,7 @@ def generate(
             [encoded[i] for i in chosen],
             num_samples=num_samples,
             max_new_tokens=max_new_tokens,
-            static=compiled,
+            static=compiled or model.device.type == "cuda",
         )
         steps = decode(
             model,

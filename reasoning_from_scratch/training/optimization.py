@@ -13,6 +13,10 @@ import math
 
 import torch
 
+# Weights updated at a time: the embeddings' intermediate results, all at
+# once, would take as much memory as the activations of the backward pass
+MAX_PIECE = 2**24
+
 
 def scheduled_learning_rate(step, *, peak, warmup_steps, total_steps=None):
     """The learning rate of an update: linear warm-up, then cosine to zero.
@@ -100,21 +104,24 @@ class MasterAdamW:
         for parameter, master, mean, square in states:
             if parameter.grad is None:
                 continue
-            gradient = parameter.grad.float() * scale
+            decay = self.weight_decay if parameter.dim() > 1 else 0.0
+            tensors = master, parameter.grad, mean, square
+            for piece, gradient, *moments in _pieces(*tensors):
+                gradient = gradient.float() * scale
+                self._update(piece, gradient, *moments, learning_rate, decay)
             parameter.grad = None
-            self._update(master, gradient, mean, square, learning_rate)
             if master.data_ptr() != parameter.data_ptr():
                 parameter.copy_(master)
         return float(norm)
 
-    def _update(self, master, gradient, mean, square, learning_rate):
+    def _update(self, master, gradient, mean, square, learning_rate, decay):
         """One AdamW update of one weight, in place."""
         beta1, beta2 = self.betas
         mean.lerp_(gradient.to(mean.dtype), 1 - beta1)
         square.mul_(beta2)
         square.add_((gradient * gradient).to(square.dtype), alpha=1 - beta2)
-        if master.dim() > 1 and self.weight_decay:
-            master.mul_(1 - learning_rate * self.weight_decay)
+        if decay:
+            master.mul_(1 - learning_rate * decay)
         # Both moments start at zero; the corrections undo that bias
         correction = 1 - beta2**self.num_updates
         root = (square.float() / correction).sqrt_().add_(self.eps)
@@ -150,3 +157,9 @@ class MasterAdamW:
             for current, saved in pairs:
                 if saved is not None:
                     current.copy_(saved)
+
+
+def _pieces(*tensors):
+    """The tensors, all of one size, flat and in parts: views of them."""
+    parts = (tensor.reshape(-1).split(MAX_PIECE) for tensor in tensors)
+    return zip(*parts, strict=True)
