@@ -134,9 +134,9 @@ def kl_setup(estimator):
     return Setup(replace(HEALTHY, loss=loss, learning_rate=2e-3))
 
 
-STALE = replace(HEALTHY, minibatches=4, epochs=2, learning_rate=5e-4, steps=10)
+STALE = replace(HEALTHY, minibatches=4, epochs=4, learning_rate=3e-4, steps=8)
 BRIEF = replace(HEALTHY, learning_rate=5e-4, steps=16)
-LONG = replace(HEALTHY, learning_rate=1e-3, require_end=False, steps=16)
+LONG = replace(HEALTHY, learning_rate=1e-3, require_end=False, steps=20)
 LINES = RewardSet({"accuracy": accuracy_reward, "lines": lines_reward})
 
 FAILURES = {

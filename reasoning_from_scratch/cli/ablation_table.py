@@ -171,8 +171,9 @@ def claim(variants: dict) -> str:
         for name, row in variants.items()
         if row.get("verdict") in VERDICTS[:2]
     ]
-    words = "; ".join(claims) or "No difference leaves the noise"
-    return f"{words}. All others: inside the noise."
+    if not claims:
+        return "No difference leaves the noise."
+    return f"{'; '.join(claims)}. All others: inside the noise."
 
 
 def describe(table: dict) -> str:
