@@ -6,7 +6,7 @@ is that of the chapter's full run in results/, so the two stand side by side.
 
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 
 from reasoning_from_scratch.settings import ModelSettings, get_settings
 
@@ -14,6 +14,7 @@ MODEL = "pocket"
 SEED = 0
 NUM_VOTED = 200  # problems of a vote: sixteen answers each take their time
 GRPO_STEPS = 25  # a taste; the chapter's run is longer
+POLISH_STEPS = 8  # of GRPO behind distillation
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Tour:
     model: object
     tokenizer: object
     problems: list
+    students: dict = field(default_factory=dict)  # stage -> what it trained
 
     @classmethod
     def start(cls):
@@ -96,20 +98,26 @@ def answer_by_vote(tour):
 
 def learn_from_right_and_wrong(tour):
     """A little reinforcement learning, then the direct prompt again."""
+    model = reinforce(tour, tour.model, GRPO_STEPS)
+    return tour.evaluate(model=model, prompt="direct")
+
+
+def reinforce(tour, model, steps):
+    """A copy of the model after some steps of chapter 5's GRPO."""
     import copy
 
     from reasoning_from_scratch.evaluation import load_problems
     from reasoning_from_scratch.training import train_grpo, variant_config
 
     chapter = tour.settings.grpo
-    model = copy.deepcopy(tour.model)
+    model = copy.deepcopy(model)
     train_grpo(
         model,
         tour.tokenizer,
         load_problems(tour.settings.problems, split="train"),
         variant_config(
             "grpo",
-            steps=min(GRPO_STEPS, chapter.steps),
+            steps=min(steps, chapter.steps),
             prompts_per_step=chapter.prompts_per_step,
             group_size=chapter.group_size,
             learning_rate=chapter.learning_rate,
@@ -120,7 +128,7 @@ def learn_from_right_and_wrong(tour):
         ),
         progress=tour.has_progress,
     )
-    return tour.evaluate(model=model, prompt="direct")
+    return model
 
 
 def learn_from_a_teacher(tour):
@@ -145,6 +153,7 @@ def learn_from_a_teacher(tour):
     train_distillation(
         model, tour.tokenizer, examples, config, progress=tour.has_progress
     )
+    tour.students["distillation"] = model
     return tour.evaluate(model=model, prompt="direct")
 
 
@@ -172,6 +181,22 @@ def ask_the_teacher(tour):
     )
     return generate_teacher_traces(
         teacher, problems, progress=tour.has_progress
+    )
+
+
+def combine_all(tour):
+    """Distilled, reinforced, a calculator at hand, and sixteen votes."""
+    from reasoning_from_scratch.llm import SamplingConfig
+    from reasoning_from_scratch.scaling import METHODS
+
+    student = tour.students["distillation"]
+    return tour.evaluate(
+        model=reinforce(tour, student, POLISH_STEPS),
+        problems=tour.problems[:NUM_VOTED],
+        prompt="direct",
+        method=METHODS["calculator"],
+        num_samples=tour.settings.num_samples,
+        sampling=SamplingConfig(temperature=tour.settings.temperature),
     )
 
 
@@ -210,5 +235,12 @@ STAGES = (
         seconds=60,
         idea="the direct prompt again, after reading a teacher's work",
         measure=learn_from_a_teacher,
+    ),
+    Stage(
+        name="the whole pipeline",
+        chapter="ch07",
+        seconds=45,
+        idea="the distilled model, some GRPO, a calculator and a vote",
+        measure=combine_all,
     ),
 )

@@ -101,7 +101,7 @@ class OnPolicyConfig:
     micro_batch_tokens: int = 1024  # of one backward pass: memory
     activation_checkpointing: bool = False
     # Optimizer (AdamW)
-    learning_rate: float = 3e-4
+    learning_rate: float = 1e-4  # own texts want a small step
     warmup_steps: int = 5
     weight_decay: float = 0.0
     max_grad_norm: float = 1.0
