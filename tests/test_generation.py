@@ -314,3 +314,22 @@ def test_a_prompt_longer_than_its_prefix_cache_names_both_numbers(model):
     )
     with pytest.raises(ValueError, match="20 tokens but the cache holds 10"):
         next(stream)
+
+
+def test_many_samples_share_no_batch_larger_than_asked(model, monkeypatch):
+    from reasoning_from_scratch.llm import generation
+
+    sizes = []
+
+    def spy(model, state, **options):
+        sizes.append(len(state.active))
+        return decode(model, state, **options)
+
+    decode = generation.decode
+    options = {"max_new_tokens": 12, "num_samples": 7, "seed": 0}
+    options |= {"sampling": SAMPLED, "stop_ids": ()}
+    whole = generate(model, TOKENIZER, ["ab", "c"], **options)
+    monkeypatch.setattr(generation, "decode", spy)
+    parts = generate(model, TOKENIZER, ["ab", "c"], batch_size=3, **options)
+    assert sizes == [3, 3, 1] * 2
+    assert [o.token_ids for o in parts] == [o.token_ids for o in whole]

@@ -6,6 +6,7 @@ sample's number and the position alone, so the same sample comes out whatever
 else is in the batch, up to rounding of the logits.
 """
 
+import itertools
 from dataclasses import dataclass
 
 import torch
@@ -98,15 +99,22 @@ def generate(
     longest = max(map(len, encoded)) + max_new_tokens
     batch_size = batch_size or _rows_that_fit(model, longest)
     prompts_per_batch = max(1, batch_size // num_samples)
+    samples_per_batch = min(num_samples, batch_size)
     # Neighbours in length share a batch: little padding
     order = sorted(range(len(prompts)), key=lambda i: -len(encoded[i]))
-    outputs = {}
-    for start in range(0, len(order), prompts_per_batch):
+    outputs = {i: [] for i in order}
+    for start, first in itertools.product(
+        range(0, len(order), prompts_per_batch),
+        range(0, num_samples, samples_per_batch),
+    ):
         chosen = order[start : start + prompts_per_batch]
+        numbers = slice(first, first + samples_per_batch)
+        row_seeds = [seeds[i][numbers] for i in chosen]
+        count = len(row_seeds[0])
         state = prefill(
             model,
             [encoded[i] for i in chosen],
-            num_samples=num_samples,
+            num_samples=count,
             max_new_tokens=max_new_tokens,
             static=compiled or model.device.type == "cuda",
         )
@@ -114,7 +122,7 @@ def generate(
             model,
             state,
             sampling=sampling,
-            row_seeds=torch.cat([seeds[i] for i in chosen]),
+            row_seeds=torch.cat(row_seeds),
             stop_ids=stop_ids,
             vocab_size=tokenizer.vocab_size,
             statistics=statistics,
@@ -123,11 +131,10 @@ def generate(
         )
         for _ in steps:
             pass
-        lengths = [len(encoded[i]) for i in chosen for _ in range(num_samples)]
+        lengths = [len(encoded[i]) for i in chosen for _ in range(count)]
         rows = _read_outputs(state, tokenizer, lengths, stop_ids)
         for place, i in enumerate(chosen):
-            first = place * num_samples
-            outputs[i] = rows[first : first + num_samples]
+            outputs[i] += rows[place * count : (place + 1) * count]
         if progress is not None:
             progress(len(rows))
     return [output for i in range(len(prompts)) for output in outputs[i]]
