@@ -48,7 +48,7 @@ BATCH_SIZE, PACKED_TOKENS = 8, 8 * 1024  # an update of TRL's defaults
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--model", default="pocket")
-    parser.add_argument("--examples", type=int, default=512)
+    parser.add_argument("--examples", type=int, default=256)
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()

@@ -158,6 +158,14 @@ def test_micro_batches_hold_every_example_once_by_length():
     ]
 
 
+def test_much_shorter_examples_make_another_micro_batch():
+    # At least three quarters of 11 tokens are 9
+    examples = [Example([1] * n, [2]) for n in (10, 3, 8, 7, 2)]
+    batches = list(micro_batches(examples, 1000))
+    lengths = [[len(e.token_ids) for e in b.examples] for b in batches]
+    assert lengths == [[11, 9], [8], [4, 3]]
+
+
 def test_an_example_longer_than_a_micro_batch_goes_alone():
     examples = [Example([1] * n, [2]) for n in (7, 1, 1)]
     batches = list(micro_batches(examples, 4))

@@ -6,7 +6,6 @@ sample's number and the position alone, so the same sample comes out whatever
 else is in the batch, up to rounding of the logits.
 """
 
-import itertools
 from dataclasses import dataclass
 
 import torch
@@ -98,17 +97,10 @@ def generate(
     stop_ids = tokenizer.stop_ids if stop_ids is None else stop_ids
     longest = max(map(len, encoded)) + max_new_tokens
     batch_size = batch_size or _rows_that_fit(model, longest)
-    prompts_per_batch = max(1, batch_size // num_samples)
-    samples_per_batch = min(num_samples, batch_size)
     # Neighbours in length share a batch: little padding
     order = sorted(range(len(prompts)), key=lambda i: -len(encoded[i]))
     outputs = {i: [] for i in order}
-    for start, first in itertools.product(
-        range(0, len(order), prompts_per_batch),
-        range(0, num_samples, samples_per_batch),
-    ):
-        chosen = order[start : start + prompts_per_batch]
-        numbers = slice(first, first + samples_per_batch)
+    for chosen, numbers in _batches(order, num_samples, batch_size):
         row_seeds = [seeds[i][numbers] for i in chosen]
         count = len(row_seeds[0])
         state = prefill(
@@ -237,6 +229,15 @@ def _row_seeds(prompts, ids, num_samples, seed, first_sample=0):
             torch.tensor([row_seed(seed, identifier, n) for n in numbers])
         )
     return seeds
+
+
+def _batches(order, num_samples, batch_size):
+    """Prompts, and a slice of their samples, that are decoded together."""
+    num_prompts = max(1, batch_size // num_samples)
+    for start in range(0, len(order), num_prompts):
+        for first in range(0, num_samples, batch_size):
+            samples = slice(first, min(first + batch_size, num_samples))
+            yield order[start : start + num_prompts], samples
 
 
 def _rows_that_fit(model, num_tokens):

@@ -18,6 +18,8 @@ import torch
 
 from reasoning_from_scratch.evaluation import render_prompt
 
+from .micro_batches import LIKE_LENGTH
+
 
 @dataclass(frozen=True)
 class Example:
@@ -176,11 +178,17 @@ def micro_batches(examples, max_tokens, *, device=None):
         max_tokens: rows times columns of a batch, padding included; an
             example that is longer makes a batch of its own.
 
-    The longest come first: what does not fit memory fails at once.
+    A batch ends where examples become much shorter, for padding costs what
+    tokens cost. The longest come first: what does not fit memory fails at
+    once.
     """
     ordered = sorted(examples, key=lambda e: -len(e.token_ids))
     while ordered:
-        size = max(1, max_tokens // len(ordered[0].token_ids))
+        longest = len(ordered[0].token_ids)
+        fitting = ordered[: max(1, max_tokens // longest)]
+        size = sum(
+            len(e.token_ids) >= LIKE_LENGTH * longest for e in fitting
+        )
         yield make_batch(ordered[:size], device=device)
         ordered = ordered[size:]
 
