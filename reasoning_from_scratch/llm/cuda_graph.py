@@ -25,25 +25,27 @@ class GraphedStep:
     """
 
     def __init__(self, run, cache, key_mask):
+        device = key_mask.device
         self.buffers = cache.keys[0]
         self.token_ids = torch.zeros(
-            cache.batch_size, 1, dtype=torch.long, device=key_mask.device
+            cache.batch_size, 1, dtype=torch.long, device=device
         )
         length = cache.next_column.clone()
 
         def step():
             return run(self.token_ids, cache, key_mask, last_only=True)
 
-        # Once beforehand: compiles, and lets libraries take their workspace
-        stream = _side_stream(key_mask.device)
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
-            step()
-            cache.next_column.copy_(length)
-        torch.cuda.current_stream().wait_stream(stream)
-        self.graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self.graph):  # recorded, not carried out
-            self.logits = step()
+        with torch.cuda.device(device):
+            # Once beforehand: compiles, and libraries take their workspace
+            stream = _side_stream(device)
+            stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(stream):
+                step()
+                cache.next_column.copy_(length)
+            torch.cuda.current_stream().wait_stream(stream)
+            self.graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(self.graph):  # recorded, not carried out
+                self.logits = step()
 
     def belongs_to(self, cache):
         """Whether it was recorded with these very buffers."""
