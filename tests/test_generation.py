@@ -333,3 +333,15 @@ def test_many_samples_share_no_batch_larger_than_asked(model, monkeypatch):
     parts = generate(model, TOKENIZER, ["ab", "c"], batch_size=3, **options)
     assert sizes == [3, 3, 1] * 2
     assert [o.token_ids for o in parts] == [o.token_ids for o in whole]
+
+
+def test_widths_alike_make_one_static_shape(model):
+    from reasoning_from_scratch.llm.decoding import prefill
+
+    widths = {
+        prefill(
+            model, [[1] * n], num_samples=1, max_new_tokens=20, static=True
+        ).cache.max_tokens
+        for n in (1, 30, 44)
+    }
+    assert widths == {64}

@@ -21,6 +21,8 @@ STEPS_BETWEEN_LOOKS = 8
 # Copying the cache to drop rows pays once this share of them has finished
 SHARE_TO_DROP = 1 / 8
 
+STATIC_COLUMNS = 64  # the width of a static cache is a multiple of this
+
 _COMPILED = weakref.WeakKeyDictionary()
 
 
@@ -98,6 +100,8 @@ def prefill(
     padded = [[pad_id] * (width - len(ids)) + ids for ids in prompts]
     token_ids = torch.tensor(padded, device=model.device)
     max_tokens = width + max_new_tokens
+    if static:  # few shapes, for each one is compiled
+        max_tokens += -max_tokens % STATIC_COLUMNS
     cache = KVCache(
         model.config,
         len(prompts),
