@@ -45,8 +45,8 @@ LIGHT = (
     ),
 )
 HEAVY = ("torch", "sympy", "matplotlib", "transformers", "tokenizers")
-# 300 and 40 are the style's taste; the test speaks a tenth later
-MAX_FILE_LINES = 330
+# A file is one subject, never split to please this number
+MAX_FILE_LINES = 430
 MAX_FUNCTION_LINES = 44  # the statements: signature and docstring apart
 
 
