@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 
-from reasoning_from_scratch.evaluation.arithmetic import (
+from reasoning_from_scratch.scaling.calculator import (
     MAX_DIGITS,
     calculate,
 )

@@ -8,13 +8,11 @@ from scripted import play
 from tiny import ByteTokenizer, tiny_model
 
 from reasoning_from_scratch.evaluation.choice import (
-    evaluate_choices,
-    mean_logprobs,
-)
-from reasoning_from_scratch.evaluation.choice_sets import (
     ChoiceProblem,
+    evaluate_choices,
     load_choices,
     make_choices,
+    mean_logprobs,
 )
 from reasoning_from_scratch.evaluation.problems import Problem
 from reasoning_from_scratch.evaluation.verifier import answers_equal

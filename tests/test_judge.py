@@ -4,13 +4,13 @@ import pytest
 from loopback import ChatServer, chat_answer
 
 from reasoning_from_scratch.endpoints import EndpointClient, EndpointSettings
-from reasoning_from_scratch.evaluation.judge import (
+from reasoning_from_scratch.evaluation.problems import Problem
+from reasoning_from_scratch.evaluation.ranking import (
     Judgement,
     judge_prompt,
     judge_responses,
     read_score,
 )
-from reasoning_from_scratch.evaluation.problems import Problem
 
 POINTS = {1, 2, 3, 4, 5}
 PROBLEM = Problem("What is 6 * 7?", "42", id="p1")

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from reasoning_from_scratch.evaluation.leaderboard import (
+from reasoning_from_scratch.evaluation.ranking import (
     Game,
     bootstrap_ratings,
     bradley_terry,

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from reasoning_from_scratch.evaluation.seeds import (
+from reasoning_from_scratch.evaluation.statistics import (
     holm,
     seeded_difference,
     seeded_mean,

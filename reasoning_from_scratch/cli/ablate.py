@@ -20,8 +20,8 @@ from reasoning_from_scratch.cli.grpo import (
     FLAGS,
     choose_reward,
     default_reward,
-    load_splits,
 )
+from reasoning_from_scratch.evaluation.problems import load_splits
 from reasoning_from_scratch.settings import default_model, get_settings
 from reasoning_from_scratch.training.variants import (
     GRPO_VARIANTS,

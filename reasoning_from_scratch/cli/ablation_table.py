@@ -1,7 +1,7 @@
 """From the runs of an ablation to its table, its curves and its picture.
 
 An accuracy is a mean over seeds and problems with an interval over both
-(see `evaluation.seeds`). A variant is compared with the baseline seed by
+(see `evaluation.statistics`). A variant is compared with the baseline seed by
 seed and problem by problem; it is "better" or "worse" only where that holds
 after Holm's correction for there being several variants.
 """
@@ -72,7 +72,7 @@ def compare(runs: dict, baseline: str) -> dict:
         the "minutes" of all training, "variants" with the numbers, and
         "curves": variant -> measure -> a mean over the seeds each step.
     """
-    from reasoning_from_scratch.evaluation.seeds import holm
+    from reasoning_from_scratch.evaluation.statistics import holm
 
     variants = {name: summarize_variant(run) for name, run in runs.items()}
     others = [name for name in runs if name != baseline]
@@ -102,7 +102,7 @@ def compare(runs: dict, baseline: str) -> dict:
 
 def summarize_variant(run: dict) -> dict:
     """Accuracy with its interval, and what the training cost."""
-    from reasoning_from_scratch.evaluation.seeds import seeded_mean
+    from reasoning_from_scratch.evaluation.statistics import seeded_mean
 
     scores, metrics = run["scores"], run["metrics"]
     accuracies = [fmean(row) for row in scores]
@@ -128,7 +128,7 @@ def summarize_variant(run: dict) -> dict:
 
 def difference(run: dict, baseline: dict) -> dict:
     """How a variant differs from the baseline; empty for a single seed."""
-    from reasoning_from_scratch.evaluation.seeds import seeded_difference
+    from reasoning_from_scratch.evaluation.statistics import seeded_difference
 
     gap = fmean(map(fmean, run["scores"]))
     gap -= fmean(map(fmean, baseline["scores"]))

@@ -17,9 +17,9 @@ from reasoning_from_scratch.cli.training_flags import (
     add_run_arguments,
     choose_problems,
     given_flags,
-    load_splits,
     summary,
 )
+from reasoning_from_scratch.evaluation.problems import load_splits
 from reasoning_from_scratch.settings import default_model, get_settings
 from reasoning_from_scratch.training.config import PER_REWARD
 from reasoning_from_scratch.training.variants import (

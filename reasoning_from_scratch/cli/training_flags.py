@@ -4,9 +4,7 @@
 each; what belongs to one method stays in its own file.
 """
 
-# A set with a test split only is trained on through its sister
-TRAINING_SETS = {"math500": "math-train"}
-HELD_OUT = 200  # problems kept back where a set has no validation split
+from reasoning_from_scratch.evaluation.problems import TRAINING_SETS
 
 
 def add_problem_arguments(parser) -> None:
@@ -63,22 +61,6 @@ def choose_problems(args, settings):
     if args.problems:
         return args.problems
     return TRAINING_SETS.get(settings.problems, settings.problems)
-
-
-def load_splits(source, split):
-    """Problems to train on and to validate with.
-
-    A set without a validation split gives its last problems for it.
-    """
-    from reasoning_from_scratch.evaluation import load_problems
-
-    problems = load_problems(source, split=split)
-    if source == "pocketmath":
-        return problems, load_problems(source, split="validation")
-    held_out = min(HELD_OUT, len(problems) // 5)
-    if held_out == 0:
-        return problems, None
-    return problems[:-held_out], problems[-held_out:]
 
 
 def summary(run_folder):

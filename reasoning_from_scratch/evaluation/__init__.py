@@ -10,7 +10,12 @@ from importlib import import_module
 from .evaluate import MethodOutput, evaluate
 
 _MODULES = {
-    "problems": ["Problem", "load_problems", "opening_problems"],
+    "problems": [
+        "Problem",
+        "load_problems",
+        "load_splits",
+        "opening_problems",
+    ],
     "prompts": ["PROMPTS", "render_prompt"],
     "answers": ["extract_answer", "normalize_answer"],
     "verifier": ["answers_equal", "verify"],
@@ -24,11 +29,19 @@ _MODULES = {
         "problems_needed",
         "wilson_interval",
     ],
-    "choice": ["evaluate_choices"],
-    "choice_sets": ["ChoiceProblem", "load_choices", "make_choices"],
+    "choice": [
+        "ChoiceProblem",
+        "evaluate_choices",
+        "load_choices",
+        "make_choices",
+    ],
     "grouping": ["group_answers"],
-    "leaderboard": ["bootstrap_ratings", "bradley_terry", "elo_ratings"],
-    "judge": ["judge_responses"],
+    "ranking": [
+        "bootstrap_ratings",
+        "bradley_terry",
+        "elo_ratings",
+        "judge_responses",
+    ],
 }
 _HOMES = {name: home for home, names in _MODULES.items() for name in names}
 __all__ = ["MethodOutput", "evaluate", *sorted(_HOMES)]

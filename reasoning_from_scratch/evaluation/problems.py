@@ -35,6 +35,8 @@ HUB_SETS = {
         {"train": "data/train-00000-of-00001.parquet"},
     ),
 }
+# A set with a test split only is trained on through its sister
+TRAINING_SETS = {"math500": "math-train"}
 # field of Problem -> names it goes by, the first present counts
 FIELDS = {
     "problem": ("problem", "question"),
@@ -45,6 +47,7 @@ FIELDS = {
     "solution": ("solution",),
 }
 NUM_OPENING_PROBLEMS = 10
+HELD_OUT = 200  # problems kept back where a set has no validation split
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,20 @@ def load_problems(
     if name == "math-train":
         problems = _without_math500(problems, accept_change)
     return problems[:limit]
+
+
+def load_splits(source, split="train"):
+    """Return problems to train on and to validate with.
+
+    A set without a validation split gives its last problems for it.
+    """
+    problems = load_problems(source, split=split)
+    if source == "pocketmath":
+        return problems, load_problems(source, split="validation")
+    held_out = min(HELD_OUT, len(problems) // 5)
+    if held_out == 0:
+        return problems, None
+    return problems[:-held_out], problems[-held_out:]
 
 
 def opening_problems(name_or_path: str = "pocketmath") -> list[Problem]:

@@ -11,8 +11,8 @@ pass@k; Miller 2024 (arXiv 2411.00640), "Adding Error Bars to Evals".
 
 from collections import Counter
 from functools import lru_cache
-from math import ceil, comb, sqrt
-from statistics import NormalDist
+from math import atan, ceil, comb, exp, inf, lgamma, log, pi, sin, sqrt
+from statistics import NormalDist, fmean
 from typing import NamedTuple
 
 
@@ -248,3 +248,111 @@ def problems_needed(
     normal = NormalDist()
     z = normal.inv_cdf(0.5 + confidence / 2) + normal.inv_cdf(power)
     return ceil(variance * (z / difference) ** 2)
+
+
+STEPS = 400  # of the integral of the t density
+
+
+class SeededMean(NamedTuple):
+    """A mean over seeds and problems."""
+
+    mean: float
+    error: float  # standard error
+    low: float  # of the 95 % interval
+    high: float
+    p_value: float  # two-sided, of the mean being 0
+    degrees: float  # of freedom
+
+
+def seeded_mean(scores) -> SeededMean:
+    """Average scores over seeds and problems, and say how sure that is.
+
+    Args:
+        scores: a list a seed, each with one number a problem, in one order.
+            Give differences of two methods to compare them.
+
+    Raises:
+        ValueError: one seed or one problem, or lists of different lengths.
+    """
+    if len(scores) < 2 or len({len(row) for row in scores}) > 1:
+        raise ValueError(
+            "expected two or more seeds with the same problems, got "
+            f"{[len(row) for row in scores]} problems"
+        )
+    mean, seeds = mean_and_error([fmean(row) for row in scores])
+    columns = list(zip(*scores, strict=True))
+    _, problems = mean_and_error([fmean(column) for column in columns])
+    parts = ((seeds**2, len(scores) - 1), (problems**2, len(columns) - 1))
+    error = sqrt(sum(part for part, _ in parts))
+    spread = sum(part**2 / count for part, count in parts)
+    degrees = error**4 / spread if spread else inf
+    margin = t_quantile(0.975, degrees) * error
+    p_value = 1.0 if mean == 0 else 0.0
+    if error:
+        p_value = 2 * t_tail(abs(mean) / error, degrees)
+    low, high = mean - margin, mean + margin
+    return SeededMean(mean, error, low, high, p_value, degrees)
+
+
+def seeded_difference(first, second) -> SeededMean:
+    """Compare two methods trained with the same seeds, problem by problem.
+
+    Args:
+        first, second: scores as for `seeded_mean`, seeds in one order.
+    """
+    return seeded_mean(
+        [
+            [a - b for a, b in zip(one, other, strict=True)]
+            for one, other in zip(first, second, strict=True)
+        ]
+    )
+
+
+def holm(p_values) -> list[float]:
+    """Adjust p-values for being several: what the smallest of n must pass.
+
+    The smallest is multiplied by n, the next by n - 1, and so on, never
+    falling below an earlier one. Below 0.05 afterwards, the chance of any
+    false claim among them is at most 5 %.
+
+    >>> holm([0.01, 0.5, 0.02])
+    [0.03, 0.5, 0.04]
+    """
+    order = sorted(range(len(p_values)), key=lambda i: p_values[i])
+    adjusted, largest = [0.0] * len(p_values), 0.0
+    for rank, i in enumerate(order):
+        largest = max(largest, min(1.0, (len(order) - rank) * p_values[i]))
+        adjusted[i] = largest
+    return adjusted
+
+
+def t_tail(t: float, degrees: float) -> float:
+    """The chance that Student's t exceeds `t` >= 0.
+
+    With t = sqrt(degrees) tan(angle) the density is a power of a cosine,
+    summed here by Simpson's rule.
+    """
+    if degrees > 1000:  # the normal distribution, to three digits
+        return NormalDist().cdf(-t)
+    reach = pi / 2 - atan(t / sqrt(degrees))
+    width = reach / STEPS
+    # cos^(d-1) from the angle to pi/2 is sin^(d-1) from 0 to its complement
+    heights = [sin(i * width) ** (degrees - 1) for i in range(1, STEPS)]
+    area = sin(reach) ** (degrees - 1) + (degrees == 1)
+    area += 4 * sum(heights[::2]) + 2 * sum(heights[1::2])
+    scale = lgamma((degrees + 1) / 2) - lgamma(degrees / 2) - log(pi) / 2
+    return min(0.5, area * width / 3 * exp(scale))
+
+
+def t_quantile(probability: float, degrees: float) -> float:
+    """The t >= 0 below which Student's t lies with this probability."""
+    low, high = 0.0, 1.0
+    while t_tail(high, degrees) > 1 - probability:
+        high *= 2
+    for _ in range(40):
+        middle = (low + high) / 2
+        if t_tail(middle, degrees) > 1 - probability:
+            low = middle
+        else:
+            high = middle
+    return high

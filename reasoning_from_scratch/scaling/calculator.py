@@ -15,13 +15,46 @@ trained to mark its calculations.
 
 import re
 
-from reasoning_from_scratch.evaluation.arithmetic import calculate
+from reasoning_from_scratch.evaluation.verifier.answer_parser import parse
+from reasoning_from_scratch.evaluation.verifier.exact import exact_value
+from reasoning_from_scratch.evaluation.verifier.limits import (
+    Undecided,
+    UnreadableAnswer,
+)
 from reasoning_from_scratch.scaling.samples import draw_samples, make_output
 from reasoning_from_scratch.scaling.self_consistency import choose_by_vote
 
 OPERATOR = re.compile(r"[0-9)] *(?:[+\-*/^]|\\times|\\cdot)")
 NUMBER = re.compile(r"\s*-?[0-9.]+\s*")
 MAX_DECIMALS = 6
+MAX_CHARACTERS = 100  # of one expression
+MAX_DIGITS = 30  # of a result's numerator and of its denominator
+ARITHMETIC = re.compile(r"(?:[0-9.+\-*/^() ]|\\times|\\cdot)+")
+TWO_NUMBERS = re.compile(r"[0-9.] +[0-9.]")  # 1 1/2 would be read as mixed
+
+
+def calculate(expression):
+    """Compute an arithmetic expression exactly.
+
+    Args:
+        expression: any text.
+
+    Returns:
+        Fraction, or None: no arithmetic, no value (1/0), or over a limit.
+
+    >>> calculate("47*6 - 1/3")
+    Fraction(845, 3)
+    """
+    if len(expression) > MAX_CHARACTERS:
+        return None
+    if not ARITHMETIC.fullmatch(expression) or TWO_NUMBERS.search(expression):
+        return None
+    try:
+        value = exact_value(parse(expression))
+    except (UnreadableAnswer, Undecided):
+        return None
+    largest = max(abs(value.numerator), value.denominator)
+    return value if largest < 10**MAX_DIGITS else None
 
 
 def calculator(
