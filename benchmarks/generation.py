@@ -29,7 +29,7 @@ from reasoning_from_scratch.llm import (
     load_model,
     save_model,
 )
-from reasoning_from_scratch.llm.linear import project
+from reasoning_from_scratch.llm.qwen3 import project
 
 REPEATS = 5
 

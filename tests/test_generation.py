@@ -7,8 +7,8 @@ import torch
 from tiny import ByteTokenizer, tiny_model
 
 from reasoning_from_scratch.llm.generation import generate, generate_stream
+from reasoning_from_scratch.llm.kv_cache import PrefixCache
 from reasoning_from_scratch.llm.logprobs import token_logprobs
-from reasoning_from_scratch.llm.prefix_cache import PrefixCache
 from reasoning_from_scratch.llm.sampling import SamplingConfig
 
 TOKENIZER = ByteTokenizer()

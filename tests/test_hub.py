@@ -17,8 +17,8 @@ from tiny import tiny_config, tiny_model
 from tiny_checkpoints import write_sparse_checkpoint, write_tokenizer
 
 from reasoning_from_scratch.llm import load_model, save_model
-from reasoning_from_scratch.llm.checkpoint import write_tensors
 from reasoning_from_scratch.llm.tokenizer import Qwen3Tokenizer
+from reasoning_from_scratch.llm.weights import write_tensors
 
 REPOSITORY = "acme/tiny"
 WEIGHTS = "model.safetensors"

@@ -5,8 +5,7 @@ import torch
 from tiny import tiny_config
 from torch.nn import functional as F
 
-from reasoning_from_scratch.llm.linear import Linear, project
-from reasoning_from_scratch.llm.qwen3 import Qwen3Model
+from reasoning_from_scratch.llm.qwen3 import Linear, Qwen3Model, project
 
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 

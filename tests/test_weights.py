@@ -12,9 +12,12 @@ from tiny import tiny_model
 from tiny_checkpoints import write_sparse_checkpoint, write_tokenizer
 
 from reasoning_from_scratch.llm import QWEN3_CONFIGS, load_model, save_model
-from reasoning_from_scratch.llm.checkpoint import write_tensors
 from reasoning_from_scratch.llm.tokenizer import Qwen3Tokenizer
-from reasoning_from_scratch.llm.weights import HUB_IDS, find_model_folder
+from reasoning_from_scratch.llm.weights import (
+    HUB_IDS,
+    find_model_folder,
+    write_tensors,
+)
 
 VOCAB = 320
 

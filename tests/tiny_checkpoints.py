@@ -16,8 +16,8 @@ from tokenizers import (
     trainers,
 )
 
-from reasoning_from_scratch.llm.checkpoint import official_names
 from reasoning_from_scratch.llm.qwen3 import Qwen3Model
+from reasoning_from_scratch.llm.weights import official_names
 
 # How Qwen's tokenizer parts a text before BPE
 QWEN_SPLIT = (

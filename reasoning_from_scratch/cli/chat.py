@@ -69,7 +69,7 @@ class Conversation:
 
     def __init__(self, name: str, args):
         from reasoning_from_scratch.llm import load_model
-        from reasoning_from_scratch.llm.prefix_cache import PrefixCache
+        from reasoning_from_scratch.llm.kv_cache import PrefixCache
 
         self.args = args
         self.settings = get_settings(name)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 
 from .decoding import decode, new_state, prefill
-from .prefix_cache import PrefixCache
+from .kv_cache import PrefixCache
 from .sampling import SamplingConfig, row_seed
 
 # Rows decoded together unless told otherwise, and room for their cache

@@ -7,6 +7,8 @@ filled; the model owns neither. Paging and quantised caches are out of scope.
 Source: Pope et al. 2022, "Efficiently Scaling Transformer Inference".
 """
 
+import itertools
+
 import torch
 
 
@@ -141,3 +143,109 @@ class KVCache:
             self._length.fill_(length)
         else:
             self._length = length
+
+
+class PrefixCache:
+    """A cache that remembers which tokens it has read.
+
+    Each turn of a chat repeats the turns before it; only what differs from
+    the longest common prefix has to be read.
+
+    Args:
+        model: a `Qwen3Model`.
+        max_tokens: room for a whole conversation.
+    """
+
+    def __init__(self, model, max_tokens):
+        self.model = model
+        self.cache = KVCache(
+            model.config,
+            1,
+            max_tokens,
+            device=model.device,
+            dtype=model.dtype,
+        )
+        self.token_ids = []
+
+    @torch.inference_mode()
+    def read(self, token_ids, max_new_tokens):
+        """Read a prompt and return the logits of its next token.
+
+        Args:
+            token_ids: the whole prompt; at least its last token is read.
+            max_new_tokens: room that must be left behind it.
+
+        Returns:
+            (1, vocab) logits.
+
+        Raises:
+            ValueError: prompt and new tokens exceed the cache.
+        """
+        needed = len(token_ids) + max_new_tokens
+        if needed > self.cache.max_tokens:
+            raise ValueError(
+                f"prompt has {len(token_ids):,} tokens but the cache holds "
+                f"{self.cache.max_tokens:,}; create it with max_tokens >= "
+                f"{len(token_ids):,} + max_new_tokens ({max_new_tokens:,})"
+            )
+        known = self.token_ids[: self.cache.length]
+        pairs = zip(known, token_ids[:-1], strict=False)
+        common = itertools.takewhile(lambda pair: pair[0] == pair[1], pairs)
+        self.cache.truncate(sum(1 for _ in common))
+        rest = token_ids[self.cache.length :]
+        self.token_ids = list(token_ids)
+        new = torch.tensor([rest], device=self.model.device)
+        return self.model(new, self.cache, last_only=True)[:, -1]
+
+
+def causal_view(token_ids, cache, key_mask):
+    """Positions (batch, tokens) and the attention mask of the new tokens."""
+    tokens, device = token_ids.shape[1], token_ids.device
+    if cache is not None and cache.static:
+        return _static_view(tokens, cache, key_mask)
+    start = 0 if cache is None else cache.length
+    if key_mask is None:
+        positions = torch.arange(start, start + tokens, device=device)[None]
+        if tokens == 1 or start == 0:
+            return positions, None
+        columns = torch.arange(start + tokens, device=device)
+        return positions, (columns <= positions.mT)[None, None]
+    if key_mask.shape[1] != start + tokens:
+        raise ValueError(
+            f"key_mask has {key_mask.shape[1]:,} columns; expected "
+            f"{start + tokens:,}: {start:,} cached + {tokens:,} new tokens"
+        )
+    return _masked_view(key_mask, torch.arange(tokens, device=device) + start)
+
+
+def _static_view(tokens, cache, key_mask):
+    """As `causal_view`, over all columns of a static cache."""
+    if key_mask is None:
+        raise ValueError("a static cache needs a key_mask over all columns")
+    columns = cache.next_column + torch.arange(tokens, device=key_mask.device)
+    return _masked_view(key_mask, columns)
+
+
+def _masked_view(key_mask, columns):
+    """Positions and mask of the tokens that stand in `columns`."""
+    if len(columns) == 1:  # decoding: the last token sees all that count
+        positions = key_mask.sum(dim=1, keepdim=True) - 1
+        return positions, key_mask[:, None, None]
+    # Padding is not counted: a row's first real token has position 0
+    positions = key_mask.long().cumsum(dim=1)[:, columns] - 1
+    positions = positions.clamp(min=0)
+    order = torch.arange(key_mask.shape[1], device=key_mask.device)
+    allowed = key_mask[:, None, :] & (order <= columns[:, None])
+    # A padding token sees itself, for a softmax over nothing is NaN
+    allowed = allowed | (order == columns[:, None])
+    return positions, allowed[:, None]
+
+
+def packed_view(document_ids):
+    """Positions and mask of rows packed with several documents."""
+    tokens = document_ids.shape[1]
+    order = torch.arange(tokens, device=document_ids.device)
+    same = document_ids[:, :, None] == document_ids[:, None, :]
+    allowed = same & (order <= order[:, None])
+    positions = allowed.sum(dim=-1) - 1  # earlier tokens of the same document
+    return positions, allowed[:, None]

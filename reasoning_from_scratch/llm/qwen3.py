@@ -14,8 +14,37 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from .attention_view import causal_view, packed_view
-from .linear import Linear, project
+from .kv_cache import causal_view, packed_view
+
+
+class Linear(nn.Linear):
+    """A learned matrix without bias, (..., inputs) -> (..., outputs)."""
+
+    def __init__(self, num_inputs, num_outputs):
+        super().__init__(num_inputs, num_outputs, bias=False)
+
+    def forward(self, x):
+        return project(x, self.weight)
+
+
+def project(x, weight):
+    """Multiply every vector of x with a weight matrix.
+
+    The product of a single bfloat16 vector on a CPU is asked for by its own
+    name: torch then reads the matrix about 1.3 times as fast, with the same
+    result. float32 gains nothing by it, and float16 loses.
+
+    Args:
+        x: (..., inputs).
+        weight: (outputs, inputs), both in the same dtype.
+
+    Returns:
+        (..., outputs).
+    """
+    is_one_vector = x.numel() == weight.shape[1]
+    if is_one_vector and x.dtype == torch.bfloat16 and x.device.type == "cpu":
+        return torch.mv(weight, x.flatten()).view(*x.shape[:-1], -1)
+    return F.linear(x, weight)
 
 
 class RMSNorm(nn.Module):
