@@ -30,6 +30,7 @@ __all__ = [
     "atomic_folder",
     "atomic_write_json",
     "atomic_write_text",
+    "find_run",
     "load_state",
     "resolve_checkpoint",
     "runs_root",
@@ -203,37 +204,63 @@ class RunFolder:
         return self.read_json("best.json")["step"]
 
 
+def find_run(name_or_path) -> Path:
+    """Find a run's folder by its name, by runs/NAME or by its path.
+
+    Args:
+        name_or_path: a bare name and runs/NAME mean the run of that name
+            wherever `runs_root()` is, else a folder here; any other path
+            means itself.
+
+    Raises:
+        FileNotFoundError: no run there; the message says what was tried.
+    """
+    candidates = _possible_folders(name_or_path)
+    for candidate in candidates:
+        if (candidate / "config.json").is_file():
+            return candidate
+    tried = " nor ".join(map(str, candidates))
+    raise FileNotFoundError(
+        f"no run {str(name_or_path)!r}: {tried} is no run folder (it would "
+        "hold a config.json)"
+    )
+
+
 def resolve_checkpoint(path) -> Path:
     """Find the model folder that a path means.
 
-    A run folder means its best checkpoint by validation where there is one,
-    else the last; "runs/NAME" is the run NAME wherever `runs_root()` is. Any
-    other folder means itself.
+    A run (see `find_run`) means its best checkpoint by validation where there
+    is one, else the last. Any other folder means itself.
 
     Raises:
         FileNotFoundError: no such folder, or a run without a checkpoint.
     """
-    path = _find_folder(Path(path))
-    if not (path / "checkpoints").is_dir():
-        return path
-    run = RunFolder.open(path)
+    folders = [f for f in _possible_folders(path) if f.is_dir()]
+    if not folders:
+        raise FileNotFoundError(f"no model or run folder at {path}")
+    folder = folders[0]
+    if not (folder / "checkpoints").is_dir():
+        return folder
+    run = RunFolder.open(folder)
     steps = run.checkpoint_steps()
     if not steps:
         raise FileNotFoundError(
-            f"{path} has no checkpoint yet; let the run reach its first one"
+            f"{folder} has no checkpoint yet; let the run reach its first one"
         )
     best = run.best_step()
     return run.checkpoint_path(best if best in steps else steps[-1])
 
 
-def _find_folder(path: Path) -> Path:
-    candidates = [path]
-    if path.parts[:1] == ("runs",):
-        candidates.insert(0, runs_root().joinpath(*path.parts[1:]))
-    for candidate in candidates:
-        if candidate.is_dir():
-            return candidate
-    raise FileNotFoundError(f"no model or run folder at {path}")
+def _possible_folders(name_or_path) -> list[Path]:
+    """Where a run of this name or path may be, the likeliest first."""
+    path = Path(name_or_path).expanduser()
+    if len(path.parts) > 1 and path.parts[0] == "runs":
+        in_root = runs_root().joinpath(*path.parts[1:])
+    elif len(path.parts) == 1 and RUN_NAME.fullmatch(path.name):
+        in_root = runs_root() / path
+    else:
+        return [path]
+    return [in_root] if in_root == path else [in_root, path]
 
 
 def _refuse_other_settings(run: RunFolder, config: dict) -> None:

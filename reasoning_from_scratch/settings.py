@@ -15,6 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from reasoning_from_scratch.runs import find_run, resolve_checkpoint
+
 
 @dataclass(frozen=True)
 class GRPOSettings:
@@ -171,23 +173,37 @@ def is_pocket(name) -> bool:
 
 def _family(name: str) -> str:
     """Find the key of the row that fits a model best."""
+    if Path(name).parts[:1] == ("runs",):
+        find_run(name)  # no guess about a run that is not there
+    return _known_family(name) or "pocket"
+
+
+def _known_family(name: str, seen: tuple = ()) -> str | None:
+    """The row that a model's name or its config tells of, if they do."""
+    if name.lower() in SETTINGS:
+        return name.lower()
+    config = _read_config(name, find_run)
+    source = config.get("model")  # a run: the model it started from
+    if isinstance(source, str) and name not in seen:
+        known = _known_family(source, (*seen, name))
+        if known:
+            return known
+        config = _read_config(name, resolve_checkpoint)
     key = name.rstrip("/\\").replace("\\", "/").rsplit("/", 1)[-1].lower()
     if key in SETTINGS:
         return key
-    config = _read_config(Path(name))
-    if isinstance(config.get("model"), str) and config["model"] != name:
-        return _family(config["model"])  # a run: the model it started from
     # The real Qwen3 vocabulary has 151,936 rows, a pocket one under 2,000.
     if "qwen3" in key or config.get("vocab_size", 0) > 100_000:
         size = next((s for s in CHAT_SIZES if f"-{s}" in key), "0.6b")
         is_base = "base" in key and size in BASE_SIZES
         return f"qwen3-{size}-base" if is_base else f"qwen3-{size}"
-    return "pocket"
+    return None
 
 
-def _read_config(folder: Path) -> dict:
+def _read_config(name: str, find_folder) -> dict:
     try:
-        config = json.loads((folder / "config.json").read_text("utf-8"))
+        path = find_folder(name) / "config.json"
+        config = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
         return {}
     return config if isinstance(config, dict) else {}

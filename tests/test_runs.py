@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from reasoning_from_scratch.runs import (
     atomic_folder,
     atomic_write_json,
     atomic_write_text,
+    find_run,
     load_state,
     resolve_checkpoint,
     save_state,
@@ -264,6 +266,30 @@ def test_runs_slash_name_is_found_where_the_runs_are(runs_folder):
     assert resolve_checkpoint(run.checkpoint_path(4)).name == "step_4"
     with pytest.raises(FileNotFoundError, match="no model or run folder"):
         resolve_checkpoint("runs/b")
+
+
+def test_a_run_is_found_by_name_by_runs_slash_name_and_by_path(
+    runs_folder, monkeypatch, tmp_path
+):
+    run = RunFolder.create("a", {})
+    elsewhere = RunFolder.create("b", {}, root=tmp_path / "other")
+
+    for name in ("a", "runs/a", run.path, str(run.path)):
+        assert find_run(name) == run.path
+    assert find_run(elsewhere.path) == elsewhere.path
+    monkeypatch.chdir(tmp_path / "other")
+    assert find_run("b") == Path("b")  # a folder beside us
+
+
+def test_a_run_that_is_not_there_is_named_with_what_was_tried(runs_folder):
+    RunFolder.create("base", {})
+    for name, tried in (
+        ("mine", f"{runs_folder}/mine nor mine"),
+        ("runs/mine", f"{runs_folder}/mine nor runs/mine"),
+        ("/nonexistent/base", ": /nonexistent/base is no"),
+    ):
+        with pytest.raises(FileNotFoundError, match=tried):
+            find_run(name)
 
 
 def test_a_run_without_checkpoint_says_so(tmp_path):

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from reasoning_from_scratch.files import atomic_write_json
+from reasoning_from_scratch.runs import RunFolder
 from reasoning_from_scratch.settings import (
     SETTINGS,
     get_settings,
@@ -33,13 +35,33 @@ def test_no_name_means_the_environments_model(monkeypatch):
     assert get_settings(fast=False).name == "qwen3-1.7b"
 
 
-def test_a_run_gets_the_row_of_the_model_it_started_from(tmp_path):
-    run = tmp_path / "reasoner"
-    run.mkdir()
-    config = {"model": "qwen3-0.6b-base", "steps": 50}
-    (run / "config.json").write_text(json.dumps(config))
+def test_a_run_gets_the_row_of_the_model_it_started_from(runs_folder):
+    # mine went on from first, which began with Qwen3
+    first = RunFolder.create("first", {"model": "qwen3-0.6b-base"})
+    RunFolder.create("mine", {"model": "runs/first"})
 
-    assert get_settings(run, fast=False).name == "qwen3-0.6b-base"
+    for name in (first.path, "runs/mine", "mine", runs_folder / "mine"):
+        assert get_settings(name, fast=False).name == "qwen3-0.6b-base"
+
+
+def test_a_run_of_an_unknown_model_is_known_by_its_checkpoint(runs_folder):
+    run = RunFolder.create("mine", {"model": "someone/else"})
+    run.save_checkpoint(
+        1,
+        lambda folder: atomic_write_json(
+            folder / "config.json", {"vocab_size": 151_936}
+        ),
+        {},
+    )
+    RunFolder.create("loop", {"model": "runs/loop"})
+
+    assert get_settings("runs/mine", fast=False).name == "qwen3-0.6b"
+    assert get_settings("runs/loop", fast=False).name == "pocket"
+
+
+def test_a_run_that_is_not_there_gets_no_row(runs_folder):
+    with pytest.raises(FileNotFoundError, match=f"{runs_folder}/mine"):
+        get_settings("runs/mine")
 
 
 def test_a_model_folder_is_known_by_its_vocabulary(tmp_path):
