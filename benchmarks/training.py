@@ -24,8 +24,8 @@ from reasoning_from_scratch.evaluation import Problem, load_problems
 from reasoning_from_scratch.evaluation.prompts import render_prompt
 from reasoning_from_scratch.llm import load_model, save_model
 from reasoning_from_scratch.training import accuracy_reward, variant_config
-from reasoning_from_scratch.training.data import shuffled_indices
-from reasoning_from_scratch.training.trainer import Trainer
+from reasoning_from_scratch.training.grpo import Trainer
+from reasoning_from_scratch.training.loop import shuffled_indices
 from reasoning_from_scratch.training.update import update_policy
 
 

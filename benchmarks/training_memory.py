@@ -32,7 +32,7 @@ from reasoning_from_scratch.training import (
     train_grpo,
     variant_config,
 )
-from reasoning_from_scratch.training import supervised as sft
+from reasoning_from_scratch.training import distillation as sft
 from reasoning_from_scratch.training.optimization import MasterAdamW
 from reasoning_from_scratch.training.progress import peak_memory_gib
 from reasoning_from_scratch.training.rewards import RewardSet

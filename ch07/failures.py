@@ -36,14 +36,14 @@ from reasoning_from_scratch.training import (
     train_grpo,
 )
 from reasoning_from_scratch.training.diagnosis import diagnose
-from reasoning_from_scratch.training.grpo_loss import (
+from reasoning_from_scratch.training.length_rewards import LENGTH_TERMS
+from reasoning_from_scratch.training.objective import (
     clip_ratio,
     grpo_loss,
     importance_ratio,
     loss_metrics,
     token_weights,
 )
-from reasoning_from_scratch.training.length_rewards import LENGTH_TERMS
 from reasoning_from_scratch.training.progress import SAMPLES_PER_STEP
 
 # What all runs begin with: half a chapter's batch, an eighth of its steps

@@ -27,7 +27,7 @@ BORROWABLE = (
     ("evaluation/answers.py", ()),
     ("evaluation/verifier", ("evaluation.verifier", "evaluation.answers")),
     ("llm/sampling.py", ("llm",)),
-    ("training/grpo_loss.py", ("training",)),
+    ("training/objective.py", ("training",)),
 )
 LIGHT = (
     PACKAGE,

@@ -12,8 +12,8 @@ from tiny import tiny_model
 
 from reasoning_from_scratch import training
 from reasoning_from_scratch.llm import SamplingConfig, token_logprobs
-from reasoning_from_scratch.training.data import shuffled_indices
-from reasoning_from_scratch.training.grpo_loss import token_weights
+from reasoning_from_scratch.training.loop import shuffled_indices
+from reasoning_from_scratch.training.objective import token_weights
 from reasoning_from_scratch.training.optimization import MasterAdamW
 from reasoning_from_scratch.training.progress import rollout_metrics
 from reasoning_from_scratch.training.update import update_policy

@@ -15,9 +15,9 @@ from reasoning_from_scratch.training import (
     sft_data,
     train_distillation,
 )
+from reasoning_from_scratch.training.distillation import hard_loss
+from reasoning_from_scratch.training.distillation_loss import learned_hidden
 from reasoning_from_scratch.training.optimization import MasterAdamW
-from reasoning_from_scratch.training.soft_targets import learned_hidden
-from reasoning_from_scratch.training.supervised import hard_loss
 
 
 def notebook_functions():

@@ -23,19 +23,17 @@ from reasoning_from_scratch.training import (
 from reasoning_from_scratch.training.distillation import (
     count_steps,
     draw_batch,
+    gradient_step,
+    hard_loss,
     make_optimizer,
     prepare_loss,
 )
-from reasoning_from_scratch.training.sft_data import make_batch
-from reasoning_from_scratch.training.soft_targets import (
+from reasoning_from_scratch.training.distillation_loss import (
     SoftTargets,
     check_same_tokens,
     learned_hidden,
 )
-from reasoning_from_scratch.training.supervised import (
-    gradient_step,
-    hard_loss,
-)
+from reasoning_from_scratch.training.sft_data import make_batch
 
 CONFIG = DistillationConfig(
     prompt="{problem}",

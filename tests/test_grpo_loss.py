@@ -7,16 +7,14 @@ import pytest
 import torch
 
 from reasoning_from_scratch.training import LossConfig, grpo_loss
-from reasoning_from_scratch.training.advantages import (
+from reasoning_from_scratch.training.objective import (
     ADVANTAGE_MODES,
     group_advantages,
-    per_reward_advantages,
-)
-from reasoning_from_scratch.training.grpo_loss import (
     importance_ratio,
     kl_per_token,
     loss_normaliser,
     off_policy_mask,
+    per_reward_advantages,
     truncated_importance_weights,
 )
 

@@ -10,8 +10,10 @@ from tiny import tiny_model
 
 from reasoning_from_scratch.llm import SamplingConfig
 from reasoning_from_scratch.llm.logprobs import hidden_logprobs
-from reasoning_from_scratch.training.kept_tokens import kept_token_ids
-from reasoning_from_scratch.training.rollouts import join_rollouts
+from reasoning_from_scratch.training.rollouts import (
+    join_rollouts,
+    kept_token_ids,
+)
 from reasoning_from_scratch.training.update import (
     score_rows,
     training_rows,

@@ -15,15 +15,15 @@ from reasoning_from_scratch.training import (
     on_policy,
     train_on_policy,
 )
+from reasoning_from_scratch.training.distillation_loss import (
+    SoftTargets,
+    learned_hidden,
+)
 from reasoning_from_scratch.training.on_policy import (
     sample_examples,
     sampled_loss,
 )
 from reasoning_from_scratch.training.sft_data import make_batch
-from reasoning_from_scratch.training.soft_targets import (
-    SoftTargets,
-    learned_hidden,
-)
 
 PROBLEMS = [Problem(f"{n} + 1", str(n + 1), id=f"p{n}") for n in range(8)]
 CONFIG = OnPolicyConfig(

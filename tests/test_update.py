@@ -10,12 +10,12 @@ from tiny import tiny_model
 
 from reasoning_from_scratch.llm import token_logprobs
 from reasoning_from_scratch.training import GRPOConfig, LossConfig
-from reasoning_from_scratch.training.micro_batches import micro_batches
 from reasoning_from_scratch.training.optimization import MasterAdamW
 from reasoning_from_scratch.training.rollouts import collect_rollouts
 from reasoning_from_scratch.training.update import (
     UpdateTotals,
     gradient_step,
+    micro_batches,
     score_rows,
     training_rows,
     update_policy,

@@ -27,7 +27,7 @@ from reasoning_from_scratch.cli.training_flags import (
 )
 from reasoning_from_scratch.evaluation.problems import load_splits
 from reasoning_from_scratch.settings import default_model, get_settings
-from reasoning_from_scratch.training.distillation_config import (
+from reasoning_from_scratch.training.config import (
     LOSSES,
     THINKING,
     DistillationConfig,
@@ -207,7 +207,7 @@ def open_teacher(args, student):
     if not args.teacher:
         return None
     from reasoning_from_scratch.llm import load_model
-    from reasoning_from_scratch.training.soft_targets import (
+    from reasoning_from_scratch.training.distillation_loss import (
         check_same_tokens,
     )
 

@@ -68,7 +68,7 @@ def run(args) -> int:
     """Ask for all answers, and count them; 1 when the budget ran out."""
     from reasoning_from_scratch.evaluation import load_problems
     from reasoning_from_scratch.runs import RunFolder
-    from reasoning_from_scratch.training.data import refuse_test_split
+    from reasoning_from_scratch.training.loop import refuse_test_split
     from reasoning_from_scratch.training.teacher import (
         generate_teacher_traces,
     )

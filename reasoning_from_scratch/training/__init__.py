@@ -4,13 +4,15 @@ Names are imported on first use, so that a configuration can be read without
 loading torch.
 """
 
-import sys
 from importlib import import_module
-from types import ModuleType
 
 _MODULES = {
-    "advantages": ["group_advantages", "per_reward_advantages"],
-    "config": ["LossConfig", "GRPOConfig"],
+    "config": [
+        "LossConfig",
+        "GRPOConfig",
+        "DistillationConfig",
+        "OnPolicyConfig",
+    ],
     "variants": ["GRPO_VARIANTS", "variant_config"],
     "rewards": [
         "accuracy_reward",
@@ -21,15 +23,17 @@ _MODULES = {
     ],
     "code_reward": ["CodeReward", "run_program"],
     "rollouts": ["collect_rollouts", "RolloutBatch"],
-    "grpo_loss": ["grpo_loss"],
+    "objective": [
+        "grpo_loss",
+        "group_advantages",
+        "per_reward_advantages",
+    ],
     "grpo": ["train_grpo"],
-    "distillation_config": ["DistillationConfig", "OnPolicyConfig"],
     "distillation": ["train_distillation"],
     "distillation_loss": ["soft_distillation_loss"],
     "sft_data": ["Example", "encode_example", "encode_traces"],
     "traces": ["Trace", "filter_traces", "read_traces"],
-    "on_policy": ["train_on_policy"],
-    "rejection": ["collect_verified_samples"],
+    "on_policy": ["train_on_policy", "collect_verified_samples"],
     "learned_verifier": ["VerifierConfig", "train_head"],
     "teacher": ["LocalTeacher", "generate_teacher_traces"],
     "endpoint_teacher": ["EndpointTeacher"],
@@ -46,15 +50,3 @@ def __getattr__(name):
 
 def __dir__():
     return __all__
-
-
-class _Package(ModuleType):
-    """Keeps `training.grpo_loss` the function, once its file is imported."""
-
-    def __setattr__(self, name, value):
-        if isinstance(value, ModuleType) and _HOMES.get(name) == name:
-            value = getattr(value, name)
-        super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

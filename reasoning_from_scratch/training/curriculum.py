@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import torch
 
-from .data import shuffled_indices
+from .loop import shuffled_indices
 
 WIDTH = 0.15  # of the bell around the target, in solve rate
 FLOOR = 0.05  # of the bell's height: no level is forgotten

@@ -14,14 +14,14 @@ import math
 import torch
 
 from reasoning_from_scratch.evaluation import evaluate
+from reasoning_from_scratch.llm.logprobs import hidden_logprobs
 
-from .data import refuse_test_split, shuffled_indices
-from .distillation_config import check_teacher
-from .loop import TrainingLoop
+from .config import check_teacher
+from .distillation_loss import SoftTargets, learned_hidden
+from .loop import TrainingLoop, refuse_test_split, shuffled_indices
 from .optimization import MasterAdamW, scheduled_learning_rate
 from .sft_data import count_learned_tokens, micro_batches
-from .soft_targets import SoftTargets, learned_hidden
-from .supervised import gradient_step, hard_loss
+from .update import checkpointed_layers
 
 
 def train_distillation(
@@ -191,3 +191,43 @@ def measure_loss(model, examples, config):
     ):
         total += float(hard_loss(model, learned_hidden(model, batch), batch))
     return {"validation_loss": total / count_learned_tokens(examples)}
+
+
+def gradient_step(model, optimizer, examples, loss, *, config, learning_rate):
+    """Learn from one batch, by micro-batches of examples of like length.
+
+    Args:
+        model: the student, changed in place.
+        optimizer: a `MasterAdamW` over its parameters.
+        examples: list of `Example`, the whole batch.
+        loss: callable (model, hidden, batch) -> scalar, a sum over the
+            learned tokens, of which `hidden` are the final states.
+        config: gives micro_batch_tokens and activation_checkpointing.
+        learning_rate: of this update.
+
+    Returns:
+        dict: loss in nats a token, grad_norm, learning_rate, num_tokens.
+    """
+    num_tokens = count_learned_tokens(examples)
+    total = 0.0
+    batches = micro_batches(
+        examples, config.micro_batch_tokens, device=model.device
+    )
+    with checkpointed_layers(model, config.activation_checkpointing):
+        for batch in batches:
+            hidden = learned_hidden(model, batch)
+            share = loss(model, hidden, batch) / num_tokens
+            share.backward()
+            total += float(share.detach())
+    return {
+        "loss": total,
+        "grad_norm": optimizer.step(learning_rate),
+        "learning_rate": learning_rate,
+        "num_tokens": num_tokens,
+    }
+
+
+def hard_loss(model, hidden, batch):
+    """Minus the log-probability of the learned tokens, summed."""
+    logprobs, _ = hidden_logprobs(model, hidden, batch.targets)
+    return -logprobs.sum()

@@ -6,17 +6,19 @@ one a step, and row 0 for the model before training.
 """
 
 import contextlib
+import re
+import signal
 import sys
+import threading
 import time
 from dataclasses import dataclass, field
 
 import torch
 from tqdm import tqdm
 
+from reasoning_from_scratch.llm import load_model, save_model
 from reasoning_from_scratch.plots import plot_curves
 
-from .checkpoints import prune_checkpoints, resume_training, save_checkpoint
-from .interrupts import deferred_interrupt
 from .optimization import MasterAdamW
 
 LOSS_CURVES = {"training": "loss", "validation": "validation_loss"}
@@ -165,3 +167,107 @@ def _summary(metrics):
     if "accuracy" in metrics:
         text += f", validation {metrics['accuracy']:.0%}"
     return text
+
+
+def save_checkpoint(run, step, model, tokenizer, optimizer):
+    """Write a step of a run, all or nothing.
+
+    Args:
+        run: a `RunFolder`.
+        step: how many steps are done.
+        model, tokenizer: saved in the official layout.
+        optimizer: a `MasterAdamW`.
+    """
+    run.save_checkpoint(
+        step,
+        lambda folder: save_model(model, tokenizer, folder),
+        {"optimizer": optimizer.state_dict()},
+    )
+
+
+def resume_training(run, model, optimizer):
+    """Put model and optimizer where the run's last checkpoint left them.
+
+    Metrics of steps that will be done again are forgotten.
+
+    Returns:
+        how many steps are done; 0 when the run has no checkpoint yet.
+    """
+    step = max(run.checkpoint_steps(), default=0)
+    rows = run.read("metrics.jsonl") if step else []
+    run.rewrite("metrics.jsonl", [r for r in rows if r["step"] <= step])
+    if step == 0:
+        return 0
+    saved, _ = load_model(
+        run.checkpoint_path(step), device=model.device, dtype=model.dtype
+    )
+    with torch.no_grad():
+        model.load_state_dict(saved.state_dict())
+    state = run.load_checkpoint_state(step)
+    optimizer.load_state_dict(state["optimizer"])
+    return step
+
+
+def prune_checkpoints(run):
+    """Keep the last checkpoint, to resume, and the best, to use."""
+    keep = {max(run.checkpoint_steps()), run.best_step()}
+    run.prune_checkpoints(keep - {None})
+
+
+@contextlib.contextmanager
+def deferred_interrupt():
+    """Note the first Ctrl-C instead of raising; a second one raises.
+
+    Yields a `threading.Event` that is set once the user asked to stop, so
+    that a loop can finish its step and save. Outside the main thread, where
+    no signal can be caught, it is never set.
+    """
+    requested = threading.Event()
+
+    def note(signum, frame):
+        if requested.is_set():
+            raise KeyboardInterrupt
+        requested.set()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield requested
+        return
+    previous = signal.signal(signal.SIGINT, note)
+    try:
+        yield requested
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+TEST_ID = re.compile(r"(^|[-/_])test([-/_]|$)", re.IGNORECASE)
+
+
+def refuse_test_split(problems):
+    """Raise ValueError when a problem's id says that it is a test problem.
+
+    Training on the problems that a claim is measured on would make the
+    claim worthless.
+    """
+    for problem in problems:
+        if TEST_ID.search(problem.id):
+            raise ValueError(
+                f"problem {problem.id!r} belongs to a test split; train on "
+                "split='train' and watch split='validation'"
+            )
+
+
+def shuffled_indices(num_items, start, count, *, seed):
+    """Places `start` to `start + count` in an endless shuffled order.
+
+    Every pass over the items is a permutation of its own, which depends on
+    the seed and the number of the pass alone: a cursor is all that a
+    resumed run needs.
+    """
+    indices = []
+    for place in range(start, start + count):
+        epoch, offset = divmod(place, num_items)
+        if not indices or offset == 0:
+            generator = torch.Generator().manual_seed(seed * 100_003 + epoch)
+            order = torch.randperm(num_items, generator=generator).tolist()
+        indices.append(order[offset])
+    return indices

@@ -22,13 +22,18 @@ from reasoning_from_scratch.evaluation import render_prompt
 from reasoning_from_scratch.llm import SamplingConfig
 from reasoning_from_scratch.llm.logprobs import hidden_logprobs
 
-from .data import refuse_test_split, shuffled_indices
-from .distillation import make_optimizer, measure_accuracy, planned_rate
-from .loop import TrainingLoop
+from .distillation import (
+    gradient_step,
+    make_optimizer,
+    measure_accuracy,
+    planned_rate,
+)
+from .distillation_loss import SoftTargets
+from .loop import TrainingLoop, refuse_test_split, shuffled_indices
 from .rollouts import collect_rollouts
 from .sft_data import Example
-from .soft_targets import SoftTargets
-from .supervised import gradient_step
+from .teacher import LocalTeacher, generate_teacher_traces
+from .traces import filter_traces
 
 
 def train_on_policy(
@@ -183,3 +188,46 @@ def reverse_kl_surrogate(logprobs, teacher_logprobs):
     """
     advantages = (teacher_logprobs - logprobs).detach()
     return -advantages * logprobs
+
+
+def collect_verified_samples(
+    model,
+    tokenizer,
+    problems,
+    *,
+    num_samples=1,
+    held_out=(),
+    ngram=13,
+    run=None,
+    progress=True,
+    **teacher_options,
+):
+    """Let a model answer problems and keep what the verifier accepts.
+
+    Args:
+        model, tokenizer: as `load_model` returns them.
+        problems: list of `Problem` of a train split.
+        num_samples: answers a problem; equal ones are kept once.
+        held_out, ngram: as for `filter_traces`.
+        run: a `RunFolder` for traces.jsonl, which holds all answers.
+        progress: show a bar.
+        teacher_options: prompt, sampling, max_new_tokens, seed, … as for
+            `LocalTeacher`.
+
+    Returns:
+        (traces, counts): the right answers, and how many were dropped by
+        each filter.
+
+    Raises:
+        ValueError: problems of a test split.
+    """
+    refuse_test_split(problems)
+    teacher = LocalTeacher(model, tokenizer, **teacher_options)
+    traces = generate_teacher_traces(
+        teacher,
+        problems,
+        num_samples=num_samples,
+        run=run,
+        progress=progress,
+    )
+    return filter_traces(traces, held_out=held_out, ngram=ngram)

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from reasoning_from_scratch.plots import figure_style
 
-from .grpo_loss import kl_per_token
+from .objective import kl_per_token
 from .parallel import num_processes, process_rank, sum_over_processes
 
 SAMPLES_PER_STEP = 4  # one completion of each of the first prompts

@@ -18,7 +18,7 @@ import torch
 
 from reasoning_from_scratch.evaluation import render_prompt
 
-from .micro_batches import LIKE_LENGTH
+from .update import LIKE_LENGTH
 
 
 @dataclass(frozen=True)
