@@ -28,7 +28,6 @@ from reasoning_from_scratch.training.variants import (
     variant_config,
 )
 
-HELP = "train every GRPO variant with several seeds and compare them"
 BASELINE = "grpo"
 STEPS = 25  # about three minutes of pocket on one core
 EPOCHS, MINIBATCHES = 2, 4  # staleness: 8 updates from a batch of rollouts

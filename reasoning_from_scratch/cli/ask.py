@@ -7,9 +7,8 @@ A base model is asked twice, directly and step by step, unless a flag says
 how: the difference between the two is what this book is about.
 """
 
+from reasoning_from_scratch.cli.flags import print_stream, printable
 from reasoning_from_scratch.settings import default_model, get_settings
-
-HELP = "ask one question; the answer shows as it is written"
 
 
 def add_arguments(parser) -> None:
@@ -99,7 +98,6 @@ def choose_sampling(args, settings, *, num_samples=1):
 
 def print_answers(model, tokenizer, text, args, settings) -> None:
     """Stream one answer, or list several."""
-    from reasoning_from_scratch.cli.terminal import print_stream, printable
     from reasoning_from_scratch.llm import generate, generate_stream
 
     options = {

@@ -13,8 +13,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-HELP = "measure speed and memory on this machine, by name"
-
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 
 

@@ -12,9 +12,8 @@ from reasoning_from_scratch.cli.ask import (
     add_writing_arguments,
     choose_sampling,
 )
+from reasoning_from_scratch.cli.flags import print_stream
 from reasoning_from_scratch.settings import default_model, get_settings
-
-HELP = "talk over several turns; what was said stays cached"
 
 COMMANDS = "/reset forgets the conversation, /quit ends it"
 # Room for a conversation, in tokens, where the model has that many positions
@@ -90,7 +89,6 @@ class Conversation:
         Raises:
             ValueError: the conversation no longer fits; it is left as it was.
         """
-        from reasoning_from_scratch.cli.terminal import print_stream
         from reasoning_from_scratch.llm import generate_stream
 
         written = []

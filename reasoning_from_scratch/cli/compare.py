@@ -7,9 +7,11 @@ Only problems on which the two disagree tell which is better; the comparison
 is paired by problem id, and says nothing when nothing can be said.
 """
 
-from pathlib import Path
+from reasoning_from_scratch.cli.flags import (
+    describe_accuracy,
+    open_evaluated,
+)
 
-HELP = "say which of two evaluations is better, if either is"
 SIGNIFICANT = 0.05
 
 
@@ -24,21 +26,6 @@ def run(args) -> None:
     folders = [open_evaluated(name) for name in (args.first, args.second)]
     pair = pair_records(*(f.read("records.jsonl") for f in folders))
     print(describe_comparison(["A", "B"], folders, pair))
-
-
-def open_evaluated(name: str):
-    """Open the run of an evaluation, by path or by name."""
-    from reasoning_from_scratch.runs import RunFolder, runs_root
-
-    path = Path(name)
-    if not path.is_dir():
-        path = runs_root() / path.name
-    folder = RunFolder.open(path)
-    if not (path / "records.jsonl").is_file():
-        raise FileNotFoundError(
-            f"{path} holds no records.jsonl; expected a run of rfs evaluate"
-        )
-    return folder
 
 
 def pair_records(first: list[dict], second: list[dict]) -> tuple[list, list]:
@@ -66,7 +53,6 @@ def pair_records(first: list[dict], second: list[dict]) -> tuple[list, list]:
 
 def describe_comparison(names, folders, pair) -> str:
     """Write the table and the verdict."""
-    from reasoning_from_scratch.cli.evaluate import describe_accuracy
     from reasoning_from_scratch.evaluation.records import summarize
 
     lines = []

@@ -35,8 +35,6 @@ from reasoning_from_scratch.training.config import (
     check_teacher,
 )
 
-HELP = "train a student on a teacher's answers, or on its own right ones"
-
 # field of DistillationConfig, of OnPolicyConfig or both -> (type, help)
 FLAGS = {
     "hard_weight": (float, "share of the hard loss beside a divergence"),

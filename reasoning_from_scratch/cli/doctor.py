@@ -17,8 +17,6 @@ from reasoning_from_scratch import __version__
 from reasoning_from_scratch.runs import runs_root
 from reasoning_from_scratch.settings import default_model
 
-HELP = "versions, devices, memory, caches, what can be reached"
-
 PACKAGES = (
     "torch",
     "numpy",

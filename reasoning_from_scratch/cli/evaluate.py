@@ -9,9 +9,12 @@ kill, the same command with --resume goes on and ends in the same records.
 
 from dataclasses import asdict
 
+from reasoning_from_scratch.cli.flags import (
+    describe_accuracy,
+    open_evaluated,
+)
 from reasoning_from_scratch.settings import default_model, get_settings
 
-HELP = "measure accuracy on a problem set, with an error bar"
 SAMPLING_FLAGS = ("temperature", "top_p", "top_k")
 # What two runs must share for one's samples to be the other's
 SHARED = (
@@ -75,7 +78,6 @@ def add_arguments(parser) -> None:
 
 def run(args) -> None:
     """Evaluate, and print the summary."""
-    from reasoning_from_scratch.cli.compare import open_evaluated
     from reasoning_from_scratch.evaluation import evaluate, load_problems
     from reasoning_from_scratch.llm import load_model
     from reasoning_from_scratch.scaling.samples import read_samples
@@ -178,8 +180,6 @@ def start_run(args, settings, problems, options):
 
 def check_samples_fit(name: str, config: dict) -> None:
     """Raise a ValueError if that run's samples are not what this one draws."""
-    from reasoning_from_scratch.cli.compare import open_evaluated
-
     source = open_evaluated(name).config
     for key in SHARED:
         if source.get(key) != config[key]:
@@ -217,10 +217,3 @@ def describe_result(result) -> str:
     if result.avg_at_n is not None:
         lines.append(f"one sample  {100 * result.avg_at_n:.1f} %")
     return "\n".join(lines)
-
-
-def describe_accuracy(row: dict) -> str:
-    """Write an accuracy in percent with its interval."""
-    low, high = 100 * row["low"], 100 * row["high"]
-    interval = f"(95 % interval {low:.1f} to {high:.1f})"
-    return f"{100 * row['accuracy']:5.1f} % {interval}"

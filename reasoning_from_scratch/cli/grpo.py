@@ -27,8 +27,6 @@ from reasoning_from_scratch.training.variants import (
     variant_config,
 )
 
-HELP = "train by reinforcement learning with verifiable rewards (GRPO)"
-
 # field of GRPOConfig -> (type, help); None keeps the variant's value
 FLAGS = {
     "steps": (int, "training steps"),

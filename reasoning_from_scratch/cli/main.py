@@ -7,42 +7,79 @@ before it runs. `--debug` (or RFS_DEBUG=1) shows the traceback of an error.
 import argparse
 import difflib
 import os
+import re
 import sys
 from importlib import import_module
 from importlib.util import find_spec
+from typing import NamedTuple
 
 from reasoning_from_scratch import __version__
 
 FOLDER = "reasoning_from_scratch.cli"
-# Stage by stage, as the book goes: a command and a line that shows it at work.
-STAGES = {
-    "Start here": {
-        "tour": "rfs tour",
-        "ask": 'rfs ask "What is 3/4 + 1/6?"',
-        "chat": "rfs chat --model qwen3-0.6b",
-    },
-    "Stage 1: the language model (ch02, appendix C)": {
-        "pretrain": "rfs pretrain --run my-pocket",
-        "export": "rfs export pocket exported/",
-    },
-    "Stage 2: measuring reasoning (ch03), with stage 3's methods (ch04)": {
-        "evaluate": "rfs evaluate --prompt step-by-step --run steps",
-        "compare": "rfs compare runs/direct runs/steps",
-        "regrade": "rfs regrade runs/steps",
-    },
-    "Stage 4: learning to reason (ch05, ch06)": {
-        "grpo": "rfs grpo --run reasoner",
-        "ablate": "rfs ablate --run ablation",
-        "teach": "rfs teach --model pocket-teacher --run traces",
-        "distill": "rfs distill --traces runs/traces/traces.jsonl --run pupil",
-        "verifier": "rfs verifier --traces runs/a --validation runs/b --run v",
-        "report": "rfs report runs/reasoner",
-    },
-    "Keeping the house": {
-        "results": "rfs results --check",
-        "bench": "rfs bench generation",
-        "doctor": "rfs doctor",
-    },
+# Stage by stage, as the book goes: each command, what it does, an example.
+PAGE = """\
+Start here
+  tour      the whole book in five minutes: watch one model get better
+            $ rfs tour
+  ask       ask one question; the answer shows as it is written
+            $ rfs ask "What is 3/4 + 1/6?"
+  chat      talk over several turns; what was said stays cached
+            $ rfs chat --model qwen3-0.6b
+
+Stage 1: the language model (ch02, appendix C)
+  pretrain  pre-train a pocket model from its generated corpus
+            $ rfs pretrain --run my-pocket
+  export    write a folder that transformers and vLLM open, with a model card
+            $ rfs export pocket exported/
+
+Stage 2: measuring reasoning (ch03), with stage 3's methods (ch04)
+  evaluate  measure accuracy on a problem set, with an error bar
+            $ rfs evaluate --prompt step-by-step --run steps
+  compare   say which of two evaluations is better, if either is
+            $ rfs compare runs/direct runs/steps
+  regrade   judge an evaluation's stored answers again, without a model
+            $ rfs regrade runs/steps
+
+Stage 4: learning to reason (ch05, ch06)
+  grpo      train by reinforcement learning with verifiable rewards (GRPO)
+            $ rfs grpo --run reasoner
+  ablate    train every GRPO variant with several seeds and compare them
+            $ rfs ablate --run ablation
+  teach     collect a teacher's worked answers, for rfs distill
+            $ rfs teach --model pocket-teacher --run traces
+  distill   train a student on a teacher's answers, or on its own right ones
+            $ rfs distill --traces runs/traces/traces.jsonl --run pupil
+  verifier  train a head that tells the model's right samples from wrong ones
+            $ rfs verifier --traces runs/a --validation runs/b --run v
+  report    write one page about training runs: curves, warnings, samples
+            $ rfs report runs/reasoner
+
+Keeping the house
+  results   draw RESULTS.md from the measured rows, or measure them again
+            $ rfs results --check
+  bench     measure speed and memory on this machine, by name
+            $ rfs bench generation
+  doctor    versions, devices, memory, caches, what can be reached
+            $ rfs doctor
+"""
+MODELS = """\
+Models: pocket (built in, the default), pocket-coarse, pocket-teacher, \
+runs/NAME,
+a folder, or Qwen3: qwen3-0.6b-base … qwen3-32b, any Hub id. \
+RFS_MODEL sets the default."""
+
+
+class Command(NamedTuple):
+    """What the page says of a command."""
+
+    help: str
+    example: str
+
+
+COMMANDS = {
+    name: Command(*said)
+    for name, *said in re.findall(r"(?m)^  (\w+) +(.+)\n +\$ (.+)$", PAGE)
+    if find_spec(f"{FOLDER}.{name}")
 }
 
 # What our own code raises when the input is at fault.
@@ -59,18 +96,10 @@ def main(arguments=None) -> int:
         print(f"rfs {__version__}")
         return 0
     name, *rest = arguments
-    if find_command(name) is None:
+    if name not in COMMANDS:
         print(_unknown_command(name), file=sys.stderr)
         return 2
     return _run_command(name, rest)
-
-
-def find_command(name: str) -> str | None:
-    """The example of a command, or None where there is no such command."""
-    for commands in STAGES.values():
-        if name in commands and find_spec(f"{FOLDER}.{name}"):
-            return commands[name]
-    return None
 
 
 def _run_command(name: str, arguments: list[str]) -> int:
@@ -91,11 +120,15 @@ def _run_command(name: str, arguments: list[str]) -> int:
         return 1
 
 
+def _import_command(name: str):
+    return import_module(f"{FOLDER}.{name}")
+
+
 def _build_parser(name: str, module) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=f"rfs {name}",
-        description=module.HELP,
-        epilog=f"example: {find_command(name)}",
+        description=COMMANDS[name].help,
+        epilog=f"example: {COMMANDS[name].example}",
     )
     module.add_arguments(parser)
     parser.add_argument(
@@ -107,34 +140,16 @@ def _build_parser(name: str, module) -> argparse.ArgumentParser:
     return parser
 
 
-def _import_command(name: str):
-    return import_module(f"{FOLDER}.{name}")
-
-
 def _unknown_command(name: str) -> str:
-    names = [name for commands in STAGES.values() for name in commands]
-    close = difflib.get_close_matches(name, filter(find_command, names), n=1)
+    close = difflib.get_close_matches(name, COMMANDS, n=1)
     hint = f"did you mean `rfs {close[0]}`? " if close else ""
     return f"rfs: no command {name!r}; {hint}`rfs --help` lists them"
 
 
 def _help_text() -> str:
-    lines = [
+    return (
         f"rfs {__version__}: build a reasoning model from scratch, and watch "
-        "it learn.",
-        "",
-        "usage: rfs COMMAND [flags]      rfs COMMAND --help tells the flags",
-    ]
-    for stage, commands in STAGES.items():
-        lines += ["", stage]
-        for name in filter(find_command, commands):
-            lines.append(f"  {name:<9} {_import_command(name).HELP}")
-            lines.append(f"            $ {commands[name]}")
-    lines += [
-        "",
-        "Models: pocket (built in, the default), pocket-coarse, "
-        "pocket-teacher, runs/NAME,",
-        "a folder, or Qwen3: qwen3-0.6b-base … qwen3-32b, any Hub id. "
-        "RFS_MODEL sets the default.",
-    ]
-    return "\n".join(lines)
+        "it learn.\n\n"
+        "usage: rfs COMMAND [flags]      rfs COMMAND --help tells the flags\n"
+        f"\n{PAGE}\n{MODELS}"
+    )

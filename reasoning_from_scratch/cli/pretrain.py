@@ -10,7 +10,6 @@ command with --resume goes on after an interruption, to the same weights.
 from dataclasses import asdict, replace
 from pathlib import Path
 
-HELP = "pre-train a pocket model from its generated corpus"
 CURVES = ("direct_accuracy", "step_by_step_accuracy")
 
 

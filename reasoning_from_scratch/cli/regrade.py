@@ -6,7 +6,12 @@ For when the verifier has changed. The old records stay; the new ones go into
 regraded-1.jsonl, regraded-2.jsonl, … beside them.
 """
 
-HELP = "judge an evaluation's stored answers again, without a model"
+from reasoning_from_scratch.cli.flags import (
+    describe_accuracy,
+    open_evaluated,
+    printable,
+)
+
 NUM_SHOWN = 20
 
 
@@ -17,8 +22,6 @@ def add_arguments(parser) -> None:
 
 def run(args) -> None:
     """Regrade, print what changed and write the new records."""
-    from reasoning_from_scratch.cli.compare import open_evaluated
-    from reasoning_from_scratch.cli.evaluate import describe_accuracy
     from reasoning_from_scratch.evaluation.records import accuracy_of, regrade
 
     folder = open_evaluated(args.name)
@@ -48,8 +51,6 @@ def next_free(folder):
 
 def describe_change(record: dict) -> str:
     """Write one changed verdict in a line that is safe to print."""
-    from reasoning_from_scratch.cli.terminal import printable
-
     verdict = "now right" if record["correct"] else "now wrong"
     answer = printable(str(record["answer"]))[:40]
     reference = printable(record["reference"])[:40]

@@ -9,8 +9,6 @@ is still under way can be looked at too.
 
 from pathlib import Path
 
-HELP = "write one page about training runs: curves, warnings, samples"
-
 
 def add_arguments(parser) -> None:
     """Declare the flags."""

@@ -17,8 +17,6 @@ from pathlib import Path
 from reasoning_from_scratch.files import as_json, atomic_write_text
 from reasoning_from_scratch.results import FOLDER, ladder, load_results
 
-HELP = "draw RESULTS.md from the measured rows, or measure them again"
-
 PICTURE = "summary.png"
 TITLE = "One model grows up: pocket on the 2,000 test problems of pocketmath"
 

@@ -16,8 +16,6 @@ from reasoning_from_scratch.cli.training_flags import (
 )
 from reasoning_from_scratch.settings import default_model, get_settings
 
-HELP = "collect a teacher's worked answers, for rfs distill"
-
 CHAT_ROW = "qwen3-0.6b"  # whose settings any model behind an endpoint gets
 # flag of the endpoint -> (type, help); the names are EndpointSettings'
 ENDPOINT_FLAGS = {

@@ -13,8 +13,6 @@ from dataclasses import asdict
 
 from reasoning_from_scratch.settings import default_model
 
-HELP = "train a head that tells the model's right samples from wrong ones"
-
 FLAGS = {
     "units": (int, "of the head's inner layer"),
     "epochs": (int, "passes over the samples"),

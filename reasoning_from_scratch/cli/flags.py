@@ -1,4 +1,4 @@
-"""Showing a model's words: safely, and as they come.
+"""What several commands share: run folders and how things are shown.
 
 What a model writes is untrusted. Control characters could recolour, clear or
 retitle a terminal, so they are made visible before anything is printed.
@@ -6,6 +6,9 @@ retitle a terminal, so they are made visible before anything is printed.
 
 import sys
 import unicodedata
+from pathlib import Path
+
+from reasoning_from_scratch.runs import RunFolder, runs_root
 
 # Line ends, tabs, and the joiners that scripts and emoji are written with
 KEPT = "\n\t\u200c\u200d"
@@ -36,3 +39,23 @@ def print_stream(pieces) -> str:
         print(printable(piece), end="", flush=True)
     print()
     return "".join(written)
+
+
+def open_evaluated(name: str):
+    """Open the run of an evaluation, by path or by name."""
+    path = Path(name)
+    if not path.is_dir():
+        path = runs_root() / path.name
+    folder = RunFolder.open(path)
+    if not (path / "records.jsonl").is_file():
+        raise FileNotFoundError(
+            f"{path} holds no records.jsonl; expected a run of rfs evaluate"
+        )
+    return folder
+
+
+def describe_accuracy(row: dict) -> str:
+    """Write an accuracy in percent with its interval."""
+    low, high = 100 * row["low"], 100 * row["high"]
+    interval = f"(95 % interval {low:.1f} to {high:.1f})"
+    return f"{100 * row['accuracy']:5.1f} % {interval}"
