@@ -11,10 +11,10 @@ from random import Random
 import pytest
 
 import reasoning_from_scratch.pocket as pocket
-from reasoning_from_scratch.pocket.careful import careful_steps
 from reasoning_from_scratch.pocket.corpus import (
     OPENING,
     CorpusMix,
+    careful_steps,
     coarse_steps,
     draw_document,
     draw_exercise,

@@ -4,8 +4,9 @@ import math
 
 import pytest
 
-from reasoning_from_scratch.training.diagnosis import RULES, diagnose
-from reasoning_from_scratch.training.series import (
+from reasoning_from_scratch.training.diagnosis import (
+    RULES,
+    diagnose,
     first_and_last,
     points,
     series,

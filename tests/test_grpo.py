@@ -25,12 +25,12 @@ from reasoning_from_scratch.training import (
     train_grpo,
     variant_config,
 )
-from reasoning_from_scratch.training.length_rewards import group_length_term
 from reasoning_from_scratch.training.loop import (
     deferred_interrupt,
     refuse_test_split,
     shuffled_indices,
 )
+from reasoning_from_scratch.training.rewards import group_length_term
 from reasoning_from_scratch.training.update import update_policy
 
 PROBLEMS = [Problem(f"{n} + 1?", str(n + 1), id=f"p{n}") for n in range(12)]

@@ -17,7 +17,7 @@ from reasoning_from_scratch.training import (
     LossConfig,
     grpo_loss,
 )
-from reasoning_from_scratch.training.length_rewards import (
+from reasoning_from_scratch.training.rewards import (
     overlong_length_term,
 )
 

@@ -51,7 +51,7 @@ FLAGS = {
 }
 SWITCHES = ("keep_sampling_mask", "cosine_decay")  # fields that are yes or no
 REWARDS = ("accuracy", "partial", "format", "both", "code")
-# accuracy with a term of length_rewards.LENGTH_TERMS
+# accuracy with a term of rewards.LENGTH_TERMS
 LENGTH_REWARDS = ("target", "group", "right", "easy")
 
 
@@ -170,7 +170,7 @@ def choose_reward(name, allow_code_execution=False):
 
         return CodeReward(allow_execution=allow_code_execution)
     from reasoning_from_scratch.training import rewards
-    from reasoning_from_scratch.training.length_rewards import LENGTH_TERMS
+    from reasoning_from_scratch.training.rewards import LENGTH_TERMS
 
     if name == "both":
         return rewards.RewardSet(

@@ -161,7 +161,7 @@ def _endpoint_teacher(args, model_name, options):
         EndpointClient,
         EndpointSettings,
     )
-    from reasoning_from_scratch.training.endpoint_teacher import (
+    from reasoning_from_scratch.training.teacher import (
         EndpointTeacher,
     )
 

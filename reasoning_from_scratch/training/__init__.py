@@ -35,8 +35,11 @@ _MODULES = {
     "traces": ["Trace", "filter_traces", "read_traces"],
     "on_policy": ["train_on_policy", "collect_verified_samples"],
     "learned_verifier": ["VerifierConfig", "train_head"],
-    "teacher": ["LocalTeacher", "generate_teacher_traces"],
-    "endpoint_teacher": ["EndpointTeacher"],
+    "teacher": [
+        "EndpointTeacher",
+        "LocalTeacher",
+        "generate_teacher_traces",
+    ],
 }
 _HOMES = {name: home for home, names in _MODULES.items() for name in names}
 __all__ = sorted(_HOMES)

@@ -20,7 +20,6 @@ from reasoning_from_scratch.llm import SamplingConfig
 
 from .config import PER_REWARD
 from .curriculum import Curriculum
-from .length_rewards import overlong_length_term
 from .loop import (
     deferred_interrupt,
     prune_checkpoints,
@@ -47,7 +46,7 @@ from .progress import (
     solve_rates,
     throughput,
 )
-from .rewards import RewardSet, accuracy_reward
+from .rewards import RewardSet, accuracy_reward, overlong_length_term
 from .rollouts import collect_rollouts, join_rollouts
 from .update import rollout_advantages, score_rows, update_policy
 

@@ -12,7 +12,7 @@ from html import escape
 
 from reasoning_from_scratch.plots import COLORS
 
-from .series import points, smoothed, thinned
+from .diagnosis import points, smoothed, thinned
 
 WIDTH, HEIGHT = 460, 250  # user units; the page scales them
 LEFT, RIGHT, TOP, BOTTOM = 46, 14, 12, 30

@@ -3,7 +3,7 @@
 The text is a completion as the model wrote it, so it is hostile input: it is
 parsed by the verifier, which never evaluates it and always returns. Several
 rewards are combined by a `RewardSet`, which also survives a reward that
-raises or returns NaN, and adds a term for the length (see `length_rewards`).
+raises or returns NaN, and adds a term for the length.
 What depends on tokens (the end token, truncation, the length) is decided
 where the tokens are, in `rollouts`.
 """
@@ -11,6 +11,7 @@ where the tokens are, in `rollouts`.
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 
@@ -57,6 +58,113 @@ def length_penalty(text, problem, *, free=400, limit=800):
     return -min(max((len(text) - free) / (limit - free), 0.0), 1.0)
 
 
+# ---- What an answer's length adds: ways to ask for brevity ----
+
+STD_EPSILON = 1e-6  # added to a standard deviation of lengths, tokens
+
+
+def target_length_term(is_right, lengths, *, target, slope):
+    """Right answers earn more the further they stay below a target.
+
+        R = 1[right] clip(slope (target - n) + 1/2, 0, 1)
+
+    A right answer of exactly `target` tokens earns one half.
+
+    Args:
+        target: tokens.
+        slope: reward a token.
+
+    Source: LCPO-Max, "L1", Aggarwal and Welleck 2025, arXiv 2503.04697.
+    """
+    earned = (slope * (target - lengths) + 0.5).clamp(0.0, 1.0)
+    return is_right * (earned - 1.0)
+
+
+def group_length_term(is_right, lengths):
+    """Shorter than the middle of the group is good, longer is bad.
+
+        lambda = 1/2 - (n - min) / (max - min)
+
+    A right answer gets lambda, a wrong one only the blame, min(0, lambda);
+    nobody gets anything where all have one length.
+
+    Source: Kimi k1.5, arXiv 2501.12599, section 2.3.3.
+    """
+    shortest = lengths.amin(dim=1, keepdim=True)  # (prompts, 1)
+    spread = lengths.amax(dim=1, keepdim=True) - shortest
+    share = 0.5 - (lengths - shortest) / spread.clamp(min=1)
+    share = torch.where(spread > 0, share, 0.0)
+    return torch.where(is_right, share, share.clamp(max=0.0))
+
+
+def right_length_term(is_right, lengths, *, alpha):
+    """Right answers lose by their length among the group's right ones.
+
+        R = 1[right] (1 - alpha sigmoid((n - mean) / std))
+
+    mean and std are over the right rollouts of the prompt; wrong ones get
+    nothing, so that a wrong answer has no reason to be short.
+
+    Args:
+        alpha: in [0, 1); the most that a right answer can lose.
+
+    Source: Arora and Zanette 2025, arXiv 2502.04463.
+    """
+    count = is_right.sum(dim=1, keepdim=True).clamp(min=1)  # (prompts, 1)
+    lengths = lengths.float()
+    mean = (lengths * is_right).sum(dim=1, keepdim=True) / count
+    square = ((lengths - mean) ** 2 * is_right).sum(dim=1, keepdim=True)
+    std = (square / count).sqrt()
+    excess = (lengths - mean) / (std + STD_EPSILON)
+    return -alpha * torch.sigmoid(excess) * is_right
+
+
+def easy_length_term(is_right, lengths, *, beta):
+    """Every token costs, and costs more where the problem is easy.
+
+        R = 1[right] - beta n max(p, 1/G)
+
+    p is the solve rate of the prompt's G rollouts: what they all solve
+    should be said shortly, what few solve may take its time.
+
+    Args:
+        beta: reward a token on a problem that is always solved.
+
+    Source: ALP, Xiang et al. 2025, arXiv 2506.05256.
+    """
+    solve_rate = is_right.float().mean(dim=1, keepdim=True)  # (prompts, 1)
+    return -beta * lengths * solve_rate.clamp(min=1 / lengths.shape[1])
+
+
+def overlong_length_term(is_right, lengths, *, limit, buffer):
+    """Nothing up to a margin below the limit, then falling to -1 at it.
+
+        0,  ((limit - buffer) - n) / buffer,  -1 from n = limit on
+
+    What runs into the limit is cut off and wrong; the ramp says so before.
+
+    Args:
+        limit: the most tokens that an answer may have.
+        buffer: tokens of the ramp, 0 < buffer < limit.
+
+    Source: DAPO, arXiv 2503.14476, equation 13 (20,480 and 4,096 there).
+    """
+    over = (lengths - (limit - buffer)) / buffer
+    return -over.clamp(0.0, 1.0).to(torch.float32)
+
+
+# Weights for answers of about 45 tokens; the papers' are for thousands.
+LENGTH_TERMS = {
+    "target": partial(target_length_term, target=32, slope=0.02),
+    "group": group_length_term,
+    "right": partial(right_length_term, alpha=0.4),
+    "easy": partial(easy_length_term, beta=0.01),
+}
+
+
+# ---- Several rewards together ----
+
+
 @dataclass(frozen=True)
 class RewardSet:
     """Several rewards with a weight each; a missing weight is 1.
@@ -66,7 +174,7 @@ class RewardSet:
             gives tells right (1 or more) from wrong.
         weights: name -> factor.
         length_term: callable (is_right, lengths) -> (prompts, rollouts), a
-            function of `length_rewards`; it counts as the reward "length".
+            function of `LENGTH_TERMS`; it counts as the reward "length".
 
     Raises:
         ValueError: no reward, a weight for an unknown one, or a weight that
