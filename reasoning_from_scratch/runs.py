@@ -30,6 +30,7 @@ __all__ = [
     "atomic_folder",
     "atomic_write_json",
     "atomic_write_text",
+    "find_file",
     "find_run",
     "load_state",
     "resolve_checkpoint",
@@ -221,9 +222,24 @@ def find_run(name_or_path) -> Path:
             return candidate
     tried = " nor ".join(map(str, candidates))
     raise FileNotFoundError(
-        f"no run {str(name_or_path)!r}: {tried} is no run folder (it would "
-        "hold a config.json)"
+        f"no run {str(name_or_path)!r}: not a run folder (with a "
+        f"config.json) is {tried}"
     )
+
+
+def find_file(name_or_path, file) -> Path:
+    """Find a file by its path, or the one called `file` in a run.
+
+    Raises:
+        FileNotFoundError: neither is there.
+    """
+    candidates = _possible_folders(name_or_path)
+    for candidate in candidates:
+        for path in (candidate, candidate / file):
+            if path.is_file():
+                return path
+    tried = " nor at ".join(map(str, candidates))
+    raise FileNotFoundError(f"no {file} at {tried}")
 
 
 def resolve_checkpoint(path) -> Path:

@@ -165,7 +165,7 @@ def test_on_policy_distillation_runs_from_the_command_line(
     ("flags", "message"),
     [
         (["--on-policy"], "--on-policy needs --teacher"),
-        (["--traces", "nowhere.jsonl"], "no traces at nowhere.jsonl"),
+        (["--traces", "nowhere.jsonl"], "nor at nowhere.jsonl; rfs teach"),
         (["--from-self", "--split", "test"], "test split"),
         (["--from-self", "--loss", "forward"], "need one"),
     ],

@@ -185,6 +185,7 @@ def test_regrade_writes_a_new_file_and_tells_what_changed(runs_folder, capsys):
     run.rewrite("records.jsonl", records)
     for _ in range(2):
         assert main(["regrade", "graded"]) == 0
+        assert main(["regrade", "/nonexistent/graded"]) == 1
     out = capsys.readouterr().out
     assert "1 of 2 verdicts changed" in out
     assert "p0: now right: 1 against 1" in out

@@ -286,7 +286,7 @@ def test_a_run_that_is_not_there_is_named_with_what_was_tried(runs_folder):
     for name, tried in (
         ("mine", f"{runs_folder}/mine nor mine"),
         ("runs/mine", f"{runs_folder}/mine nor runs/mine"),
-        ("/nonexistent/base", ": /nonexistent/base is no"),
+        ("/nonexistent/base", "is /nonexistent/base"),
     ):
         with pytest.raises(FileNotFoundError, match=tried):
             find_run(name)

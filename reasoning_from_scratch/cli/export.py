@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from reasoning_from_scratch.results import is_measured, load_results
-from reasoning_from_scratch.runs import RunFolder, runs_root
+from reasoning_from_scratch.runs import RunFolder, find_run, runs_root
 from reasoning_from_scratch.settings import get_settings
 
 PROBLEM = "What is 3/4 + 1/6?"
@@ -260,13 +260,11 @@ def _results(rows):
 
 def _run_config(name):
     """The configuration of the run that a name means; {} if it is none."""
-    folders = [Path(name)]
-    if name.startswith("runs/"):
-        folders.append(runs_root() / name.removeprefix("runs/"))
-    for folder in folders:
-        if (folder / "checkpoints").is_dir():
-            return RunFolder.open(folder).config
-    return {}
+    try:
+        run = RunFolder.open(find_run(name))
+    except FileNotFoundError:
+        return {}
+    return run.config if run.checkpoint_steps() else {}
 
 
 def _rows(name):

@@ -6,9 +6,8 @@ retitle a terminal, so they are made visible before anything is printed.
 
 import sys
 import unicodedata
-from pathlib import Path
 
-from reasoning_from_scratch.runs import RunFolder, runs_root
+from reasoning_from_scratch.runs import RunFolder, find_run
 
 # Line ends, tabs, and the joiners that scripts and emoji are written with
 KEPT = "\n\t\u200c\u200d"
@@ -43,13 +42,11 @@ def print_stream(pieces) -> str:
 
 def open_evaluated(name: str):
     """Open the run of an evaluation, by path or by name."""
-    path = Path(name)
-    if not path.is_dir():
-        path = runs_root() / path.name
-    folder = RunFolder.open(path)
-    if not (path / "records.jsonl").is_file():
+    folder = RunFolder.open(find_run(name))
+    if not (folder.path / "records.jsonl").is_file():
         raise FileNotFoundError(
-            f"{path} holds no records.jsonl; expected a run of rfs evaluate"
+            f"{folder.path} holds no records.jsonl; expected a run of "
+            "rfs evaluate"
         )
     return folder
 

@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 
 from reasoning_from_scratch.device import pick_device, pick_dtype
 from reasoning_from_scratch.files import atomic_folder, atomic_write_json
-from reasoning_from_scratch.runs import resolve_checkpoint
+from reasoning_from_scratch.runs import resolve_checkpoint, runs_root
 from reasoning_from_scratch.settings import BASE_SIZES, CHAT_SIZES
 
 from .config import Qwen3Config
@@ -96,7 +96,7 @@ def find_model_folder(name_or_path, revision=None):
     if name in BUILT_IN:
         return ASSETS / name
     if isinstance(name_or_path, Path) or _looks_like_a_path(name):
-        return resolve_checkpoint(Path(name).expanduser())
+        return resolve_checkpoint(name_or_path)
     repo_id = HUB_IDS.get(name.lower(), name)
     if HUB_ID.fullmatch(repo_id):
         return download_model(repo_id, revision)
@@ -151,7 +151,11 @@ def _read_weights(model, folder, device, dtype, name):
 def _looks_like_a_path(name):
     """Whether a name means a folder, there or not, and not the Hub."""
     starts = ("/", ".", "~", "runs/", "runs\\")
-    return name.startswith(starts) or Path(name).is_dir()
+    return (
+        name.startswith(starts)
+        or Path(name).is_dir()
+        or (runs_root() / name).is_dir()  # the bare name of a run
+    )
 
 
 def _refuse_to_destroy(folder, overwrite):

@@ -11,10 +11,9 @@ Sources: Cobbe et al. 2021 (arXiv 2110.14168); Li et al. 2022, "DiVeRSe"
 """
 
 from math import exp
-from pathlib import Path
 
 from reasoning_from_scratch.evaluation.grouping import group_answers
-from reasoning_from_scratch.runs import load_state, runs_root
+from reasoning_from_scratch.runs import find_file, load_state
 from reasoning_from_scratch.scaling.samples import (
     DIGITS,
     draw_samples,
@@ -185,15 +184,14 @@ def load_head(run, hidden_size):
         FileNotFoundError: no head there.
         ValueError: one for hidden states of another size.
     """
-    path = Path(run)
-    if path.parts[:1] == ("runs",):
-        path = runs_root().joinpath(*path.parts[1:])
-    if not (path / HEAD).is_dir():
+    try:
+        folder = find_file(run, f"{HEAD}/state.json").parent
+    except FileNotFoundError as error:
         raise FileNotFoundError(
-            f"no verifier in {run}; rfs verifier trains one, and "
-            "--verifier runs/NAME names it"
-        )
-    head = load_state(path / HEAD)
+            f"no verifier: {error}; rfs verifier trains one, and "
+            "--verifier NAME names its run"
+        ) from None
+    head = load_state(folder)
     if len(head["mean"]) != 3 * hidden_size + 2:
         raise ValueError(
             f"the verifier in {run} reads {len(head['mean'])} features, this "

@@ -14,7 +14,7 @@ from html import escape
 from pathlib import Path
 
 from reasoning_from_scratch import __version__
-from reasoning_from_scratch.runs import RunFolder, runs_root
+from reasoning_from_scratch.runs import RunFolder, find_run
 
 from .diagnosis import diagnose, points, series
 from .report_curves import (
@@ -75,9 +75,7 @@ def read_runs(names):
     """
     runs = []
     for name in names:
-        path = Path(name)
-        if not (path / "config.json").is_file():
-            path = runs_root() / path.name
+        path = find_run(name)
         folder = RunFolder.open(path)
         rows = folder.read("metrics.jsonl")
         if not rows:

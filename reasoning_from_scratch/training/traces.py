@@ -9,11 +9,10 @@ learned is decided when they are read, so that nothing is lost in the file.
 import re
 from collections import Counter
 from dataclasses import dataclass, fields
-from pathlib import Path
 
 from reasoning_from_scratch.evaluation import verify
 from reasoning_from_scratch.evaluation.problems import read_rows
-from reasoning_from_scratch.runs import runs_root
+from reasoning_from_scratch.runs import find_file
 
 TRACES = "traces.jsonl"  # its name in a run folder
 WORD = re.compile(r"\w+")
@@ -107,15 +106,12 @@ def read_traces(path):
         FileNotFoundError: no such file.
         ValueError: a line that is no trace; the message names it.
     """
-    path = Path(path)
-    if path.parts[:1] == ("runs",) and not path.exists():
-        path = runs_root().joinpath(*path.parts[1:])
-    if path.is_dir():
-        path = path / TRACES
-    if not path.is_file():
+    try:
+        path = find_file(path, TRACES)
+    except FileNotFoundError as error:
         raise FileNotFoundError(
-            f"no traces at {path}; rfs teach writes such a file"
-        )
+            f"{error}; rfs teach writes such a file"
+        ) from None
     names = {field.name for field in fields(Trace)}
     traces = []
     for place, row in read_rows(path):
