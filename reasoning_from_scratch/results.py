@@ -98,6 +98,15 @@ def check_row(name: str, row: dict) -> None:
             )
 
 
+def markdown_table(columns, rows) -> str:
+    """A Markdown table; a bar inside a cell is escaped."""
+    lines = [columns, ["---"] * len(columns), *rows]
+    cells = [
+        [str(cell).replace("|", "\\|") for cell in line] for line in lines
+    ]
+    return "".join(f"| {' | '.join(line)} |\n" for line in cells)
+
+
 def current_commit() -> str:
     """The checkout's commit, with + where files differ from it.
 

@@ -251,10 +251,11 @@ def resolve_checkpoint(path) -> Path:
     Raises:
         FileNotFoundError: no such folder, or a run without a checkpoint.
     """
-    folders = [f for f in _possible_folders(path) if f.is_dir()]
-    if not folders:
-        raise FileNotFoundError(f"no model or run folder at {path}")
-    folder = folders[0]
+    candidates = _possible_folders(path)
+    folder = next((each for each in candidates if each.is_dir()), None)
+    if folder is None:
+        tried = " nor at ".join(map(str, candidates))
+        raise FileNotFoundError(f"no model or run folder at {tried}")
     if not (folder / "checkpoints").is_dir():
         return folder
     run = RunFolder.open(folder)

@@ -2,12 +2,12 @@
 
 import json
 
+import ablate
+import ablation_table as tables
 import pytest
 
-from reasoning_from_scratch.cli import ablate
-from reasoning_from_scratch.cli import ablation_table as tables
 from reasoning_from_scratch.cli.main import main
-from reasoning_from_scratch.cli.results_page import results_page
+from results import results_page
 
 
 def metrics(steps=2, clip_share=0.1):

@@ -215,8 +215,18 @@ def test_doctor_prints_a_line_for_everything(capsys):
     assert "not asked: HF_HUB_OFFLINE is set" in page
 
 
+@pytest.mark.parametrize("name", main.OUTSIDE)
+def test_outside_a_checkout_its_commands_say_where_they_are(
+    name, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(main, "CHECKOUT", tmp_path)
+    assert rfs(name, "--help") == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"rfs {name}: this command belongs to the repo")
+
+
 def test_bench_names_the_benchmarks_there_are(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("reasoning_from_scratch.cli.bench.FOLDER", tmp_path)
+    monkeypatch.setattr("bench.FOLDER", tmp_path)
     script = '"""How fast is nothing?\n\nMore."""\nprint("{}")\n'
     (tmp_path / "nothing.py").write_text(script)
 

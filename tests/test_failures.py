@@ -1,22 +1,12 @@
 """The failure gallery: each mistake is the one it says, and no other."""
 
-import sys
-from pathlib import Path
-
 import pytest
 import torch
+from failures import FAILURES, WithoutEnd, lines_reward, max_clip_loss
+from tiny import ByteTokenizer
 
 from reasoning_from_scratch.training import LossConfig, grpo_loss
 from reasoning_from_scratch.training.diagnosis import RULES
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "ch07"))
-from failures import (  # noqa: E402
-    FAILURES,
-    WithoutEnd,
-    lines_reward,
-    max_clip_loss,
-)
-from tiny import ByteTokenizer  # noqa: E402
 
 MASK = torch.ones(1, 1, dtype=torch.bool)
 

@@ -4,16 +4,12 @@ import json
 import sys
 
 import pytest
+import remake
 
+import results as drawing
 from reasoning_from_scratch import results
-from reasoning_from_scratch.cli import remake
-from reasoning_from_scratch.cli import results as drawing
-from reasoning_from_scratch.cli.results_page import (
-    README_BEGIN,
-    README_END,
-    results_page,
-)
 from reasoning_from_scratch.runs import RunFolder
+from results import README_BEGIN, README_END, results_page
 
 DIRECT = {
     "chapter": "ch03",

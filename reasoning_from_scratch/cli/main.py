@@ -10,12 +10,15 @@ import os
 import re
 import sys
 from importlib import import_module
-from importlib.util import find_spec
+from pathlib import Path
 from typing import NamedTuple
 
 from reasoning_from_scratch import __version__
 
 FOLDER = "reasoning_from_scratch.cli"
+CHECKOUT = Path(__file__).parents[2]
+# Commands that work on the repository live there, outside the package.
+OUTSIDE = {"ablate": "ch07", "results": "tools", "bench": "tools"}
 # Stage by stage, as the book goes: each command, what it does, an example.
 PAGE = """\
 Start here
@@ -25,6 +28,8 @@ Start here
             $ rfs ask "What is 3/4 + 1/6?"
   chat      talk over several turns; what was said stays cached
             $ rfs chat --model qwen3-0.6b
+  doctor    versions, devices, memory, caches, what can be reached
+            $ rfs doctor
 
 Stage 1: the language model (ch02, appendix C)
   pretrain  pre-train a pocket model from its generated corpus
@@ -43,8 +48,6 @@ Stage 2: measuring reasoning (ch03), with stage 3's methods (ch04)
 Stage 4: learning to reason (ch05, ch06)
   grpo      train by reinforcement learning with verifiable rewards (GRPO)
             $ rfs grpo --run reasoner
-  ablate    train every GRPO variant with several seeds and compare them
-            $ rfs ablate --run ablation
   teach     collect a teacher's worked answers, for rfs distill
             $ rfs teach --model pocket-teacher --run traces
   distill   train a student on a teacher's answers, or on its own right ones
@@ -54,13 +57,13 @@ Stage 4: learning to reason (ch05, ch06)
   report    write one page about training runs: curves, warnings, samples
             $ rfs report runs/reasoner
 
-Keeping the house
+In a checkout of the repository
+  ablate    train every GRPO variant with several seeds and compare them
+            $ rfs ablate --run ablation
   results   draw RESULTS.md from the measured rows, or measure them again
             $ rfs results --check
   bench     measure speed and memory on this machine, by name
             $ rfs bench generation
-  doctor    versions, devices, memory, caches, what can be reached
-            $ rfs doctor
 """
 MODELS = """\
 Models: pocket (built in, the default), pocket-coarse, pocket-teacher, \
@@ -79,7 +82,6 @@ class Command(NamedTuple):
 COMMANDS = {
     name: Command(*said)
     for name, *said in re.findall(r"(?m)^  (\w+) +(.+)\n +\$ (.+)$", PAGE)
-    if find_spec(f"{FOLDER}.{name}")
 }
 
 # What our own code raises when the input is at fault.
@@ -103,7 +105,11 @@ def main(arguments=None) -> int:
 
 
 def _run_command(name: str, arguments: list[str]) -> int:
-    module = _import_command(name)
+    try:
+        module = _import_command(name)
+    except FileNotFoundError as error:
+        print(error, file=sys.stderr)
+        return 1
     args = _build_parser(name, module).parse_args(arguments)
     try:
         return module.run(args) or 0
@@ -121,7 +127,17 @@ def _run_command(name: str, arguments: list[str]) -> int:
 
 
 def _import_command(name: str):
-    return import_module(f"{FOLDER}.{name}")
+    """The module of a command, from the checkout where it lives there."""
+    if name not in OUTSIDE:
+        return import_module(f"{FOLDER}.{name}")
+    folder = CHECKOUT / OUTSIDE[name]
+    if not (folder / f"{name}.py").is_file():
+        raise FileNotFoundError(
+            f"rfs {name}: this command belongs to the repository, not to the "
+            "installed package; run it from a checkout (pip install -e .)"
+        )
+    sys.path.insert(0, str(folder))
+    return import_module(name)
 
 
 def _build_parser(name: str, module) -> argparse.ArgumentParser:

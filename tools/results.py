@@ -1,10 +1,34 @@
-"""RESULTS.md and the README's table, written from the measured rows.
+"""Draw RESULTS.md, the README's table and the summary picture.
 
-Pure functions from rows to Markdown: `rfs results` reads, draws and writes.
+    rfs results
+    rfs results --check
+    rfs results --remake
+    rfs results --remake ch03-direct ch03-step-by-step
+
+Everything is drawn from results/*.json. --check changes nothing and fails if
+a drawing is out of date. --remake runs the commands of the pocket model's
+rows again (or of the rows named), updates them, and goes on where it was if
+it is stopped.
 """
 
-from reasoning_from_scratch.results import CHAPTERS, is_measured, ladder
+import hashlib
+from pathlib import Path
 
+from remake import remake
+
+from reasoning_from_scratch.files import as_json, atomic_write_text
+from reasoning_from_scratch.plots import describe_bars, plot_accuracy_bars
+from reasoning_from_scratch.results import (
+    CHAPTERS,
+    FOLDER,
+    is_measured,
+    ladder,
+    load_results,
+    markdown_table,
+)
+
+PICTURE = "summary.png"
+TITLE = "One model grows up: pocket on the 2,000 test problems of pocketmath"
 HEADING = """\
 # Results
 
@@ -29,6 +53,96 @@ ACCURACY_COLUMNS = (
     "minutes",
     "seed",
 )
+
+
+def add_arguments(parser) -> None:
+    """Declare the flags."""
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="only tell whether the drawings are up to date",
+    )
+    parser.add_argument(
+        "--remake",
+        nargs="*",
+        metavar="ROW",
+        help="measure these rows again (none named: all of the pocket model)",
+    )
+
+
+def run(args) -> int:
+    """Remake where asked, then draw or check."""
+    if args.remake is not None:
+        remake(args.remake)
+    checkout = FOLDER.parent
+    return check(checkout) if args.check else draw(checkout)
+
+
+def draw(checkout: Path) -> int:
+    """Write all drawings anew."""
+    for path, text in pages(checkout).items():
+        atomic_write_text(path, text)
+    steps = ladder(load_results(checkout / "results"))
+    if steps:
+        draw_picture(checkout / "results" / PICTURE, steps)
+    return 0
+
+
+def check(checkout: Path) -> int:
+    """Name the drawings that are out of date; 1 if there are any."""
+    stale = [
+        path
+        for path, text in pages(checkout).items()
+        if not path.exists() or path.read_text("utf-8") != text
+    ]
+    steps = ladder(load_results(checkout / "results"))
+    picture = checkout / "results" / PICTURE
+    if steps and not is_picture_of(picture, steps):
+        stale.append(picture)
+    for path in stale:
+        print(f"{path.relative_to(checkout)} is out of date: `rfs results`")
+    return 1 if stale else 0
+
+
+def pages(checkout: Path) -> dict[Path, str]:
+    """The text that each drawn page should have."""
+    rows = load_results(checkout / "results")
+    steps = ladder(rows)
+    picture = ""
+    if steps:
+        picture = f"![{describe_bars(steps, TITLE)}](results/{PICTURE})\n"
+    readme = checkout / "README.md"
+    block = readme_block(rows, picture)
+    return {
+        checkout / "RESULTS.md": results_page(rows, picture),
+        readme: replace_block(readme.read_text("utf-8"), block),
+    }
+
+
+def draw_picture(path: Path, steps: list[dict]) -> None:
+    """Draw the ladder, with a fingerprint of its rows in the file."""
+    figure = plot_accuracy_bars(steps, title=TITLE)
+    figure.savefig(path, metadata={"Comment": fingerprint(steps)})
+
+
+def is_picture_of(path: Path, steps: list[dict]) -> bool:
+    """Tell whether the picture was drawn from these rows."""
+    return path.exists() and fingerprint(steps).encode() in path.read_bytes()
+
+
+def fingerprint(steps: list[dict]) -> str:
+    """A hash of what the picture shows."""
+    shown = [
+        [
+            row[key]
+            for key in ("name", "accuracy", "low", "high", "mean_tokens")
+        ]
+        for row in steps
+    ]
+    return hashlib.sha256(as_json(shown).encode()).hexdigest()
+
+
+# ---- From rows to Markdown ----
 
 
 def results_page(rows: dict[str, dict], picture: str) -> str:
@@ -63,7 +177,7 @@ def readme_block(rows: dict[str, dict], picture: str) -> str:
         )
         for row in steps
     ]
-    return f"{picture}\n{table(LADDER_COLUMNS, cells)}"
+    return f"{picture}\n{markdown_table(LADDER_COLUMNS, cells)}"
 
 
 def replace_block(readme: str, block: str) -> str:
@@ -89,13 +203,15 @@ def chapter_tables(chosen: dict, rows: dict) -> list[str]:
     ]
     parts = []
     if accuracies:
-        parts.append(table(ACCURACY_COLUMNS, accuracies))
+        parts.append(markdown_table(ACCURACY_COLUMNS, accuracies))
     if figures:
         columns = ("what", "model", "figure", "hardware")
-        parts.append(table(columns, figures))
+        parts.append(markdown_table(columns, figures))
     for row in measured:
         if "table" in row:  # of a comparison of many runs
-            lines = table(row["table"]["columns"], row["table"]["rows"])
+            lines = markdown_table(
+                row["table"]["columns"], row["table"]["rows"]
+            )
             parts.append(f"{row['method']}:\n\n{lines}")
             parts.append(f"{row['table']['claim']}\n")
     notes = [f"- {r['method']}: {r['note']}" for r in measured if "note" in r]
@@ -103,17 +219,8 @@ def chapter_tables(chosen: dict, rows: dict) -> list[str]:
         parts.append("\n".join(notes) + "\n")
     if missing:
         columns = ("not measured", "model", "why", "command")
-        parts.append(table(columns, missing))
+        parts.append(markdown_table(columns, missing))
     return parts
-
-
-def table(columns, rows) -> str:
-    """A Markdown table; a bar inside a cell is escaped."""
-    lines = [columns, ["---"] * len(columns), *rows]
-    cells = [
-        [str(cell).replace("|", "\\|") for cell in line] for line in lines
-    ]
-    return "".join(f"| {' | '.join(line)} |\n" for line in cells)
 
 
 def percent(share: float) -> str:
@@ -190,4 +297,4 @@ def _how_to_remake(rows: dict) -> str:
     ]
     text = "`rfs results --remake` does it for every row of the pocket model."
     columns = ("row", "command", "commit", "hardware")
-    return f"{text}\n\n{table(columns, cells)}"
+    return f"{text}\n\n{markdown_table(columns, cells)}"

@@ -16,13 +16,20 @@ table.json, table.md and plot.png; the last line printed is JSON.
 import json
 from dataclasses import asdict
 
+import ablation_table as tables
+
 from reasoning_from_scratch.cli.grpo import (
     FLAGS,
     choose_reward,
     default_reward,
 )
+from reasoning_from_scratch.evaluation import evaluate, load_problems
 from reasoning_from_scratch.evaluation.problems import load_splits
+from reasoning_from_scratch.files import atomic_write_text
+from reasoning_from_scratch.llm import load_model
+from reasoning_from_scratch.runs import RunFolder
 from reasoning_from_scratch.settings import default_model, get_settings
+from reasoning_from_scratch.training import train_grpo
 from reasoning_from_scratch.training.variants import (
     GRPO_VARIANTS,
     variant_config,
@@ -72,8 +79,6 @@ def add_arguments(parser) -> None:
 
 def run(args) -> None:
     """Train, evaluate and compare what is there."""
-    from reasoning_from_scratch.runs import RunFolder
-
     model = args.model or default_model()
     settings = get_settings(model)
     source = args.problems or settings.problems
@@ -130,11 +135,6 @@ def choose_config(variant, seed, args, settings):
 
 def measure(folder, name, config, *, device=None) -> None:
     """Train one variant with one seed and evaluate it, unless it is done."""
-    from reasoning_from_scratch.evaluation import evaluate, load_problems
-    from reasoning_from_scratch.llm import load_model
-    from reasoning_from_scratch.runs import RunFolder
-    from reasoning_from_scratch.training.grpo import train_grpo
-
     source, limit = folder.config["problems"], folder.config["limit"]
     root = folder.path
     test_run = RunFolder.create(f"{name}-test", {}, root=root, resume=True)
@@ -167,9 +167,6 @@ def report(folder, variants, seeds) -> str:
     Returns:
         the table, the verdict and the JSON line.
     """
-    from reasoning_from_scratch.cli import ablation_table as tables
-    from reasoning_from_scratch.files import atomic_write_text
-
     runs = tables.read_runs(folder.path, variants, seeds, run_name)
     if len(runs) < 1:
         return "no variant has all its seeds yet"

@@ -1,8 +1,8 @@
 """How fast supervised training is here, beside TRL's SFTTrainer.
 
     pip install trl
-    python benchmarks/distillation.py
-    python benchmarks/distillation.py --examples 2048 --threads 2
+    python tools/benchmarks/distillation.py
+    python tools/benchmarks/distillation.py --examples 2048 --threads 2
 
 The same pocket weights, examples, loss (completion tokens only) and examples
 an update in both trainers; TRL once with its defaults, eight examples an

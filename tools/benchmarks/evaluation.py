@@ -1,7 +1,7 @@
 """How much faster an evaluation is when its samples are drawn together.
 
-    python benchmarks/evaluation.py
-    python benchmarks/evaluation.py --problems 80 --repeats 7 --threads 2
+    python tools/benchmarks/evaluation.py
+    python tools/benchmarks/evaluation.py --problems 80 --repeats 7 --threads 2
 
 The same vote of 16 twice: in full batches, as `rfs evaluate` draws it, and
 with a call of its own for every sample. The two take turns; the first turn

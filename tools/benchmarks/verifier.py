@@ -1,7 +1,7 @@
 """Verdicts a second, side by side with the math-verify package.
 
-    python benchmarks/verifier.py
-    python benchmarks/verifier.py --repeats 9 --pairs runs/x/pairs.jsonl
+    python tools/benchmarks/verifier.py
+    python tools/benchmarks/verifier.py --repeats 9 --pairs runs/x/pairs.jsonl
 
 Both verifiers judge the same pairs, one after the other in one process on one
 core, with cold caches for ours: half of the pairs are equal answers written
@@ -17,7 +17,7 @@ import time
 from importlib import metadata
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from reasoning_from_scratch.evaluation.verifier import (  # noqa: E402
     answers_equal,

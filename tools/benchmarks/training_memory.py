@@ -1,7 +1,7 @@
 """How much memory GRPO training takes, and how it scales.
 
-    python benchmarks/training_memory.py --steps 2000
-    python benchmarks/training_memory.py --case qwen3     # a GPU's case
+    python tools/benchmarks/training_memory.py --steps 2000
+    python tools/benchmarks/training_memory.py --case qwen3     # a GPU's case
 
 `rollouts`: peak of an update from 8 and from 32 rollouts at one micro-batch.
 `steps`: growth over many steps of a micro model. At Qwen3-0.6B's shape with

@@ -1,8 +1,8 @@
 """How fast GRPO training is here, beside TRL's GRPOTrainer.
 
     pip install trl
-    python benchmarks/training.py
-    python benchmarks/training.py --model runs/reasoner --steps 50
+    python tools/benchmarks/training.py
+    python tools/benchmarks/training.py --model runs/reasoner --steps 50
 
 The same weights, problems in the same order, reward, groups, loss, optimizer
 settings and steps in both trainers, one after the other; the random numbers

@@ -1,7 +1,7 @@
 """How fast decoding is here, beside `transformers` and beside the ceiling.
 
-    python benchmarks/generation.py
-    python benchmarks/generation.py --case qwen3 --new-tokens 64
+    python tools/benchmarks/generation.py
+    python tools/benchmarks/generation.py --case qwen3 --new-tokens 64
 
 Three cases: `pocket` (64 ragged prompts, 128 new tokens, on the built-in
 model; once more where answers may end and finished rows leave), `qwen3`

@@ -8,6 +8,15 @@ after Holm's correction for there being several variants.
 
 from statistics import fmean
 
+from reasoning_from_scratch.evaluation.statistics import (
+    holm,
+    seeded_difference,
+    seeded_mean,
+)
+from reasoning_from_scratch.plots import INK, figure_style
+from reasoning_from_scratch.results import markdown_table
+from reasoning_from_scratch.runs import RunFolder
+
 SIGNIFICANT = 0.05
 VERDICTS = ("better", "worse", "inside the noise")
 # What of a step is kept for the curves, as means over the seeds
@@ -40,8 +49,6 @@ def read_runs(root, variants, seeds, run_name) -> dict:
 
     A variant counts when all of its seeds have been evaluated.
     """
-    from reasoning_from_scratch.runs import RunFolder
-
     runs = {}
     for variant in variants:
         names = [run_name(variant, seed) for seed in seeds]
@@ -72,8 +79,6 @@ def compare(runs: dict, baseline: str) -> dict:
         the "minutes" of all training, "variants" with the numbers, and
         "curves": variant -> measure -> a mean over the seeds each step.
     """
-    from reasoning_from_scratch.evaluation.statistics import holm
-
     variants = {name: summarize_variant(run) for name, run in runs.items()}
     others = [name for name in runs if name != baseline]
     if baseline in runs:
@@ -102,8 +107,6 @@ def compare(runs: dict, baseline: str) -> dict:
 
 def summarize_variant(run: dict) -> dict:
     """Accuracy with its interval, and what the training cost."""
-    from reasoning_from_scratch.evaluation.statistics import seeded_mean
-
     scores, metrics = run["scores"], run["metrics"]
     accuracies = [fmean(row) for row in scores]
     seconds = [
@@ -128,8 +131,6 @@ def summarize_variant(run: dict) -> dict:
 
 def difference(run: dict, baseline: dict) -> dict:
     """How a variant differs from the baseline; empty for a single seed."""
-    from reasoning_from_scratch.evaluation.statistics import seeded_difference
-
     gap = fmean(map(fmean, run["scores"]))
     gap -= fmean(map(fmean, baseline["scores"]))
     if len(run["scores"]) < 2:
@@ -178,16 +179,12 @@ def claim(variants: dict) -> str:
 
 def describe(table: dict) -> str:
     """The table in Markdown and what may be claimed of it."""
-    from reasoning_from_scratch.cli.results_page import table as markdown
-
-    lines = markdown(table["columns"], table["rows"])
+    lines = markdown_table(table["columns"], table["rows"])
     return f"{lines}\n{table['claim']}\n"
 
 
 def draw(table: dict, path=None):
     """A dot a variant with its interval, a mark a seed; best on top."""
-    from reasoning_from_scratch.plots import INK, figure_style
-
     variants = table["variants"]
     with figure_style() as pyplot:
         size = (7.5, 1.2 + 0.32 * len(variants))
