@@ -12,7 +12,7 @@ import json
 import os
 from pathlib import Path
 
-from reasoning_from_scratch.runs import atomic_write_json
+from reasoning_from_scratch.files import atomic_write_json
 
 ACCEPT_VARIABLE = "RFS_ACCEPT_CHANGED_DATA"
 

@@ -24,7 +24,8 @@ from math import exp
 
 from reasoning_from_scratch.evaluation.grouping import group_answers
 from reasoning_from_scratch.evaluation.verifier import verify
-from reasoning_from_scratch.runs import find_file, load_state
+from reasoning_from_scratch.files import load_state
+from reasoning_from_scratch.runs import find_file
 from reasoning_from_scratch.scaling.samples import draw_samples, make_output
 from reasoning_from_scratch.scaling.stopping import (
     keep_most_confident,

@@ -17,7 +17,7 @@ from statistics import NormalDist
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from reasoning_from_scratch.runs import atomic_folder, save_state
+from reasoning_from_scratch.files import atomic_folder, save_state
 from reasoning_from_scratch.scaling.choosing import (
     HEAD,
     head_logits,
