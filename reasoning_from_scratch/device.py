@@ -43,7 +43,7 @@ def pick_device(name=None) -> torch.device:
         device = torch.device(name)
     except RuntimeError:
         device = None
-    if device is None or device.type not in (*kinds, "meta"):
+    if device is None or device.type not in kinds:
         raise ValueError(
             f"no device {str(name)!r} here; PyTorch reaches "
             f"{', '.join(kinds)}: name one of these or leave it out"

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from reasoning_from_scratch.llm.chat_template import (
+from reasoning_from_scratch.llm.tokenizer import (
     CHAT_TEMPLATE,
     ROLES,
     check_messages,
     render_chat,
-    render_template,
 )
+from reasoning_from_scratch.llm.weights import ASSETS
 
 CASES_FILE = Path(__file__).parent / "data" / "chat_template_cases.jsonl"
 CASES = [
@@ -26,42 +26,88 @@ def turn(role, content):
     return {"role": role, "content": content}
 
 
+def render(messages, *, add_generation_prompt=False, enable_thinking=True):
+    return render_chat(
+        CHAT_TEMPLATE,
+        messages,
+        add_generation_prompt=add_generation_prompt,
+        enable_thinking=enable_thinking,
+    )
+
+
+def by_hand(messages, *, add_generation_prompt, enable_thinking):
+    """The oracle: Qwen3's format written out in Python."""
+    last = len(messages) - 1
+    users = [i for i, m in enumerate(messages) if m["role"] == "user"]
+    last_user = users[-1] if users else last
+    text = ""
+    for index, message in enumerate(messages):
+        content = message["content"]
+        if message["role"] == "assistant":
+            thoughts = message.get("reasoning_content")
+            if thoughts is None:
+                thoughts, content = split_thoughts(content)
+            if index > last_user and (thoughts or index == last):
+                content = join_thoughts(thoughts.strip("\n"), content)
+        text += f"<|im_start|>{message['role']}\n{content}<|im_end|>\n"
+    if add_generation_prompt:
+        text += "<|im_start|>assistant\n"
+        text += "" if enable_thinking else join_thoughts("", "")
+    return text
+
+
+def split_thoughts(text):
+    if "</think>" not in text:
+        return "", text
+    before, answer = text.split("</think>")[0], text.split("</think>")[-1]
+    return before.split("<think>")[-1].strip("\n"), answer.lstrip("\n")
+
+
+def join_thoughts(thoughts, answer):
+    return f"<think>\n{thoughts}\n</think>\n\n" + answer.lstrip("\n")
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["id"])
-def test_python_and_jinja_render_the_published_cases(case):
+def test_the_published_cases_are_rendered(case):
     switches = {
         name: case[name]
         for name in ("add_generation_prompt", "enable_thinking")
     }
-    assert render_chat(case["messages"], **switches) == case["text"]
-    rendered = render_template(CHAT_TEMPLATE, case["messages"], **switches)
-    assert rendered == case["text"]
+    assert by_hand(case["messages"], **switches) == case["text"]
+    assert render(case["messages"], **switches) == case["text"]
 
 
 def random_chat(seed):
     """Up to five turns of thoughts closed, unclosed, empty and misplaced."""
     draw = random.Random(seed)
-    return [
-        turn(
-            draw.choice(ROLES),
-            "".join(draw.choices(PIECES, k=draw.randrange(7))),
-        )
-        for _ in range(draw.randrange(1, 6))
-    ]
+    chat = []
+    for _ in range(draw.randrange(1, 6)):
+        text = [
+            "".join(draw.choices(PIECES, k=draw.randrange(7))) for _ in "ab"
+        ]
+        chat.append(turn(draw.choice(ROLES), text[0]))
+        if draw.random() < 0.3:
+            chat[-1]["reasoning_content"] = text[1]
+    return chat
 
 
 @pytest.mark.parametrize("opened", [True, False])
 @pytest.mark.parametrize("thinking", [True, False])
-def test_python_and_jinja_agree_on_any_conversation(opened, thinking):
+def test_any_conversation_is_rendered_as_by_hand(opened, thinking):
     switches = {"add_generation_prompt": opened, "enable_thinking": thinking}
-    for seed in range(200):
+    for seed in range(300):
         chat = random_chat(seed)
-        rendered = render_template(CHAT_TEMPLATE, chat, **switches)
-        assert rendered == render_chat(chat, **switches)
+        assert render(chat, **switches) == by_hand(chat, **switches)
+
+
+def test_every_built_in_model_carries_this_template():
+    for path in ASSETS.glob("pocket*/chat_template.jinja"):
+        assert path.read_text(encoding="utf-8") == CHAT_TEMPLATE
 
 
 def test_a_system_message_later_in_the_chat_is_a_turn_like_any_other():
     chat = [turn("user", "Hi"), turn("system", "Be brief.")]
-    text = render_chat(chat, add_generation_prompt=False)
+    text = render(chat)
     assert text == (
         "<|im_start|>user\nHi<|im_end|>\n"
         "<|im_start|>system\nBe brief.<|im_end|>\n"
@@ -74,7 +120,7 @@ def test_two_thinking_turns_after_the_last_user_turn_both_keep_thoughts():
         turn("assistant", "<think>\nadd\n</think>\n\n2"),
         turn("assistant", "<think>check</think>yes"),
     ]
-    text = render_chat(chat, add_generation_prompt=False)
+    text = render(chat)
     assert text == (
         "<|im_start|>user\n1+1?<|im_end|>\n"
         "<|im_start|>assistant\n<think>\nadd\n</think>\n\n2<|im_end|>\n"
@@ -84,14 +130,14 @@ def test_two_thinking_turns_after_the_last_user_turn_both_keep_thoughts():
 
 def test_a_repeated_user_message_counts_at_its_last_place():
     chat = [turn("user", "a"), turn("assistant", "<think>t</think>b")] * 2
-    text = render_chat(chat, add_generation_prompt=False)
+    text = render(chat)
     first, second = text.split("<|im_start|>user")[1:]
     assert "<think>" not in first
     assert "<think>\nt\n</think>" in second
 
 
 def test_an_empty_message_is_an_empty_turn():
-    text = render_chat([turn("user", "")], add_generation_prompt=False)
+    text = render([turn("user", "")])
     assert text == "<|im_start|>user\n<|im_end|>\n"
 
 
@@ -103,6 +149,8 @@ def test_an_empty_message_is_an_empty_turn():
         ([turn("robot", "Hi")], "message 0 has role 'robot'"),
         ([turn("user", "Hi"), turn("user", None)], "message 1 has content"),
         ([{"content": "Hi"}], "message 0 has role None"),
+        (["Hi"], "message 0 is 'Hi'; expected a dict"),
+        ([turn("user", "Hi") | {"reasoning_content": 3}], "0 has reasoning"),
     ],
 )
 def test_messages_of_another_form_are_refused_by_name(chat, complaint):
@@ -113,15 +161,15 @@ def test_messages_of_another_form_are_refused_by_name(chat, complaint):
 def test_a_template_cannot_reach_python_through_the_sandbox():
     template = "{{ messages.__class__.__mro__ }}"
     with pytest.raises(ValueError, match="chat template cannot render"):
-        render_template(template, [turn("user", "Hi")])
+        render_chat(template, [turn("user", "Hi")])
 
 
 def test_a_template_that_refuses_a_chat_is_quoted():
     template = "{{ raise_exception('no system turns, please') }}"
     with pytest.raises(ValueError, match="no system turns, please"):
-        render_template(template, [turn("system", "Hi")])
+        render_chat(template, [turn("system", "Hi")])
 
 
 def test_a_broken_template_names_the_file_to_check():
     with pytest.raises(ValueError, match="check chat_template.jinja"):
-        render_template("{% if %}", [turn("user", "Hi")])
+        render_chat("{% if %}", [turn("user", "Hi")])

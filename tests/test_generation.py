@@ -289,8 +289,10 @@ def test_progress_counts_every_completion(model):
         ([], {}, "at least one prompt"),
         (["ok", ""], {}, "prompt 1 is empty"),
         (["x" * 1100], {}, "1,024 positions"),
-        (["x"], {"max_new_tokens": 0}, "max_new_tokens must be >= 1"),
-        (["x"], {"num_samples": 0}, "num_samples must be >= 1"),
+        (["x"], {"max_new_tokens": 0}, "max_new_tokens must be .*>= 1, got 0"),
+        (["x"], {"max_new_tokens": 2.5}, "max_new_tokens .*got 2.5"),
+        (["x"], {"num_samples": 0}, "num_samples must be .*>= 1"),
+        (["x"], {"batch_size": 0}, "batch_size must be .*>= 1"),
         (["x"], {"ids": ["a", "b"]}, "2 entries for 1 prompts"),
     ],
 )

@@ -12,13 +12,13 @@ import time
 import pytest
 import torch
 from hub_standin import HubStandin
+from huggingface_hub import save_torch_state_dict
 from safetensors.torch import load_file
 from tiny import tiny_config, tiny_model
 from tiny_checkpoints import write_sparse_checkpoint, write_tokenizer
 
 from reasoning_from_scratch.llm import load_model, save_model
 from reasoning_from_scratch.llm.tokenizer import Qwen3Tokenizer
-from reasoning_from_scratch.llm.weights import write_tensors
 
 REPOSITORY = "acme/tiny"
 WEIGHTS = "model.safetensors"
@@ -149,7 +149,7 @@ def test_a_killed_download_resumes_where_it_stopped(hub, home):
 def test_a_truncated_shard_is_named(hub, home):
     tensors = load_file(hub.folder / WEIGHTS)
     (hub.folder / WEIGHTS).unlink()
-    write_tensors(tensors, hub.folder, shard_bytes=20_000)
+    save_torch_state_dict(tensors, hub.folder, max_shard_size=20_000)
     shard = sorted(hub.folder.glob("model-*"))[1]
     hub.contents[shard.name] = shard.read_bytes()[:-1000]
     folder, complaint = download(hub, home)

@@ -182,6 +182,9 @@ def test_row_seeds_tell_seed_problem_and_sample_apart():
         ({"temperature": float("inf")}, "temperature"),
         ({"top_k": -1}, "top_k must be a whole number"),
         ({"min_p": 2}, "min_p must be in"),
+        ({"top_p": 0.5}, "change nothing at temperature 0"),
+        ({"top_k": 5}, "change nothing at temperature 0"),
+        ({"min_p": 0.1, "temperature": 0}, "change nothing at temperature 0"),
     ],
 )
 def test_settings_outside_their_range_are_refused(options, message):

@@ -186,11 +186,13 @@ def test_think_tokens_are_single_ids(tokenizer):
         (None, None, 284, (284, 286)),
         ({"eos_token": "<|im_end|>"}, None, 286, (286, 284)),
         ({"eos_token": {"content": "<|im_end|>"}}, None, 286, (286, 284)),
-        ({"eos_token": "<|im_end|>"}, {"eos_token_id": 284}, 286, (284,)),
+        ({"eos_token": "<|im_end|>"}, {"eos_token_id": 284}, 286, (284, 286)),
+        ({"eos_token": "<|im_end|>"}, {"eos_token_id": 286}, 286, (286,)),
         (None, {"eos_token_id": [286, 284]}, 284, (286, 284)),
+        (None, {"eos_token_id": 284}, 284, (284,)),
     ],
 )
-def test_stop_ids_come_from_the_generation_config_first(
+def test_every_end_token_that_a_configuration_names_ends_a_completion(
     tmp_path, config, generation_config, eos, stops
 ):
     # 284 <|endoftext|>, 285 <|im_start|>, 286 <|im_end|>
@@ -219,7 +221,8 @@ def test_padding_nothing_is_refused(tokenizer, rows):
 def test_saving_and_reading_again_keeps_everything(tokenizer, tmp_path):
     tokenizer.save(tmp_path)
     again = Qwen3Tokenizer(tmp_path)
-    assert again.files.tokenizer == tokenizer.files.tokenizer
+    written = (tmp_path / "tokenizer.json").read_text(encoding="utf-8")
+    assert written == tiny_tokenizer_json()
     assert again.stop_ids == tokenizer.stop_ids
     chat = [{"role": "user", "content": "Hi"}]
     assert again.apply_chat_template(chat) == tokenizer.apply_chat_template(
@@ -254,4 +257,11 @@ def test_a_tokenizer_without_any_end_token_is_refused(tmp_path):
     library.decoder = decoders.ByteLevel()
     library.save(str(tmp_path / "tokenizer.json"))
     with pytest.raises(ValueError, match="no end token"):
+        Qwen3Tokenizer(tmp_path)
+
+
+def test_an_end_token_that_is_no_id_is_refused(tmp_path):
+    config = {"eos_token_id": "<|im_end|>"}
+    write_tokenizer(tmp_path, generation_config=config)
+    with pytest.raises(ValueError, match="eos_token_id in generation_config"):
         Qwen3Tokenizer(tmp_path)

@@ -7,17 +7,14 @@ import sys
 
 import pytest
 import torch
+from huggingface_hub import save_torch_state_dict
 from safetensors.torch import load_file, save_file
 from tiny import tiny_model
 from tiny_checkpoints import write_sparse_checkpoint, write_tokenizer
 
 from reasoning_from_scratch.llm import QWEN3_CONFIGS, load_model, save_model
 from reasoning_from_scratch.llm.tokenizer import Qwen3Tokenizer
-from reasoning_from_scratch.llm.weights import (
-    HUB_IDS,
-    find_model_folder,
-    write_tensors,
-)
+from reasoning_from_scratch.llm.weights import HUB_IDS, find_model_folder
 
 VOCAB = 320
 
@@ -59,7 +56,7 @@ def split_into_shards(folder):
     path = folder / "model.safetensors"
     tensors = {name: t.clone() for name, t in load_file(path).items()}
     path.unlink()
-    write_tensors(tensors, folder, shard_bytes=20_000)
+    save_torch_state_dict(tensors, folder, max_shard_size=20_000)
     return sorted(folder.glob("model-*.safetensors"))
 
 
@@ -358,8 +355,39 @@ def test_an_index_cannot_point_outside_its_folder(folder):
 def test_a_broken_index_is_named(folder, text):
     (folder / "model.safetensors").unlink()
     (folder / "model.safetensors.index.json").write_text(text)
-    with pytest.raises(ValueError, match="index.json is not an index"):
+    with pytest.raises(ValueError, match="index.json .* again"):
         load(folder)
+
+
+@pytest.mark.parametrize("text", ["[]", '"qwen3"', '{"model_type": "qw', ""])
+@pytest.mark.parametrize(
+    "file", ["config.json", "tokenizer_config.json", "generation_config.json"]
+)
+def test_a_broken_json_file_is_named_with_the_cure(folder, file, text):
+    (folder / file).write_text(text)
+    with pytest.raises(ValueError, match=f"/{file} .* download it again"):
+        load(folder)
+
+
+def test_a_value_that_cannot_be_names_its_file(folder):
+    change_config(folder, hidden_size="large")
+    with pytest.raises(ValueError, match="config.json: hidden_size must be"):
+        load(folder)
+
+
+def test_the_run_of_an_evaluation_is_no_model(tmp_path, monkeypatch):
+    from reasoning_from_scratch.runs import RunFolder
+
+    monkeypatch.setenv("RFS_RUNS", str(tmp_path))
+    RunFolder.create("measured", {"model": "pocket", "limit": 5})
+    with pytest.raises(ValueError, match="measured.*an evaluation's run"):
+        load("runs/measured")
+
+
+@pytest.mark.parametrize("device", ["meta", "toaster", "cuda:77"])
+def test_a_device_that_cannot_run_a_model_is_refused(folder, device):
+    with pytest.raises(ValueError, match=f"no device '{device}' here"):
+        load_model(folder, device=device)
 
 
 def test_a_tokenizer_larger_than_the_embedding_is_refused(tmp_path, tokenizer):

@@ -131,7 +131,8 @@ def choose_options(args, settings, method) -> dict:
         if getattr(args, name) is not None
     }
     row = {"temperature": method.temperature}
-    if method.temperature > 0:
+    is_greedy = flags.get("temperature") == 0  # the row's filters go, too
+    if method.temperature > 0 and not is_greedy:
         row = {name: getattr(settings, name) for name in SAMPLING_FLAGS}
     return {
         "prompt": settings.prompts.get(args.prompt, args.prompt),

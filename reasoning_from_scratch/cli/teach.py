@@ -111,8 +111,8 @@ def answer_options(args, settings) -> dict:
     return {
         "prompt": settings.prompts.get(args.prompt, args.prompt),
         "temperature": temperature,
-        "top_p": settings.top_p,
-        "top_k": settings.top_k,
+        "top_p": settings.top_p if temperature else 1.0,
+        "top_k": settings.top_k if temperature else 0,
         "max_new_tokens": args.max_new_tokens or settings.max_new_tokens,
     }
 

@@ -24,6 +24,8 @@ HF_NAMES = {
     "rms_norm_eps": "rms_norm_eps",
     "tie_word_embeddings": "tie_word_embeddings",
 }
+# What transformers assumes where a file leaves these out
+HF_DEFAULTS = {"head_dim": 128, "tie_word_embeddings": False}
 
 
 @dataclass(frozen=True)
@@ -48,11 +50,11 @@ class Qwen3Config:
     tie_word_embeddings: bool = True
 
     def __post_init__(self):
-        for name in HF_NAMES:
-            if name != "tie_word_embeddings" and not getattr(self, name) > 0:
-                raise ValueError(
-                    f"{name} must be positive, got {getattr(self, name)}"
-                )
+        for name in [*HF_NAMES, "rope_theta"]:
+            value = getattr(self, name)
+            is_positive = isinstance(value, (int, float)) and value > 0
+            if name != "tie_word_embeddings" and not is_positive:
+                raise ValueError(f"{name} must be positive, got {value!r}")
         if self.num_heads % self.num_kv_heads:
             raise ValueError(
                 f"num_heads ({self.num_heads}) must be a multiple of "
@@ -79,29 +81,31 @@ class Qwen3Config:
             FileNotFoundError: no config.json there.
             ValueError: another architecture, or a variant not built here.
         """
+        where = "config.json"
         if not isinstance(source, dict):
-            source = _read_config_file(Path(source))
-        _check_supported(source)
-        missing = [
-            name
-            for name in HF_NAMES.values()
-            if name not in source
-            and name not in ("head_dim", "tie_word_embeddings")
-        ]
+            path = Path(source)
+            where = path / "config.json" if path.is_dir() else path
+            if not where.is_file():
+                raise FileNotFoundError(
+                    f"no config.json at {where}; a model folder holds "
+                    "config.json, model.safetensors and tokenizer.json"
+                )
+            source = read_json(where)
+        _check_supported(source, where)
+        fields = {
+            ours: source.get(theirs, HF_DEFAULTS.get(ours))
+            for ours, theirs in HF_NAMES.items()
+        }
+        missing = [HF_NAMES[n] for n, value in fields.items() if value is None]
         if missing:
             raise ValueError(
-                f"config.json lacks {', '.join(missing)}; "
+                f"{where} lacks {', '.join(missing)}; "
                 "is this a complete Qwen3 checkpoint?"
             )
-        fields = {
-            ours: source[theirs]
-            for ours, theirs in HF_NAMES.items()
-            if source.get(theirs) is not None
-        }
-        # The class defaults of transformers, for files that leave them out
-        fields.setdefault("head_dim", 128)
-        fields.setdefault("tie_word_embeddings", False)
-        return cls(**fields, rope_theta=_rope_theta(source))
+        try:
+            return cls(**fields, rope_theta=_rope_theta(source))
+        except ValueError as error:
+            raise ValueError(f"{where}: {error}") from error
 
     def to_hf(self):
         """The official `config.json` as a dict, for transformers 4 and 5."""
@@ -136,42 +140,49 @@ class Qwen3Config:
         return embeddings + self.num_layers * layer + self.hidden_size
 
 
-def _read_config_file(path):
-    path = path / "config.json" if path.is_dir() else path
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"no config.json at {path}; a model folder holds config.json, "
-            "model.safetensors and tokenizer.json"
-        )
+def read_json(path):
+    """The object in a JSON file; an error names the file and the cure."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is not valid JSON: {error}") from error
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except ValueError as error:  # also bytes that are no UTF-8
+        raise ValueError(
+            f"{path} is not valid JSON ({error}); copy or download it again"
+        ) from error
+    if not isinstance(content, dict):
+        raise ValueError(
+            f"{path} holds a {type(content).__name__} where a JSON object "
+            "belongs; copy or download it again"
+        )
+    return content
 
 
-def _check_supported(source):
+def _check_supported(source, where):
     """Refuse what this implementation would compute wrongly."""
-    model_type = source.get("model_type")
+    if "model_type" not in source:
+        raise ValueError(
+            f"{where} describes no model: it has no model_type (an "
+            "evaluation's run holds none); name a model, the folder of one, "
+            "or a run that trained one"
+        )
+    model_type = source["model_type"]
     if model_type != "qwen3":
         raise ValueError(
-            f"config.json describes model_type {model_type!r}, but only dense "
+            f"{where} describes model_type {model_type!r}, but only dense "
             "Qwen3 models ('qwen3') are implemented here"
         )
     scaling = source.get("rope_scaling") or source.get("rope_parameters") or {}
     rope_type = scaling.get("rope_type", scaling.get("type", "default"))
+    activation = source.get("hidden_act", "silu")
     unsupported = {
         f"RoPE type {rope_type!r}": rope_type != "default",
         "attention_bias": source.get("attention_bias"),
         "use_sliding_window": source.get("use_sliding_window"),
-        f"activation {source.get('hidden_act')!r}": source.get(
-            "hidden_act", "silu"
-        )
-        != "silu",
+        f"activation {activation!r}": activation != "silu",
     }
     found = [name for name, present in unsupported.items() if present]
     if found:
         raise ValueError(
-            f"config.json asks for {', '.join(found)}, "
+            f"{where} asks for {', '.join(found)}, "
             "which is not implemented here"
         )
 

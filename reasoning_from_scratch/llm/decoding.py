@@ -27,13 +27,20 @@ _COMPILED = weakref.WeakKeyDictionary()
 
 
 class GraphedStep:
-    """The step of one batch: `replay` reads a token a row.
+    """A decoding step recorded once and replayed with a single launch.
+
+    One step of a small model is more than a thousand short kernels, and a GPU
+    that is handed them one by one mostly waits for the next. A CUDA graph
+    holds them all. It reads and writes fixed addresses, so the step needs a
+    static cache and a token tensor of its own; a batch of another shape is
+    recorded anew, which takes two steps' time.
 
     Args:
-        run: callable (token_ids, cache, key_mask, last_only), the model or
-            its compiled forward pass.
+        run: the model or its compiled forward pass.
         cache: a static `KVCache`; its buffers are those recorded.
         key_mask: (batch, max_tokens) bool, its columns marked by the caller.
+
+    Source: the CUDA programming guide, "CUDA Graphs".
     """
 
     def __init__(self, run, cache, key_mask):
@@ -64,10 +71,7 @@ class GraphedStep:
         return self.buffers is cache.keys[0]
 
     def replay(self, token_ids):
-        """Read (batch, 1) tokens -> logits (batch, 1, vocab).
-
-        The logits are overwritten by the next call.
-        """
+        """Read (batch, 1) tokens -> logits, overwritten by the next call."""
         self.token_ids.copy_(token_ids)
         self.graph.replay()
         return self.logits
@@ -136,21 +140,17 @@ class DecodingState:
 
 
 @torch.inference_mode()
-def prefill(
-    model, prompts, *, num_samples, max_new_tokens, pad_id=0, static=False
-):
+def prefill(model, prompts, *, num_samples, max_new_tokens, static=False):
     """Read the prompts once and make room for every sample.
 
     Args:
-        model: a `Qwen3Model`.
         prompts: lists of token ids, at least one token each.
         num_samples: rows a prompt; each shares the prompt's prefill.
         max_new_tokens: room to leave in the cache.
-        pad_id: any token id; padding is masked.
         static: fixed shapes for a compiled step or a CUDA graph.
     """
     width = max(map(len, prompts))
-    padded = [[pad_id] * (width - len(ids)) + ids for ids in prompts]
+    padded = [[0] * (width - len(ids)) + ids for ids in prompts]  # masked
     token_ids = torch.tensor(padded, device=model.device)
     max_tokens = width + max_new_tokens
     if static:  # few shapes, for each one is compiled
@@ -170,7 +170,13 @@ def prefill(
         key_mask[:, width:] = False
     elif min(map(len, prompts)) == width:
         key_mask = None  # no padding: plain causal attention
-    logits = _forward(model, token_ids, cache, key_mask)
+    is_cut = key_mask is not None and not static
+    logits = model(
+        token_ids,
+        cache,
+        key_mask[:, :width] if is_cut else key_mask,
+        last_only=True,
+    )[:, -1]
     cache.expand(num_samples)
     if key_mask is not None:
         key_mask = key_mask.repeat_interleave(num_samples, dim=0)
@@ -210,7 +216,6 @@ def decode(
     """Decode until every row has stopped or is full.
 
     Args:
-        model: a `Qwen3Model`.
         state: from `prefill`; it is filled in place.
         sampling: a `SamplingConfig`.
         row_seeds: (rows,) int64 from `row_seed`.
@@ -268,13 +273,6 @@ def _next_logits(model, state, token_ids, compiled):
             state.graph = GraphedStep(run, cache, key_mask)
         return state.graph.replay(token_ids[:, None])[:, -1]
     return run(token_ids[:, None], cache, key_mask, last_only=True)[:, -1]
-
-
-def _forward(model, token_ids, cache, key_mask):
-    """Prefill: logits of the last position, (batch, vocab)."""
-    if key_mask is not None and not cache.static:
-        key_mask = key_mask[:, : token_ids.shape[1]]
-    return model(token_ids, cache, key_mask, last_only=True)[:, -1]
 
 
 def _compile(model):

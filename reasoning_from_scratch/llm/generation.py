@@ -91,8 +91,7 @@ def generate(
             overflow, before the first token is generated.
     """
     encoded = _encode_prompts(model, tokenizer, prompts, max_new_tokens)
-    if num_samples < 1:
-        raise ValueError(f"num_samples must be >= 1, got {num_samples}")
+    _check_counts(num_samples=num_samples, batch_size=batch_size)
     seeds = _row_seeds(prompts, ids, num_samples, seed, first_sample)
     stop_ids = tokenizer.stop_ids if stop_ids is None else stop_ids
     longest = max(map(len, encoded)) + max_new_tokens
@@ -192,8 +191,7 @@ def _encode_prompts(model, tokenizer, prompts, max_new_tokens):
         )
     if not prompts:
         raise ValueError("prompts is empty; give at least one prompt")
-    if max_new_tokens < 1:
-        raise ValueError(f"max_new_tokens must be >= 1, got {max_new_tokens}")
+    _check_counts(max_new_tokens=max_new_tokens)
     encoded = [tokenizer.encode(prompt) for prompt in prompts]
     limit = model.config.max_position_embeddings
     for number, token_ids in enumerate(encoded):
@@ -210,6 +208,15 @@ def _encode_prompts(model, tokenizer, prompts, max_new_tokens):
                 "max_new_tokens"
             )
     return encoded
+
+
+def _check_counts(**counts):
+    """Refuse what is no whole number from 1 up; None takes the default."""
+    for name, count in counts.items():
+        if count is not None and not (count >= 1 and count == int(count)):
+            raise ValueError(
+                f"{name} must be a whole number >= 1, got {count}"
+            )
 
 
 def _row_seeds(prompts, ids, num_samples, seed, first_sample=0):

@@ -29,21 +29,9 @@ SUBFOLDERS = ["*/*"]  # other formats of the same weights
 
 
 def download_model(repo_id, revision=None):
-    """Fetch the files of a model, or find them in the cache.
+    """Fetch the files of "owner/name" -> a folder in the official layout.
 
-    Args:
-        repo_id: "owner/name" on the Hub.
-        revision: branch, tag or commit; None is the main branch.
-
-    Returns:
-        Path of a folder in the official layout.
-
-    Raises:
-        FileNotFoundError: no such repository or revision, or no model in it.
-        ConnectionError: the Hub cannot be reached and the cache is not
-            enough.
-        OSError: the disk is full, or a file arrived damaged.
-        ValueError: not a model that is implemented here.
+    What the cache holds is not fetched again. Errors say what to do.
     """
     from huggingface_hub import snapshot_download
 
@@ -174,18 +162,7 @@ def _offline_advice(repo_id, endpoint):
 
 
 def upload_model(folder, repo_id):
-    """Upload a model folder to the Hub, as a private model if it is new.
-
-    Args:
-        folder: a folder in the official layout.
-        repo_id: "owner/name"; yours to write to.
-
-    Returns:
-        the address of the model's page.
-
-    Raises:
-        ConnectionError: the Hub cannot be reached, or refuses.
-    """
+    """Upload a model folder, private if it is new -> its page's address."""
     from huggingface_hub import HfApi, errors
 
     try:

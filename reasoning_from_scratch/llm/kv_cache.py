@@ -2,7 +2,9 @@
 
 A token's keys and values never change once computed, so a decoding step needs
 only those of the new token. The cache owns the buffers *and* how far they are
-filled; the model owns neither. Paging and quantised caches are out of scope.
+filled; the model owns neither. What a new token may look at, and at which
+position it stands, follows from the cache and a `key_mask`. Paging and
+quantised caches are out of scope.
 
 Source: Pope et al. 2022, "Efficiently Scaling Transformer Inference".
 """
@@ -110,17 +112,12 @@ class KVCache:
 
     def expand(self, num_copies):
         """Repeat every row: one prefilled prompt for a group of samples."""
-        if num_copies == 1:
-            return
-        rows = torch.arange(self.batch_size, device=self.keys[0].device)
-        self.keep(rows.repeat_interleave(num_copies))
+        if num_copies > 1:
+            rows = torch.arange(self.batch_size, device=self.keys[0].device)
+            self.keep(rows.repeat_interleave(num_copies))
 
     def keep(self, rows):
-        """Keep these rows, in this order; the others have finished.
-
-        Args:
-            rows: (new batch,) row indices; an index may occur repeatedly.
-        """
+        """Keep these rows, (new batch,) indices, in this order."""
         length = self.max_tokens if self.static else self.length
         for buffers in (self.keys, self.values):
             for layer, old in enumerate(buffers):
@@ -129,11 +126,7 @@ class KVCache:
                 buffers[layer] = new
 
     def truncate(self, length):
-        """Forget the columns from `length` on.
-
-        Raises:
-            ValueError: the cache does not hold that many.
-        """
+        """Forget the columns from `length` on; ValueError if it has fewer."""
         if not 0 <= length <= self.length:
             raise ValueError(
                 f"cannot truncate to {length:,} tokens: "
@@ -146,14 +139,11 @@ class KVCache:
 
 
 class PrefixCache:
-    """A cache that remembers which tokens it has read.
+    """A one-row cache that remembers which tokens it has read.
 
     Each turn of a chat repeats the turns before it; only what differs from
-    the longest common prefix has to be read.
-
-    Args:
-        model: a `Qwen3Model`.
-        max_tokens: room for a whole conversation.
+    the longest common prefix has to be read. `max_tokens` is the room for a
+    whole conversation.
     """
 
     def __init__(self, model, max_tokens):
@@ -169,17 +159,10 @@ class PrefixCache:
 
     @torch.inference_mode()
     def read(self, token_ids, max_new_tokens):
-        """Read a prompt and return the logits of its next token.
+        """Read a prompt -> (1, vocab) logits of its next token.
 
-        Args:
-            token_ids: the whole prompt; at least its last token is read.
-            max_new_tokens: room that must be left behind it.
-
-        Returns:
-            (1, vocab) logits.
-
-        Raises:
-            ValueError: prompt and new tokens exceed the cache.
+        At least the prompt's last token is read. ValueError unless there is
+        room for `max_new_tokens` behind it.
         """
         needed = len(token_ids) + max_new_tokens
         if needed > self.cache.max_tokens:
@@ -198,14 +181,23 @@ class PrefixCache:
         return self.model(new, self.cache, last_only=True)[:, -1]
 
 
+# ---- Positions, counted from a row's first token that is no padding, and
+# masks, true where a query may look
+
+
 def causal_view(token_ids, cache, key_mask):
     """Positions (batch, tokens) and the attention mask of the new tokens."""
     tokens, device = token_ids.shape[1], token_ids.device
+    order = torch.arange(tokens, device=device)
     if cache is not None and cache.static:
-        return _static_view(tokens, cache, key_mask)
+        if key_mask is None:
+            raise ValueError(
+                "a static cache needs a key_mask over all columns"
+            )
+        return _masked_view(key_mask, cache.next_column + order)
     start = 0 if cache is None else cache.length
     if key_mask is None:
-        positions = torch.arange(start, start + tokens, device=device)[None]
+        positions = (start + order)[None]
         if tokens == 1 or start == 0:
             return positions, None
         columns = torch.arange(start + tokens, device=device)
@@ -215,15 +207,7 @@ def causal_view(token_ids, cache, key_mask):
             f"key_mask has {key_mask.shape[1]:,} columns; expected "
             f"{start + tokens:,}: {start:,} cached + {tokens:,} new tokens"
         )
-    return _masked_view(key_mask, torch.arange(tokens, device=device) + start)
-
-
-def _static_view(tokens, cache, key_mask):
-    """As `causal_view`, over all columns of a static cache."""
-    if key_mask is None:
-        raise ValueError("a static cache needs a key_mask over all columns")
-    columns = cache.next_column + torch.arange(tokens, device=key_mask.device)
-    return _masked_view(key_mask, columns)
+    return _masked_view(key_mask, start + order)
 
 
 def _masked_view(key_mask, columns):
@@ -231,20 +215,17 @@ def _masked_view(key_mask, columns):
     if len(columns) == 1:  # decoding: the last token sees all that count
         positions = key_mask.sum(dim=1, keepdim=True) - 1
         return positions, key_mask[:, None, None]
-    # Padding is not counted: a row's first real token has position 0
     positions = key_mask.long().cumsum(dim=1)[:, columns] - 1
-    positions = positions.clamp(min=0)
     order = torch.arange(key_mask.shape[1], device=key_mask.device)
     allowed = key_mask[:, None, :] & (order <= columns[:, None])
     # A padding token sees itself, for a softmax over nothing is NaN
     allowed = allowed | (order == columns[:, None])
-    return positions, allowed[:, None]
+    return positions.clamp(min=0), allowed[:, None]
 
 
 def packed_view(document_ids):
     """Positions and mask of rows packed with several documents."""
-    tokens = document_ids.shape[1]
-    order = torch.arange(tokens, device=document_ids.device)
+    order = torch.arange(document_ids.shape[1], device=document_ids.device)
     same = document_ids[:, :, None] == document_ids[:, None, :]
     allowed = same & (order <= order[:, None])
     positions = allowed.sum(dim=-1) - 1  # earlier tokens of the same document

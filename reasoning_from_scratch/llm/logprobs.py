@@ -46,10 +46,7 @@ def hidden_logprobs(
     """Log-probabilities of targets from final hidden states, in chunks.
 
     Args:
-        model: a `Qwen3Model`; only its output projection is used.
-        hidden: (..., hidden) final hidden states.
-        targets: (...) token ids, one a hidden state.
-        temperature: > 0.
+        hidden, targets: (..., hidden) final hidden states, (...) token ids.
         with_entropy: also return the entropy of each distribution, over the
             full vocabulary.
         kept_ids: (..., kept) ids over which to normalise, the target among

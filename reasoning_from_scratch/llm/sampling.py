@@ -20,7 +20,8 @@ class SamplingConfig:
     """How the next token is chosen; the default is greedy.
 
     Raises:
-        ValueError: a value outside its range.
+        ValueError: a value outside its range, or a filter at temperature 0,
+            where it would change nothing.
     """
 
     temperature: float = 0.0  # 0 takes the likeliest token
@@ -50,6 +51,12 @@ class SamplingConfig:
                 f"min_p must be in [0, 1], got {self.min_p}; "
                 "use 0.0 to keep every token",
             ),
+            (
+                self.temperature > 0 or not self.is_truncated,
+                f"top_k={self.top_k}, top_p={self.top_p}, min_p={self.min_p} "
+                "change nothing at temperature 0, which always takes the "
+                "likeliest token; set a temperature, or leave them out",
+            ),
         ]
         for is_valid, message in checks:
             if not is_valid:
@@ -68,12 +75,8 @@ class SamplingConfig:
 def scale_by_temperature(logits, temperature):
     """Divide logits by the temperature; below 1 sharpens, above 1 flattens.
 
-    Args:
-        logits: (..., vocab), any float dtype.
-        temperature: >= 0; 0, greedy, leaves the logits as they are.
-
-    Returns:
-        (..., vocab) float32, for a softmax in bfloat16 loses small tokens.
+    (..., vocab) in any float dtype -> float32, for a softmax in bfloat16
+    loses small tokens. 0, greedy, leaves the logits as they are.
     """
     logits = logits.float()
     return logits if temperature in (0, 1) else logits / temperature

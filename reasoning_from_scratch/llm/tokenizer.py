@@ -1,32 +1,33 @@
-"""From text to token ids and back.
+"""From text to token ids and back, and from a conversation to text.
 
 `Qwen3Tokenizer` wraps the `tokenizer.json` of a model folder: byte-level BPE,
 so text in any language has tokens. Decoding is our own: a token stands for a
 few bytes, the bytes are joined and read as UTF-8; that is what lets a
-`StreamDecoder` hold back half a character. Training a tokenizer belongs to
-`pocket`; tokenizers of another kind are refused.
+`StreamDecoder` hold back half a character. Chats are written by the folder's
+own Jinja template, else by `chat_template.jinja` beside this file. Training a
+tokenizer belongs to `pocket`; other kinds, tools and images are refused.
 
 Source: Sennrich et al. 2016 (BPE); Radford et al. 2019 (on bytes).
 """
 
 import codecs
 import json
-from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer, decoders
 
-from .chat_template import (
-    CHAT_TEMPLATE,
-    check_messages,
-    render_chat,
-    render_template,
-)
+from .config import read_json
 
+CHAT_TEMPLATE = (
+    Path(__file__).with_name("chat_template.jinja").read_text(encoding="utf-8")
+)
+ROLES = ("system", "user", "assistant")
+TEXTS = ("content", "reasoning_content")  # of a message
+THINK_TOKENS = ("<think>", "</think>")
 # Qwen's end tokens, for folders that do not name their own
 END_TOKENS = ("<|endoftext|>", "<|im_end|>")
-THINK_TOKENS = ("<think>", "</think>")
 
 
 class Qwen3Tokenizer:
@@ -38,9 +39,11 @@ class Qwen3Tokenizer:
             they are there.
 
     Attributes:
-        stop_ids: tuple of the ids that end a completion.
+        stop_ids: tuple of the ids that end a completion: all that either
+            configuration names.
         eos_id, pad_id: the end token and the padding token.
         vocab_size: highest token id + 1; an embedding may have more rows.
+        chat_template: the Jinja text.
 
     Raises:
         FileNotFoundError: no `tokenizer.json`.
@@ -48,14 +51,55 @@ class Qwen3Tokenizer:
     """
 
     def __init__(self, folder):
-        self.files = TokenizerFiles.read(folder)
-        self._tokenizer = self.files.build()
+        folder = Path(folder)
+        path = folder / "tokenizer.json"
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"no tokenizer.json in {folder}; copy it from the folder "
+                "that the model comes from"
+            )
+        self._json = path.read_text(encoding="utf-8")
+        self._tokenizer = _byte_level_bpe(self._json, path)
+        self._config = _read_optional(folder / "tokenizer_config.json")
+        self._generation = _read_optional(folder / "generation_config.json")
+        template = folder / "chat_template.jinja"
+        if template.is_file():
+            self.chat_template = template.read_text(encoding="utf-8")
+        else:
+            embedded = self._config.get("chat_template")
+            self.chat_template = embedded or CHAT_TEMPLATE
         self._added_tokens = self._tokenizer.get_added_tokens_decoder()
         self._token_bytes = {}  # filled as tokens are met
         self.vocab_size = max(self._tokenizer.get_vocab().values()) + 1
-        self.eos_id, self.pad_id, self.stop_ids = self.files.special_ids(
-            self.token_to_id
-        )
+        self._find_special_ids(folder)
+
+    def _find_special_ids(self, folder):
+        """Set eos_id, pad_id and stop_ids from the two configurations."""
+        end, pad = map(self._configured_id, ("eos_token", "pad_token"))
+        known = [end, *map(self.token_to_id, END_TOKENS)]
+        known = [i for i in known if i is not None]
+        stops = self._generation.get("eos_token_id")
+        stops = known if stops is None else stops
+        stops = stops if isinstance(stops, list) else [stops]
+        # Where the two files name different tokens, both end a completion
+        stops = stops if end is None else [*stops, end]
+        if not stops or not all(isinstance(i, int) for i in stops):
+            raise ValueError(
+                f"the tokenizer in {folder} has no end token: name one as "
+                "eos_token in tokenizer_config.json, or its id as "
+                f"eos_token_id in generation_config.json (got {stops})"
+            )
+        self.stop_ids = tuple(dict.fromkeys(stops))
+        self.eos_id = (known or stops)[0]
+        pads = [pad, self.token_to_id(END_TOKENS[0]), self.eos_id]
+        self.pad_id = next(i for i in pads if i is not None)
+
+    def _configured_id(self, role):
+        """Id of the token that tokenizer_config.json names for a role."""
+        name = self._config.get(role)
+        if isinstance(name, dict):  # older files wrap the name
+            name = name.get("content")
+        return None if name is None else self.token_to_id(name)
 
     def encode(self, text, *, allow_special=True):
         """Turn text into token ids.
@@ -77,7 +121,9 @@ class Qwen3Tokenizer:
                 "for several texts call it once for each"
             )
         self._tokenizer.encode_special_tokens = not allow_special
-        text = _without_surrogates(text)
+        # Surrogate pairs become characters; a lone one becomes U+FFFD
+        pairs = text.encode("utf-16-le", errors="surrogatepass")
+        text = pairs.decode("utf-16-le", errors="replace")
         return self._tokenizer.encode(text, add_special_tokens=False).ids
 
     def decode(self, token_ids, *, skip_special=False):
@@ -105,6 +151,12 @@ class Qwen3Tokenizer:
             self._token_bytes[token_id] = self._look_up_bytes(token_id)
         return self._token_bytes[token_id]
 
+    def _look_up_bytes(self, token_id):
+        if token_id in self._added_tokens:
+            return self._added_tokens[token_id].content.encode()
+        token = self._tokenizer.id_to_token(token_id) or ""
+        return bytes(BYTE_OF_LETTER[letter] for letter in token)
+
     def token_to_id(self, token):
         """The id of a token given by name, or None."""
         return self._tokenizer.token_to_id(token)
@@ -125,9 +177,11 @@ class Qwen3Tokenizer:
 
         Args:
             messages: dicts with "role" ("system", "user" or "assistant") and
-                "content" (a string). A control string such as `<|im_end|>`
-                inside a content gets a space after its first character, so
-                that no message can end its turn and open another.
+                "content" (a string); an assistant's may bring its thoughts
+                apart, as "reasoning_content". A control string such as
+                `<|im_end|>` inside them gets a space after its first
+                character, so that no message can end its turn and open
+                another.
             add_generation_prompt: end by opening the assistant's next turn.
             enable_thinking: False asks for an answer without thinking.
 
@@ -136,16 +190,30 @@ class Qwen3Tokenizer:
         """
         check_messages(messages)
         messages = [
-            {**message, "content": self._defuse(message["content"])}
+            {
+                key: self._defuse(value) if key in TEXTS else value
+                for key, value in message.items()
+            }
             for message in messages
         ]
-        switches = {
-            "add_generation_prompt": add_generation_prompt,
-            "enable_thinking": enable_thinking,
-        }
-        if self.files.chat_template is None:
-            return render_chat(messages, **switches)
-        return render_template(self.files.chat_template, messages, **switches)
+        return render_chat(
+            self.chat_template,
+            messages,
+            add_generation_prompt=add_generation_prompt,
+            enable_thinking=enable_thinking,
+        )
+
+    def _is_special(self, token_id):
+        token = self._added_tokens.get(token_id)
+        return token is not None and token.special
+
+    def _defuse(self, text):
+        """Break control strings so that they come out as ordinary text."""
+        for token in self._added_tokens.values():
+            name = token.content
+            if text and token.special and name not in THINK_TOKENS:
+                text = text.replace(name, f"{name[:1]} {name[1:]}")
+        return text
 
     def pad_left(self, rows, *, device=None):
         """Make one batch of rows of different lengths.
@@ -170,7 +238,7 @@ class Qwen3Tokenizer:
         return torch.tensor(padded, device=device), key_mask.to(device)
 
     def save(self, folder):
-        """Write the tokenizer's files, in the official layout."""
+        """Write the four files as they were read, in the official layout."""
         config = {
             "tokenizer_class": "PreTrainedTokenizerFast",
             "bos_token": None,
@@ -178,43 +246,29 @@ class Qwen3Tokenizer:
             "pad_token": self._tokenizer.id_to_token(self.pad_id),
             "clean_up_tokenization_spaces": False,
             "model_input_names": ["input_ids", "attention_mask"],
+            **self._config,
         }
+        config.pop("chat_template", None)  # has a file of its own
         generation_config = {
+            **self._generation,
             "eos_token_id": list(self.stop_ids),
             "pad_token_id": self.pad_id,
         }
-        replace(
-            self.files,
-            config=config | self.files.config,
-            generation_config=self.files.generation_config | generation_config,
-        ).write(folder)
-
-    def _is_special(self, token_id):
-        token = self._added_tokens.get(token_id)
-        return token is not None and token.special
-
-    def _look_up_bytes(self, token_id):
-        if token_id in self._added_tokens:
-            return self._added_tokens[token_id].content.encode()
-        token = self._tokenizer.id_to_token(token_id) or ""
-        return bytes(BYTE_OF_LETTER[letter] for letter in token)
-
-    def _defuse(self, content):
-        """Break control strings so that they come out as ordinary text."""
-        for token in self._added_tokens.values():
-            name = token.content
-            if token.special and name not in THINK_TOKENS:
-                content = content.replace(name, f"{name[:1]} {name[1:]}")
-        return content
+        texts = {
+            "tokenizer.json": self._json,
+            "tokenizer_config.json": _to_json(config),
+            "generation_config.json": _to_json(generation_config),
+            "chat_template.jinja": self.chat_template,
+        }
+        for name, text in texts.items():
+            path = Path(folder) / name
+            path.write_text(text, encoding="utf-8", newline="")
 
 
 class StreamDecoder:
     """Decodes one completion token by token, in whole characters.
 
     The pieces joined equal `tokenizer.decode` of all the tokens.
-
-    Args:
-        tokenizer: a `Qwen3Tokenizer`.
     """
 
     def __init__(self, tokenizer):
@@ -230,126 +284,90 @@ class StreamDecoder:
         return self._utf8.decode(b"", final=True)
 
 
-@dataclass
-class TokenizerFiles:
-    """What the files said, kept to be written out unchanged.
+# ---- Chats ----
 
-    Attributes:
-        tokenizer: the text of `tokenizer.json`.
-        config: the content of `tokenizer_config.json`.
-        generation_config: the content of `generation_config.json`.
-        chat_template: the Jinja text, or None for Qwen3's own format.
-    """
 
-    tokenizer: str
-    config: dict = field(default_factory=dict)
-    generation_config: dict = field(default_factory=dict)
-    chat_template: str | None = None
-
-    @classmethod
-    def read(cls, folder):
-        """Read the files of a folder.
-
-        Raises:
-            FileNotFoundError: no `tokenizer.json`.
-            ValueError: a file that is not valid JSON.
-        """
-        folder = Path(folder)
-        path = folder / "tokenizer.json"
-        if not path.is_file():
-            raise FileNotFoundError(
-                f"no tokenizer.json in {folder}; copy it from the folder "
-                "that the model comes from"
-            )
-        config = _read_json(folder / "tokenizer_config.json")
-        template = folder / "chat_template.jinja"
-        return cls(
-            tokenizer=path.read_text(encoding="utf-8"),
-            config=config,
-            generation_config=_read_json(folder / "generation_config.json"),
-            chat_template=template.read_text(encoding="utf-8")
-            if template.is_file()
-            else config.get("chat_template"),
+def check_messages(messages):
+    """Raise ValueError for anything that is not a list of text messages."""
+    if not messages or isinstance(messages, (str, dict)):
+        raise ValueError(
+            "messages must be a list of at least one "
+            '{"role": …, "content": …}, got ' + repr(messages)[:80]
         )
-
-    def write(self, folder):
-        """Write all four files into a folder."""
-        config = {k: v for k, v in self.config.items() if k != "chat_template"}
-        texts = {
-            "tokenizer.json": self.tokenizer,
-            "tokenizer_config.json": _to_json(config),
-            "generation_config.json": _to_json(self.generation_config),
-            "chat_template.jinja": self.chat_template or CHAT_TEMPLATE,
-        }
-        for name, text in texts.items():
-            path = Path(folder) / name
-            path.write_text(text, encoding="utf-8", newline="")
-
-    def build(self):
-        """The `tokenizers.Tokenizer` that `tokenizer.json` describes.
-
-        Raises:
-            ValueError: it cannot be read, or is not a byte-level tokenizer.
-        """
-        try:
-            tokenizer = Tokenizer.from_str(self.tokenizer)
-        except Exception as error:  # the library raises nothing more precise
+    for number, message in enumerate(messages):
+        if not isinstance(message, dict):
             raise ValueError(
-                f"tokenizer.json cannot be read: {error}; copy it again"
-            ) from error
-        if not isinstance(tokenizer.decoder, decoders.ByteLevel):
-            raise ValueError(
-                "tokenizer.json is not a byte-level tokenizer, the only kind "
-                "that Qwen3 models use"
+                f"message {number} is {message!r:.80}; expected a dict with "
+                '"role" and "content"'
             )
-        tokenizer.no_truncation()
-        tokenizer.no_padding()
-        return tokenizer
-
-    def special_ids(self, token_to_id):
-        """Find the tokens that end and pad, as ids.
-
-        Args:
-            token_to_id: gives the id of a token's name, or None.
-
-        Returns:
-            eos_id, pad_id, and the tuple of ids that end a completion.
-
-        Raises:
-            ValueError: no end token is named, and none of Qwen's is known.
-        """
-        endoftext = token_to_id(END_TOKENS[0])
-        eos_id = self._configured("eos_token", token_to_id)
-        ends = [eos_id, *map(token_to_id, END_TOKENS)]
-        ends = [i for i in dict.fromkeys(ends) if i is not None]
-        stops = self.generation_config.get("eos_token_id")
-        stops = [stops] if isinstance(stops, int) else stops or ends
-        if not stops:
+        if (role := message.get("role")) not in ROLES:
             raise ValueError(
-                "the tokenizer has no end token; name one as eos_token in "
-                "tokenizer_config.json"
+                f"message {number} has role {role!r}; "
+                f"expected one of {', '.join(ROLES)}"
             )
-        eos_id = ends[0] if ends else stops[0]
-        pads = [self._configured("pad_token", token_to_id), endoftext, eos_id]
-        pad_id = next(i for i in pads if i is not None)
-        return eos_id, pad_id, tuple(stops)
-
-    def _configured(self, role, token_to_id):
-        """Id of the token that tokenizer_config.json names for a role."""
-        name = self.config.get(role)
-        if isinstance(name, dict):  # older files wrap the name
-            name = name["content"]
-        return None if name is None else token_to_id(name)
+        for key in TEXTS:
+            text = message.get(key)
+            is_left_out = text is None and key != "content"
+            if not (isinstance(text, str) or is_left_out):
+                raise ValueError(
+                    f"message {number} has {key} of type "
+                    f"{type(text).__name__}; expected a string"
+                )
 
 
-def _read_json(path):
-    """The dict in a JSON file; {} where there is no such file."""
-    if not path.is_file():
-        return {}
+def render_chat(template, messages, **switches):
+    """Render a Jinja chat template in a sandbox; ValueError if it cannot."""
+    from jinja2 import TemplateError
+
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is not valid JSON: {error}") from error
+        return _compile(template).render(messages=messages, **switches)
+    except (TemplateError, TypeError, ArithmeticError) as error:
+        raise ValueError(
+            f"the model's chat template cannot render this chat: {error}; "
+            "check chat_template.jinja in the model folder"
+        ) from error
+
+
+@lru_cache(maxsize=8)
+def _compile(template):
+    """Compile a template with the settings that transformers uses."""
+    from jinja2 import TemplateError
+    from jinja2.ext import loopcontrols
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    def raise_exception(message):
+        raise TemplateError(message)
+
+    environment = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols]
+    )
+    environment.globals["raise_exception"] = raise_exception
+    return environment.from_string(template)
+
+
+# ---- Files and bytes ----
+
+
+def _byte_level_bpe(text, path):
+    """The `tokenizers.Tokenizer` that the text of a file describes."""
+    try:
+        tokenizer = Tokenizer.from_str(text)
+    except Exception as error:  # the library raises nothing more precise
+        raise ValueError(
+            f"{path} cannot be read: {error}; copy it again"
+        ) from error
+    if not isinstance(tokenizer.decoder, decoders.ByteLevel):
+        raise ValueError(
+            f"{path} is not a byte-level tokenizer, the only kind that Qwen3 "
+            "models use"
+        )
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def _read_optional(path):
+    return read_json(path) if path.is_file() else {}
 
 
 def _to_json(content):
@@ -369,9 +387,3 @@ def _byte_alphabet():
 
 
 BYTE_OF_LETTER = _byte_alphabet()
-
-
-def _without_surrogates(text):
-    """Join surrogate pairs to characters; a lone one becomes U+FFFD."""
-    pairs = text.encode("utf-16-le", errors="surrogatepass")
-    return pairs.decode("utf-16-le", errors="replace")

@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 from random import Random
 
-from reasoning_from_scratch.llm.chat_template import CHAT_TEMPLATE
+from reasoning_from_scratch.llm.tokenizer import CHAT_TEMPLATE
 from reasoning_from_scratch.pocket.corpus import CorpusMix, draw_document
 from reasoning_from_scratch.pocket.problem_sets import held_out_keys
 
