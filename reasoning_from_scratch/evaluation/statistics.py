@@ -1,17 +1,17 @@
 """How sure a measured accuracy is, and whether two of them differ.
 
 A score is a number between 0 and 1 for one problem: 1 when the answer is
-right, or the share of right samples. Everything here is plain Python on
-such scores; nothing reads files or draws random numbers. Tests for more
-than two methods at once are out of scope.
+right, or the share of right samples. Nothing here reads files or draws
+random numbers.
 
 Sources: Wilson 1927; McNemar 1947; Chen et al. 2021 (arXiv 2107.03374) for
-pass@k; Miller 2024 (arXiv 2411.00640), "Adding Error Bars to Evals".
+pass@k; Miller 2024 (arXiv 2411.00640), "Adding Error Bars to Evals"; for
+training seeds Satterthwaite 1946, Holm 1979 and arXiv 2504.07086.
 """
 
 from collections import Counter
 from functools import lru_cache
-from math import atan, ceil, comb, exp, inf, lgamma, log, pi, sin, sqrt
+from math import ceil, comb, inf, log2, sqrt
 from statistics import NormalDist, fmean
 from typing import NamedTuple
 
@@ -87,22 +87,13 @@ def pass_at_k(num_samples: int, num_correct: int, k: int) -> float:
 
 
 def majority_at_k(
-    counts: list[int],
-    is_right: list[bool],
-    k: int,
-    num_unparsed: int = 0,
+    counts: list[int], is_right: list[bool], k: int, num_unparsed: int = 0
 ) -> float:
     """Give the chance that a vote among k of the drawn samples is right.
 
-    Averages over all subsets of k samples exactly, by counting them. Answers
-    that tie for the most votes share the win equally. An unparsed sample
-    takes a place among the k but votes for nothing.
-
-    Args:
-        counts: votes for each distinct answer.
-        is_right: whether that answer is right, in the same order.
-        k: size of the vote, 1..sum(counts) + num_unparsed.
-        num_unparsed: samples without an answer.
+    `counts` and `is_right` have an entry for each distinct answer. All
+    subsets of k samples are counted; a tie shares the win, and an unparsed
+    sample takes a place but votes for nothing.
 
     >>> majority_at_k([2, 1], [True, False], 1)  # 2/3: one sample
     0.6666666666666666
@@ -144,11 +135,7 @@ def _winning_ways(
 
 
 def mean_and_error(values: list[float]) -> tuple[float, float]:
-    """Return the mean and its standard error, sqrt(variance / n).
-
-    Raises:
-        ValueError: fewer than two values; one says nothing about spread.
-    """
+    """Return the mean of two or more values and its standard error."""
     n = len(values)
     if n < 2:
         raise ValueError(f"a standard error needs 2 or more values, got {n}")
@@ -238,19 +225,24 @@ def problems_needed(
             the share on which the two disagree, less difference**2.
         power: chance of seeing the difference when it is there.
 
-    Source: Miller 2024, section 5.
+    Source: Miller 2024, section 5; at least what an exact test takes when
+    every disagreement is a win, so that no variance still needs problems.
 
     >>> problems_needed(0.05)
     1570
     """
-    if difference == 0:
-        raise ValueError("a difference of 0 cannot be seen; give one above 0")
+    if difference == 0 or variance < 0:
+        raise ValueError(
+            "a difference of 0 cannot be seen; give one above 0, and a "
+            f"variance of 0 or more, got {difference} and {variance}"
+        )
     normal = NormalDist()
     z = normal.inv_cdf(0.5 + confidence / 2) + normal.inv_cdf(power)
-    return ceil(variance * (z / difference) ** 2)
-
-
-STEPS = 400  # of the integral of the t density
+    disagreements = ceil(log2(2 / (1 - confidence)))  # 2 / 2**n <= 5 %: 6
+    return max(
+        ceil(variance * (z / difference) ** 2),
+        ceil(disagreements / (variance + difference**2)),
+    )
 
 
 class SeededMean(NamedTuple):
@@ -267,12 +259,16 @@ class SeededMean(NamedTuple):
 def seeded_mean(scores) -> SeededMean:
     """Average scores over seeds and problems, and say how sure that is.
 
-    Args:
-        scores: a list a seed, each with one number a problem, in one order.
-            Give differences of two methods to compare them.
+    `scores` has a list for each seed, each with one number for each problem,
+    in one order. Whether a *method* is better asks what another seed would
+    have given, so the error has two parts, from the spread of the seeds'
+    means and from that of the problems' means:
 
-    Raises:
-        ValueError: one seed or one problem, or lists of different lengths.
+        error^2 = s_seeds^2 / S + s_problems^2 / N
+
+    Noise in both is counted twice, so intervals err on the wide side. That
+    few seeds know their own spread poorly is paid for by the t distribution
+    with Satterthwaite's degrees of freedom.
     """
     if len(scores) < 2 or len({len(row) for row in scores}) > 1:
         raise ValueError(
@@ -295,11 +291,7 @@ def seeded_mean(scores) -> SeededMean:
 
 
 def seeded_difference(first, second) -> SeededMean:
-    """Compare two methods trained with the same seeds, problem by problem.
-
-    Args:
-        first, second: scores as for `seeded_mean`, seeds in one order.
-    """
+    """Compare two methods trained with the same seeds, problem by problem."""
     return seeded_mean(
         [
             [a - b for a, b in zip(one, other, strict=True)]
@@ -312,8 +304,7 @@ def holm(p_values) -> list[float]:
     """Adjust p-values for being several: what the smallest of n must pass.
 
     The smallest is multiplied by n, the next by n - 1, and so on, never
-    falling below an earlier one. Below 0.05 afterwards, the chance of any
-    false claim among them is at most 5 %.
+    falling below an earlier one.
 
     >>> holm([0.01, 0.5, 0.02])
     [0.03, 0.5, 0.04]
@@ -327,21 +318,13 @@ def holm(p_values) -> list[float]:
 
 
 def t_tail(t: float, degrees: float) -> float:
-    """The chance that Student's t exceeds `t` >= 0.
+    """The chance that Student's t exceeds `t` >= 0."""
+    from mpmath import betainc
 
-    With t = sqrt(degrees) tan(angle) the density is a power of a cosine,
-    summed here by Simpson's rule.
-    """
     if degrees > 1000:  # the normal distribution, to three digits
         return NormalDist().cdf(-t)
-    reach = pi / 2 - atan(t / sqrt(degrees))
-    width = reach / STEPS
-    # cos^(d-1) from the angle to pi/2 is sin^(d-1) from 0 to its complement
-    heights = [sin(i * width) ** (degrees - 1) for i in range(1, STEPS)]
-    area = sin(reach) ** (degrees - 1) + (degrees == 1)
-    area += 4 * sum(heights[::2]) + 2 * sum(heights[1::2])
-    scale = lgamma((degrees + 1) / 2) - lgamma(degrees / 2) - log(pi) / 2
-    return min(0.5, area * width / 3 * exp(scale))
+    share = degrees / (degrees + t**2)
+    return float(betainc(degrees / 2, 0.5, 0, share, regularized=True)) / 2
 
 
 def t_quantile(probability: float, degrees: float) -> float:
