@@ -131,8 +131,24 @@ def test_scoring_letters_only_looks_at_letters():
     assert set(result.letter_counts) <= set("ABCD")
 
 
+def test_the_right_text_is_right_at_any_of_its_letters(monkeypatch):
+    play(monkeypatch, lambda prompt, n: prompt.split()[1])
+    problems = [ChoiceProblem(letter, ("7", "6", "7"), 2) for letter in "ABC"]
+    result = evaluate_choices(None, None, problems, method="letter")
+    assert result.chosen == (0, 1, 2)
+    assert result.accuracy == 2 / 3
+
+
+def test_too_few_different_answers_are_refused():
+    # "A" has no digit to slip in, and the other answers are only one more
+    problems = [Problem("?", answer, id=answer) for answer in ("A", "B")]
+    with pytest.raises(ValueError, match="'A' need as many different answers"):
+        make_choices(problems)
+    assert len(make_choices(problems, num_choices=2)) == 2
+
+
 def test_no_problems_or_an_unknown_method_are_refused():
-    with pytest.raises(ValueError, match="letter-logprob"):
+    with pytest.raises(ValueError, match="no problems"):
         evaluate_choices(None, None, [], method="likelihood")
     with pytest.raises(ValueError, match="'guess'"):
         evaluate_choices(None, None, make_choices(PROBLEMS), method="guess")

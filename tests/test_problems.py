@@ -1,23 +1,26 @@
-"""Problem sets: fields, errors that name the line, and pinned downloads."""
+"""Problem sets: fields, errors that name the line, splits, downloads."""
 
 import gzip
 import hashlib
 import json
-import os
-import shutil
+import re
 import threading
 import time
 from collections import Counter
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
 
 from reasoning_from_scratch.evaluation.problems import (
-    HUB_SETS,
+    PROBLEM_SETS,
+    HubFile,
     Problem,
     load_problems,
+    load_splits,
     opening_problems,
+    problems_digest,
+    refuse_test_problems,
 )
 
 
@@ -82,6 +85,7 @@ def test_json_lines_json_and_their_gzip_give_the_same_problems(tmp_path):
             "line 2 has the id 'one' of bad.jsonl line 1",
         ),
         ("[" * 100_000, "line 2 is not valid JSON"),
+        ('{"broken": ', "expected one object on each line, or one list"),
     ],
 )
 def test_a_bad_line_is_named(tmp_path, line, message):
@@ -99,7 +103,31 @@ def test_a_file_without_problems_or_with_other_bytes_is_refused(tmp_path):
     with pytest.raises(ValueError, match="holds no problem"):
         load_problems(path)
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ValueError, match="not UTF-8"):
+    with pytest.raises(ValueError, match="empty.jsonl is not UTF-8"):
+        load_problems(path)
+    path.write_text(json.dumps({"data": [{"problem": "1"}]}, indent=2))
+    with pytest.raises(ValueError, match="empty.jsonl line 1 .* each line"):
+        load_problems(path)
+
+
+def cut_short(data):
+    return data[: len(data) // 2]
+
+
+def with_other_bytes(data):
+    return data[:20] + bytes(byte ^ 255 for byte in data[20:30]) + data[30:]
+
+
+@pytest.mark.parametrize(
+    "damage", [cut_short, with_other_bytes, gzip.decompress]
+)
+def test_a_damaged_gzip_file_is_named(tmp_path, damage):
+    path = tmp_path / "p.jsonl.gz"
+    rows = b"".join(
+        b'{"problem": "%d", "answer": "1"}\n' % n for n in range(99)
+    )
+    path.write_bytes(damage(gzip.compress(rows)))
+    with pytest.raises(ValueError, match="p.jsonl.gz is no whole gzip file"):
         load_problems(path)
 
 
@@ -108,8 +136,11 @@ def test_an_unknown_name_split_or_limit_lists_what_there_is():
         load_problems("math5000")
     with pytest.raises(ValueError, match="train or validation or test"):
         load_problems("pocketmath", split="dev")
-    with pytest.raises(ValueError, match="limit must be >= 1, got 0"):
-        load_problems("pocketmath", limit=0)
+    for limit in (0, -5):  # a slice would take -5 for all but five
+        with pytest.raises(
+            ValueError, match=f"limit must be >= 1, got {limit}"
+        ):
+            load_problems("pocketmath", limit=limit)
 
 
 def test_opening_problems_are_spread_over_the_levels(tmp_path):
@@ -128,140 +159,169 @@ def test_opening_problems_without_levels_are_the_first_ten(tmp_path):
     assert [p.problem for p in chosen] == [str(n) for n in range(10)]
 
 
-class FakeHub:
-    """Serves files the way the Hub does, over loopback."""
+@pytest.mark.parametrize(
+    ("name", "number", "levels"),
+    [
+        ("pocketmath", 2000, None),
+        ("math500", 500, {1: 43, 2: 90, 3: 105, 4: 128, 5: 134}),
+        ("gsm8k", 1319, {0: 1319}),
+    ],
+)
+def test_the_test_sets_ship_with_the_package(name, number, levels):
+    problems = load_problems(name)
+    assert len(problems) == len({p.id for p in problems}) == number
+    assert all(p.answer and p.solution for p in problems)
+    if levels:
+        assert Counter(p.level for p in problems) == levels
 
-    def __init__(self):
-        self.files = {}  # (repo, filename) -> bytes
-        self.commit = "a" * 40
-        self.old_commits = set()
-        hub = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def log_message(self, *args):
-                pass
+# ---- Splits ----
 
-            def do_HEAD(self):
-                self.do_GET()
 
-            def do_GET(self):
-                repo, _, rest = self.path.removeprefix("/datasets/").partition(
-                    "/resolve/"
-                )
-                revision, _, filename = rest.partition("/")
-                body = hub.files.get((repo, filename))
-                known = {"main", hub.commit}
-                found = body is not None and revision in known
-                self.send_response(200 if found else 404)
-                if not found:
-                    code = "Entry" if revision in known else "Revision"
-                    self.send_header("X-Error-Code", f"{code}NotFound")
-                    self.send_header("Content-Length", "0")
-                    self.end_headers()
-                    return
-                digest = hashlib.sha256(body).hexdigest()
-                self.send_header("X-Repo-Commit", hub.commit)
-                self.send_header("ETag", f'"{digest}"')
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                if self.command == "GET":
-                    self.wfile.write(body)
+def test_training_and_validation_share_no_problem(tmp_path):
+    rows = [{"problem": f"{n}", "answer": "1"} for n in range(50)]
+    mine = write_lines(tmp_path / "p.jsonl", *rows)
+    for source, split, sizes in (
+        ("pocketmath", "train", (20_000, 300)),
+        ("pocketmath", "validation", (240, 60)),  # a fifth is held out
+        (mine, "train", (40, 10)),
+    ):
+        train, validation = load_splits(source, split)
+        assert (len(train), len(validation)) == sizes
+        assert not {p.id for p in train} & {p.id for p in validation}
+    few = write_lines(tmp_path / "few.jsonl", *rows[:4])
+    assert load_splits(few) == (load_problems(few), None)
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(
-            target=self.server.serve_forever, args=(0.01,), daemon=True
-        ).start()
 
-    def put(self, name, split, *rows):
-        repo_id, files = HUB_SETS[name]
-        lines = "".join(json.dumps(row) + "\n" for row in rows)
-        self.files[repo_id, files[split]] = lines.encode()
+def test_test_problems_are_refused_for_training_also_from_a_file(tmp_path):
+    for name in ("pocketmath", "math500", "gsm8k"):
+        with pytest.raises(ValueError, match=f"the test set of {name}"):
+            load_splits(name, "test")
+        problem = load_problems(name)[7]
+        path = write_lines(
+            tmp_path / f"{name}.jsonl",
+            {"problem": "1 + 1", "answer": "2"},
+            {"question": f" {problem.problem}\n", "answer": "3"},
+        )
+        with pytest.raises(ValueError, match="1 of 2 problems are in"):
+            load_splits(path)
+    refuse_test_problems(load_problems("pocketmath", split="validation"))
+
+
+def test_the_digest_tells_problems_answers_and_order_apart():
+    problems = [Problem("1 + 1", "2", id="a"), Problem("1 + 2", "3", id="b")]
+    digest = problems_digest(problems)
+    assert re.fullmatch("[0-9a-f]{12}", digest)
+    assert digest == problems_digest(list(problems))
+    changed = [
+        problems[::-1],
+        problems[:1],
+        [replace(problems[0], answer="3"), problems[1]],
+        [replace(problems[0], problem="1 + 1 ="), problems[1]],
+        [replace(problems[0], id="c"), problems[1]],
+    ]
+    assert digest not in map(problems_digest, changed)
+
+
+# ---- The Hub ----
 
 
 @pytest.fixture
 def hub(tmp_path, monkeypatch):
+    """Serve {(repo, revision, file): bytes} as the Hub does, over loopback."""
     from huggingface_hub import constants
 
-    hub = FakeHub()
-    monkeypatch.setenv("HF_ENDPOINT", hub.url)
+    files = {}
+
+    class Handler(BaseHTTPRequestHandler):
+        def log_message(self, *args):
+            pass
+
+        def do_HEAD(self):
+            self.do_GET()
+
+        def do_GET(self):
+            repo, rest = self.path.removeprefix("/datasets/").split(
+                "/resolve/"
+            )
+            revision, _, filename = rest.partition("/")
+            body = files.get((repo, revision, filename))
+            self.send_response(404 if body is None else 200)
+            if body is None:
+                self.send_header("X-Error-Code", "RevisionNotFound")
+            else:
+                digest = hashlib.sha256(body).hexdigest()
+                self.send_header("X-Repo-Commit", "a" * 40)
+                self.send_header("ETag", f'"{digest}"')
+            self.send_header("Content-Length", str(len(body or b"")))
+            self.end_headers()
+            if body and self.command == "GET":
+                self.wfile.write(body)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(
+        target=server.serve_forever, args=(0.01,), daemon=True
+    ).start()
+    monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setenv("RFS_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv("RFS_ACCEPT_CHANGED_DATA", raising=False)
-    yield hub
-    hub.server.shutdown()
-    hub.server.server_close()
-
-
-def test_the_first_download_is_pinned_and_kept(hub, tmp_path):
-    hub.put("math500", "test", {"problem": "1 + 1", "answer": "2"})
-    assert load_problems("math500") == [
-        Problem("1 + 1", "2", id="math500/test-1")
-    ]
-    pins = json.loads((tmp_path / "cache" / "pins.json").read_text())
-    body = hub.files["HuggingFaceH4/MATH-500", "test.jsonl"]
-    assert pins["HuggingFaceH4/MATH-500/test.jsonl"] == {
-        "revision": "a" * 40,
-        "sha256": hashlib.sha256(body).hexdigest(),
-    }
-    hub.server.shutdown()  # what is cached needs no network
-    assert len(load_problems("math500")) == 1
-
-
-def test_a_changed_file_is_refused_until_accepted(hub, tmp_path, monkeypatch):
-    hub.put("math500", "test", {"problem": "1 + 1", "answer": "2"})
-    load_problems("math500")
-    hub.put("math500", "test", {"problem": "1 + 1", "answer": "3"})
-    shutil.rmtree(tmp_path / "hub")
-    with pytest.raises(ValueError, match="RFS_ACCEPT_CHANGED_DATA=1"):
-        load_problems("math500")
-    shutil.rmtree(tmp_path / "hub")
-    monkeypatch.setenv("RFS_ACCEPT_CHANGED_DATA", "1")
-    assert load_problems("math500")[0].answer == "3"
-    monkeypatch.delenv("RFS_ACCEPT_CHANGED_DATA")
-    assert load_problems("math500")[0].answer == "3"
-
-
-def test_a_revision_that_is_gone_is_refused_until_accepted(hub, tmp_path):
-    hub.put("math500", "test", {"problem": "1 + 1", "answer": "2"})
-    load_problems("math500")
-    shutil.rmtree(tmp_path / "hub")
-    hub.commit = "b" * 40
-    with pytest.raises(ValueError, match="no longer has revision aaaaaaaa"):
-        load_problems("math500")
-    assert len(load_problems("math500", accept_change=True)) == 1
-
-
-def test_without_the_hub_the_message_says_what_to_do(hub, monkeypatch):
     monkeypatch.setattr(time, "sleep", lambda seconds: None)  # its retries
-    hub.server.shutdown()
-    hub.server.server_close()
+    server.files = files
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def serve(hub, monkeypatch, name, *rows, revision="a" * 40):
+    """Put a training set of that name on the Hub."""
+    source = HubFile(f"some/{name}", revision, "train.jsonl")
+    monkeypatch.setitem(PROBLEM_SETS, name, {"train": source})
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    hub.files[source.repo_id, "a" * 40, source.filename] = lines.encode()
+
+
+def test_a_set_is_downloaded_once_at_its_pinned_commit(hub, monkeypatch):
+    serve(hub, monkeypatch, "mine", {"problem": "1 + 1", "answer": "2"})
+    expected = [Problem("1 + 1", "2", id="mine/train-1")]
+    assert load_problems("mine", split="train") == expected
+    hub.shutdown()  # what is in the cache needs no network
+    assert load_problems("mine", split="train") == expected
+
+
+def test_hub_files_are_pinned_but_for_one_whose_commit_is_not_known():
+    unpinned = {
+        source.repo_id
+        for splits in PROBLEM_SETS.values()
+        for source in splits.values()
+        if isinstance(source, HubFile)
+        and not re.fullmatch("[0-9a-f]{40}", source.revision)
+    }
+    assert unpinned == {"nlile/hendrycks-MATH-benchmark"}
+
+
+def test_without_the_hub_or_the_commit_the_message_says_what_to_do(
+    hub, monkeypatch
+):
+    row = {"problem": "1 + 1", "answer": "2"}
+    serve(hub, monkeypatch, "gone", row, revision="b" * 40)
     with pytest.raises(FileNotFoundError, match="--problems pocketmath"):
-        load_problems("math500")
+        load_problems("gone", split="train")
+    serve(hub, monkeypatch, "mine", row)
+    hub.shutdown()
+    hub.server_close()
+    with pytest.raises(FileNotFoundError, match="--problems pocketmath"):
+        load_problems("mine", split="train")
 
 
 def test_math_train_leaves_out_what_math500_holds(hub, monkeypatch):
-    lines = {"train": "train.jsonl"}
-    monkeypatch.setitem(HUB_SETS, "math-train", ("some/MATH", lines))
-    hub.put("math500", "test", {"problem": "What is\n1 + 1?", "answer": "2"})
-    hub.put(
+    held_out = load_problems("math500")[3].problem
+    serve(
+        hub,
+        monkeypatch,
         "math-train",
-        "train",
-        {"problem": "What is 1 + 1?", "answer": "2"},
+        {"problem": held_out.replace(" ", "\n"), "answer": "2"},
         {"problem": "What is 2 + 1?", "answer": "3"},
     )
     with pytest.warns(UserWarning, match="left out 1 problems"):
         problems = load_problems("math-train", split="train")
     assert [problem.answer for problem in problems] == ["3"]
-
-
-def test_the_real_math500_file_loads_when_it_is_at_hand():
-    beside = Path(__file__).parents[2] / "shared" / "data"
-    path = Path(os.environ.get("RFS_TEST_DATA", beside)) / "math500_test.json"
-    if not path.is_file():
-        pytest.skip(f"{path} is not at hand; set RFS_TEST_DATA")
-    problems = load_problems(path)
-    levels = Counter(problem.level for problem in problems)
-    assert levels == {1: 43, 2: 90, 3: 105, 4: 128, 5: 134}
-    assert all(problem.answer and problem.solution for problem in problems)

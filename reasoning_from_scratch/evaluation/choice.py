@@ -1,9 +1,12 @@
-r"""Multiple choice, evaluated in three ways that need not agree.
+r"""Multiple choice: sets of lettered questions, and three ways to choose.
 
 - `letter`: the model writes an answer, and the first letter in it counts.
 - `letter-logprob`: the letter that the model finds likeliest to come next.
 - `likelihood`: the choice whose full text is likeliest, per token. The
   choices are not shown, so nothing hangs on their letters.
+
+A model that prefers a letter scores by where the right answers stand; the
+sets made here put them at each letter equally often, so that this shows.
 
 Sources: Hendrycks et al. 2021 (MMLU); Brown et al. 2020 for likelihoods.
 """
@@ -11,20 +14,32 @@ Sources: Hendrycks et al. 2021 (MMLU); Brown et al. 2020 for likelihoods.
 import random
 import re
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from reasoning_from_scratch import llm
 
 from .grouping import same_answer
-from .hub import fetch_file
-from .problems import Problem, load_problems, read_rows
+from .problems import (
+    HubFile,
+    check_limit,
+    checked_problems,
+    fetch_file,
+    load_problems,
+    read_rows,
+)
 from .prompts import render_prompt
 from .statistics import wilson_interval
 
 LETTERS = "ABCDEFGHIJ"
-MMLU = ("cais/mmlu", "all/test-00000-of-00001.parquet")
+LETTER = re.compile(rf"(?<![A-Za-z])([{LETTERS}])(?![A-Za-z])")
+MAX_LETTER_TOKENS = 16  # what the letter method lets the model write
+BOXED_CHOICE = r" \boxed{{choice}}"  # {choice} is replaced
+MMLU = HubFile(
+    "cais/mmlu",
+    "c30699e8356da336a370243923dbaf21066bb9fe",
+    "all/test-00000-of-00001.parquet",
+)
 
 
 @dataclass(frozen=True)
@@ -40,11 +55,12 @@ class ChoiceProblem:
     @property
     def text(self) -> str:
         """The question with its lettered choices below it."""
-        lines = (
-            f"{letter}. {choice}"
-            for letter, choice in zip(LETTERS, self.choices, strict=False)
-        )
+        lettered = zip(LETTERS, self.choices, strict=False)
+        lines = (f"{letter}. {choice}" for letter, choice in lettered)
         return "\n".join([self.problem, *lines])
+
+
+# ---- Sets ----
 
 
 def load_choices(
@@ -62,8 +78,7 @@ def load_choices(
     Raises:
         ValueError: a line of another form; FileNotFoundError: no such set.
     """
-    if limit is not None and limit < 1:
-        raise ValueError(f"limit must be >= 1, got {limit}")
+    check_limit(limit)
     name = str(name_or_path)
     if name == "pocketmath":
         return make_choices(load_problems(name), seed=seed)[:limit]
@@ -80,71 +95,7 @@ def load_choices(
     return problems[:limit]
 
 
-def make_choices(
-    problems: list[Problem], *, num_choices: int = 4, seed: int = 0
-) -> list[ChoiceProblem]:
-    """Give each problem wrong choices of the kind people and models make.
-
-    The right answers stand at each letter equally often, in random order.
-
-    Args:
-        problems: at least `num_choices`, with different answers.
-        num_choices: 2 to 10.
-        seed: same seed, same choices.
-    """
-    if not 2 <= num_choices <= len(LETTERS):
-        raise ValueError(f"num_choices must be 2 to 10, got {num_choices}")
-    places = [index % num_choices for index in range(len(problems))]
-    random.Random(seed).shuffle(places)
-    other_answers = [problem.answer for problem in problems]
-    made = []
-    for problem, place in zip(problems, places, strict=True):
-        generator = random.Random(f"{seed} {problem.id}")
-        choices = []
-        for wrong in _wrong_answers(problem.answer, other_answers, generator):
-            if len(choices) == num_choices - 1:
-                break
-            known = [problem.answer, *choices]
-            if not any(same_answer(wrong, answer) for answer in known):
-                choices.append(wrong)
-        choices.insert(place, problem.answer)
-        made.append(
-            ChoiceProblem(
-                problem.problem,
-                tuple(choices),
-                place,
-                problem.subject,
-                problem.id,
-            )
-        )
-    return made
-
-
-def _wrong_answers(
-    answer: str, other_answers: list[str], generator: random.Random
-) -> Iterator[str]:
-    """Yield slips in one number of the answer, then answers to others."""
-    slips = []
-    for match in re.finditer(r"\d+", answer, re.ASCII):
-        digits = match[0]
-        value = int(digits[:9])
-        values = {value + 1, value - 1, value + 10, value - 10, 2 * value}
-        values |= {value + 2, int(digits[:9][::-1])} - {value}
-        for slip in sorted(v for v in values if v > 0):
-            slips.append(
-                answer[: match.start()] + str(slip) + answer[match.end() :]
-            )
-    if re.match(r"-\d", answer):
-        slips.append(answer[1:])
-    elif re.match(r"\d", answer):
-        slips.append(f"-{answer}")
-    generator.shuffle(slips)
-    yield from slips
-    for _ in range(100):
-        yield generator.choice(other_answers)
-
-
-def _read_choice(row: dict, place: str, default_id: str) -> ChoiceProblem:
+def _read_choice(row, place, default_id) -> ChoiceProblem:
     """Turn a row of MMLU's form into a ChoiceProblem."""
     choices, answer = row.get("choices"), row.get("answer")
     question = row.get("question") or row.get("problem")
@@ -171,9 +122,67 @@ def _read_choice(row: dict, place: str, default_id: str) -> ChoiceProblem:
     )
 
 
-BOXED_CHOICE = r" \boxed{{choice}}"  # {choice} is replaced
-LETTER = re.compile(rf"(?<![A-Za-z])([{LETTERS}])(?![A-Za-z])")
-MAX_LETTER_TOKENS = 16  # what the letter method lets the model write
+def make_choices(problems, *, num_choices=4, seed=0) -> list[ChoiceProblem]:
+    """Give each problem wrong choices of the kind people and models make.
+
+    The right answers stand at each letter equally often, in random order.
+    """
+    if not 2 <= num_choices <= len(LETTERS):
+        raise ValueError(f"num_choices must be 2 to 10, got {num_choices}")
+    places = [index % num_choices for index in range(len(problems))]
+    random.Random(seed).shuffle(places)
+    other_answers = [problem.answer for problem in problems]
+    made = []
+    for problem, place in zip(problems, places, strict=True):
+        generator = random.Random(f"{seed} {problem.id}")
+        known = [problem.answer]
+        for wrong in _wrong_answers(problem.answer, other_answers, generator):
+            if len(known) == num_choices:
+                break
+            if not any(same_answer(wrong, answer) for answer in known):
+                known.append(wrong)
+        if len(known) < num_choices:
+            raise ValueError(
+                f"{num_choices} choices for problem {problem.id!r} need as "
+                "many different answers among the problems; ask for fewer"
+            )
+        choices = known[1:]
+        choices.insert(place, problem.answer)
+        made.append(
+            ChoiceProblem(
+                problem.problem,
+                tuple(choices),
+                place,
+                problem.subject,
+                problem.id,
+            )
+        )
+    return made
+
+
+def _wrong_answers(answer, other_answers, generator):
+    """Yield slips in one number of the answer, then answers to others."""
+    slips = []
+    for match in re.finditer(r"\d+", answer, re.ASCII):
+        digits = match[0][:9]
+        value = int(digits)
+        values = {value + 1, value - 1, value + 10, value - 10, 2 * value}
+        values |= {value + 2, int(digits[::-1])} - {value}
+        for slip in sorted(v for v in values if v > 0):
+            slips.append(
+                answer[: match.start()] + str(slip) + answer[match.end() :]
+            )
+    if re.match(r"-\d", answer):
+        slips.append(answer[1:])
+    elif re.match(r"\d", answer):
+        slips.append(f"-{answer}")
+    generator.shuffle(slips)
+    yield from slips
+    for _ in range(100):
+        yield generator.choice(other_answers)
+
+
+# ---- Choosing: prompts and batches in, a place for each problem out ----
 
 
 @dataclass(frozen=True)
@@ -205,20 +214,23 @@ def evaluate_choices(
         method: "letter", "letter-logprob" or "likelihood".
         prompt: see `render_prompt`.
         batch_size: rows decoded or scored together.
-        options: `continuation=` of `choose_likeliest_text`.
+        options: `continuation=` of the likelihoods: how a choice is written,
+            with {choice} in it; a model that boxes nothing wants " {choice}".
 
     Raises:
         ValueError: no problems, or an unknown method.
     """
-    if not problems or method not in CHOICE_METHODS:
+    problems = checked_problems(problems)
+    if method not in CHOICE_METHODS:
         raise ValueError(
-            f"expected problems and a method of {', '.join(CHOICE_METHODS)}, "
-            f"got {len(problems)} problems and {method!r}"
+            f"no method {method!r}; expected {', '.join(CHOICE_METHODS)}"
         )
     choose = CHOICE_METHODS[method]
     chosen = choose(model, tokenizer, problems, prompt, batch_size, **options)
-    pairs = zip(chosen, problems, strict=True)
-    num_correct = sum(place == problem.answer for place, problem in pairs)
+    num_correct = sum(
+        place is not None and p.choices[place] == p.choices[p.answer]
+        for place, p in zip(chosen, problems, strict=True)
+    )  # by the text: some sets give the right choice twice
     low, high = wilson_interval(num_correct, len(problems))
     counts = Counter("none" if c is None else LETTERS[c] for c in chosen)
     return ChoiceResult(
@@ -250,22 +262,14 @@ def choose_letter(model, tokenizer, problems, prompt, batch_size):
 def choose_likeliest_letter(model, tokenizer, problems, prompt, batch_size):
     """Return the place of the letter likeliest to come next."""
     prompts = [render_prompt(prompt, p.text, tokenizer) for p in problems]
-    letters = [
-        [f" {letter}" for letter in LETTERS[: len(problem.choices)]]
-        for problem in problems
-    ]
+    letters = [[f" {x}" for x in LETTERS[: len(p.choices)]] for p in problems]
     return _likeliest(model, tokenizer, prompts, letters, batch_size)
 
 
 def choose_likeliest_text(
     model, tokenizer, problems, prompt, batch_size, continuation=BOXED_CHOICE
 ):
-    """Return the place of the choice likeliest to follow the question.
-
-    Args:
-        continuation: how a choice is written, with {choice} in it; a model
-            that does not box its answers wants " {choice}".
-    """
+    """Return the place of the choice likeliest to follow the question."""
     prompts = [render_prompt(prompt, p.problem, tokenizer) for p in problems]
     texts = [
         [continuation.replace("{choice}", choice) for choice in p.choices]
@@ -294,14 +298,10 @@ def _likeliest(model, tokenizer, prompts, continuations, batch_size):
 
 
 def mean_logprobs(model, tokenizer, pairs, batch_size=64) -> list[float]:
-    """Return how likely each continuation is, as a mean over its tokens.
+    """Return the mean log-probability per token of (prompt, text) pairs.
 
-    The mean and not the sum: a sum makes every longer text less likely.
-
-    Args:
-        pairs: (prompt, continuation) texts; tokenized apart, so begin a
-            continuation with its space.
-        batch_size: rows scored together.
+    The mean and not the sum: a sum makes every longer text less likely. Only
+    the text counts; it is tokenized apart, so it begins with its space.
     """
     import torch
 

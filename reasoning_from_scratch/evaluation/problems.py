@@ -1,42 +1,68 @@
-"""Problem sets: ours, from the Hub, or from any JSON or JSONL file.
+"""Problem sets: ours, two benchmarks' tests, the Hub's, or any JSON(L) file.
 
-`pocketmath` ships with the package. The others are downloaded once and
-pinned (see `hub`). A file of one's own needs a problem and an answer on each
-line; the field names of common data sets are understood.
+`pocketmath` and the tests of MATH-500 and GSM8K ship with the package;
+training sets are downloaded once, at a commit that cannot change under one's
+feet. A file of one's own needs a problem and an answer in each row; the
+field names of common data sets are understood.
 
 Sources: MATH, Hendrycks et al. 2021, in the split of Lightman et al. 2023;
 GSM8K, Cobbe et al. 2021.
 """
 
 import gzip
+import hashlib
 import json
+import os
 import re
 import warnings
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from .answers import extract_answer
-from .hub import fetch_file
 
-POCKETMATH = Path(__file__).parents[1] / "pocket" / "assets" / "pocketmath"
-# name -> (Hub dataset, its file for each split)
-HUB_SETS = {
-    "math500": ("HuggingFaceH4/MATH-500", {"test": "test.jsonl"}),
-    "gsm8k": (
-        "openai/gsm8k",
-        {
-            "train": "main/train-00000-of-00001.parquet",
-            "test": "main/test-00000-of-00001.parquet",
-        },
-    ),
-    "math-train": (
-        "nlile/hendrycks-MATH-benchmark",
-        {"train": "data/train-00000-of-00001.parquet"},
-    ),
+PACKAGE = Path(__file__).parents[1]
+
+
+class HubFile(NamedTuple):
+    """A file of a data set on the Hugging Face Hub, at a pinned commit."""
+
+    repo_id: str
+    revision: str
+    filename: str
+
+
+# name -> split -> a file in the package, or one on the Hub
+PROBLEM_SETS = {
+    "pocketmath": {
+        split: f"pocket/assets/pocketmath/{split}.jsonl.gz"
+        for split in ("train", "validation", "test")
+    },
+    "math500": {"test": "evaluation/data/math500-test.jsonl.gz"},
+    "gsm8k": {
+        "train": HubFile(
+            "openai/gsm8k",
+            "740312add88f781978c0658806c59bc2815b9866",
+            "main/train-00000-of-00001.parquet",
+        ),
+        "test": "evaluation/data/gsm8k-test.jsonl.gz",
+    },
+    "math-train": {
+        # MATH without MATH-500; its commit is not known to us
+        "train": HubFile(
+            "nlile/hendrycks-MATH-benchmark",
+            "main",
+            "data/train-00000-of-00001.parquet",
+        )
+    },
 }
 # A set with a test split only is trained on through its sister
 TRAINING_SETS = {"math500": "math-train"}
+HELD_OUT = 200  # problems kept back where a set has no validation split
+NUM_OPENING_PROBLEMS = 10
 # field of Problem -> names it goes by, the first present counts
 FIELDS = {
     "problem": ("problem", "question"),
@@ -46,8 +72,6 @@ FIELDS = {
     "id": ("id", "unique_id"),
     "solution": ("solution",),
 }
-NUM_OPENING_PROBLEMS = 10
-HELD_OUT = 200  # problems kept back where a set has no validation split
 
 
 @dataclass(frozen=True)
@@ -66,11 +90,7 @@ class Problem:
 
 
 def load_problems(
-    name_or_path: str | Path,
-    *,
-    split: str = "test",
-    limit: int | None = None,
-    accept_change: bool | None = None,
+    name_or_path: str | Path, *, split: str = "test", limit: int | None = None
 ) -> list[Problem]:
     """Load a problem set by name, or from a JSON or JSONL file.
 
@@ -80,48 +100,53 @@ def load_problems(
         split: "train", "validation" or "test", as far as the set has them;
             a file is one split and ignores it.
         limit: keep only the first so many.
-        accept_change: see `hub.fetch_file`.
 
     Returns:
         Problems in the order of the file; every id is unique.
 
     Raises:
-        ValueError: an unknown split, a line that is no problem, a limit
-            below 1, or a file that changed since its first download.
+        ValueError: an unknown split, a line that is no problem, or a limit
+            below 1.
         FileNotFoundError: no such set or file, or the Hub is out of reach.
     """
-    if limit is not None and limit < 1:
-        raise ValueError(f"limit must be >= 1, got {limit}")
+    check_limit(limit)
     name = str(name_or_path)
-    if name == "pocketmath":
-        splits = {s: s for s in ("train", "validation", "test")}
-        file = _choose_split(name, splits, split)
-        problems = read_problems(POCKETMATH / f"{file}.jsonl.gz", limit=limit)
-    elif name in HUB_SETS:
-        repo_id, splits = HUB_SETS[name]
-        file = _choose_split(name, splits, split)
-        path = fetch_file(repo_id, file, accept_change=accept_change)
-        problems = read_problems(path, name=f"{name}/{split}")
-    elif Path(name).is_file():
-        problems = read_problems(Path(name), limit=limit)
-    else:
-        known = ", ".join(["pocketmath", *HUB_SETS])
-        raise FileNotFoundError(
-            f"no problem set or file {name!r}; expected one of {known}, or "
-            "the path of a JSONL file"
+    if name not in PROBLEM_SETS:
+        path = Path(name)
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"no problem set or file {name!r}; expected one of "
+                f"{', '.join(PROBLEM_SETS)}, or the path of a JSONL file"
+            )
+        return read_problems(path, limit=limit)
+    splits = PROBLEM_SETS[name]
+    if split not in splits:
+        raise ValueError(
+            f"{name} has no split {split!r}; expected {' or '.join(splits)}"
         )
+    source = splits[split]
+    is_here = isinstance(source, str)
+    path = PACKAGE / source if is_here else fetch_file(*source)
+    problems = read_problems(path, name=f"{name}/{split}")
     if name == "math-train":
-        problems = _without_math500(problems, accept_change)
+        problems = _without_test_problems(problems, name)
     return problems[:limit]
 
 
-def load_splits(source, split="train"):
-    """Return problems to train on and to validate with.
+def load_splits(
+    source: str | Path, split: str = "train"
+) -> tuple[list[Problem], list[Problem] | None]:
+    """Load problems to train on, and others to validate with.
 
-    A set without a validation split gives its last problems for it.
+    The validation split goes with the train split; any other split or file
+    keeps its last problems back (None where it has fewer than 5).
+
+    Raises:
+        ValueError: problems of a test set, see `refuse_test_problems`.
     """
     problems = load_problems(source, split=split)
-    if source == "pocketmath":
+    refuse_test_problems(problems)
+    if split == "train" and "validation" in PROBLEM_SETS.get(source, ()):
         return problems, load_problems(source, split="validation")
     held_out = min(HELD_OUT, len(problems) // 5)
     if held_out == 0:
@@ -144,6 +169,105 @@ def opening_problems(name_or_path: str = "pocketmath") -> list[Problem]:
         for problem in [p for p in problems if p.level == level][:per_level]
     ]
     return chosen[:NUM_OPENING_PROBLEMS]
+
+
+# ---- What a list of problems is, and must not be ----
+
+
+def check_limit(limit: int | None) -> None:
+    """Refuse a limit that a slice would count from the end."""
+    if limit is not None and limit < 1:
+        raise ValueError(f"limit must be >= 1, got {limit}")
+
+
+def checked_problems(problems) -> list:
+    """Return the problems as a list, or say what was given instead."""
+    if isinstance(problems, (str, Path)):
+        raise ValueError(
+            f"expected a list of problems, got {str(problems)!r}; load it "
+            "first, with load_problems"
+        )
+    problems = list(problems)
+    if not problems:
+        raise ValueError("there are no problems; give at least one")
+    for problem in problems:
+        if not hasattr(problem, "answer"):
+            raise ValueError(
+                f"expected Problem(problem, answer, …), got {problem!r}"
+            )
+    return problems
+
+
+def problems_digest(problems: list[Problem]) -> str:
+    """Return 12 hex digits that change when problems or answers do.
+
+    It belongs into the configuration of every run, so that a run is never
+    resumed on other problems.
+    """
+    rows = [(p.id, p.problem, p.answer) for p in problems]
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:12]
+
+
+def refuse_test_problems(problems: list[Problem]) -> None:
+    """Raise ValueError for problems that a test set holds, by their text."""
+    found = [p for p in problems if _text(p) in _test_texts()]
+    if found:
+        raise ValueError(
+            f"{len(found)} of {len(problems)} problems are in the test set "
+            f"of {_test_texts()[_text(found[0])]} (the first: "
+            f"{found[0].problem[:60]!r}); training on them would make its "
+            "accuracy worthless: leave them out"
+        )
+
+
+def _without_test_problems(problems: list[Problem], name: str):
+    """Leave out what a test set holds too, and say so."""
+    kept = [p for p in problems if _text(p) not in _test_texts()]
+    if len(kept) < len(problems):
+        warnings.warn(
+            f"{name}: left out {len(problems) - len(kept)} problems that are "
+            "in a test set",
+            stacklevel=3,
+        )
+    return kept
+
+
+@lru_cache(maxsize=1)
+def _test_texts() -> dict[str, str]:
+    """The text of each test problem that ships -> the name of its set."""
+    names = [n for n, splits in PROBLEM_SETS.items() if "test" in splits]
+    return {_text(p): name for name in names for p in load_problems(name)}
+
+
+def _text(problem: Problem) -> str:
+    """A problem's text as it is compared: without white space."""
+    return "".join(problem.problem.split())
+
+
+# ---- Files: rows, each with the place that an error can name ----
+
+
+def fetch_file(repo_id: str, revision: str, filename: str) -> Path:
+    """Download a file of a Hub dataset once and return its local path."""
+    from huggingface_hub import errors, hf_hub_download
+
+    try:
+        return Path(
+            hf_hub_download(
+                repo_id,
+                filename,
+                repo_type="dataset",
+                revision=revision,
+                endpoint=os.environ.get("HF_ENDPOINT"),
+            )
+        )
+    except (errors.EntryNotFoundError, OSError) as error:
+        raise FileNotFoundError(
+            f"could not get {filename} of {repo_id} from the Hugging Face "
+            "Hub; connect to the network (or set HF_ENDPOINT to a mirror), "
+            "use --problems pocketmath, which ships with the package, or "
+            "give a JSONL file of your own"
+        ) from error
 
 
 def read_problems(
@@ -208,20 +332,15 @@ def read_rows(path: Path) -> Iterator[tuple[str, dict]]:
     """Yield each row of a JSONL, JSON or Parquet file with its place.
 
     Raises:
-        ValueError: text that is not UTF-8 or not JSON, or a row that is not
-            an object; the message names the line.
+        ValueError: bytes that are no whole gzip file, text that is not UTF-8
+            or not JSON, or a row that is not an object; each names file and
+            line.
     """
     if ".parquet" in path.suffixes:
         rows = enumerate(_parquet_rows(path), start=1)
         yield from ((f"{path.name} row {n}", row) for n, row in rows)
         return
-    data = path.read_bytes()
-    if path.suffix == ".gz":
-        data = gzip.decompress(data)
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path.name} is not UTF-8 text: {error}") from None
+    text = _read_text(path)
     if text.lstrip().startswith("["):
         items = enumerate(_parse(text, path.name), start=1)
         rows = ((f"{path.name} item {n}", item) for n, item in items)
@@ -236,12 +355,31 @@ def read_rows(path: Path) -> Iterator[tuple[str, dict]]:
         yield place, row
 
 
+def _read_text(path: Path) -> str:
+    """Read a text file, compressed or not."""
+    data = path.read_bytes()
+    try:
+        if path.suffix == ".gz":
+            data = gzip.decompress(data)
+        return data.decode("utf-8-sig")
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise ValueError(
+            f"{path.name} is no whole gzip file ({error}); make or download "
+            "it again"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path.name} is not UTF-8 text: {error}") from None
+
+
 def _parse(text: str, place: str):
     """Parse JSON, naming the place that is none."""
     try:
         return json.loads(text)
     except (json.JSONDecodeError, RecursionError) as error:
-        raise ValueError(f"{place} is not valid JSON: {error}") from None
+        raise ValueError(
+            f"{place} is not valid JSON ({error}); expected one object on "
+            "each line, or one list of objects"
+        ) from None
 
 
 def _parquet_rows(path: Path) -> list[dict]:
@@ -254,30 +392,3 @@ def _parquet_rows(path: Path) -> list[dict]:
             "pip install pyarrow"
         ) from None
     return parquet.read_table(path).to_pylist()
-
-
-def _choose_split(name: str, splits: dict[str, str], split: str) -> str:
-    """Return the file of a split, or say which splits there are."""
-    if split not in splits:
-        raise ValueError(
-            f"{name} has no split {split!r}; expected {' or '.join(splits)}"
-        )
-    return splits[split]
-
-
-def _without_math500(
-    problems: list[Problem], accept_change: bool | None
-) -> list[Problem]:
-    """Leave out what MATH-500 holds too, compared without white space."""
-    held_out = {
-        "".join(problem.problem.split())
-        for problem in load_problems("math500", accept_change=accept_change)
-    }
-    kept = [p for p in problems if "".join(p.problem.split()) not in held_out]
-    if len(kept) < len(problems):
-        warnings.warn(
-            f"math-train: left out {len(problems) - len(kept)} problems that "
-            "are in MATH-500",
-            stacklevel=3,
-        )
-    return kept
