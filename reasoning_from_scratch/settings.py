@@ -155,11 +155,13 @@ def get_settings(name=None, *, fast=None) -> ModelSettings:
     """Look up a model's row.
 
     Args:
-        name: a key of SETTINGS, a Hub id, a model folder or a run folder;
-            None takes `default_model()`. What is not in the table gets the
-            row of its family.
+        name: a key of SETTINGS, a Hub id, a model folder, a run folder, or
+            a model that `load_model` opened; None takes `default_model()`.
+            What is not in the table gets the row of its family.
         fast: true for the reduced row; None asks the environment's RFS_FAST.
     """
+    if not isinstance(name, (str, Path)):
+        name = getattr(name, "settings_name", None)  # a model; or None
     row = SETTINGS[_family(str(name or default_model()))]
     if fast is None:
         fast = os.environ.get("RFS_FAST") == "1"

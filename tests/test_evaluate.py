@@ -1,4 +1,6 @@
-"""Evaluation: verdicts, failures, and the same records after a kill."""
+"""Evaluation: verdicts, failures, the same records after a kill."""
+
+from dataclasses import replace
 
 import pytest
 from scripted import play
@@ -10,8 +12,15 @@ from reasoning_from_scratch.evaluation import (
     wilson_interval,
 )
 from reasoning_from_scratch.evaluation.evaluate import generate_answers
-from reasoning_from_scratch.llm import SamplingConfig
+from reasoning_from_scratch.evaluation.records import (
+    grade_record,
+    read_records,
+    regrade,
+    summarize,
+)
+from reasoning_from_scratch.llm import SamplingConfig, load_model
 from reasoning_from_scratch.runs import RunFolder
+from reasoning_from_scratch.settings import SETTINGS
 
 PROBLEMS = [
     Problem(f"What is {n} + 1?", str(n + 1), "sums", 1 + n % 2, f"p{n}")
@@ -188,13 +197,44 @@ def test_a_finished_evaluation_is_not_done_again(monkeypatch, runs_folder):
 def test_records_of_other_problems_are_refused(monkeypatch, runs_folder):
     play(monkeypatch, answer_below(6))
     measure(PROBLEMS[:5], run=new_run("other"))
-    with pytest.raises(ValueError, match="records of other problems"):
-        measure(PROBLEMS[5:], run=new_run("other", resume=True))
+    changed = [*PROBLEMS[:4], replace(PROBLEMS[4], answer="6")]
+    reworded = [*PROBLEMS[:4], replace(PROBLEMS[4], problem="Is 4 + 1 odd?")]
+    for problems in (PROBLEMS[5:], PROBLEMS[:4], changed, reworded):
+        with pytest.raises(ValueError, match="records of other problems"):
+            measure(problems, run=new_run("other", resume=True))
+    with pytest.raises(ValueError, match="of another prompt"):
+        measure(
+            PROBLEMS[:5],
+            prompt="step-by-step",
+            run=new_run("other", resume=True),
+        )
 
 
-def test_problems_need_ids_of_their_own_and_a_batch_a_size():
+def test_limits_are_those_of_the_model_and_not_of_the_environment(
+    monkeypatch,
+):
+    script = play(monkeypatch, answer_below(10))
+    monkeypatch.setenv("RFS_MODEL", "qwen3-0.6b")
+    model, tokenizer = load_model("pocket-teacher", device="cpu")
+    evaluate(model, tokenizer, PROBLEMS, progress=False)
+    (call,) = script.calls  # one batch of ten: 256 fit
+    row = SETTINGS["pocket-teacher"]
+    assert call["max_new_tokens"] == row.max_new_tokens
+    assert call["batch_size"] == row.batch_size
+    measure(PROBLEMS[:1], batch_size=None)  # no model: the environment's
+    assert script.calls[-1]["batch_size"] == SETTINGS["qwen3-0.6b"].batch_size
+
+
+def test_problems_need_ids_of_their_own_and_counts_are_positive():
     with pytest.raises(ValueError, match="no problems"):
         measure([])
+    with pytest.raises(ValueError, match="'pocketmath'; load it first"):
+        measure("pocketmath")
+    with pytest.raises(ValueError, match=r"expected Problem\(.*got '1 \+ 1'"):
+        measure(["1 + 1"])
+    for name in ("batch_size", "max_new_tokens", "num_samples"):
+        with pytest.raises(ValueError, match=f"{name} must be >= 1, got 0"):
+            measure(**{name: 0})
     with pytest.raises(ValueError, match="id of its own"):
         measure([PROBLEMS[0], PROBLEMS[0]])
     with pytest.raises(ValueError, match="id of its own"):
@@ -209,3 +249,87 @@ def test_the_bar_shows_the_running_accuracy(monkeypatch, capfd):
     error = capfd.readouterr().err
     assert "10/10" in error
     assert "accuracy 60.0 %" in error
+
+
+# ---- Records ----
+
+
+def record_of(response, reference, **fields):
+    return grade_record(
+        {
+            "id": "p",
+            "subject": "",
+            "level": 0,
+            "reference": reference,
+            "response": response,
+            "num_tokens": 10,
+            "stop_reason": "stop",
+            **fields,
+        }
+    )
+
+
+def test_an_answer_is_judged_by_value():
+    assert record_of(r"\boxed{0.5}", r"\frac12")["correct"]
+    assert not record_of(r"\boxed{0.6}", r"\frac12")["correct"]
+
+
+def test_a_response_without_an_answer_is_wrong():
+    record = record_of("I do not know", "2")
+    assert (record["answer"], record["correct"]) == (None, False)
+
+
+def test_samples_are_judged_one_by_one():
+    samples = [{"text": r"\boxed{2}"}, {"text": "?"}, {"text": r"\boxed{3}"}]
+    record = record_of(r"\boxed{2}", "2", samples=samples)
+    assert [s["correct"] for s in record["samples"]] == [True, False, False]
+    assert [s["answer"] for s in record["samples"]] == ["2", None, "3"]
+
+
+def test_regrading_changes_nothing_but_verdicts_that_were_wrong():
+    right = record_of(r"\boxed{2}", "2")
+    misjudged = {**right, "id": "q", "correct": False, "verifier": "older"}
+    graded, changes = regrade([right, misjudged])
+    assert graded == [right, {**right, "id": "q"}]
+    assert changes == [{**right, "id": "q"}]
+
+
+def test_tokens_per_second_count_all_tokens():
+    result = summarize([record_of("1", "1"), record_of("2", "1")], 4.0)
+    assert (result.mean_tokens, result.tokens_per_second) == (10, 5.0)
+    assert summarize([record_of("1", "1")]).tokens_per_second == 0.0
+
+
+def test_samples_of_different_number_or_role_give_no_curve():
+    two = [{"text": r"\boxed{2}"}] * 2
+    three = [{"text": r"\boxed{2}"}] * 3
+    mixed = [
+        record_of("2", "2", samples=two),
+        record_of("2", "2", samples=three),
+    ]
+    assert summarize(mixed).pass_at_k == {}
+    roles = [{"text": "2", "role": "draft"}, {"text": "2", "role": "revision"}]
+    assert summarize([record_of("2", "2", samples=roles)]).avg_at_n is None
+
+
+def test_equal_answers_spelled_differently_vote_together():
+    texts = [r"\boxed{1/2}", r"\boxed{0.5}", r"\boxed{3}", r"\boxed{3.1}"]
+    record = record_of(
+        texts[2], r"\frac{1}{2}", samples=[{"text": text} for text in texts]
+    )
+    assert summarize([record]).majority_at_k["4"] == pytest.approx(1.0)
+
+
+def test_records_cut_or_written_twice_are_refused_with_their_line(
+    runs_folder,
+):
+    run, record = new_run("two"), record_of("2", "2")
+    run.append("records.jsonl", record)
+    assert read_records(run) == [record]
+    run.append("records.jsonl", record)
+    with pytest.raises(ValueError, match="jsonl, line 2 has the id 'p' of"):
+        read_records(run)
+    del record["correct"]
+    run.rewrite("records.jsonl", [record])
+    with pytest.raises(ValueError, match=r"jsonl, line 1 lacks \['correct'\]"):
+        read_records(run)

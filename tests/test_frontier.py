@@ -1,14 +1,9 @@
 """The pictures of methods: costs, words, ticks and files."""
 
-import sys
-from pathlib import Path
-
 import pytest
 
 from reasoning_from_scratch.scaling.curves import CurvePoint
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "ch04"))
-from frontier import (  # noqa: E402
+from reasoning_from_scratch.scaling.frontier import (
     CEILING,
     describe_frontier,
     frontier_row,

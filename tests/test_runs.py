@@ -12,17 +12,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from reasoning_from_scratch.files import (
+from reasoning_from_scratch.runs import (
+    RunFolder,
     atomic_folder,
     atomic_write_json,
     atomic_write_text,
-    load_state,
-    save_state,
-)
-from reasoning_from_scratch.runs import (
-    RunFolder,
     find_run,
+    load_state,
     resolve_checkpoint,
+    save_state,
 )
 
 

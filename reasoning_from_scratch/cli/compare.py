@@ -23,8 +23,10 @@ def add_arguments(parser) -> None:
 
 def run(args) -> None:
     """Print both accuracies and a verdict in words."""
+    from reasoning_from_scratch.evaluation.records import read_records
+
     folders = [open_evaluated(name) for name in (args.first, args.second)]
-    pair = pair_records(*(f.read("records.jsonl") for f in folders))
+    pair = pair_records(*map(read_records, folders))
     print(describe_comparison(["A", "B"], folders, pair))
 
 

@@ -79,6 +79,7 @@ def add_arguments(parser) -> None:
 def run(args) -> None:
     """Evaluate, and print the summary."""
     from reasoning_from_scratch.evaluation import evaluate, load_problems
+    from reasoning_from_scratch.evaluation.records import read_records
     from reasoning_from_scratch.llm import load_model
     from reasoning_from_scratch.scaling.samples import read_samples
 
@@ -92,7 +93,7 @@ def run(args) -> None:
     )
     folder = start_run(args, settings, problems, options)
     if args.samples_of:
-        records = open_evaluated(args.samples_of).read("records.jsonl")
+        records = read_records(open_evaluated(args.samples_of))
         method = method.reusing(read_samples(records))
     model, tokenizer = load_model(
         args.model or default_model(),
@@ -146,10 +147,8 @@ def choose_options(args, settings, method) -> dict:
 
 def start_run(args, settings, problems, options):
     """Open the run folder, with all that the records depend on."""
-    from reasoning_from_scratch.evaluation.prompts import (
-        find_template,
-        prompt_hash,
-    )
+    from reasoning_from_scratch.evaluation.problems import problems_digest
+    from reasoning_from_scratch.evaluation.prompts import find_template
     from reasoning_from_scratch.runs import RunFolder
 
     config = {
@@ -159,7 +158,7 @@ def start_run(args, settings, problems, options):
         "problems": args.problems or settings.problems,
         "split": args.split,
         "num_problems": len(problems),
-        "problems_hash": prompt_hash(repr(problems)),
+        "problems_hash": problems_digest(problems),
         "method": args.method,
         "template": find_template(options["prompt"]),
         **options,

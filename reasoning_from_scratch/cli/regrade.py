@@ -22,10 +22,14 @@ def add_arguments(parser) -> None:
 
 def run(args) -> None:
     """Regrade, print what changed and write the new records."""
-    from reasoning_from_scratch.evaluation.records import accuracy_of, regrade
+    from reasoning_from_scratch.evaluation.records import (
+        accuracy_of,
+        read_records,
+        regrade,
+    )
 
     folder = open_evaluated(args.name)
-    records = folder.read("records.jsonl")
+    records = read_records(folder)
     if not records:
         raise ValueError(f"{folder.path} holds no whole record yet")
     graded, changes = regrade(records)

@@ -16,10 +16,17 @@ from functools import partial
 from reasoning_from_scratch import llm
 from reasoning_from_scratch.settings import get_settings
 
+from .problems import checked_problems
 from .prompts import prompt_hash, render_prompt
-from .records import EvalResult, grade_record, make_record, summarize
+from .records import (
+    RECORDS,
+    EvalResult,
+    grade_record,
+    make_record,
+    read_records,
+    summarize,
+)
 
-RECORDS = "records.jsonl"
 TIMINGS = "timings.jsonl"  # one line a block: its problems and seconds
 
 
@@ -57,26 +64,28 @@ def evaluate(
         method: a callable such as those of `scaling.METHODS`; None is plain
             generation, greedy unless `sampling` says otherwise.
         num_samples, sampling: None takes the method's own.
-        max_new_tokens, batch_size: None takes the row of RFS_MODEL in
-            `settings`.
+        max_new_tokens, batch_size: None takes the model's row in `settings`.
         seed: repeats the samples.
         run: a RunFolder. It receives records.jsonl, timings.jsonl and
             result.json; what is there already is not done again.
         progress: show a bar with the running accuracy.
 
     Returns:
-        EvalResult. A problem whose prompt or answer raised an error counts
-        as wrong and has the error in its record.
+        EvalResult. A problem whose answer raised an error counts as wrong
+        and has the error in its record.
 
     Raises:
-        ValueError: no problems, two with one id, a batch_size below 1, or
-            records in `run` that belong to other problems.
+        ValueError: no problems, two with one id, a count below 1, or records
+            in `run` that belong to other problems or another prompt.
     """
-    settings = get_settings()
-    batch_size = batch_size or settings.batch_size
-    problems = _checked(problems, batch_size)
-    records, seconds = _resume(run, problems, batch_size)
-    rows_each = num_samples or getattr(method, "num_samples", 1)
+    settings = get_settings(model)
+    batch_size = _count("batch_size", batch_size, settings.batch_size)
+    limit = _count("max_new_tokens", max_new_tokens, settings.max_new_tokens)
+    own_samples = getattr(method, "num_samples", 1)
+    rows_each = _count("num_samples", num_samples, own_samples)
+    problems = _with_ids(checked_problems(problems))
+    prompts = [render_prompt(prompt, p, tokenizer) for p in problems]
+    records, seconds = _resume(run, problems, prompts, batch_size)
     with _Progress(len(problems), rows_each, records, progress) as bar:
         ask = partial(
             method or generate_answers,
@@ -84,15 +93,14 @@ def evaluate(
             tokenizer,
             num_samples=num_samples,
             sampling=sampling,
-            max_new_tokens=max_new_tokens or settings.max_new_tokens,
+            max_new_tokens=limit,
             seed=seed,
             batch_size=batch_size,
             progress=bar.add_rows,
         )
         for start in range(len(records), len(problems), batch_size):
-            block = problems[start : start + batch_size]
-            prompts = [render_prompt(prompt, p, tokenizer) for p in block]
-            done, spent = _measure_block(ask, block, prompts)
+            block = slice(start, start + batch_size)
+            done, spent = _measure_block(ask, problems[block], prompts[block])
             _write_down(run, done, spent)
             records += done
             seconds += spent
@@ -130,38 +138,38 @@ def generate_answers(
         ids=[problem.id or problem.problem for problem in problems],
         **decoding,
     )
-    pools = [
-        outputs[start : start + num_samples]
-        for start in range(0, len(outputs), num_samples)
-    ]
-    return [_first_of(pool) for pool in pools]
+    answers = []
+    for start in range(0, len(outputs), num_samples):
+        samples = [
+            {
+                "text": output.text,
+                "num_tokens": len(output.token_ids),
+                "stop_reason": output.stop_reason,
+            }
+            for output in outputs[start : start + num_samples]
+        ]
+        answers.append(
+            MethodOutput(
+                response=samples[0]["text"],
+                num_tokens=sum(sample["num_tokens"] for sample in samples),
+                stop_reason=samples[0]["stop_reason"],
+                samples=samples if num_samples > 1 else [],
+            )
+        )
+    return answers
 
 
-def _first_of(pool) -> MethodOutput:
-    """Answer with the first completion; several are kept as samples."""
-    samples = [
-        {
-            "text": output.text,
-            "num_tokens": len(output.token_ids),
-            "stop_reason": output.stop_reason,
-        }
-        for output in pool
-    ]
-    return MethodOutput(
-        response=pool[0].text,
-        num_tokens=sum(sample["num_tokens"] for sample in samples),
-        stop_reason=pool[0].stop_reason,
-        samples=samples if len(samples) > 1 else [],
-    )
+def _count(name, value, default):
+    """Return a count that was given, or its default."""
+    if value is None:
+        return default
+    if value < 1:
+        raise ValueError(f"{name} must be >= 1, got {value}")
+    return value
 
 
-def _checked(problems, batch_size):
-    """Return the problems as a list whose ids are all there and differ."""
-    if batch_size < 1:
-        raise ValueError(f"batch_size must be >= 1, got {batch_size}")
-    problems = list(problems)
-    if not problems:
-        raise ValueError("there are no problems; give at least one")
+def _with_ids(problems):
+    """Return the problems, whose ids must be there and differ."""
     seen = set()
     for problem in problems:
         if not problem.id or problem.id in seen:
@@ -178,7 +186,8 @@ def _measure_block(ask, problems, prompts) -> tuple[list[dict], float]:
     began = time.perf_counter()
     outputs = _answer(ask, problems, prompts)
     seconds = round(time.perf_counter() - began, 3)
-    _raise_if_all_failed(outputs)
+    if len(outputs) > 1 and all(isinstance(o, Exception) for o in outputs):
+        raise outputs[0]  # where nothing worked, the error is no problem's
     rows = zip(problems, map(prompt_hash, prompts), outputs, strict=True)
     return [grade_record(make_record(*row)) for row in rows], seconds
 
@@ -201,27 +210,26 @@ def _answer(ask, problems, prompts) -> list:
     ]
 
 
-def _raise_if_all_failed(outputs) -> None:
-    """Raise the error of a block in which nothing worked: it is no item's."""
-    if len(outputs) > 1 and all(isinstance(o, Exception) for o in outputs):
-        raise outputs[0]
-
-
-def _resume(run, problems, block_size) -> tuple[list[dict], float]:
+def _resume(run, problems, prompts, block_size) -> tuple[list[dict], float]:
     """Return the records of whole blocks and the seconds they took."""
     if run is None:
         return [], 0.0
-    records, timings = run.read(RECORDS), run.read(TIMINGS)
+    records, timings = read_records(run), run.read(TIMINGS)
     if len(records) < len(problems):
         whole = len(records) // block_size * block_size
         if whole < len(records):
             run.rewrite(RECORDS, records[:whole])
         records = records[:whole]
-    expected = [problem.id for problem in problems[: len(records)]]
-    if [record["id"] for record in records] != expected:
+    found = [(r["id"], r["reference"], r["prompt_hash"]) for r in records]
+    expected = [
+        (problem.id, problem.answer, prompt_hash(prompt))
+        for problem, prompt in zip(problems, prompts, strict=True)
+    ]
+    if found != expected[: len(found)]:
         raise ValueError(
-            f"{run.path / RECORDS} holds records of other problems; repeat "
-            "the flags of that run, or choose another --run name"
+            f"{run.path / RECORDS} holds records of other problems or of "
+            "another prompt; repeat the flags of that run with the same "
+            "problem file, or choose another --run name"
         )
     timings = timings[: -(-len(records) // block_size)]
     run.rewrite(TIMINGS, timings)
@@ -273,10 +281,8 @@ class _Progress:
     def show(self, records):
         """Move to the whole problems and show their accuracy."""
         self.num_rows, self.num_done = 0, len(records)
-        num_correct = sum(record["correct"] for record in records)
-        self.bar.set_postfix_str(
-            f"accuracy {100 * num_correct / len(records):.1f} %", False
-        )
+        share = sum(record["correct"] for record in records) / len(records)
+        self.bar.set_postfix_str(f"accuracy {100 * share:.1f} %", False)
         self._move_to(self.num_done)
 
     def _move_to(self, place):

@@ -17,6 +17,17 @@ from .grouping import group_answers
 from .statistics import majority_at_k, pass_at_k, wilson_interval
 from .verifier import answers_equal
 
+RECORDS = "records.jsonl"
+# What is needed to judge, to pair and to summarize
+RECORD_FIELDS = {
+    "id",
+    "reference",
+    "response",
+    "num_tokens",
+    "stop_reason",
+    "correct",
+}
+
 
 @dataclass(frozen=True)
 class EvalResult:
@@ -55,11 +66,7 @@ class EvalResult:
 
 
 def make_record(problem, prompt_hash: str, output) -> dict:
-    """Write down a method's output for one problem, not yet graded.
-
-    Args:
-        output: a MethodOutput, or the exception that came instead of one.
-    """
+    """Write down a MethodOutput for one problem, or the error instead."""
     record = {
         "id": problem.id,
         "subject": problem.subject,
@@ -86,6 +93,26 @@ def make_record(problem, prompt_hash: str, output) -> dict:
     return record
 
 
+def read_records(run) -> list[dict]:
+    """Read the records of an evaluation's RunFolder, whole and each once."""
+    records, lines = run.read(RECORDS), {}
+    for number, record in enumerate(records, start=1):
+        place = f"{run.path / RECORDS}, line {number}"
+        missing = RECORD_FIELDS - set(record)
+        if missing:
+            raise ValueError(
+                f"{place} lacks {sorted(missing)}; it is no record of rfs "
+                "evaluate: make the run again under another name"
+            )
+        first = lines.setdefault(record["id"], number)
+        if first != number:
+            raise ValueError(
+                f"{place} has the id {record['id']!r} of line {first}: two "
+                "processes wrote to one run; make it again under another name"
+            )
+    return records
+
+
 def grade_record(record: dict) -> dict:
     """Return the record with answers, verdicts and the verifier's version."""
     reference = record["reference"]
@@ -106,12 +133,7 @@ def grade_record(record: dict) -> dict:
 
 
 def regrade(records: list[dict]) -> tuple[list[dict], list[dict]]:
-    """Judge stored records again.
-
-    Returns:
-        records: all of them, with today's answers and verdicts.
-        changes: those whose verdict changed.
-    """
+    """Judge stored records again; return all, and those that changed."""
     graded = [grade_record(record) for record in records]
     changes = [
         new
@@ -133,12 +155,7 @@ def verifier_version() -> str:
 
 
 def summarize(records: list[dict], seconds: float = 0.0) -> EvalResult:
-    """Summarize graded records.
-
-    Args:
-        records: at least one.
-        seconds: spent on generating them; 0 where nobody measured.
-    """
+    """Summarize graded records, at least one; 0 seconds: not measured."""
     accuracy = accuracy_of(records)
     num_tokens = sum(record["num_tokens"] for record in records)
     return EvalResult(
@@ -173,9 +190,7 @@ def _accuracy_by(records: list[dict], key: str) -> dict[str, dict]:
     for record in records:
         groups[record[key]].append(record)
     return {
-        str(name): accuracy_of(groups[name])
-        for name in sorted(groups)
-        if name
+        str(name): accuracy_of(groups[name]) for name in sorted(groups) if name
     }
 
 

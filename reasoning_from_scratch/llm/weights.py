@@ -21,7 +21,11 @@ from safetensors import SafetensorError, safe_open
 from reasoning_from_scratch.device import pick_device, pick_dtype
 from reasoning_from_scratch.files import atomic_folder, atomic_write_json
 from reasoning_from_scratch.runs import resolve_checkpoint, runs_root
-from reasoning_from_scratch.settings import BASE_SIZES, CHAT_SIZES
+from reasoning_from_scratch.settings import (
+    BASE_SIZES,
+    CHAT_SIZES,
+    get_settings,
+)
 
 from .config import Qwen3Config, read_json
 from .hub import check_disk_space, download_model
@@ -88,6 +92,7 @@ def load_model(
     dtype = pick_dtype(device, str(name_or_path), dtype)
     weights = _read_tensors(stored, device, dtype)
     model.load_state_dict(weights, assign=True)
+    model.settings_name = get_settings(name_or_path).name
     return model.eval(), tokenizer
 
 

@@ -29,10 +29,11 @@ THINK_TOKENS = ("<think>", "</think>")
 
 
 def train_tokenizer(vocab_size=VOCAB_SIZE, num_documents=NUM_DOCUMENTS):
-    """Train a `tokenizers.Tokenizer`, a pure function of the arguments.
+    """Train the byte-level BPE; a pure function of its arguments.
 
-    Think tokens are single ids but, as in Qwen3, no special tokens:
-    decoding keeps them.
+    Returns:
+        A `tokenizers.Tokenizer`. Think tokens are single ids but, as in
+        Qwen3, no special tokens: decoding keeps them.
     """
     from tokenizers import (
         AddedToken,
@@ -85,8 +86,10 @@ def _training_texts(num_documents):
 def write_tokenizer(folder, *, is_chat=False):
     """Write the four tokenizer files of the official layout.
 
-    A chat model ends its turns with <|im_end|>, as the teacher does; a base
-    model ends a document with <|endoftext|>.
+    Args:
+        folder: created if missing.
+        is_chat: the model ends its turns with <|im_end|>, as the teacher
+            does; a base model ends a document with <|endoftext|>.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -122,10 +125,11 @@ def write_tokenizer(folder, *, is_chat=False):
         "pad_token_id": stop_ids[1],
         "do_sample": False,
     }
-    for name, content in (
-        ("tokenizer_config.json", config),
-        ("generation_config.json", generation),
-    ):
-        text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-        (folder / name).write_text(text, "utf-8")
+    _write_json(folder / "tokenizer_config.json", config)
+    _write_json(folder / "generation_config.json", generation)
     (folder / "chat_template.jinja").write_text(CHAT_TEMPLATE, "utf-8")
+
+
+def _write_json(path, content):
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    path.write_text(text, "utf-8")

@@ -11,10 +11,9 @@ Source: Muennighoff et al. 2025, "s1: Simple test-time scaling"
 
 from functools import partial
 
-from reasoning_from_scratch.scaling.samples import (
+from reasoning_from_scratch.scaling.samples import make_output
+from reasoning_from_scratch.scaling.traces import (
     continue_traces,
-    make_output,
-    split,
     start_traces,
 )
 
@@ -49,27 +48,24 @@ def budget_forcing(
         One MethodOutput per problem.
     """
     traces = start_traces(problems, prompts, range(num_samples))
-    think = partial(
-        continue_traces,
-        model,
-        tokenizer,
-        max_new_tokens=max_thinking_tokens or max_new_tokens,
-        stop_ids=_think_stop_ids(tokenizer),
-        **decoding,
-    )
-    think(traces, "thinking")
+    thinking = {
+        "max_new_tokens": max_thinking_tokens or max_new_tokens,
+        "stop_ids": _think_stop_ids(tokenizer),
+    }
+    write = partial(continue_traces, model, tokenizer, **decoding)
+    write(traces, "thinking", **thinking)
     for extension in range(num_extensions):
         ended = [trace for trace in traces if trace.stop_reason == "stop"]
         for trace in ended:
             think_on(trace)
-        think(ended, f"extension {extension}")
+        write(ended, f"extension {extension}", **thinking)
     unanswered = [trace for trace in traces if not is_answered(trace)]
     for trace in unanswered:
         end_thinking(trace)
-    decoding |= {"max_new_tokens": ANSWER_TOKENS}
-    continue_traces(model, tokenizer, unanswered, "answer", **decoding)
+    write(unanswered, "answer", max_new_tokens=ANSWER_TOKENS)
     samples = [trace.to_sample() for trace in traces]
-    return [make_output(pool) for pool in split(samples, num_samples)]
+    starts = range(0, len(samples), num_samples)
+    return [make_output(samples[i : i + num_samples], 0) for i in starts]
 
 
 def is_in_think_block(trace):
