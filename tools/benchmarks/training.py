@@ -86,14 +86,9 @@ def train_ours(name, problems, config, clock):
 
 
 def train_theirs(name, problems, config, clock):
-    """The same from `trl.GRPOTrainer` on the same weights, exported.
-
-    Its own setting is kept where ours has none, but for what would cost it
-    time: gradient checkpointing, logging and the progress bar are off.
-    """
-    from datasets import Dataset
+    """The same from `trl.GRPOTrainer` on the same weights, exported."""
     from transformers import AutoTokenizer, TrainerCallback
-    from trl import GRPOConfig, GRPOTrainer
+    from trl import GRPOTrainer
 
     earned, seconds = [], []
 
@@ -105,16 +100,6 @@ def train_theirs(name, problems, config, clock):
             seconds.append(clock() - self.start)
 
     model, tokenizer = load_model(name)
-    order = shuffled_indices(
-        len(problems),
-        0,
-        config.steps * config.prompts_per_step,
-        seed=config.seed,
-    )
-    rows = [
-        {"prompt": render_prompt(config.prompt, p), "answer": p.answer}
-        for p in (problems[index] for index in order)
-    ]
     end_id = tokenizer.eos_id
 
     def reward(completions, completion_ids, answer, **_):
@@ -130,40 +115,65 @@ def train_theirs(name, problems, config, clock):
 
     with tempfile.TemporaryDirectory() as folder:
         save_model(model, tokenizer, f"{folder}/model")
-        rollouts = config.prompts_per_step * config.group_size
         trainer = GRPOTrainer(
             model=f"{folder}/model",
             processing_class=AutoTokenizer.from_pretrained(f"{folder}/model"),
             reward_funcs=reward,
-            train_dataset=Dataset.from_list(rows),
+            train_dataset=their_problems(problems, config),
             callbacks=[Clock()],
-            args=GRPOConfig(
-                output_dir=f"{folder}/out",
-                per_device_train_batch_size=rollouts,
-                num_generations=config.group_size,
-                max_completion_length=config.max_new_tokens,
-                learning_rate=config.learning_rate,
-                temperature=config.temperature,
-                beta=0.0,
-                loss_type="grpo",
-                lr_scheduler_type="constant_with_warmup",
-                warmup_steps=config.warmup_steps,
-                max_grad_norm=config.max_grad_norm,
-                adam_beta2=0.95,
-                max_steps=config.steps,
-                shuffle_dataset=False,
-                seed=config.seed,
-                gradient_checkpointing=False,
-                bf16=False,
-                use_cpu=not torch.cuda.is_available(),
-                logging_steps=config.steps,
-                disable_tqdm=True,
-                save_strategy="no",
-                report_to="none",
-            ),
+            args=their_config(config, f"{folder}/out"),
         )
         trainer.train()
     return earned, seconds
+
+
+def their_problems(problems, config):
+    """The problems in the order in which we ask them, as prompts."""
+    from datasets import Dataset
+
+    count = config.steps * config.prompts_per_step
+    order = shuffled_indices(len(problems), 0, count, seed=config.seed)
+    return Dataset.from_list(
+        [
+            {"prompt": render_prompt(config.prompt, p), "answer": p.answer}
+            for p in (problems[index] for index in order)
+        ]
+    )
+
+
+def their_config(config, folder):
+    """Our settings in their names.
+
+    TRL's own setting is kept where ours has none, but for what would cost it
+    time: gradient checkpointing, logging and the progress bar are off.
+    """
+    from trl import GRPOConfig
+
+    return GRPOConfig(
+        output_dir=folder,
+        per_device_train_batch_size=config.prompts_per_step
+        * config.group_size,
+        num_generations=config.group_size,
+        max_completion_length=config.max_new_tokens,
+        learning_rate=config.learning_rate,
+        temperature=config.temperature,
+        beta=0.0,
+        loss_type="grpo",
+        lr_scheduler_type="constant_with_warmup",
+        warmup_steps=config.warmup_steps,
+        max_grad_norm=config.max_grad_norm,
+        adam_beta2=0.95,
+        max_steps=config.steps,
+        shuffle_dataset=False,
+        seed=config.seed,
+        gradient_checkpointing=False,
+        bf16=False,
+        use_cpu=not torch.cuda.is_available(),
+        logging_steps=config.steps,
+        disable_tqdm=True,
+        save_strategy="no",
+        report_to="none",
+    )
 
 
 if __name__ == "__main__":
