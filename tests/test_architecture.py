@@ -20,12 +20,12 @@ ROOMS_ABOVE = {
     folder.name: sorted(folder.rglob("*.py"))
     for folder in (ROOT / "tools", *sorted(ROOT.glob("ch0*")))
 }
-# Each may import itself and what stands left of it; pocket and training are
-# neighbours on one floor, and only the command line sees pocket.
+# Each may import itself and what stands left of it; pocket stands on training,
+# whose loop it shares, and only the command line sees pocket.
 FLOORS = ("ground", "llm", "evaluation", "scaling", "training", "cli")
 MAY_IMPORT = {
     **{floor: FLOORS[: i + 1] for i, floor in enumerate(FLOORS)},
-    "pocket": ("ground", "llm", "evaluation", "scaling", "pocket"),
+    "pocket": (*FLOORS[:-1], "pocket"),
     "cli": (*FLOORS, "pocket"),
 }
 # What can be read and borrowed alone, and what it may bring along

@@ -23,8 +23,8 @@ from reasoning_from_scratch.training import (
 from reasoning_from_scratch.training.distillation import (
     count_steps,
     draw_batch,
-    gradient_step,
     hard_loss,
+    learn_examples,
     make_optimizer,
     prepare_loss,
 )
@@ -68,12 +68,12 @@ def gradients_of(examples, config=CONFIG, loss=hard_loss):
     model = student()
 
     class Keep:
+        parameters = ()
+
         def step(self, learning_rate):
             return 0.0
 
-    metrics = gradient_step(
-        model, Keep(), examples, loss, config=config, learning_rate=1.0
-    )
+    metrics = learn_examples(model, Keep(), examples, loss, config, 1.0)
     return metrics["loss"], [p.grad for p in model.parameters()]
 
 
@@ -330,9 +330,9 @@ def stop_at(monkeypatch, step, how):
     def step_then_stop(*args, **options):
         if next(count) == step:
             how()
-        return gradient_step(*args, **options)
+        return learn_examples(*args, **options)
 
-    name = "reasoning_from_scratch.training.distillation.gradient_step"
+    name = "reasoning_from_scratch.training.distillation.learn_examples"
     monkeypatch.setattr(name, step_then_stop)
 
 

@@ -14,7 +14,7 @@ from reasoning_from_scratch.training.optimization import MasterAdamW
 from reasoning_from_scratch.training.rollouts import collect_rollouts
 from reasoning_from_scratch.training.update import (
     UpdateTotals,
-    gradient_step,
+    learn_rows,
     micro_batches,
     score_rows,
     training_rows,
@@ -65,7 +65,7 @@ def gradient_of(model, rollouts, config):
     recorder = Recorder()
     rows = training_rows(model, rollouts, config)
     totals = UpdateTotals()
-    gradient_step(model, recorder, rows, config, totals)
+    learn_rows(model, recorder, rows, config, totals)
     return recorder.gradient, totals.means()["loss"]
 
 

@@ -166,11 +166,12 @@ def run(args) -> None:
         train_on_own_answers(student, teacher, splits, config, run_folder)
     else:
         if args.from_self:
-            traces = answer_problems(
-                args, settings, student, problems, run_folder
+            filters = trace_filters(args, source, splits)
+            kept = answer_problems(
+                args, settings, student, problems, run_folder, filters
             )
-        kept = choose_traces(args, source, traces, splits, run_folder)
-        if args.traces:
+        else:
+            kept = choose_traces(args, source, traces, splits, run_folder)
             kept = kept[: args.limit]
         train_on_traces(student, teacher, kept, splits, config, run_folder)
     print(summary(run_folder))
@@ -217,34 +218,48 @@ def open_teacher(args, student):
 
 
 def choose_traces(args, source, traces, splits, run_folder):
-    """Drop what should not be learned; the counts go into filters.json."""
+    """Drop what should not be learned."""
     from reasoning_from_scratch.training.traces import filter_traces
 
+    filters = trace_filters(args, source, splits)
+    return note_kept(*filter_traces(traces, **filters), run_folder)
+
+
+def trace_filters(args, source, splits):
+    """What `filter_traces` is told."""
     ngram = args.ngram
     if ngram is None:
         ngram = 0 if source == "pocketmath" else 13
-    kept, counts = filter_traces(
-        traces,
-        held_out=[*splits[1], *load_test_problems(source)],
-        ngram=ngram,
-        keep_wrong=args.unfiltered,
-    )
+    return {
+        "held_out": [*splits[1], *load_test_problems(source)],
+        "ngram": ngram,
+        "keep_wrong": args.unfiltered,
+    }
+
+
+def note_kept(kept, counts, run_folder):
+    """Say how many traces are left; the counts go into filters.json."""
     run_folder.write_json("filters.json", {"kept": len(kept), **counts})
     dropped = ", ".join(f"{count} {name}" for name, count in counts.items())
-    print(f"{len(kept):,} of {len(traces):,} traces kept ({dropped})")
+    total = len(kept) + sum(counts.values())
+    print(f"{len(kept):,} of {total:,} traces kept ({dropped})")
     return kept
 
 
-def answer_problems(args, settings, student, problems, run_folder):
-    """The student's own answers, right and wrong."""
+def answer_problems(args, settings, student, problems, run_folder, filters):
+    """The student's own answers, those that are right."""
     from reasoning_from_scratch.llm import SamplingConfig
-    from reasoning_from_scratch.training.teacher import (
-        LocalTeacher,
-        generate_teacher_traces,
+    from reasoning_from_scratch.training.on_policy import (
+        collect_verified_samples,
     )
 
-    teacher = LocalTeacher(
+    limit = args.limit or settings.distillation.num_traces
+    kept, counts = collect_verified_samples(
         *student,
+        problems[:limit],
+        num_samples=args.samples,
+        **filters,
+        run=run_folder,
         name="itself",
         prompt=_teacher_prompt(args, settings, "step-by-step"),
         sampling=SamplingConfig(
@@ -256,10 +271,7 @@ def answer_problems(args, settings, student, problems, run_folder):
         seed=args.seed or 0,
         batch_size=settings.batch_size,
     )
-    limit = args.limit or settings.distillation.num_traces
-    return generate_teacher_traces(
-        teacher, problems[:limit], num_samples=args.samples, run=run_folder
-    )
+    return note_kept(kept, counts, run_folder)
 
 
 def load_test_problems(source):

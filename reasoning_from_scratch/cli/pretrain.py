@@ -10,8 +10,6 @@ command with --resume goes on after an interruption, to the same weights.
 from dataclasses import asdict, replace
 from pathlib import Path
 
-CURVES = ("direct_accuracy", "step_by_step_accuracy")
-
 
 def add_arguments(parser) -> None:
     """Declare the flags."""
@@ -41,8 +39,6 @@ def run(args) -> None:
         return write_data(Path(args.write_data))
     if not args.run:
         raise ValueError("--run NAME is missing: the folder to train in")
-    from tqdm import tqdm
-
     from reasoning_from_scratch.llm import Qwen3Tokenizer
     from reasoning_from_scratch.pocket.pretrain import pretrain
     from reasoning_from_scratch.pocket.tokenizer_training import (
@@ -54,14 +50,7 @@ def run(args) -> None:
     folder = RunFolder.create(args.run, asdict(config), resume=args.resume)
     write_tokenizer(folder.path / "tokenizer", is_chat=config.is_chat)
     tokenizer = Qwen3Tokenizer(folder.path / "tokenizer")
-    with tqdm(total=config.steps, unit="step") as bar:
-        pretrain(
-            config,
-            folder,
-            tokenizer=tokenizer,
-            progress=lambda row: _show(bar, row),
-        )
-    draw_curves(folder)
+    pretrain(config, folder, tokenizer=tokenizer)
     print(f"model: {folder.checkpoint_path(config.steps)}")
 
 
@@ -93,34 +82,3 @@ def write_data(folder: Path) -> None:
     write_problem_sets(folder / "pocketmath")
     write_tokenizer(folder / "pocket")
     print(f"problem sets and tokenizer written to {folder}")
-
-
-def draw_curves(folder) -> None:
-    """Draw accuracy on validation over the steps as plot.png."""
-    from reasoning_from_scratch.plots import plot_curves
-
-    rows = folder.read("metrics.jsonl")
-    curves = {}
-    for name in CURVES:
-        points = [
-            (row["step"], 100 * row[name]) for row in rows if name in row
-        ]
-        if points:
-            curves[name.replace("_", " ")] = tuple(zip(*points, strict=True))
-    if curves:
-        plot_curves(
-            curves,
-            folder.path / "plot.png",
-            xlabel="step",
-            ylabel="accuracy on validation (%)",
-        )
-
-
-def _show(bar, row) -> None:
-    bar.update(row["step"] - bar.n)
-    shown = {"loss": f"{row['loss']:.3f}"}
-    shown["tokens/s"] = f"{row['tokens_per_second']:,.0f}"
-    bar.set_postfix(shown, refresh=False)
-    for name in CURVES:
-        if name in row:
-            bar.write(f"step {row['step']}: {name} {100 * row[name]:.1f} %")

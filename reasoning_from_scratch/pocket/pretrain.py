@@ -5,56 +5,77 @@ on to the same weights, bit for bit. Matrices learn by Muon, embeddings and
 norms by AdamW; the step size warms up, stays, and falls to zero.
 """
 
-from __future__ import annotations
-
 import functools
 import time
 
 import torch
 from torch.nn import functional as F
 
+from reasoning_from_scratch.evaluation import Problem, evaluate
 from reasoning_from_scratch.llm.qwen3 import Qwen3Model
-from reasoning_from_scratch.llm.weights import load_model, save_model
-from reasoning_from_scratch.pocket.muon import Muon
+from reasoning_from_scratch.llm.weights import load_model
 from reasoning_from_scratch.pocket.packing import IGNORE, draw_batch
-from reasoning_from_scratch.pocket.problem_sets import held_out_keys
-from reasoning_from_scratch.pocket.validation import measure
+from reasoning_from_scratch.pocket.problem_sets import (
+    draw_split,
+    held_out_keys,
+    problem_row,
+)
+from reasoning_from_scratch.training.loop import TrainingLoop
+
+NUM_PROBLEMS = 300  # of the validation split, that accuracy is measured on
 
 
-def pretrain(config, run, *, tokenizer, progress=None):
+def pretrain(config, run, *, tokenizer, progress=True, watch=None):
     """Train a model, going on after the last checkpoint of the run.
 
     Args:
         config: a `PretrainConfig`.
-        run: a `RunFolder`; gets metrics.jsonl and checkpoints.
+        run: a `RunFolder`; gets metrics.jsonl, checkpoints and curves.
         tokenizer: a `Qwen3Tokenizer`.
-        progress: called with each step's row of metrics.
+        progress: show a bar.
+        watch: callable (rows so far), called after each step.
 
     Returns:
         The trained `Qwen3Model`.
     """
     model = start_model(config)
-    optimizers = build_optimizers(model, config)
-    done = _restore(run, model, optimizers)
+    optimizer = MuonAndAdamW(model, config)
     compute_loss = functools.partial(packed_loss, model)
     if config.is_compiled:
         compute_loss = torch.compile(compute_loss)
     half = torch.autocast("cpu", torch.bfloat16, enabled=config.is_bfloat16)
-    for step in range(done, config.steps):
-        set_step_size(optimizers, config, step)
+
+    def take_step(step):
         batch = training_batch(config, tokenizer, step)
-        row = {"step": step + 1}
+        started = time.perf_counter()
         with half:
-            row |= train_step(compute_loss, optimizers, batch)
-        is_last = step + 1 == config.steps
-        if is_last or (step + 1) % config.eval_every == 0:
-            row |= measure(model, tokenizer, config)
-        run.append("metrics.jsonl", row)
-        if progress:
-            progress(row)
-        if is_last or (step + 1) % config.checkpoint_every == 0:
-            _save(run, step + 1, model, tokenizer, optimizers)
-    return model.eval()
+            loss = compute_loss(
+                batch.token_ids, batch.targets, batch.document_ids
+            )
+            loss.backward()
+            optimizer.step(step_size(config, step))
+        seconds = time.perf_counter() - started
+        num_tokens = int((batch.document_ids >= 0).sum())
+        return {
+            "loss": loss.item(),
+            "tokens_per_second": num_tokens / seconds,
+        }
+
+    TrainingLoop(
+        model,
+        tokenizer,
+        optimizer,
+        num_steps=config.steps,
+        evaluate=lambda: measure(model, tokenizer, config),
+        eval_every=config.eval_every,
+        checkpoint_every=config.checkpoint_every,
+        run=run,
+        name="pretrain",
+        progress=progress,
+        watch=watch,
+        measures_start=False,
+    ).train(take_step)
+    return model
 
 
 def start_model(config):
@@ -63,41 +84,55 @@ def start_model(config):
         model, _ = load_model(
             config.init_from, device="cpu", dtype=torch.float32
         )
-        return model.train()
+        return model
     model = Qwen3Model(config.model).init_weights(config.seed)
     for layer in model.layers:  # sharper attention: digits are to be copied
         for norm in (layer.self_attn.q_norm, layer.self_attn.k_norm):
             torch.nn.init.constant_(norm.weight, 1.5)
-    return model.train()
+    return model
 
 
-def build_optimizers(model, config):
-    """Muon for the matrices of the blocks, AdamW for everything else."""
-    is_matrix = {
-        name: p.dim() == 2 and name.startswith("layers.")
-        for name, p in model.named_parameters()
-    }
-    matrices = [p for n, p in model.named_parameters() if is_matrix[n]]
-    others = [p for n, p in model.named_parameters() if not is_matrix[n]]
-    return [
-        Muon(matrices, lr=config.matrix_lr),
-        torch.optim.AdamW(
-            others, lr=config.other_lr, betas=(0.9, 0.95), weight_decay=0.0
-        ),
-    ]
+class MuonAndAdamW:
+    """Muon for the matrices of the blocks, AdamW for everything else.
 
+    Muon makes every singular value of an update about 1, so no direction of
+    a matrix learns much faster than the others: half of AdamW's steps do.
 
-def train_step(compute_loss, optimizers, batch):
-    """One update; returns loss and speed as fields of a metrics row."""
-    started = time.perf_counter()
-    loss = compute_loss(batch.token_ids, batch.targets, batch.document_ids)
-    loss.backward()
-    for optimizer in optimizers:
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-    num_tokens = int((batch.document_ids >= 0).sum())
-    seconds = time.perf_counter() - started
-    return {"loss": loss.item(), "tokens_per_second": num_tokens / seconds}
+    Source: Jordan et al. 2024, "Muon: an optimizer for hidden layers".
+    """
+
+    def __init__(self, model, config):
+        named = list(model.named_parameters())
+        is_matrix = {
+            name: p.dim() == 2 and name.startswith("layers.")
+            for name, p in named
+        }
+        matrices = [p for name, p in named if is_matrix[name]]
+        others = [p for name, p in named if not is_matrix[name]]
+        self.full_rates = config.matrix_lr, config.other_lr
+        self.parts = [
+            torch.optim.Muon(
+                matrices, lr=config.matrix_lr, weight_decay=0.0
+            ),
+            torch.optim.AdamW(
+                others, lr=config.other_lr, betas=(0.9, 0.95), weight_decay=0.0
+            ),
+        ]
+
+    def step(self, share):
+        """Update all weights at a share of the full step size."""
+        for part, rate in zip(self.parts, self.full_rates, strict=True):
+            for group in part.param_groups:
+                group["lr"] = rate * share
+            part.step()
+            part.zero_grad(set_to_none=True)
+
+    def state_dict(self):
+        return [part.state_dict() for part in self.parts]
+
+    def load_state_dict(self, states):
+        for part, state in zip(self.parts, states, strict=True):
+            part.load_state_dict(state)
 
 
 def step_size(config, step):
@@ -105,15 +140,6 @@ def step_size(config, step):
     warmup = (step + 1) / max(1, config.warmup_steps)
     decay = (config.steps - step) / (config.decay_share * config.steps)
     return min(1.0, warmup, decay)
-
-
-def set_step_size(optimizers, config, step):
-    """Scale the step size of both optimizers for this step of the config."""
-    share = step_size(config, step)
-    full = [config.matrix_lr, config.other_lr]
-    for optimizer, lr in zip(optimizers, full, strict=True):
-        for group in optimizer.param_groups:
-            group["lr"] = lr * share
 
 
 def training_batch(config, tokenizer, step):
@@ -137,25 +163,23 @@ def packed_loss(model, token_ids, targets, document_ids):
     )
 
 
-def _restore(run, model, optimizers):
-    """Load the last checkpoint, if any; returns the steps done."""
-    steps = run.checkpoint_steps()
-    done = steps[-1] if steps else 0
-    if done:
-        saved, _ = load_model(run.checkpoint_path(done), device="cpu")
-        model.load_state_dict(saved.state_dict())
-        states = run.load_checkpoint_state(done)["optimizers"]
-        for optimizer, state in zip(optimizers, states, strict=True):
-            optimizer.load_state_dict(state)
-    rows = [r for r in run.read("metrics.jsonl") if r["step"] <= done]
-    run.rewrite("metrics.jsonl", rows)
-    return done
-
-
-def _save(run, step, model, tokenizer, optimizers):
-    run.save_checkpoint(
-        step,
-        lambda folder: save_model(model, tokenizer, folder),
-        {"optimizers": [optimizer.state_dict() for optimizer in optimizers]},
-    )
-    run.prune_checkpoints({step})
+def measure(model, tokenizer, config):
+    """Accuracy and length on validation by prompt, as fields of a row."""
+    drawn = enumerate(draw_split("validation")[:NUM_PROBLEMS])
+    problems = [Problem(**problem_row("validation", i, e)) for i, e in drawn]
+    row = {}
+    for prompt in config.prompts:
+        result = evaluate(
+            model,
+            tokenizer,
+            problems,
+            prompt=prompt,
+            max_new_tokens=config.max_new_tokens,
+            progress=False,
+        )
+        name = prompt.replace("-", "_")
+        row |= {
+            f"{name}_accuracy": result.accuracy,
+            f"{name}_tokens": result.mean_tokens,
+        }
+    return row

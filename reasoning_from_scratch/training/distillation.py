@@ -5,6 +5,12 @@ wrote, the end token included; soft distillation draws the student's whole
 next-token distribution towards the teacher's, on the same texts. Learning
 from the student's own texts is in `on_policy`.
 
+    loss = 1/N sum over the batch's completion tokens of
+           - log p_S(token), or a divergence of p_T and p_S
+
+N counts the tokens of the whole batch, in however many micro-batches it is
+computed, so their gradients add up to that of the batch in one piece.
+
 Sources: Hinton et al. 2015; DeepSeek-AI 2025 (R1, section 2.4: distillation
 by fine-tuning on a reasoning model's samples).
 """
@@ -13,15 +19,15 @@ import math
 
 import torch
 
-from reasoning_from_scratch.evaluation import evaluate
 from reasoning_from_scratch.llm.logprobs import hidden_logprobs
 
 from .config import check_teacher
 from .distillation_loss import SoftTargets, learned_hidden
 from .loop import TrainingLoop, refuse_test_split, shuffled_indices
 from .optimization import MasterAdamW, scheduled_learning_rate
+from .progress import measure_accuracy
 from .sft_data import count_learned_tokens, micro_batches
-from .update import checkpointed_layers
+from .update import checkpointed_layers, gradient_step
 
 
 def train_distillation(
@@ -68,24 +74,25 @@ def train_distillation(
     def take_step(step):
         batch = draw_batch(examples, step, config)
         rate = planned_rate(step, num_steps, config)
-        return gradient_step(
-            model, optimizer, batch, loss, config=config, learning_rate=rate
-        )
+        return learn_examples(model, optimizer, batch, loss, config, rate)
 
-    def watch():
-        metrics = measure_accuracy(model, tokenizer, validation, config)
-        return metrics | measure_loss(model, validation_examples, config)
+    def measure():
+        accuracy = measure_accuracy(model, tokenizer, validation, config)
+        return accuracy | measure_loss(model, validation_examples, config)
 
+    every = config.eval_every or steps_an_epoch
     return TrainingLoop(
         model,
         tokenizer,
         optimizer,
         num_steps=num_steps,
-        evaluate=watch,
-        eval_every=config.eval_every or steps_an_epoch,
+        evaluate=measure,
+        eval_every=every,
+        checkpoint_every=every,
         run=run,
         name="distill",
         progress=progress,
+        prefers_later=True,
     ).train(take_step)
 
 
@@ -119,9 +126,8 @@ def planned_rate(step, num_steps, config):
 def prepare_loss(teacher, tokenizer, examples, config):
     """The loss that the config describes, and the examples it needs.
 
-    Returns:
-        loss: as `gradient_step` takes it.
-        examples: with the teacher's top k, where that is wanted.
+    The loss is a callable (model, hidden, batch) -> sum over the learned
+    tokens, whose final states `hidden` are.
     """
     check_teacher(config, teacher is not None)
     if teacher is None:
@@ -158,26 +164,30 @@ def make_optimizer(model, config):
     )
 
 
-def measure_accuracy(model, tokenizer, problems, config):
-    """Greedy accuracy with its interval; nothing without problems."""
-    problems = list(problems)[: config.eval_problems]
-    if not problems:
-        return {}
-    result = evaluate(
-        model,
-        tokenizer,
-        problems,
-        prompt=config.prompt,
-        max_new_tokens=config.max_new_tokens,
-        progress=False,
+def learn_examples(model, optimizer, examples, loss, config, learning_rate):
+    """One update of a student on a batch of examples; returns its metrics."""
+    num_tokens = count_learned_tokens(examples)
+    batches = micro_batches(
+        examples, config.micro_batch_tokens, device=model.device
     )
+    losses = (
+        loss(model, learned_hidden(model, batch), batch) / num_tokens
+        for batch in batches
+    )
+    with checkpointed_layers(model, config.activation_checkpointing):
+        values, norm = gradient_step(optimizer, losses, learning_rate)
     return {
-        "accuracy": result.accuracy,
-        "accuracy_low": result.low,
-        "accuracy_high": result.high,
-        "greedy_length": result.mean_tokens,
-        "greedy_truncated": result.truncated,
+        "loss": sum(values),
+        "grad_norm": norm,
+        "learning_rate": learning_rate,
+        "num_tokens": num_tokens,
     }
+
+
+def hard_loss(model, hidden, batch):
+    """Minus the log-probability of the learned tokens, summed."""
+    logprobs, _ = hidden_logprobs(model, hidden, batch.targets)
+    return -logprobs.sum()
 
 
 @torch.no_grad()
@@ -191,43 +201,3 @@ def measure_loss(model, examples, config):
     ):
         total += float(hard_loss(model, learned_hidden(model, batch), batch))
     return {"validation_loss": total / count_learned_tokens(examples)}
-
-
-def gradient_step(model, optimizer, examples, loss, *, config, learning_rate):
-    """Learn from one batch, by micro-batches of examples of like length.
-
-    Args:
-        model: the student, changed in place.
-        optimizer: a `MasterAdamW` over its parameters.
-        examples: list of `Example`, the whole batch.
-        loss: callable (model, hidden, batch) -> scalar, a sum over the
-            learned tokens, of which `hidden` are the final states.
-        config: gives micro_batch_tokens and activation_checkpointing.
-        learning_rate: of this update.
-
-    Returns:
-        dict: loss in nats a token, grad_norm, learning_rate, num_tokens.
-    """
-    num_tokens = count_learned_tokens(examples)
-    total = 0.0
-    batches = micro_batches(
-        examples, config.micro_batch_tokens, device=model.device
-    )
-    with checkpointed_layers(model, config.activation_checkpointing):
-        for batch in batches:
-            hidden = learned_hidden(model, batch)
-            share = loss(model, hidden, batch) / num_tokens
-            share.backward()
-            total += float(share.detach())
-    return {
-        "loss": total,
-        "grad_norm": optimizer.step(learning_rate),
-        "learning_rate": learning_rate,
-        "num_tokens": num_tokens,
-    }
-
-
-def hard_loss(model, hidden, batch):
-    """Minus the log-probability of the learned tokens, summed."""
-    logprobs, _ = hidden_logprobs(model, hidden, batch.targets)
-    return -logprobs.sum()

@@ -80,18 +80,7 @@ def scaled_logprobs(logits, temperature=1.0, vocab_size=None):
 
 
 def divergence(student, teacher, kind="forward", *, beta=0.5):
-    """One number a token.
-
-    Args:
-        student, teacher: (..., vocab) log-probabilities.
-        kind, beta: as for `soft_distillation_loss`.
-
-    Returns:
-        (...) nats, >= 0.
-
-    Raises:
-        ValueError: an unknown kind, or beta outside (0, 1) for "jsd".
-    """
+    """(...) nats, >= 0, of (..., vocab) log-probabilities."""
     if kind == "forward":
         return kl_divergence(teacher, student)
     if kind == "reverse":
@@ -120,16 +109,7 @@ def kl_divergence(first, second):
 
 
 def top_k_and_rest(logprobs, top_k):
-    """The likeliest tokens one by one, and all others as one.
-
-    Args:
-        logprobs: (tokens, vocab).
-        top_k: how many to keep, fewer than the vocabulary has.
-
-    Returns:
-        ids: (tokens, top_k) int64; kept: (tokens, top_k + 1), as
-        `lump_the_rest` gives for them.
-    """
+    """The likeliest tokens, all others as one: (ids, `lump_the_rest`)."""
     ids = logprobs.topk(top_k, dim=-1).indices
     return ids, lump_the_rest(logprobs, ids)
 
@@ -138,14 +118,8 @@ def lump_the_rest(logprobs, ids):
     """Log-probabilities of chosen tokens, and of all others together.
 
     A divergence of two such distributions is at most the full one, and
-    equal to it where the two share out the rest in the same way.
-
-    Args:
-        logprobs: (tokens, vocab).
-        ids: (tokens, top_k) int64, the chosen ones of each row.
-
-    Returns:
-        (tokens, top_k + 1), still log-probabilities of sum 1.
+    equal to it where the two share out the rest in the same way. `ids` are
+    (tokens, top_k); returns (tokens, top_k + 1), of sum 1.
     """
     others = logprobs.scatter(-1, ids, float("-inf"))
     rest = others.logsumexp(dim=-1, keepdim=True)
@@ -155,14 +129,8 @@ def lump_the_rest(logprobs, ids):
 def sum_in_chunks(loss, vocab_size, *tensors):
     """Sum a loss over tokens without ever holding all their logits.
 
-    Args:
-        loss: callable (chunks of the tensors) -> scalar, a sum over tokens;
-            recomputed in the backward pass.
-        vocab_size: entries of one token's logits.
-        tensors: (tokens, ...) each, cut along the tokens.
-
-    Returns:
-        a scalar.
+    `loss` maps chunks of the tensors to a sum over tokens, and is recomputed
+    in the backward pass; the tensors are (tokens, ...) each.
     """
     size = max(1, MAX_CHUNK_ENTRIES // vocab_size)
     if len(tensors[0]) <= size:
@@ -174,17 +142,12 @@ def sum_in_chunks(loss, vocab_size, *tensors):
 
 
 class SoftTargets:
-    """The teacher's side of a soft loss.
+    """What a teacher says of every token that its student learns.
 
-    Args:
-        teacher: a `Qwen3Model` over the student's tokens.
-        vocab_size: of the tokenizer; rows of the embeddings from there on
-            are padding and left out.
-        kind, temperature, beta: as for `soft_distillation_loss`.
-        top_k: keep so many likeliest tokens of the teacher; 0 keeps all.
-
-    Raises:
-        ValueError: the teacher has fewer tokens than the tokenizer.
+    Either live, the teacher reading each micro-batch beside the student, or
+    from a store of its likeliest tokens (`top_k`; 0 keeps all), made before
+    training. It reads the completion behind its own prompt. Rows of the
+    embeddings from `vocab_size` on are padding and left out.
     """
 
     def __init__(
@@ -211,13 +174,7 @@ class SoftTargets:
         self.top_k = top_k
 
     def loss(self, model, hidden, batch):
-        """The divergence, summed over the learned tokens of a batch.
-
-        Args:
-            model: the student.
-            hidden: (learned tokens, hidden), its `learned_hidden`.
-            batch: a `Batch`.
-        """
+        """The divergence, summed over the learned tokens of a `Batch`."""
         is_stored = bool(batch.examples[0].soft_targets)
         if is_stored:
             parts = zip(*(e.soft_targets for e in batch.examples), strict=True)

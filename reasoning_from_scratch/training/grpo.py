@@ -1,8 +1,10 @@
 """GRPO training: sample, compare, update, and again.
 
-`train_grpo` is the loop; what it calls stands in `rollouts` (sampling and
-rewards), `update` (advantages, loss, gradient step), `trainer` (data order,
-evaluation, checkpoints) and `progress` (metrics and curves).
+`train_grpo` is a step inside the loop of `loop`; what the step calls stands
+in `rollouts` (sampling and rewards), `update` (advantages, loss, gradient
+step) and `progress` (metrics and curves). The sampled tokens depend on the
+seed, the step and the problem, the data order on a cursor that each row of
+metrics.jsonl holds, and nothing on the clock.
 
 Source: Shao et al. 2024, arXiv 2402.03300; DeepSeek-AI 2025 (R1-Zero),
 arXiv 2501.12948: reasoning from a right/wrong signal alone.
@@ -15,33 +17,25 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
-from reasoning_from_scratch.evaluation.evaluate import evaluate
 from reasoning_from_scratch.llm import SamplingConfig
 
 from .config import PER_REWARD
 from .curriculum import Curriculum
-from .loop import (
-    deferred_interrupt,
-    prune_checkpoints,
-    refuse_test_split,
-    resume_training,
-    save_checkpoint,
-    shuffled_indices,
-)
+from .loop import TrainingLoop, refuse_test_split, shuffled_indices
 from .objective import grpo_loss
 from .optimization import MasterAdamW
 from .parallel import (
     gather_rows,
     num_processes,
-    one_at_a_time,
     process_rank,
     share_of,
     sum_over_processes,
 )
 from .progress import (
-    TrainingLog,
     kl_to_start,
+    measure_accuracy,
     peak_memory_gib,
+    reading_samples,
     rollout_metrics,
     solve_rates,
     throughput,
@@ -49,6 +43,8 @@ from .progress import (
 from .rewards import RewardSet, accuracy_reward, overlong_length_term
 from .rollouts import collect_rollouts, join_rollouts
 from .update import rollout_advantages, score_rows, update_policy
+
+KL_ROWS = 32  # rollouts a step whose distance to the start is measured
 
 
 def train_grpo(
@@ -90,66 +86,67 @@ def train_grpo(
         KeyboardInterrupt: after Ctrl-C, once the step is done and saved.
     """
     refuse_test_split([*problems, *(validation or [])])
-    trainer = Trainer.start(model, tokenizer, config, run=run)
-    log = TrainingLog(
-        config, trainer.rows, run=run, watch=watch, progress=progress
+    trainer = Trainer.start(model, tokenizer, config)
+
+    def take_step(step):
+        # Stage 1: rollouts and rewards
+        rollouts, metrics = trainer.sample(problems, reward)
+        # Stage 2: advantages, loss and gradient step
+        metrics |= update_policy(
+            model,
+            trainer.optimizer,
+            rollouts,
+            config,
+            reference=trainer.reference,
+            loss_function=loss_function,
+        )
+        # Stage 3: what it cost, and some texts to read
+        metrics |= throughput(metrics) | trainer.state
+        metrics["peak_memory_gib"] = peak_memory_gib()
+        is_read = step == 0 or (step + 1) % config.sample_every == 0
+        if run is not None and process_rank() == 0 and is_read:
+            for sample in reading_samples(step + 1, rollouts):
+                run.append("samples.jsonl", sample)
+        return metrics
+
+    def measure():
+        accuracy = measure_accuracy(model, tokenizer, validation, config)
+        return accuracy | trainer.state
+
+    loop = TrainingLoop(
+        model,
+        tokenizer,
+        trainer.optimizer,
+        num_steps=config.steps,
+        evaluate=measure,
+        eval_every=config.eval_every,
+        checkpoint_every=config.checkpoint_every,
+        run=run,
+        name="grpo",
+        progress=progress,
+        watch=watch,
     )
-    if trainer.step == 0 and config.eval_every:
-        log.show(trainer.add({"step": 0, **trainer.evaluate(validation)}))
-    with deferred_interrupt() as interrupted:
-        while trainer.step < config.steps and not interrupted.is_set():
-            # Stage 1: rollouts and rewards
-            rollouts, metrics = trainer.sample(problems, reward)
-            # Stage 2: advantages, loss and gradient step
-            metrics |= update_policy(
-                model,
-                trainer.optimizer,
-                rollouts,
-                config,
-                reference=trainer.reference,
-                loss_function=loss_function,
-            )
-            # Stage 3: measure and save
-            trainer.step += 1
-            metrics |= throughput(metrics) | trainer.measure(validation)
-            row = trainer.add({"step": trainer.step, **metrics})
-            log.show(row, rollouts)
-            trainer.save_if_due(run, is_last=interrupted.is_set())
-    log.close()
-    if trainer.step < config.steps:
-        raise KeyboardInterrupt(_how_to_go_on(run, trainer.step))
-    return trainer.rows
-
-
-def _how_to_go_on(run, step):
-    if run is None:
-        return f"stopped after step {step}; without a run nothing is saved"
-    return (
-        f"stopped after step {step}, which is saved in {run.path}; the same "
-        "command with --resume goes on"
-    )
-
-
-KL_ROWS = 32  # rollouts a step whose distance to the start is measured
+    if loop.done:
+        trainer.take_up(loop.rows[-1])
+    return loop.train(take_step)
 
 
 @dataclass
 class Trainer:
-    """All that changes from step to step, and what it is made of."""
+    """What a step of GRPO samples with, and how far it has read the data."""
 
     model: torch.nn.Module
     tokenizer: object
     config: object
     optimizer: MasterAdamW
     reference: torch.nn.Module | None  # the start, frozen
-    step: int = 0  # steps done
     cursor: int = 0  # problems drawn from the shuffled order
-    rows: list = field(default_factory=list)  # of metrics.jsonl
+    row: dict = field(default_factory=dict)  # that a resumed run takes up
     curriculum: Curriculum | None = None  # made when problems are known
 
     @classmethod
-    def start(cls, model, tokenizer, config, *, run=None):
-        """Begin at step 0, or where the run's last checkpoint stands."""
+    def start(cls, model, tokenizer, config):
+        """Begin at step 0."""
         if config.dynamic_sampling and num_processes() > 1:
             raise ValueError(
                 "dynamic_sampling draws other problems in each process; use "
@@ -164,73 +161,25 @@ class Trainer:
             max_grad_norm=config.max_grad_norm,
             moment_dtype=getattr(torch, config.moments),
         )
-        trainer = cls(model, tokenizer, config, optimizer, reference)
-        if run is not None:
-            with one_at_a_time():
-                trainer.resume(run)
-        return trainer
-
-    def resume(self, run):
-        """Take up weights, optimizer, rows and cursor of the last step."""
-        self.step = resume_training(run, self.model, self.optimizer)
-        self.rows = run.read("metrics.jsonl")
-        samples = run.read("samples.jsonl")
-        run.rewrite(
-            "samples.jsonl", [s for s in samples if s["step"] <= self.step]
-        )
-        if self.step > 0:
-            self.cursor = self.rows[-1]["problems_drawn"]
-            self.note_best(run)  # the kill may have come just before
-
-    def add(self, row):
-        """Keep a step's row; its last fields are the state of the data."""
-        state = {} if self.curriculum is None else self.curriculum.state
-        self.rows.append({**row, **state, "problems_drawn": self.cursor})
-        return self.rows[-1]
-
-    def save_if_due(self, run, *, is_last=False):
-        """Write a checkpoint every so many steps, at a new best, at the end.
-
-        The best by validation and the last are kept.
-        """
-        if run is None or process_rank() > 0:
-            return
-        if not (
-            is_last
-            or self.step % self.config.checkpoint_every == 0
-            or self.step in (self.best[0], self.config.steps)
-        ):
-            return
-        save_checkpoint(
-            run, self.step, self.model, self.tokenizer, self.optimizer
-        )
-        self.note_best(run)
-        prune_checkpoints(run)
-
-    def note_best(self, run):
-        """Tell the run which step validation liked best, if any."""
-        best_step, accuracy = self.best
-        if best_step > 0:
-            run.set_best(best_step, accuracy)
+        return cls(model, tokenizer, config, optimizer, reference)
 
     @property
-    def best(self):
-        """Step and accuracy of the best evaluation after the start."""
-        scored = [
-            (row["step"], row["accuracy"])
-            for row in self.rows
-            if "accuracy" in row and row["step"] > 0
-        ]
-        return max(scored, key=lambda pair: pair[1], default=(0, 0.0))
+    def state(self):
+        """How far the data are read, for the step's row."""
+        state = {} if self.curriculum is None else self.curriculum.state
+        return {**state, "problems_drawn": self.cursor}
+
+    def take_up(self, row):
+        """Go on with the data where a row of metrics.jsonl stands."""
+        self.row = row
+        self.cursor = row["problems_drawn"]
 
     def sample(self, problems, reward):
         """Draw the next problems and collect this step's rollouts.
 
         With dynamic sampling, groups without signal are replaced by those
         of further problems, for so many rounds (DAPO, arXiv 2503.14476).
-
-        Returns:
-            (rollouts, metrics); the metrics are of all that was sampled.
+        Returns (rollouts, metrics); the metrics are of all that was sampled.
         """
         start = time.perf_counter()
         config = self.config
@@ -290,9 +239,8 @@ class Trainer:
                 len(problems), self.cursor, count, seed=seed
             )
         if self.curriculum is None:
-            row = self.rows[-1] if self.rows else None
             self.curriculum = Curriculum.of(
-                problems, target, seed=seed, row=row
+                problems, target, seed=seed, row=self.row
             )
         return self.curriculum.draw(count, self.cursor)
 
@@ -306,45 +254,9 @@ class Trainer:
         ref_logprobs = score_rows(self.reference, chosen, self.config)
         return kl_to_start(chosen, ref_logprobs)
 
-    def measure(self, validation):
-        """What the step just done cost, and its accuracy when it is due."""
-        metrics = {"peak_memory_gib": peak_memory_gib()}
-        every = self.config.eval_every
-        is_last = self.step == self.config.steps
-        if every and (self.step % every == 0 or is_last):
-            metrics |= self.evaluate(validation)
-        return metrics
-
-    def evaluate(self, validation):
-        """Greedy accuracy on validation problems; {} without any."""
-        if not validation or process_rank() > 0:
-            return {}
-        start = time.perf_counter()
-        result = evaluate(
-            self.model,
-            self.tokenizer,
-            validation[: self.config.eval_problems],
-            prompt=self.config.prompt,
-            max_new_tokens=self.config.max_new_tokens,
-            progress=False,
-        )
-        return {
-            "accuracy": result.accuracy,
-            "accuracy_low": result.low,
-            "accuracy_high": result.high,
-            "greedy_length": result.mean_tokens,
-            "greedy_truncated": result.truncated,
-            "evaluation_seconds": time.perf_counter() - start,
-        }
-
 
 def reward_of(config, reward):
-    """The rewards of a run: those given and what the config adds to them.
-
-    Raises:
-        ValueError: one reward where several are to be told apart, or a
-            second term for the length.
-    """
+    """The rewards of a run: those given and what the config adds to them."""
     rewards = RewardSet.of(reward)
     if config.overlong_share > 0:
         if rewards.length_term is not None:

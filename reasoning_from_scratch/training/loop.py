@@ -1,8 +1,16 @@
-"""The loop around a training step: metrics, validation, checkpoints, resume.
+"""The one loop around a training step: GRPO, distillation and pre-training.
 
-What a step does comes in as a callable, so that distillation on traces and
-on the student's own answers share everything else. Rows of metrics.jsonl:
-one a step, and row 0 for the model before training.
+What a step does comes in as a callable; everything else is shared: metrics,
+validation, checkpoints, curves, Ctrl-C, and going on after a kill to the
+very weights of an uninterrupted run. A run folder gets
+
+    metrics.jsonl   one row a step, and row 0 for the model before training
+    checkpoints/    model folders in the official layout, the optimizer's
+                    state beside them: the best by validation and the last
+    plot.png        redrawn at every evaluation
+
+Data order and sampling depend on the seed and the step alone, so that no
+more than that has to be kept.
 """
 
 import contextlib
@@ -17,41 +25,41 @@ import torch
 from tqdm import tqdm
 
 from reasoning_from_scratch.llm import load_model, save_model
-from reasoning_from_scratch.plots import plot_curves
 
-from .optimization import MasterAdamW
+from .parallel import one_at_a_time, process_rank
+from .progress import plot_training, summary
 
-LOSS_CURVES = {"training": "loss", "validation": "validation_loss"}
+TEST_ID = re.compile(r"(^|[-/_])test([-/_]|$)", re.IGNORECASE)
 
 
 @dataclass
 class TrainingLoop:
     """Repeats a step and keeps what it reports.
 
-    Args:
-        model, tokenizer: the model is changed in place. To resume, pass the
-            one that the run started from.
-        optimizer: a `MasterAdamW` over its parameters.
-        num_steps: steps of the whole run.
-        evaluate: callable () -> dict with "accuracy" or "validation_loss",
-            or both; the best checkpoint is chosen by the first it has.
-        eval_every: steps between two evaluations; the last one always is.
-            A checkpoint follows each.
-        run: a `RunFolder`; one with a checkpoint is resumed from its last.
-        name: stands before the progress bar.
-        progress: show the bar.
+    A loop over a run that has a checkpoint begins where that left model,
+    optimizer and rows. Pass the model that the run started from.
     """
 
-    model: torch.nn.Module
+    model: torch.nn.Module  # changed in place
     tokenizer: object
-    optimizer: MasterAdamW
-    num_steps: int
-    evaluate: object
-    eval_every: int
-    run: object = None
-    name: str = "training"
-    progress: bool = True
-    rows: list = field(default_factory=list)
+    optimizer: object  # has state_dict and load_state_dict
+    num_steps: int  # of the whole run
+    evaluate: object  # callable () -> dict of metrics, see `score_of`
+    eval_every: int  # steps, and the last one; 0: never
+    checkpoint_every: int  # steps; also the best, the last one and at Ctrl-C
+    run: object = None  # a `RunFolder`
+    name: str = "training"  # stands before the progress bar
+    progress: bool = True  # show the bar
+    watch: object = None  # callable (rows so far), after each step
+    measures_start: bool = True  # row 0
+    prefers_later: bool = False  # which of two equal checkpoints is better
+    rows: list = field(default_factory=list)  # of metrics.jsonl
+    done: int = 0  # steps
+
+    def __post_init__(self):
+        if self.run is not None:
+            with one_at_a_time():
+                self._resume()
 
     def train(self, take_step):
         """Take all steps that are left.
@@ -65,75 +73,121 @@ class TrainingLoop:
         Raises:
             KeyboardInterrupt: after Ctrl-C, once the step is done and saved.
         """
-        done = self._start()
+        if self.done == 0 and self.measures_start and self.eval_every:
+            self._add({"step": 0, **self._evaluate()})
         bar = tqdm(
             total=self.num_steps,
-            initial=done,
+            initial=self.done,
             desc=self.name,
             unit="step",
-            disable=not self.progress,
+            disable=not self.progress or process_rank() > 0,
             file=sys.stderr,
         )
         with bar, deferred_interrupt() as interrupted:
-            while done < self.num_steps and not interrupted.is_set():
+            while self.done < self.num_steps and not interrupted.is_set():
                 start = time.perf_counter()
-                metrics = take_step(done)
+                metrics = take_step(self.done)
                 metrics["seconds"] = time.perf_counter() - start
-                done += 1
-                is_due = done % self.eval_every == 0 or done == self.num_steps
-                if is_due:
-                    metrics |= self.evaluate()
-                self._add({"step": done, **metrics})
-                if is_due or interrupted.is_set():
-                    self._save(done)
+                self.done += 1
+                is_evaluated = self._is_due(self.eval_every)
+                is_saved = self._is_due(self.checkpoint_every)
+                if is_evaluated:
+                    metrics |= self._evaluate()
+                self._add({"step": self.done, **metrics})
                 bar.update()
-                bar.set_postfix_str(_summary(metrics))
-        if done < self.num_steps:
-            raise KeyboardInterrupt(self._how_to_go_on(done))
+                bar.set_postfix_str(summary(metrics))
+                is_best = is_evaluated and self.done == self.best[0]
+                if is_saved or is_best or interrupted.is_set():
+                    self._save()
+                if is_evaluated or interrupted.is_set():
+                    self._draw()
+        if self.done < self.num_steps:
+            raise KeyboardInterrupt(self._how_to_go_on())
         return self.rows
 
-    def _start(self):
-        """Resume if there is something to; else measure the start."""
-        done = 0
-        if self.run is not None:
-            done = resume_training(self.run, self.model, self.optimizer)
-            self.rows = self.run.read("metrics.jsonl")
-        if done == 0:
-            self._add({"step": 0, **self.evaluate()})
-        return done
+    @property
+    def best(self):
+        """Step and score of the best evaluation after the start."""
+        scored = [
+            (row["step"], score_of(row))
+            for row in self.rows
+            if row["step"] > 0 and score_of(row) is not None
+        ]
+        if self.prefers_later:
+            scored.reverse()
+        return max(scored, key=lambda pair: pair[1], default=(0, 0.0))
+
+    def _is_due(self, every):
+        is_last = self.done == self.num_steps
+        return bool(every) and (self.done % every == 0 or is_last)
+
+    def _evaluate(self):
+        return self.evaluate() if process_rank() == 0 else {}
 
     def _add(self, row):
         self.rows.append(row)
+        if process_rank() > 0:
+            return
         if self.run is not None:
             self.run.append("metrics.jsonl", row)
+        if self.watch is not None:
+            self.watch(self.rows)
 
-    def _save(self, step):
-        """Write a checkpoint, note the best so far, draw the curves."""
-        if self.run is None:
+    def _resume(self):
+        """Take up the last checkpoint; steps after it are forgotten."""
+        run = self.run
+        self.done = max(run.checkpoint_steps(), default=0)
+        for file in ("metrics.jsonl", "samples.jsonl"):
+            rows = run.read(file)
+            kept = [r for r in rows if self.done and r["step"] <= self.done]
+            if kept != rows:
+                run.rewrite(file, kept)
+        if self.done == 0:
             return
-        save_checkpoint(
-            self.run, step, self.model, self.tokenizer, self.optimizer
+        self.rows += run.read("metrics.jsonl")
+        saved, _ = load_model(
+            run.checkpoint_path(self.done),
+            device=self.model.device,
+            dtype=self.model.dtype,
         )
-        saved = self.run.checkpoint_steps()
-        scored = [
-            (score_of(row), row["step"])
-            for row in self.rows
-            if row["step"] in saved and score_of(row) is not None
-        ]
-        if scored:
-            best_score, best_step = max(scored)
-            self.run.set_best(best_step, best_score)
-        prune_checkpoints(self.run)
+        self.model.load_state_dict(saved.state_dict())
+        state = run.load_checkpoint_state(self.done)
+        self.optimizer.load_state_dict(state["optimizer"])
+        self._note_best()  # the kill may have come just before
+
+    def _save(self):
+        """Write a checkpoint; keep it, to resume, and the best, to use."""
+        if self.run is None or process_rank() > 0:
+            return
+        self.run.save_checkpoint(
+            self.done,
+            lambda folder: save_model(self.model, self.tokenizer, folder),
+            {"optimizer": self.optimizer.state_dict()},
+        )
+        self._note_best()
+        self.run.prune_checkpoints({self.done, self.best[0]})
+
+    def _note_best(self):
+        step, score = self.best
+        if step > 0:
+            self.run.set_best(step, score)
+
+    def _draw(self):
+        if self.run is None or process_rank() > 0:
+            return
         # Curves need matplotlib, training does not
         with contextlib.suppress(ImportError):
-            plot_losses(self.rows, self.run.path / "plot.png")
+            plot_training(self.rows, self.run.path / "plot.png")
 
-    def _how_to_go_on(self, step):
+    def _how_to_go_on(self):
         if self.run is None:
-            return f"stopped after step {step}; without a run nothing is saved"
+            return (
+                f"stopped after step {self.done}; without a run nothing is "
+                "saved"
+            )
         return (
-            f"stopped after step {step}, which is saved in {self.run.path}; "
-            "the same command with --resume goes on"
+            f"stopped after step {self.done}, which is saved in "
+            f"{self.run.path}; the same command with --resume goes on"
         )
 
 
@@ -142,76 +196,6 @@ def score_of(row):
     if "accuracy" in row:
         return row["accuracy"]
     return -row["validation_loss"] if "validation_loss" in row else None
-
-
-def plot_losses(rows, path=None):
-    """Draw the losses of a run over its steps.
-
-    Args:
-        rows: rows of metrics.jsonl.
-        path: also save the picture there.
-    """
-    curves = {}
-    for label, name in LOSS_CURVES.items():
-        points = [(row["step"], row[name]) for row in rows if name in row]
-        if points:
-            curves[label] = tuple(zip(*points, strict=True))
-    return plot_curves(
-        curves, path, xlabel="step", ylabel="loss (nats a token)"
-    )
-
-
-def _summary(metrics):
-    """The end of the progress bar's line."""
-    text = f"loss {metrics['loss']:.3f}"
-    if "accuracy" in metrics:
-        text += f", validation {metrics['accuracy']:.0%}"
-    return text
-
-
-def save_checkpoint(run, step, model, tokenizer, optimizer):
-    """Write a step of a run, all or nothing.
-
-    Args:
-        run: a `RunFolder`.
-        step: how many steps are done.
-        model, tokenizer: saved in the official layout.
-        optimizer: a `MasterAdamW`.
-    """
-    run.save_checkpoint(
-        step,
-        lambda folder: save_model(model, tokenizer, folder),
-        {"optimizer": optimizer.state_dict()},
-    )
-
-
-def resume_training(run, model, optimizer):
-    """Put model and optimizer where the run's last checkpoint left them.
-
-    Metrics of steps that will be done again are forgotten.
-
-    Returns:
-        how many steps are done; 0 when the run has no checkpoint yet.
-    """
-    step = max(run.checkpoint_steps(), default=0)
-    rows = run.read("metrics.jsonl") if step else []
-    run.rewrite("metrics.jsonl", [r for r in rows if r["step"] <= step])
-    if step == 0:
-        return 0
-    saved, _ = load_model(
-        run.checkpoint_path(step), device=model.device, dtype=model.dtype
-    )
-    with torch.no_grad():
-        model.load_state_dict(saved.state_dict())
-    state = run.load_checkpoint_state(step)
-    optimizer.load_state_dict(state["optimizer"])
-    return step
-
-
-def prune_checkpoints(run):
-    """Keep the last checkpoint, to resume, and the best, to use."""
-    keep = {max(run.checkpoint_steps()), run.best_step()}
-    run.prune_checkpoints(keep - {None})
 
 
 @contextlib.contextmanager
@@ -237,9 +221,6 @@ def deferred_interrupt():
         yield requested
     finally:
         signal.signal(signal.SIGINT, previous)
-
-
-TEST_ID = re.compile(r"(^|[-/_])test([-/_]|$)", re.IGNORECASE)
 
 
 def refuse_test_split(problems):

@@ -1,10 +1,22 @@
-"""The loss of GRPO and its family, as pure functions of tensors.
+"""The objective of GRPO and its family, as pure functions of tensors.
 
-Everything is (rollouts, tokens) and keeps its dtype: float64 in, float64
-out. A mask is true on completion tokens; what stands elsewhere (padding,
--inf, NaN) reaches neither the value nor the gradient. No model, no files,
-no ranks: the sum over micro-batches and processes is the loss of the whole
-batch when each call gets the same `normaliser`.
+First the advantages, how much better a rollout did than its comparison:
+rewards come as (prompts, rollouts), and every mode subtracts a baseline,
+which leaves the expected gradient unchanged and lowers its noise.
+
+    group_std             Shao et al. 2024 (DeepSeekMath), arXiv 2402.03300
+    group_mean            Liu et al. 2025 (Dr. GRPO), arXiv 2503.20783
+    rloo                  Ahmadian et al. 2024, arXiv 2402.14740
+    batch_std             Hu 2025 (REINFORCE++), arXiv 2501.03262
+    group_mean_batch_std  Liu et al. 2025 (Tricks or Traps), arXiv 2508.08221
+    maxrl                 MaxRL 2026, arXiv 2602.02710
+    per reward            GDPO 2026, arXiv 2601.05242
+
+Then the loss, where everything is (rollouts, tokens) and keeps its dtype. A
+mask is true on completion tokens; what stands elsewhere (padding, -inf, NaN)
+reaches neither the value nor the gradient. No model, no files, no ranks: the
+sum over micro-batches and processes is the loss of the whole batch when each
+call gets the same `normaliser`.
 
     J = 1/N sum_i sum_t w_it [ objective_it - beta KL_it ],    loss = -J
 
@@ -12,9 +24,6 @@ Write r_it = pi(o_it) / pi_old(o_it) and A_i for the advantage. A member of
 the family picks (see `LossConfig`): the ratio (a token's, or the geometric
 mean of a sequence), the objective (clipped, CISPO, SAPO), the weights w
 and the count N (`reduction`), and the KL estimator.
-
-Sources: Shao et al. 2024 (GRPO), arXiv 2402.03300; the others stand at
-their functions. The table of the family is in `variants`.
 """
 
 import torch
@@ -23,281 +32,6 @@ from .config import ADVANTAGE_MODES
 
 # exp(20) is far outside every clip range and still finite in float32.
 MAX_LOG_RATIO = 20.0
-
-
-def grpo_loss(
-    logprobs,
-    *,
-    old_logprobs,
-    advantages,
-    mask,
-    config,
-    ref_logprobs=None,
-    sampler_logprobs=None,
-    normaliser=None,
-):
-    """The loss whose gradient step makes good rollouts more likely.
-
-    Args:
-        logprobs: (rollouts, tokens), the policy's, with gradient.
-        old_logprobs: the same of the policy when the batch was scored;
-            `logprobs.detach()` for the first update (then r = 1).
-        advantages: (rollouts,) or (rollouts, tokens).
-        mask: (rollouts, tokens) bool, true on completion tokens.
-        config: a `LossConfig`.
-        ref_logprobs: of the reference model; needed when kl_coef > 0, and
-            measured whenever given.
-        sampler_logprobs: as drawn; needed when tis_cap is set.
-        normaliser: N of the *global* batch (`loss_normaliser`); by default
-            that of this call's own rows.
-
-    Returns:
-        (loss, metrics): a scalar, and detached scalars: means over this
-        call's tokens (ratio, clip_share, kl_penalty) and num_tokens.
-    """
-    check_loss_inputs(config, advantages, ref_logprobs, sampler_logprobs)
-    logprobs, old_logprobs, ref_logprobs, sampler_logprobs = (
-        None if values is None else values.masked_fill(~mask, 0.0)
-        for values in (logprobs, old_logprobs, ref_logprobs, sampler_logprobs)
-    )
-    advantages = spread_over_tokens(advantages, mask)
-    # Stage 1: the objective of every token
-    ratio = importance_ratio(logprobs, old_logprobs, mask, config.ratio)
-    objective = policy_objective(ratio, logprobs, advantages, config)
-    # Stage 2: less weight for what another policy wrote
-    objective = objective * correction_weights(
-        logprobs, old_logprobs, sampler_logprobs, advantages, mask, config
-    )
-    # Stage 3: the pull towards the reference
-    kl = None
-    if ref_logprobs is not None:
-        kl = kl_per_token(logprobs, ref_logprobs, config.kl_estimator)
-        weight = kl_weight(logprobs, old_logprobs, mask, config)
-        objective = objective - weight * kl
-    # Stage 4: one number
-    loss = -reduce_tokens(objective, mask, config, normaliser)
-    return loss, loss_metrics(ratio, advantages, mask, config, kl=kl)
-
-
-def spread_over_tokens(advantages, mask):
-    """One advantage a token: (rollouts, tokens), 0 where the mask is false.
-
-    Args:
-        advantages: (rollouts,) or (rollouts, tokens).
-    """
-    if advantages.ndim == 1:
-        advantages = advantages.unsqueeze(1)  # (rollouts, 1)
-    return advantages.expand(mask.shape).masked_fill(~mask, 0.0)
-
-
-def importance_ratio(logprobs, old_logprobs, mask, level="token"):
-    """How much likelier the policy finds a token than when it was scored.
-
-    "token": r_it = exp(log pi - log pi_old).
-    "sequence": the geometric mean of the sequence's token ratios, the same
-    number at each of its tokens (GSPO, arXiv 2507.18071).
-    """
-    log_ratio = (logprobs - old_logprobs).masked_fill(~mask, 0.0)
-    if level == "sequence":
-        lengths = mask.sum(dim=1, keepdim=True).clamp(min=1)
-        mean = log_ratio.sum(dim=1, keepdim=True) / lengths  # (rollouts, 1)
-        log_ratio = mean.expand_as(log_ratio)
-    return log_ratio.clamp(-MAX_LOG_RATIO, MAX_LOG_RATIO).exp()
-
-
-def policy_objective(ratio, logprobs, advantages, config):
-    """The term to maximise, by token; (rollouts, tokens)."""
-    if config.objective == "sapo":
-        return sapo_objective(
-            ratio,
-            advantages,
-            tau_positive=config.sapo_tau_positive,
-            tau_negative=config.sapo_tau_negative,
-        )
-    clipped = clip_ratio(ratio, config.clip_low, config.clip_high)
-    if config.objective == "cispo":
-        # The clipped ratio is a weight, so no token loses its gradient
-        # (CISPO: MiniMax-M1, arXiv 2506.13585).
-        return clipped.detach() * advantages * logprobs
-    return clipped_objective(ratio, clipped, advantages)
-
-
-def clip_ratio(ratio, clip_low=None, clip_high=None):
-    """Hold the ratio in [1 - clip_low, 1 + clip_high]; None: no bound.
-
-    Unequal bounds ("clip-higher") leave unlikely tokens room to grow
-    (DAPO, arXiv 2503.14476).
-    """
-    if clip_low is not None:
-        ratio = ratio.clamp(min=1 - clip_low)
-    if clip_high is not None:
-        ratio = ratio.clamp(max=1 + clip_high)
-    return ratio
-
-
-def clipped_objective(ratio, clipped, advantages):
-    """PPO's pessimistic term, min(r A, clip(r) A), for both signs of A.
-
-    The gradient vanishes only where a step has already gone far enough:
-    A > 0 and r > 1 + clip_high, or A < 0 and r < 1 - clip_low. Elsewhere
-    the unclipped term is the smaller one and its gradient stays.
-
-    Source: Schulman et al. 2017, arXiv 1707.06347.
-    """
-    return torch.minimum(ratio * advantages, clipped * advantages)
-
-
-def sapo_objective(ratio, advantages, *, tau_positive, tau_negative):
-    """A soft clip: (4 / tau) sigmoid(tau (r - 1)) A, of slope A at r = 1.
-
-    Source: SAPO 2025, arXiv 2511.20347 (tau 1.0 for A > 0, else 1.05).
-    """
-    tau = torch.where(advantages > 0, tau_positive, tau_negative)
-    tau = tau.to(ratio.dtype)
-    return 4 / tau * torch.sigmoid(tau * (ratio - 1)) * advantages
-
-
-def correction_weights(
-    logprobs, old_logprobs, sampler_logprobs, advantages, mask, config
-):
-    """What the two corrections leave of a token; 1 when both are off."""
-    weights = torch.ones_like(old_logprobs)
-    if config.tis_cap is not None:
-        weights = truncated_importance_weights(
-            old_logprobs, sampler_logprobs, config.tis_cap
-        )
-    if config.off_policy_delta is not None:
-        weights = weights * off_policy_mask(
-            logprobs, old_logprobs, advantages, mask, config.off_policy_delta
-        )
-    return weights
-
-
-def kl_weight(logprobs, old_logprobs, mask, config):
-    """beta, times pi / pi_old where the estimator is to be corrected."""
-    if not config.kl_ratio_weighted:
-        return config.kl_coef
-    return config.kl_coef * importance_ratio(logprobs, old_logprobs, mask)
-
-
-def kl_per_token(logprobs, ref_logprobs, estimator="k3"):
-    """Estimate KL(pi || ref) from one sampled token; x = pi_ref / pi.
-
-        k1 = -log x        k2 = (log x)^2 / 2        k3 = x - 1 - log x
-
-    As *estimates* k1 is unbiased and noisy, k2 biased, k3 unbiased and never
-    negative. As *losses*, on-policy, they pull elsewhere: the expected
-    gradient of k1 is zero, of k2 that of KL(pi || ref), of k3 that of
-    KL(ref || pi); (pi / pi_old) k3 again gives that of KL(pi || ref).
-
-    Sources: Schulman 2020, "Approximating KL divergence"; arXiv 2510.01555;
-    DeepSeek-V3.2, arXiv 2512.02556 (the weighted form).
-    """
-    log_x = ref_logprobs - logprobs
-    if estimator == "k1":
-        return -log_x
-    if estimator == "k2":
-        return log_x.square() / 2
-    log_x = log_x.clamp(-MAX_LOG_RATIO, MAX_LOG_RATIO)
-    return log_x.exp() - 1 - log_x
-
-
-def truncated_importance_weights(old_logprobs, sampler_logprobs, cap):
-    """min(pi_old / pi_sampler, cap): the trainer against its sampler.
-
-    Two engines give two probabilities of the same token (another dtype, a
-    compiled kernel); the weight corrects the mean, the cap its variance.
-    Source: truncated importance sampling as in OlmoRL, arXiv 2512.13961.
-    """
-    log_weight = (old_logprobs - sampler_logprobs).detach()
-    return log_weight.clamp(-MAX_LOG_RATIO, MAX_LOG_RATIO).exp().clamp(max=cap)
-
-
-def off_policy_mask(logprobs, old_logprobs, advantages, mask, delta):
-    """Leave out bad rollouts that the policy would no longer write.
-
-    M_i = 0 where A_i < 0 and mean_t log(pi_old / pi) > delta, else 1.
-    Source: DeepSeek-V3.2, arXiv 2512.02556 (delta not stated there).
-    """
-    lengths = mask.sum(dim=1, keepdim=True).clamp(min=1)
-    drift = (old_logprobs - logprobs).detach().masked_fill(~mask, 0.0)
-    drift = drift.sum(dim=1, keepdim=True) / lengths  # (rollouts, 1)
-    return ~((advantages < 0) & (drift > delta))
-
-
-def token_weights(mask, config):
-    """The weight of each token before dividing by `loss_normaliser`.
-
-    "token_mean": 1, every token counts the same (DAPO).
-    "sequence_mean": 1 / |o_i|, every rollout counts the same (GRPO).
-    "constant": 1 / L for a fixed L, so that a long wrong answer is not
-    cheaper per token (Dr. GRPO, arXiv 2503.20783).
-    """
-    if config.reduction == "sequence_mean":
-        return mask / mask.sum(dim=1, keepdim=True).clamp(min=1)
-    if config.reduction == "constant":
-        return mask / config.constant_length
-    return mask
-
-
-def reduce_tokens(values, mask, config, normaliser=None):
-    """Weighted sum of (rollouts, tokens) over N, as the config asks."""
-    if normaliser is None:
-        normaliser = loss_normaliser(mask, config)
-    weights = token_weights(mask.to(values.dtype), config)
-    return (weights * values).sum() / normaliser
-
-
-def loss_normaliser(mask, config):
-    """N of these rows: tokens for "token_mean", else rollouts.
-
-    Add it up over every micro-batch and process, then hand the sum to each
-    call of `grpo_loss`: a mean of means would weigh short micro-batches
-    too much.
-    """
-    if config.reduction == "token_mean":
-        return mask.sum().clamp(min=1)
-    return torch.tensor(max(mask.shape[0], 1), device=mask.device)
-
-
-@torch.no_grad()
-def loss_metrics(ratio, advantages, mask, config, *, kl=None):
-    """Means over completion tokens, to be watched and never optimised."""
-    num_tokens = mask.sum()
-    is_clipped = torch.zeros_like(mask)
-    if config.clip_high is not None:
-        is_clipped |= (advantages > 0) & (ratio > 1 + config.clip_high)
-    if config.clip_low is not None:
-        is_clipped |= (advantages < 0) & (ratio < 1 - config.clip_low)
-    values = {"ratio": ratio, "clip_share": is_clipped.to(ratio.dtype)}
-    if kl is not None:
-        values["kl_penalty"] = kl
-    metrics = {
-        name: value.masked_fill(~mask, 0.0).sum() / num_tokens.clamp(min=1)
-        for name, value in values.items()
-    }
-    return {**metrics, "num_tokens": num_tokens}
-
-
-def check_loss_inputs(config, advantages, ref_logprobs, sampler_logprobs):
-    """Raise ValueError when the configuration needs what was not given."""
-    if config.kl_coef > 0 and ref_logprobs is None:
-        raise ValueError(
-            f"kl_coef is {config.kl_coef} but ref_logprobs is None; score "
-            "the rollouts with the reference model or set kl_coef=0"
-        )
-    if config.tis_cap is not None and sampler_logprobs is None:
-        raise ValueError(
-            f"tis_cap is {config.tis_cap} but sampler_logprobs is None; "
-            "pass the log-probs recorded while sampling"
-        )
-    if config.ratio == "sequence" and advantages.ndim != 1:
-        raise ValueError(
-            "a sequence ratio needs one advantage per rollout, got shape "
-            f"{tuple(advantages.shape)}; use ratio='token'"
-        )
-
-
 STD_EPSILON = 1e-4  # added to a standard deviation, as DeepSeekMath's code
 
 
@@ -382,12 +116,8 @@ def per_reward_advantages(rewards, weights):
 
         A_i = whiten_batch( sum_n w_n (R_ni - mean_n) / (std_n + 1e-4) )
 
-    Args:
-        rewards: (prompts, rollouts, num_rewards).
-        weights: one number a reward.
-
-    Returns:
-        (prompts, rollouts).
+    rewards are (prompts, rollouts, num_rewards), weights one number a
+    reward; returns (prompts, rollouts).
     """
     if rewards.ndim != 3 or rewards.shape[2] != len(weights):
         raise ValueError(
@@ -399,3 +129,246 @@ def per_reward_advantages(rewards, weights):
         for index, weight in enumerate(weights)
     )
     return whiten(combined)
+
+
+def grpo_loss(
+    logprobs,
+    *,
+    old_logprobs,
+    advantages,
+    mask,
+    config,
+    ref_logprobs=None,
+    sampler_logprobs=None,
+    normaliser=None,
+):
+    """The loss whose gradient step makes good rollouts more likely.
+
+    Args:
+        logprobs: (rollouts, tokens), the policy's, with gradient.
+        old_logprobs: the same of the policy when the batch was scored;
+            `logprobs.detach()` for the first update (then r = 1).
+        advantages: (rollouts,) or (rollouts, tokens).
+        mask: (rollouts, tokens) bool, true on completion tokens.
+        config: a `LossConfig`.
+        ref_logprobs: of the reference model; needed when kl_coef > 0, and
+            measured whenever given.
+        sampler_logprobs: as drawn; needed when tis_cap is set.
+        normaliser: N of the *global* batch (`loss_normaliser`); by default
+            that of this call's own rows.
+
+    Returns:
+        (loss, metrics): a scalar, and detached scalars: means over this
+        call's tokens (ratio, clip_share, kl_penalty) and num_tokens.
+    """
+    check_loss_inputs(config, advantages, ref_logprobs, sampler_logprobs)
+    logprobs, old_logprobs, ref_logprobs, sampler_logprobs = (
+        None if values is None else values.masked_fill(~mask, 0.0)
+        for values in (logprobs, old_logprobs, ref_logprobs, sampler_logprobs)
+    )
+    if advantages.ndim == 1:
+        advantages = advantages.unsqueeze(1)  # (rollouts, 1)
+    advantages = advantages.expand(mask.shape).masked_fill(~mask, 0.0)
+    # Stage 1: the objective of every token
+    ratio = importance_ratio(logprobs, old_logprobs, mask, config.ratio)
+    objective = policy_objective(ratio, logprobs, advantages, config)
+    # Stage 2: less weight for what another policy wrote
+    if config.tis_cap is not None:
+        objective = objective * truncated_importance_weights(
+            old_logprobs, sampler_logprobs, config.tis_cap
+        )
+    if config.off_policy_delta is not None:
+        objective = objective * off_policy_mask(
+            logprobs, old_logprobs, advantages, mask, config.off_policy_delta
+        )
+    # Stage 3: the pull towards the reference
+    kl = None
+    if ref_logprobs is not None:
+        kl = kl_per_token(logprobs, ref_logprobs, config.kl_estimator)
+        weight = config.kl_coef
+        if config.kl_ratio_weighted:
+            weight = weight * importance_ratio(logprobs, old_logprobs, mask)
+        objective = objective - weight * kl
+    # Stage 4: one number
+    if normaliser is None:
+        normaliser = loss_normaliser(mask, config)
+    weights = token_weights(mask.to(objective.dtype), config)
+    loss = -(weights * objective).sum() / normaliser
+    return loss, loss_metrics(ratio, advantages, mask, config, kl=kl)
+
+
+def importance_ratio(logprobs, old_logprobs, mask, level="token"):
+    """How much likelier the policy finds a token than when it was scored.
+
+    "token": r_it = exp(log pi - log pi_old).
+    "sequence": the geometric mean of the sequence's token ratios, the same
+    number at each of its tokens (GSPO, arXiv 2507.18071).
+    """
+    log_ratio = (logprobs - old_logprobs).masked_fill(~mask, 0.0)
+    if level == "sequence":
+        lengths = mask.sum(dim=1, keepdim=True).clamp(min=1)
+        mean = log_ratio.sum(dim=1, keepdim=True) / lengths  # (rollouts, 1)
+        log_ratio = mean.expand_as(log_ratio)
+    return log_ratio.clamp(-MAX_LOG_RATIO, MAX_LOG_RATIO).exp()
+
+
+def policy_objective(ratio, logprobs, advantages, config):
+    """The term to maximise, by token; (rollouts, tokens)."""
+    if config.objective == "sapo":
+        return sapo_objective(
+            ratio,
+            advantages,
+            tau_positive=config.sapo_tau_positive,
+            tau_negative=config.sapo_tau_negative,
+        )
+    clipped = clip_ratio(ratio, config.clip_low, config.clip_high)
+    if config.objective == "cispo":
+        # The clipped ratio is a weight, so no token loses its gradient
+        # (CISPO: MiniMax-M1, arXiv 2506.13585).
+        return clipped.detach() * advantages * logprobs
+    return clipped_objective(ratio, clipped, advantages)
+
+
+def clip_ratio(ratio, clip_low=None, clip_high=None):
+    """Hold the ratio in [1 - clip_low, 1 + clip_high]; None: no bound.
+
+    Unequal bounds ("clip-higher") leave unlikely tokens room to grow
+    (DAPO, arXiv 2503.14476).
+    """
+    if clip_low is not None:
+        ratio = ratio.clamp(min=1 - clip_low)
+    if clip_high is not None:
+        ratio = ratio.clamp(max=1 + clip_high)
+    return ratio
+
+
+def clipped_objective(ratio, clipped, advantages):
+    """PPO's pessimistic term, min(r A, clip(r) A), for both signs of A.
+
+    The gradient vanishes only where a step has already gone far enough:
+    A > 0 and r > 1 + clip_high, or A < 0 and r < 1 - clip_low. Elsewhere
+    the unclipped term is the smaller one and its gradient stays.
+
+    Source: Schulman et al. 2017, arXiv 1707.06347.
+    """
+    return torch.minimum(ratio * advantages, clipped * advantages)
+
+
+def sapo_objective(ratio, advantages, *, tau_positive, tau_negative):
+    """A soft clip: (4 / tau) sigmoid(tau (r - 1)) A, of slope A at r = 1.
+
+    Source: SAPO 2025, arXiv 2511.20347 (tau 1.0 for A > 0, else 1.05).
+    """
+    tau = torch.where(advantages > 0, tau_positive, tau_negative)
+    tau = tau.to(ratio.dtype)
+    return 4 / tau * torch.sigmoid(tau * (ratio - 1)) * advantages
+
+
+def kl_per_token(logprobs, ref_logprobs, estimator="k3"):
+    """Estimate KL(pi || ref) from one sampled token; x = pi_ref / pi.
+
+        k1 = -log x        k2 = (log x)^2 / 2        k3 = x - 1 - log x
+
+    As *estimates* k1 is unbiased and noisy, k2 biased, k3 unbiased and never
+    negative. As *losses*, on-policy, they pull elsewhere: the expected
+    gradient of k1 is zero, of k2 that of KL(pi || ref), of k3 that of
+    KL(ref || pi); (pi / pi_old) k3 again gives that of KL(pi || ref).
+
+    Sources: Schulman 2020, "Approximating KL divergence"; arXiv 2510.01555;
+    DeepSeek-V3.2, arXiv 2512.02556 (the weighted form).
+    """
+    log_x = ref_logprobs - logprobs
+    if estimator == "k1":
+        return -log_x
+    if estimator == "k2":
+        return log_x.square() / 2
+    log_x = log_x.clamp(-MAX_LOG_RATIO, MAX_LOG_RATIO)
+    return log_x.exp() - 1 - log_x
+
+
+def truncated_importance_weights(old_logprobs, sampler_logprobs, cap):
+    """min(pi_old / pi_sampler, cap): the trainer against its sampler.
+
+    Two engines give two probabilities of the same token (another dtype, a
+    compiled kernel); the weight corrects the mean, the cap its variance.
+    Source: truncated importance sampling as in OlmoRL, arXiv 2512.13961.
+    """
+    log_weight = (old_logprobs - sampler_logprobs).detach()
+    return log_weight.clamp(-MAX_LOG_RATIO, MAX_LOG_RATIO).exp().clamp(max=cap)
+
+
+def off_policy_mask(logprobs, old_logprobs, advantages, mask, delta):
+    """Leave out bad rollouts that the policy would no longer write.
+
+    M_i = 0 where A_i < 0 and mean_t log(pi_old / pi) > delta, else 1.
+    Source: DeepSeek-V3.2, arXiv 2512.02556 (delta not stated there).
+    """
+    lengths = mask.sum(dim=1, keepdim=True).clamp(min=1)
+    drift = (old_logprobs - logprobs).detach().masked_fill(~mask, 0.0)
+    drift = drift.sum(dim=1, keepdim=True) / lengths  # (rollouts, 1)
+    return ~((advantages < 0) & (drift > delta))
+
+
+def token_weights(mask, config):
+    """The weight of each token before dividing by `loss_normaliser`.
+
+    "token_mean": 1, every token counts the same (DAPO).
+    "sequence_mean": 1 / |o_i|, every rollout counts the same (GRPO).
+    "constant": 1 / L for a fixed L, so that a long wrong answer is not
+    cheaper per token (Dr. GRPO, arXiv 2503.20783).
+    """
+    if config.reduction == "sequence_mean":
+        return mask / mask.sum(dim=1, keepdim=True).clamp(min=1)
+    if config.reduction == "constant":
+        return mask / config.constant_length
+    return mask
+
+
+def loss_normaliser(mask, config):
+    """N of these rows: tokens for "token_mean", else rollouts.
+
+    Add it up over every micro-batch and process, then hand the sum to each
+    call of `grpo_loss`: a mean of means would weigh short micro-batches
+    too much.
+    """
+    if config.reduction == "token_mean":
+        return mask.sum().clamp(min=1)
+    return torch.tensor(max(mask.shape[0], 1), device=mask.device)
+
+
+@torch.no_grad()
+def loss_metrics(ratio, advantages, mask, config, *, kl=None):
+    """Means over completion tokens, to be watched and never optimised."""
+    num_tokens = mask.sum()
+    is_clipped = torch.zeros_like(mask)
+    if config.clip_high is not None:
+        is_clipped |= (advantages > 0) & (ratio > 1 + config.clip_high)
+    if config.clip_low is not None:
+        is_clipped |= (advantages < 0) & (ratio < 1 - config.clip_low)
+    values = {"ratio": ratio, "clip_share": is_clipped.to(ratio.dtype)}
+    if kl is not None:
+        values["kl_penalty"] = kl
+    metrics = {
+        name: value.masked_fill(~mask, 0.0).sum() / num_tokens.clamp(min=1)
+        for name, value in values.items()
+    }
+    return {**metrics, "num_tokens": num_tokens}
+
+
+def check_loss_inputs(config, advantages, ref_logprobs, sampler_logprobs):
+    """Raise ValueError when the configuration needs what was not given."""
+    if config.kl_coef > 0 and ref_logprobs is None:
+        raise ValueError(
+            f"kl_coef is {config.kl_coef} but ref_logprobs is None; score "
+            "the rollouts with the reference model or set kl_coef=0"
+        )
+    if config.tis_cap is not None and sampler_logprobs is None:
+        raise ValueError(
+            f"tis_cap is {config.tis_cap} but sampler_logprobs is None; "
+            "pass the log-probs recorded while sampling"
+        )
+    if config.ratio == "sequence" and advantages.ndim != 1:
+        raise ValueError(
+            "a sequence ratio needs one advantage per rollout, got shape "
+            f"{tuple(advantages.shape)}; use ratio='token'"
+        )

@@ -1,5 +1,6 @@
-"""On-policy distillation: the student writes, the teacher marks each token.
+"""Learning from the student's own answers.
 
+On-policy distillation: the student writes, the teacher marks each token.
 Learning from traces shows a student only texts that its teacher would write.
 Here it learns on its own, mistakes included, with a judgement for every
 token instead of one for a whole answer:
@@ -11,25 +12,24 @@ In expectation over o_t its gradient is that of KL(p_S || p_T) at each prefix
 the student reaches; no gradient passes through the sampling of the prefix.
 The other losses compare the full distributions instead of the drawn token.
 
+Rejection sampling needs no teacher: the verifier keeps what is right, and
+the model learns it as if a teacher had written it.
+
 Sources: Agarwal et al. 2023 (GKD), arXiv 2306.13649; Thinking Machines Lab
-2025, "On-Policy Distillation".
+2025, "On-Policy Distillation"; Zelikman et al. 2022 (STaR), arXiv
+2203.14465; Yuan et al. 2023, arXiv 2308.01825.
 """
 
 import functools
-from dataclasses import replace
 
 from reasoning_from_scratch.evaluation import render_prompt
 from reasoning_from_scratch.llm import SamplingConfig
 from reasoning_from_scratch.llm.logprobs import hidden_logprobs
 
-from .distillation import (
-    gradient_step,
-    make_optimizer,
-    measure_accuracy,
-    planned_rate,
-)
+from .distillation import learn_examples, make_optimizer, planned_rate
 from .distillation_loss import SoftTargets
 from .loop import TrainingLoop, refuse_test_split, shuffled_indices
+from .progress import measure_accuracy
 from .rollouts import collect_rollouts
 from .sft_data import Example
 from .teacher import LocalTeacher, generate_teacher_traces
@@ -77,29 +77,29 @@ def train_on_policy(
             model, tokenizer, problems, step, config
         )
         rate = planned_rate(step, config.steps, config)
-        learned = gradient_step(
-            model, optimizer, examples, loss, config=config, learning_rate=rate
+        return metrics | learn_examples(
+            model, optimizer, examples, loss, config, rate
         )
-        return metrics | learned
-
-    def watch():
-        return measure_accuracy(model, tokenizer, validation, config)
 
     return TrainingLoop(
         model,
         tokenizer,
         optimizer,
         num_steps=config.steps,
-        evaluate=watch,
+        evaluate=lambda: measure_accuracy(
+            model, tokenizer, validation, config
+        ),
         eval_every=config.eval_every,
+        checkpoint_every=config.eval_every or config.steps,
         run=run,
         name="on-policy",
         progress=progress,
+        prefers_later=True,
     ).train(take_step)
 
 
 def choose_loss(teacher, tokenizer, config):
-    """The loss that the config names, as `gradient_step` takes it."""
+    """The loss that the config names, as `prepare_loss` gives it."""
     targets = SoftTargets(
         teacher,
         tokenizer.vocab_size,
@@ -113,41 +113,36 @@ def choose_loss(teacher, tokenizer, config):
 
 
 def sample_examples(model, tokenizer, problems, step, config):
-    """Let the student answer the next problems.
-
-    Returns:
-        examples: list of `Example`, one a completion.
-        metrics: dict: solve_rate, length in tokens, truncated.
-    """
+    """Let the student answer the next problems: (examples, metrics)."""
     count = config.prompts_per_step
     indices = shuffled_indices(
         len(problems), step * count, count, seed=config.seed
     )
-    chosen = [problems[index] for index in indices]
     rollouts = collect_rollouts(
         model,
         tokenizer,
-        chosen,
+        [problems[index] for index in indices],
         prompt=config.prompt,
         group_size=config.group_size,
         sampling=SamplingConfig(temperature=config.temperature),
         max_new_tokens=config.max_new_tokens,
         seed=config.seed * 1_000_003 + step,
     )
+
+    def tokens_of(prompt, problem):
+        return tokenizer.encode(render_prompt(prompt, problem, tokenizer))
+
     examples = []
-    for row, (token_ids, mask) in enumerate(
-        zip(rollouts.token_ids[:, 1:], rollouts.mask, strict=True)
-    ):
-        problem = chosen[row // config.group_size]
-        example = Example(
-            tokenizer.encode(render_prompt(config.prompt, problem, tokenizer)),
-            token_ids[mask].tolist(),
+    for row, mask in enumerate(rollouts.mask):
+        problem = rollouts.problems[row // config.group_size]
+        asked = config.teacher_prompt
+        examples.append(
+            Example(
+                tokens_of(config.prompt, problem),
+                rollouts.token_ids[row, 1:][mask].tolist(),
+                tokens_of(asked, problem) if asked else None,
+            )
         )
-        if config.teacher_prompt:
-            asked = render_prompt(config.teacher_prompt, problem, tokenizer)
-            teacher_prompt_ids = tokenizer.encode(asked)
-            example = replace(example, teacher_prompt_ids=teacher_prompt_ids)
-        examples.append(example)
     return examples, {
         "solve_rate": float((rollouts.rewards >= 1).float().mean()),
         "length": float(rollouts.lengths.float().mean()),
@@ -158,20 +153,16 @@ def sample_examples(model, tokenizer, problems, step, config):
 def sampled_loss(targets, model, hidden, batch):
     """The loss above, summed over the drawn tokens of a batch.
 
-    Args:
-        targets: a `SoftTargets`, for its teacher and temperature.
-        model, hidden, batch: as for `hard_loss`.
-
     Its value is not the divergence: compare gradients, not losses.
     """
-    logprobs, _ = hidden_logprobs(
-        model, hidden, batch.targets, temperature=targets.temperature
-    )
-    teacher_logprobs, _ = hidden_logprobs(
-        targets.teacher,
-        targets.teacher_hidden(batch),
-        batch.targets,
-        temperature=targets.temperature,
+    logprobs, teacher_logprobs = (
+        hidden_logprobs(
+            scorer, states, batch.targets, temperature=targets.temperature
+        )[0]
+        for scorer, states in (
+            (model, hidden),
+            (targets.teacher, targets.teacher_hidden(batch)),
+        )
     )
     return reverse_kl_surrogate(logprobs, teacher_logprobs).sum()
 
@@ -198,6 +189,7 @@ def collect_verified_samples(
     num_samples=1,
     held_out=(),
     ngram=13,
+    keep_wrong=False,
     run=None,
     progress=True,
     **teacher_options,
@@ -208,7 +200,7 @@ def collect_verified_samples(
         model, tokenizer: as `load_model` returns them.
         problems: list of `Problem` of a train split.
         num_samples: answers a problem; equal ones are kept once.
-        held_out, ngram: as for `filter_traces`.
+        held_out, ngram, keep_wrong: as for `filter_traces`.
         run: a `RunFolder` for traces.jsonl, which holds all answers.
         progress: show a bar.
         teacher_options: prompt, sampling, max_new_tokens, seed, … as for
@@ -230,4 +222,6 @@ def collect_verified_samples(
         run=run,
         progress=progress,
     )
-    return filter_traces(traces, held_out=held_out, ngram=ngram)
+    return filter_traces(
+        traces, held_out=held_out, ngram=ngram, keep_wrong=keep_wrong
+    )

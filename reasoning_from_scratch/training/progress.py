@@ -1,86 +1,39 @@
-"""What a training run tells while it runs: metrics, samples, curves.
+"""What a training run tells while it runs: metrics, samples, curves."""
 
-    metrics.jsonl   one row a step
-    samples.jsonl   some completions in full, for reading
-    plot.png        redrawn at every evaluation
-
-Row 0 holds the accuracy before the first step, where there is one.
-"""
-
-import contextlib
 import sys
+import time
 
 import torch
-from tqdm import tqdm
 
+from reasoning_from_scratch.evaluation import evaluate
 from reasoning_from_scratch.plots import figure_style
 
 from .objective import kl_per_token
-from .parallel import num_processes, process_rank, sum_over_processes
+from .parallel import num_processes, sum_over_processes
 
 SAMPLES_PER_STEP = 4  # one completion of each of the first prompts
-PANELS = {  # title -> the metrics drawn in it
-    "right answers (share)": ("solve_rate", "accuracy"),
-    "completion length (tokens)": ("length",),
-    "entropy (nats a token)": ("entropy",),
-    "KL to the start (nats a token)": ("kl",),
+PANELS = {  # title -> the metrics drawn in it and their labels
+    "right answers (share)": {
+        "solve_rate": "samples at training",
+        "accuracy": "greedy, validation",
+        "direct_accuracy": "direct",
+        "step_by_step_accuracy": "step by step",
+    },
+    "completion length (tokens)": {"length": ""},
+    "entropy (nats a token)": {"entropy": ""},
+    "KL to the start (nats a token)": {"kl": ""},
+    "loss (nats a token)": {
+        "loss": "training",
+        "validation_loss": "validation",
+    },
 }
-
-
-class TrainingLog:
-    """Writes a run's rows and samples and moves the progress bar.
-
-    Args:
-        config: a `GRPOConfig`.
-        rows: the list that the trainer adds its rows to.
-        run: a `RunFolder`, if files are wanted; the first process writes.
-        watch: callable (rows), if somebody else draws them too.
-        progress: show the bar.
-    """
-
-    def __init__(self, config, rows, *, run=None, watch=None, progress=True):
-        is_first = process_rank() == 0
-        self.config = config
-        self.rows = rows
-        self.run = run if is_first else None
-        self.watch = watch if is_first else None
-        self.bar = tqdm(
-            total=config.steps,
-            initial=rows[-1]["step"] if rows else 0,
-            desc="grpo",
-            unit="step",
-            disable=not (progress and is_first),
-            file=sys.stderr,
-        )
-
-    def show(self, row, rollouts=None):
-        """Take in one step's row and, now and then, its texts."""
-        if self.run is not None:
-            self.run.append("metrics.jsonl", row)
-            if rollouts is not None and self._is_sampled(row["step"]):
-                for sample in reading_samples(row["step"], rollouts):
-                    self.run.append("samples.jsonl", sample)
-            if "accuracy" in row:
-                self._draw()
-        if self.watch is not None:
-            self.watch(self.rows)
-        if row["step"] > 0:
-            self.bar.update()
-            self.bar.set_postfix_str(_summary(row))
-
-    def close(self):
-        """Draw the last curve and leave the bar where it stands."""
-        self.bar.close()
-        if self.run is not None and self.rows:
-            self._draw()
-
-    def _is_sampled(self, step):
-        return step == 1 or step % self.config.sample_every == 0
-
-    def _draw(self):
-        # Curves need matplotlib, training does not
-        with contextlib.suppress(ImportError):
-            plot_training(self.rows, self.run.path / "plot.png")
+SUMMARY = {  # metric -> how the progress bar shows it
+    "solve_rate": "solved {:.0%}",
+    "length": "{:.0f} tokens",
+    "loss": "loss {:.3f}",
+    "tokens_per_second": "{:,.0f} tokens/s",
+    "accuracy": "validation {:.0%}",
+}
 
 
 def rollout_metrics(rollouts):
@@ -139,6 +92,30 @@ def kl_to_start(rows, ref_logprobs):
     return float(kl[rows["mask"]].mean())
 
 
+def measure_accuracy(model, tokenizer, problems, config):
+    """Greedy accuracy with its interval; nothing without problems."""
+    problems = list(problems or ())[: config.eval_problems]
+    if not problems:
+        return {}
+    start = time.perf_counter()
+    result = evaluate(
+        model,
+        tokenizer,
+        problems,
+        prompt=config.prompt,
+        max_new_tokens=config.max_new_tokens,
+        progress=False,
+    )
+    return {
+        "accuracy": result.accuracy,
+        "accuracy_low": result.low,
+        "accuracy_high": result.high,
+        "greedy_length": result.mean_tokens,
+        "greedy_truncated": result.truncated,
+        "evaluation_seconds": time.perf_counter() - start,
+    }
+
+
 def reading_samples(step, rollouts):
     """One completion of each of the first prompts, as rows for a file."""
     size = rollouts.group_size
@@ -168,36 +145,53 @@ def peak_memory_gib():
 
 
 def plot_training(rows, path=None):
-    """Draw four curves of a run: right answers, length, entropy, KL.
+    """Draw the curves of a run over its steps.
+
+    A run of reinforcement learning shows right answers, length, entropy and
+    KL; its loss says nothing. The others show what they measured.
 
     Args:
         rows: rows of metrics.jsonl.
         path: also save the picture there.
     """
+    measured = set().union(*rows)
+    panels = [
+        (title, {n: label for n, label in labels.items() if n in measured})
+        for title, labels in PANELS.items()
+        if measured & labels.keys()
+    ]
     with figure_style() as pyplot:
-        figure, axes = pyplot.subplots(2, 2, figsize=(9, 6), sharex=True)
-        panels = zip(axes.flat, PANELS.items(), strict=True)
-        for panel, (title, names) in panels:
-            for name in names:
-                points = [(r["step"], r[name]) for r in rows if name in r]
-                if points:
-                    marker = "o" if name == "accuracy" else None
-                    x, y = zip(*points, strict=True)
-                    panel.plot(x, y, marker=marker, label=name)
+        shape = (2, 2) if len(panels) > 2 else (1, max(1, len(panels)))
+        figure, axes = pyplot.subplots(
+            *shape, figsize=(9, 3 * shape[0]), sharex=True, squeeze=False
+        )
+        for panel, (title, labels) in zip(axes.flat, panels, strict=False):
+            for name, label in labels.items():
+                x, y = zip(
+                    *((r["step"], r[name]) for r in rows if name in r),
+                    strict=True,
+                )
+                marker = "o" if "accuracy" in name else None
+                panel.plot(x, y, marker=marker, label=label)
             panel.set_title(title)
-        for panel in axes[1]:
+            if any(labels.values()):
+                panel.legend()
+        for panel in axes.flat[len(panels) :]:
+            panel.set_axis_off()
+        for panel in axes[-1]:
             panel.set_xlabel("step")
-        axes[0, 0].legend(["samples at training", "greedy, validation"])
-        figure.alt_text = "Four training curves: " + ", ".join(PANELS) + "."
+        titles = [title for title, _ in panels]
+        figure.alt_text = f"Training curves: {', '.join(titles)}."
         if path is not None:
             figure.savefig(path)
         pyplot.close(figure)
     return figure
 
 
-def _summary(row):
+def summary(metrics):
     """The end of the progress bar's line."""
-    text = f"solved {row['solve_rate']:.0%}, {row['length']:.0f} tokens"
-    if "accuracy" in row:
-        text += f", validation {row['accuracy']:.0%}"
-    return text
+    return ", ".join(
+        text.format(metrics[name])
+        for name, text in SUMMARY.items()
+        if name in metrics
+    )

@@ -9,6 +9,12 @@ start in one column:
 
 Masks and log-probs are (rows, tokens - 1): column t belongs to token t + 1,
 the one that the model predicts at t.
+
+With top-p or top-k a token is drawn from a part of the vocabulary, so its
+log-prob is one over that part, log pi(o | kept) = z_o - log sum_kept exp(z);
+over the full vocabulary the ratio of two policies would compare different
+supports. The kept set is that of the *sampling* policy, found once by its
+own filters and stored as token ids (DeepSeek-V3.2, arXiv 2512.02556).
 """
 
 from dataclasses import dataclass, replace
@@ -29,6 +35,8 @@ from .rewards import RewardSet, accuracy_reward
 
 # The policy's own distribution, nothing cut off
 ON_POLICY = SamplingConfig(temperature=1.0)
+NOTHING = -1  # pads a set of kept ids
+ROWS_AT_ONCE = 64  # that kept ids are looked for: memory
 ROW_TENSORS = ("token_ids", "key_mask", "mask", "sampler_logprobs")
 
 
@@ -155,14 +163,7 @@ def collect_rollouts(
 
 
 def assemble_batch(problems, outputs, tensors, *, reward_set, require_end):
-    """Reward what was generated and put all of it in one `RolloutBatch`.
-
-    Args:
-        problems: one a prompt.
-        outputs: `GenerationOutput`s, grouped by prompt.
-        tensors: what `lay_out` returns for them.
-        reward_set, require_end: as for `collect_rollouts`.
-    """
+    """Reward what was generated and put all of it in one `RolloutBatch`."""
     group_size = len(outputs) // len(problems)
     truncated = torch.tensor([o.stop_reason == "length" for o in outputs])
     texts = [output.text for output in outputs]
@@ -194,16 +195,7 @@ def repeat(items, times):
 
 
 def lay_out(prompt_ids, outputs, pad_id, device=None):
-    """Place prompts and completions in one padded rectangle.
-
-    Args:
-        prompt_ids: one list of token ids a row.
-        outputs: one `GenerationOutput` a row.
-        pad_id: any token id; padding is masked.
-
-    Returns:
-        dict of the four ROW_TENSORS (see `RolloutBatch`).
-    """
+    """Place prompts and completions in one rectangle: the ROW_TENSORS."""
     start = max(map(len, prompt_ids))
     width = start + max(len(output.token_ids) for output in outputs)
     shape = len(outputs), width
@@ -227,31 +219,18 @@ def lay_out(prompt_ids, outputs, pad_id, device=None):
 
 
 def join_rollouts(batches):
-    """One batch of several, padded to one rectangle.
-
-    Args:
-        batches: list of `RolloutBatch` of one group size.
-    """
+    """One batch of several of one group size, padded to one rectangle."""
     starts = [int(batch.mask.any(dim=0).int().argmax()) for batch in batches]
-    left = max(starts)
-    right = max(
-        batch.mask.shape[1] - start
-        for batch, start in zip(batches, starts, strict=True)
-    )
+    widths = [batch.mask.shape[1] for batch in batches]
+    pairs = list(zip(starts, widths, strict=True))
+    right = max(width - start for start, width in pairs)
     margins = [
-        (left - start, right - batch.mask.shape[1] + start)
-        for batch, start in zip(batches, starts, strict=True)
+        (max(starts) - start, right - width + start) for start, width in pairs
     ]
-    joined = {}
-    for name in ROW_TENSORS:
-        parts = [
-            torch.nn.functional.pad(getattr(batch, name), margin)
-            for batch, margin in zip(batches, margins, strict=True)
-        ]
-        joined[name] = torch.cat(parts)
-    if batches[0].kept_ids is not None:
-        kept = [batch.kept_ids for batch in batches]
-        joined["kept_ids"] = join_kept(kept, margins)
+    joined = {
+        name: _stack([b.row_tensors[name] for b in batches], margins)
+        for name in batches[0].row_tensors
+    }
     for name in ("rewards", "reward_parts", "truncated"):
         joined[name] = torch.cat([getattr(batch, name) for batch in batches])
     return replace(
@@ -278,22 +257,13 @@ def _check_sampling(sampling, keep_sampling_mask):
         )
 
 
-NOTHING = -1  # pads a set of ids
-ROWS_AT_ONCE = 64  # in the forward pass: memory
-
-
 def kept_token_ids(logits, drawn, sampling, vocab_size=None):
     """The ids that a sampler's filters leave over, row by row.
 
-    Args:
-        logits: (tokens, vocab), not divided by the temperature.
-        drawn: (tokens,) ids that were sampled, kept in any case.
-        sampling: a `SamplingConfig`.
-        vocab_size: entries from here on are padding, never drawn.
-
-    Returns:
-        kept_ids: (tokens, largest set) int32, `NOTHING` after the last.
-        log_mass: (tokens,) float32, log of the probability they hold.
+    A token at the very edge of the set may fall on the other side by
+    rounding; the drawn one always belongs to it. Ids from `vocab_size` on
+    are padding. Returns (tokens, largest set) ids, `NOTHING` after the last,
+    and (tokens,) log of the probability that they hold.
     """
     scaled = scale_by_temperature(logits, sampling.temperature)
     drawable = scaled[:, :vocab_size]
@@ -312,17 +282,7 @@ def kept_token_ids(logits, drawn, sampling, vocab_size=None):
 
 @torch.no_grad()
 def renormalise_over_kept(model, tensors, sampling, vocab_size=None):
-    """Add the kept ids, and take the sampler's log-probs over them.
-
-    Args:
-        model: the one that sampled, unchanged since.
-        tensors: the row tensors of `rollouts.lay_out`.
-        sampling: as it sampled.
-        vocab_size: as for `kept_token_ids`.
-
-    Returns:
-        the tensors with `kept_ids`, (rows, tokens - 1, largest set) int32.
-    """
+    """Add `kept_ids`, and take the sampler's log-probs over them."""
     mask = tensors["mask"]
     targets = tensors["token_ids"][:, 1:]
     chunk_size = max(1, MAX_CHUNK_ENTRIES // model.config.vocab_size)
@@ -358,18 +318,16 @@ def widen(kept_ids, width):
     return torch.nn.functional.pad(kept_ids, (0, missing), value=NOTHING)
 
 
-def join_kept(parts, margins):
-    """The kept ids of several batches, in one rectangle.
-
-    Args:
-        parts: list of (rows, tokens, largest set).
-        margins: for each, columns to add on its left and right.
-    """
-    width = max(part.shape[-1] for part in parts)
-    padded = [
-        torch.nn.functional.pad(
-            widen(part, width), (0, 0, *margin), value=NOTHING
-        )
-        for part, margin in zip(parts, margins, strict=True)
-    ]
-    return torch.cat(padded)
+def _stack(parts, margins):
+    """Row tensors under each other; a margin is columns left and right."""
+    pad = torch.nn.functional.pad
+    pairs = list(zip(parts, margins, strict=True))
+    if parts[0].dim() == 2:
+        return torch.cat([pad(part, margin) for part, margin in pairs])
+    width = max(part.shape[-1] for part in parts)  # of kept ids
+    return torch.cat(
+        [
+            pad(widen(part, width), (0, 0, *margin), value=NOTHING)
+            for part, margin in pairs
+        ]
+    )

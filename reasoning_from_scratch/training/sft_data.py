@@ -18,7 +18,7 @@ import torch
 
 from reasoning_from_scratch.evaluation import render_prompt
 
-from .update import LIKE_LENGTH
+from .update import like_lengths
 
 
 @dataclass(frozen=True)
@@ -171,26 +171,13 @@ def make_batch(examples, *, pad_id=0, device=None):
 
 
 def micro_batches(examples, max_tokens, *, device=None):
-    """Yield batches of examples of like length, of limited size.
+    """Yield batches of examples of like length, of at most so many tokens.
 
-    Args:
-        examples: list of `Example`.
-        max_tokens: rows times columns of a batch, padding included; an
-            example that is longer makes a batch of its own.
-
-    A batch ends where examples become much shorter, for padding costs what
-    tokens cost. The longest come first: what does not fit memory fails at
-    once.
+    Padding counts too; an example that is longer makes a batch of its own.
     """
-    ordered = sorted(examples, key=lambda e: -len(e.token_ids))
-    while ordered:
-        longest = len(ordered[0].token_ids)
-        fitting = ordered[: max(1, max_tokens // longest)]
-        size = sum(
-            len(e.token_ids) >= LIKE_LENGTH * longest for e in fitting
-        )
-        yield make_batch(ordered[:size], device=device)
-        ordered = ordered[size:]
+    lengths = [len(example.token_ids) for example in examples]
+    for part in like_lengths(lengths, max_tokens=max_tokens):
+        yield make_batch([examples[i] for i in part], device=device)
 
 
 def count_learned_tokens(examples):

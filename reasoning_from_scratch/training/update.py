@@ -5,6 +5,11 @@ needs a model. Rows without an advantage are left out of the backward pass,
 which changes nothing but the time: they still count in the normaliser. A
 batch without any signal leaves the parameters untouched; AdamW would go on
 drifting by its momentum.
+
+Rows are a dict of tensors by name, one row a completion, laid out as in
+`rollouts`. What the rows of a micro-batch do not share with each other is
+padding, and padding costs time; so it takes rows of like length and moves
+them to begin together.
 """
 
 import functools
@@ -32,59 +37,7 @@ from .parallel import (
 
 SCORED = ("token_ids", "key_mask", "mask", "kept_ids")
 MEASURES = ("ratio", "clip_share", "mismatch", "kl_penalty")
-
-
-class UpdateTotals:
-    """Adds up what the micro-batches of a step report.
-
-    The loss is normalised over the whole batch, so its parts are summed;
-    the measures are means over tokens, so they are weighted by tokens.
-    """
-
-    def __init__(self):
-        self.loss = 0.0
-        self.num_tokens = 0.0
-        self.sums = dict.fromkeys(MEASURES, 0.0)
-        self.mismatch_max = 0.0
-        self.grad_norms = []  # one an optimizer step
-        self.learning_rate = 0.0  # of the latest one
-
-    def add(self, loss, metrics):
-        """Take in one micro-batch."""
-        num_tokens = float(metrics["num_tokens"])
-        self.loss += float(loss)
-        self.num_tokens += num_tokens
-        for name in MEASURES:
-            self.sums[name] += float(metrics.get(name, 0.0)) * num_tokens
-        largest = float(metrics.get("mismatch_max", 0.0))
-        self.mismatch_max = max(self.mismatch_max, largest)
-
-    def means(self):
-        """Loss and gradient norm a step, measures a token, of all processes.
-
-        ratio: pi / pi_old; clip_share: tokens whose gradient was clipped;
-        mismatch: mean |log pi_old - log pi_sampler|, 0 if the engine that
-        samples were the one that trains; mismatch_max: of the token where
-        they differ most; kl_penalty: the KL estimate inside the loss.
-        """
-        values = [self.loss, self.num_tokens, *self.sums.values()]
-        values = torch.tensor(values, dtype=torch.float64)
-        loss, num_tokens, *sums = sum_over_processes(values).tolist()
-        largest = gather_rows(torch.tensor([self.mismatch_max]))
-        num_updates = max(len(self.grad_norms), 1)
-        means = {
-            name: value / max(num_tokens, 1)
-            for name, value in zip(MEASURES, sums, strict=True)
-        }
-        return {
-            "loss": loss / num_updates,
-            "grad_norm": sum(self.grad_norms) / num_updates,
-            "learning_rate": self.learning_rate,
-            "num_updates": len(self.grad_norms),
-            "tokens_learned": num_tokens,
-            **means,
-            "mismatch_max": float(largest.max()),
-        }
+LIKE_LENGTH = 0.75  # of the longest: shorter rows make another micro-batch
 
 
 def update_policy(
@@ -115,10 +68,11 @@ def update_policy(
     start = time.perf_counter()
     rows = training_rows(model, rollouts, config, reference=reference)
     scored = time.perf_counter()
+    passes = (not config.is_on_policy) + (config.loss.kl_coef > 0)
     with checkpointed_layers(model, config.activation_checkpointing):
         for _ in range(config.epochs):
             for batch in split_rows(rows, config.minibatches):
-                gradient_step(
+                learn_rows(
                     model,
                     optimizer,
                     batch,
@@ -129,7 +83,7 @@ def update_policy(
     return {
         **totals.means(),
         "updates_skipped": optimizer.num_skipped,
-        "tokens_scored": tokens_scored(rollouts, config),
+        "tokens_scored": passes * int(sum_over_processes(rows["mask"].sum())),
         "scoring_seconds": scored - start,
         "update_seconds": time.perf_counter() - scored,
     }
@@ -152,12 +106,6 @@ def training_rows(model, rollouts, config, *, reference=None):
     return rows
 
 
-def tokens_scored(rollouts, config):
-    """Completion tokens that `training_rows` passed through a model."""
-    passes = (not config.is_on_policy) + (config.loss.kl_coef > 0)
-    return passes * int(sum_over_processes(rollouts.mask.sum()))
-
-
 def rollout_advantages(rollouts, config):
     """(prompts, rollouts) advantages, by the statistics of all processes."""
     if config.advantages == "per_reward":
@@ -171,44 +119,112 @@ def rollout_advantages(rollouts, config):
     return advantages[process_rank() * count :][:count]
 
 
-def gradient_step(
-    model, optimizer, batch, config, totals, *, loss_function=grpo_loss
+def learn_rows(
+    model, optimizer, rows, config, totals, *, loss_function=grpo_loss
 ):
-    """One optimizer step on one mini-batch, by micro-batches of rows."""
-    normaliser = sum_over_processes(
-        loss_normaliser(batch["mask"], config.loss)
-    )
-    is_useful = batch["advantages"] != 0
+    """One optimizer step on one mini-batch, if any row has a signal."""
+    normaliser = sum_over_processes(loss_normaliser(rows["mask"], config.loss))
+    is_useful = rows["advantages"] != 0
     if config.loss.kl_coef > 0:
         is_useful = torch.ones_like(is_useful)
     if sum_over_processes(is_useful.sum()) == 0:
         return
-    useful = {name: value[is_useful] for name, value in batch.items()}
-    for micro in micro_batches(useful, config.micro_batch_size):
-        logprobs = row_logprobs(model, micro, config.temperature)
-        old_logprobs = micro.pop("old_logprobs", logprobs.detach())
-        loss, metrics = loss_function(
-            logprobs,
-            old_logprobs=old_logprobs,
-            advantages=micro["advantages"],
-            mask=micro["mask"],
-            config=config.loss,
-            ref_logprobs=micro.get("ref_logprobs"),
-            sampler_logprobs=micro["sampler_logprobs"],
-            normaliser=normaliser,
-        )
-        loss.backward()
-        gap = (old_logprobs - micro["sampler_logprobs"])[micro["mask"]].abs()
-        metrics |= {"mismatch": gap.mean(), "mismatch_max": gap.max()}
-        totals.add(loss.detach(), metrics)
-    sum_gradients(optimizer.parameters)
+    useful = {name: value[is_useful] for name, value in rows.items()}
+
+    def losses():
+        for micro in micro_batches(useful, config.micro_batch_size):
+            logprobs = row_logprobs(model, micro, config.temperature)
+            old_logprobs = micro.get("old_logprobs", logprobs.detach())
+            mask, sampled = micro["mask"], micro["sampler_logprobs"]
+            loss, metrics = loss_function(
+                logprobs,
+                old_logprobs=old_logprobs,
+                advantages=micro["advantages"],
+                mask=mask,
+                config=config.loss,
+                ref_logprobs=micro.get("ref_logprobs"),
+                sampler_logprobs=sampled,
+                normaliser=normaliser,
+            )
+            gap = (old_logprobs - sampled)[mask].abs()
+            metrics |= {"mismatch": gap.mean(), "mismatch_max": gap.max()}
+            yield loss
+            totals.add(metrics)
+
     totals.learning_rate = scheduled_learning_rate(
         optimizer.num_updates,
         peak=config.learning_rate,
         warmup_steps=config.warmup_steps,
         total_steps=config.num_updates if config.cosine_decay else None,
     )
-    totals.grad_norms.append(optimizer.step(totals.learning_rate))
+    values, norm = gradient_step(optimizer, losses(), totals.learning_rate)
+    totals.losses += values
+    totals.grad_norms.append(norm)
+
+
+def gradient_step(optimizer, losses, learning_rate):
+    """One update from the losses of a batch's micro-batches.
+
+    Returns the value of each loss, and the norm of their whole gradient.
+    """
+    values = []
+    for loss in losses:
+        loss.backward()
+        values.append(float(loss.detach()))
+    sum_gradients(optimizer.parameters)
+    return values, optimizer.step(learning_rate)
+
+
+class UpdateTotals:
+    """Adds up what the micro-batches of a step report.
+
+    The loss is normalised over the whole batch, so its parts are summed;
+    the measures are means over tokens, so they are weighted by tokens.
+    """
+
+    def __init__(self):
+        self.losses = []  # one a micro-batch
+        self.num_tokens = 0.0
+        self.sums = dict.fromkeys(MEASURES, 0.0)
+        self.mismatch_max = 0.0
+        self.grad_norms = []  # one an optimizer step
+        self.learning_rate = 0.0  # of the latest one
+
+    def add(self, metrics):
+        """Take in the metrics of one micro-batch."""
+        num_tokens = float(metrics["num_tokens"])
+        self.num_tokens += num_tokens
+        for name in MEASURES:
+            self.sums[name] += float(metrics.get(name, 0.0)) * num_tokens
+        largest = float(metrics.get("mismatch_max", 0.0))
+        self.mismatch_max = max(self.mismatch_max, largest)
+
+    def means(self):
+        """Loss and gradient norm a step, measures a token, of all processes.
+
+        ratio: pi / pi_old; clip_share: tokens whose gradient was clipped;
+        mismatch: mean |log pi_old - log pi_sampler|, 0 if the engine that
+        samples were the one that trains; mismatch_max: of the token where
+        they differ most; kl_penalty: the KL estimate inside the loss.
+        """
+        values = [sum(self.losses), self.num_tokens, *self.sums.values()]
+        values = torch.tensor(values, dtype=torch.float64)
+        loss, num_tokens, *sums = sum_over_processes(values).tolist()
+        largest = gather_rows(torch.tensor([self.mismatch_max]))
+        num_updates = max(len(self.grad_norms), 1)
+        means = {
+            name: value / max(num_tokens, 1)
+            for name, value in zip(MEASURES, sums, strict=True)
+        }
+        return {
+            "loss": loss / num_updates,
+            "grad_norm": sum(self.grad_norms) / num_updates,
+            "learning_rate": self.learning_rate,
+            "num_updates": len(self.grad_norms),
+            "tokens_learned": num_tokens,
+            **means,
+            "mismatch_max": float(largest.max()),
+        }
 
 
 def row_logprobs(model, rows, temperature):
@@ -245,25 +261,6 @@ def score_rows(model, rows, config):
     return logprobs
 
 
-@contextmanager
-def checkpointed_layers(model, is_active=True):
-    """Recompute each layer in the backward pass instead of keeping it."""
-    if is_active:
-        for layer in model.layers:
-            layer.forward = functools.partial(
-                checkpoint, layer.forward, use_reentrant=False
-            )
-    try:
-        yield
-    finally:
-        if is_active:
-            for layer in model.layers:
-                del layer.forward  # the class's own shows again
-
-
-LIKE_LENGTH = 0.75  # of the longest: shorter rows make another micro-batch
-
-
 def split_rows(rows, count):
     """The rows in `count` equal parts, whole groups together."""
     size = len(rows["mask"]) // count
@@ -274,20 +271,27 @@ def split_rows(rows, count):
 
 
 def micro_batches(rows, size):
-    """Parts of at most `size` rows of like length, with little padding.
+    """Parts of at most `size` rows of like length, with little padding."""
+    key_mask = rows["key_mask"]
+    for part in like_lengths(key_mask.sum(dim=1).tolist(), max_rows=size):
+        index = torch.tensor(part, device=key_mask.device)
+        yield align({name: value[index] for name, value in rows.items()})
 
-    The longest come first: what does not fit memory fails at once.
+
+def like_lengths(lengths, *, max_rows=None, max_tokens=None):
+    """Yield places of rows of like length, that pass through a model together.
+
+    A part ends where rows become much shorter, for padding costs what tokens
+    cost; max_tokens counts it too. The longest come first: what does not fit
+    memory fails at once.
     """
-    lengths = rows["key_mask"].sum(dim=1)
-    order = lengths.argsort(descending=True, stable=True)
-    lengths = lengths[order].tolist()
-    start = 0
-    for end in range(1, len(lengths) + 1):
-        is_full = end == len(lengths) or end - start == size
-        if is_full or lengths[end] < LIKE_LENGTH * lengths[start]:
-            part = order[start:end]
-            yield align({name: value[part] for name, value in rows.items()})
-            start = end
+    order = sorted(range(len(lengths)), key=lambda place: -lengths[place])
+    while order:
+        longest = lengths[order[0]]
+        limit = max_rows or max(1, max_tokens // longest)
+        is_like = [lengths[p] >= LIKE_LENGTH * longest for p in order[:limit]]
+        part, order = order[: sum(is_like)], order[sum(is_like) :]
+        yield part
 
 
 def align(rows):
@@ -317,3 +321,19 @@ def align(rows):
                 aligned["columns"] = columns
         aligned[name] = value
     return aligned
+
+
+@contextmanager
+def checkpointed_layers(model, is_active=True):
+    """Recompute each layer in the backward pass instead of keeping it."""
+    if is_active:
+        for layer in model.layers:
+            layer.forward = functools.partial(
+                checkpoint, layer.forward, use_reentrant=False
+            )
+    try:
+        yield
+    finally:
+        if is_active:
+            for layer in model.layers:
+                del layer.forward  # the class's own shows again

@@ -195,13 +195,13 @@ def sft_case(args):
         config = DistillationConfig(activation_checkpointing=True)
         optimizer = MasterAdamW(model, moment_dtype=moments)
         for _ in range(2):
-            sft.gradient_step(
+            sft.learn_examples(
                 model,
                 optimizer,
                 [Example([7] * 64, [9] * 1984)],
                 sft.hard_loss,
-                config=config,
-                learning_rate=1e-5,
+                config,
+                1e-5,
             )
         name = str(moments).removeprefix("torch.")
         card[f"SFT peak with {name} moments, GB"] = peak_gb()
