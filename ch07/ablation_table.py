@@ -1,18 +1,15 @@
 """From the runs of an ablation to its table, its curves and its picture.
 
 An accuracy is a mean over seeds and problems with an interval over both
-(see `evaluation.statistics`). A variant is compared with the baseline seed by
+(see `seeds`). A variant is compared with the baseline seed by
 seed and problem by problem; it is "better" or "worse" only where that holds
 after Holm's correction for there being several variants.
 """
 
 from statistics import fmean
 
-from reasoning_from_scratch.evaluation.statistics import (
-    holm,
-    seeded_difference,
-    seeded_mean,
-)
+from seeds import holm, seeded_difference, seeded_mean
+
 from reasoning_from_scratch.plots import INK, figure_style
 from reasoning_from_scratch.results import markdown_table
 from reasoning_from_scratch.runs import RunFolder

@@ -1,6 +1,5 @@
 """Statistics: hand-worked values, scipy and statsmodels as oracles."""
 
-import random
 from itertools import combinations, product
 from math import sqrt
 
@@ -8,17 +7,12 @@ import pytest
 
 from reasoning_from_scratch.evaluation.statistics import (
     clustered_error,
-    holm,
     majority_at_k,
     mcnemar_p_value,
     mean_and_error,
     paired_difference,
     pass_at_k,
     problems_needed,
-    seeded_difference,
-    seeded_mean,
-    t_quantile,
-    t_tail,
     wilson_interval,
 )
 
@@ -200,78 +194,3 @@ def test_a_lead_without_a_spread_still_takes_problems():
     assert problems_needed(0.5, variance=0.25) == 12
     with pytest.raises(ValueError, match="variance of 0 or more"):
         problems_needed(0.05, variance=-0.1)
-
-
-# ---- Seeds ----
-
-
-# From the tables of Student's distribution
-@pytest.mark.parametrize(
-    ("degrees", "quantile"),
-    [
-        (1, 12.7062),
-        (2, 4.30265),
-        (3, 3.18245),
-        (10, 2.22814),
-        (120, 1.97993),
-        (1e9, 1.95996),
-    ],
-)
-def test_student_quantiles_are_those_of_the_tables(degrees, quantile):
-    assert t_quantile(0.975, degrees) == pytest.approx(quantile, rel=1e-4)
-    assert t_tail(quantile, degrees) == pytest.approx(0.025, rel=1e-3)
-    assert t_tail(0.0, degrees) == pytest.approx(0.5, rel=1e-6)
-
-
-def test_a_mean_over_seeds_and_problems_is_worked_by_hand():
-    # Seeds' means 0.5 and 0.7: variance 0.02, over 2: 0.01. Problems' means
-    # 0.4 and 0.8: variance 0.08, over 2: 0.04. Error sqrt(0.05); degrees
-    # 0.05^2 / (0.01^2 + 0.04^2) = 1.47059
-    result = seeded_mean([[0.2, 0.8], [0.6, 0.8]])
-    assert result.mean == pytest.approx(0.6)
-    assert result.error == pytest.approx(0.05**0.5)
-    assert result.degrees == pytest.approx(1.4705882)
-    margin = result.error * t_quantile(0.975, result.degrees)
-    assert result.high - result.mean == pytest.approx(margin)
-    assert result.low == pytest.approx(0.6 - margin)
-
-
-def test_equal_methods_differ_by_nothing():
-    scores = [[0.0, 1.0, 1.0], [1.0, 0.0, 1.0]]
-    result = seeded_difference(scores, scores)
-    assert (result.mean, result.error, result.p_value) == (0.0, 0.0, 1.0)
-
-
-def test_seeds_that_disagree_widen_the_interval():
-    steady = [[0.6] * 10 + [0.4] * 10] * 3
-    shaken = [[v + d for v in steady[0]] for d in (-0.2, 0.0, 0.2)]
-    assert seeded_mean(shaken).error > 2 * seeded_mean(steady).error
-
-
-def test_intervals_cover_the_truth_at_least_as_often_as_they_say():
-    # Differences of mean 0.05 with spreads by seed, by problem and both
-    rng = random.Random(0)
-    covered = 0
-    for _ in range(200):
-        seeds = [rng.gauss(0, 0.03) for _ in range(3)]
-        problems = [rng.gauss(0, 0.3) for _ in range(40)]
-        scores = [
-            [0.05 + s + p + rng.gauss(0, 0.2) for p in problems] for s in seeds
-        ]
-        result = seeded_mean(scores)
-        covered += result.low <= 0.05 <= result.high
-    assert covered >= 186  # 93 % of 200: 95 % less one standard error
-
-
-def test_holm_is_worked_by_hand():
-    # sorted 0.01, 0.02, 0.04 times 3, 2, 1; never falling
-    assert holm([0.04, 0.01, 0.02]) == pytest.approx([0.04, 0.03, 0.04])
-    assert holm([0.6, 0.5]) == [1.0, 1.0]
-    assert holm([]) == []
-
-
-def test_one_seed_is_refused():
-    with pytest.raises(ValueError, match="two or more seeds"):
-        seeded_mean([[0.0, 1.0]])
-    with pytest.raises(ValueError, match="same problems"):
-        seeded_mean([[0.0, 1.0], [1.0]])

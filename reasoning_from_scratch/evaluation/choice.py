@@ -66,17 +66,10 @@ class ChoiceProblem:
 def load_choices(
     name_or_path: str | Path, *, limit: int | None = None, seed: int = 0
 ) -> list[ChoiceProblem]:
-    """Load a choice set.
+    """Load a choice set: pocketmath, mmlu, or a file of MMLU's form.
 
-    Args:
-        name_or_path: "pocketmath" (choices are made up for it), "mmlu" from
-            the Hub, or a file of MMLU's form: question, choices, and answer
-            as a number from 0 or a letter.
-        limit: keep only the first so many.
-        seed: of the made-up choices.
-
-    Raises:
-        ValueError: a line of another form; FileNotFoundError: no such set.
+    Such a file holds question, choices, and answer as a number from 0 or a
+    letter; the choices of pocketmath are made up, the same for a seed.
     """
     check_limit(limit)
     name = str(name_or_path)
@@ -208,17 +201,9 @@ def evaluate_choices(
 ) -> ChoiceResult:
     """Let the model choose, and count how often it is right.
 
-    Args:
-        model, tokenizer: as `load_model` returns them.
-        problems: list of ChoiceProblem, at least one.
-        method: "letter", "letter-logprob" or "likelihood".
-        prompt: see `render_prompt`.
-        batch_size: rows decoded or scored together.
-        options: `continuation=` of the likelihoods: how a choice is written,
-            with {choice} in it; a model that boxes nothing wants " {choice}".
-
-    Raises:
-        ValueError: no problems, or an unknown method.
+    `method` is a key of CHOICE_METHODS, `options` are `continuation=` of the
+    likelihoods: how a choice is written, with {choice} in it. A model that
+    boxes nothing wants " {choice}".
     """
     problems = checked_problems(problems)
     if method not in CHOICE_METHODS:

@@ -331,10 +331,7 @@ def make_problem(row: dict, place: str, default_id: str) -> Problem:
 def read_rows(path: Path) -> Iterator[tuple[str, dict]]:
     """Yield each row of a JSONL, JSON or Parquet file with its place.
 
-    Raises:
-        ValueError: bytes that are no whole gzip file, text that is not UTF-8
-            or not JSON, or a row that is not an object; each names file and
-            line.
+    What is wrong with one is a ValueError that names file and line.
     """
     if ".parquet" in path.suffixes:
         rows = enumerate(_parquet_rows(path), start=1)

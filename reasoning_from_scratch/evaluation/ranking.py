@@ -117,13 +117,8 @@ def bootstrap_ratings(
 ) -> list[Rating]:
     """Rate models, best first, and bound each rating by a bootstrap.
 
-    Args:
-        games: at least one.
-        rate: bradley_terry or elo_ratings.
-        num_resamples: how often as many games are drawn with replacement.
-        seed: repeats the draws.
-
-    Source: Efron 1979; the interval is the percentile one.
+    `rate` is bradley_terry or elo_ratings; as many games are drawn with
+    replacement `num_resamples` times. The interval is Efron's percentile one.
     """
     if not games:
         raise ValueError("there are no games to rate; give at least one")
@@ -195,16 +190,11 @@ def judge_responses(
     rubric: str = RUBRIC,
     **options,
 ) -> dict[str, Judgement]:
-    """Let a judge grade responses; a Judgement for each problem id.
+    """Let the model behind a client grade pairs of a Problem and a response.
 
-    Args:
-        client: an EndpointClient of the judging model.
-        items: pairs of a Problem, whose id names the result, and the
-            response to it.
-        rubric: one line per number of points, such as RUBRIC.
-        options: sent along; temperature is 0 unless said otherwise.
-
-    A request that failed has no score and the error as its text.
+    The rubric has a line for each number of points, such as RUBRIC; options
+    are sent along. Judgements come back by problem id; a request that failed
+    has no score and the error as its text.
     """
     points = {int(n) for n in re.findall(r"^(\d+):", rubric, re.MULTILINE)}
     if not points:
