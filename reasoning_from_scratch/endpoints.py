@@ -5,12 +5,13 @@ of trouble: too many requests, servers that fail, stall, hang up or send no
 JSON. Those are tried again, later each time; what cannot be mended becomes an
 `EndpointError` for that one request. No streaming, no tool calls.
 
-The key comes from an environment variable and stays out of every message,
-answer and representation (see `api_key`).
+The key comes from an environment variable, is read when it is needed and
+never kept: no message, answer or representation of ours can hold it.
 """
 
 import email.utils
 import json
+import os
 import random
 import threading
 import time
@@ -21,10 +22,9 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from reasoning_from_scratch.api_key import ApiKey
-
 RETRIED_STATUSES = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 MAX_BODY_BYTES = 32 * 2**20
+SHORTEST_SECRET = 7  # "EMPTY" and "ollama" are stand-ins, and may be words
 # what reading JSON of another form than expected may raise
 UNREADABLE = (ValueError, TypeError, LookupError, AttributeError)
 
@@ -68,6 +68,34 @@ class Completion:
     finish_reason: str  # "stop", "length", …
     num_prompt_tokens: int
     num_new_tokens: int
+
+
+class ApiKey:
+    """The key in an environment variable, which may be unset."""
+
+    def __init__(self, variable: str):
+        self.variable = variable
+
+    def headers(self) -> dict[str, str]:
+        """The authorization header, where there is a key."""
+        key = self._read()
+        if not key.isascii() or not key.isprintable() or " " in key:
+            raise ValueError(
+                f"{self.variable} holds characters that no key has; set it "
+                "to the bare key"
+            )
+        return {"Authorization": f"Bearer {key}"} if key else {}
+
+    def scrub(self, text: str) -> str:
+        """Take the key, and characters that are none, out of a text."""
+        key = self._read()
+        text = text.encode("utf-8", "replace").decode()
+        return (
+            text.replace(key, "[key]") if len(key) >= SHORTEST_SECRET else text
+        )
+
+    def _read(self) -> str:
+        return os.environ.get(self.variable, "").strip()
 
 
 class EndpointError(Exception):

@@ -1,7 +1,8 @@
-"""Writing files and folders so that a kill cannot leave half of one.
+"""Writing files, folders and training state so that a kill leaves no half.
 
 What is written goes under a hidden temporary name, is flushed to disk and
-renamed. A path has one writer at a time.
+renamed. A path has one writer at a time. State (optimizers, random numbers,
+cursors) is JSON for the skeleton and safetensors for the tensors; no pickle.
 """
 
 import contextlib
@@ -10,6 +11,9 @@ import json
 import os
 import shutil
 from pathlib import Path
+
+STATE_JSON = "state.json"
+STATE_TENSORS = "state.safetensors"
 
 
 def atomic_write_text(path, text: str) -> None:
@@ -37,6 +41,16 @@ def as_json(obj, *, indent=None) -> str:
     ASCII only: what a model wrote may hold code points UTF-8 cannot carry.
     """
     return json.dumps(obj, indent=indent, default=_plain)
+
+
+def _plain(value):
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(
+        f"{type(value).__name__} cannot be written as JSON: {value!r:.80}"
+    )
 
 
 @contextlib.contextmanager
@@ -76,19 +90,74 @@ def _flush_to_disk(path: Path) -> None:
     """fsync a file or, where the system can, a folder."""
     if path.is_dir() and os.name == "nt":
         return
-    flags = os.O_RDONLY if path.is_dir() else os.O_RDWR
-    descriptor = os.open(path, flags)
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
 
-def _plain(value):
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return dataclasses.asdict(value)
-    if isinstance(value, Path):
-        return str(value)
+# ---- Training state ----
+
+
+def save_state(folder, tree) -> None:
+    """Write a tree of dicts, lists, tuples, plain values and tensors."""
+    from safetensors.torch import save_file
+
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {}
+    skeleton = _pack(tree, tensors, "state")
+    save_file(tensors, folder / STATE_TENSORS)
+    atomic_write_json(folder / STATE_JSON, skeleton)
+
+
+def load_state(folder):
+    """Read what `save_state` wrote; tensors come back on the CPU."""
+    from safetensors.torch import load_file
+
+    folder = Path(folder)
+    tensors = load_file(folder / STATE_TENSORS)
+    return _unpack(json.loads((folder / STATE_JSON).read_text()), tensors)
+
+
+def _pack(value, tensors: dict, where: str):
+    """Turn a tree into JSON; its tensors move to `tensors` by number."""
+    import torch
+
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, torch.Tensor):
+        name = str(len(tensors))
+        # A copy: safetensors refuses tensors that share memory.
+        tensors[name] = value.detach().cpu().clone().contiguous()
+        return {"tensor": name}
+    if isinstance(value, dict):
+        items = [
+            [_pack(key, {}, where), _pack(item, tensors, f"{where}[{key!r}]")]
+            for key, item in value.items()
+        ]
+        return {"dict": items}  # pairs: JSON's own keys are only strings
+    if isinstance(value, list | tuple):
+        items = [
+            _pack(item, tensors, f"{where}[{index}]")
+            for index, item in enumerate(value)
+        ]
+        return items if isinstance(value, list) else {"tuple": items}
     raise TypeError(
-        f"{type(value).__name__} cannot be written as JSON: {value!r:.80}"
+        f"{where} is a {type(value).__name__}; save_state takes dicts, lists, "
+        "tuples, numbers, strings, None and tensors"
     )
+
+
+def _unpack(value, tensors: dict):
+    if isinstance(value, list):
+        return [_unpack(item, tensors) for item in value]
+    if not isinstance(value, dict):
+        return value
+    [(kind, content)] = value.items()
+    if kind == "tensor":
+        return tensors[content]
+    if kind == "tuple":
+        return tuple(_unpack(item, tensors) for item in content)
+    return {_unpack(k, tensors): _unpack(v, tensors) for k, v in content}

@@ -6,12 +6,11 @@ or, in plain words, what could not be measured and how one would.
 """
 
 import json
-import subprocess
 from pathlib import Path
 
-from reasoning_from_scratch.files import atomic_write_json
-
 FOLDER = Path(__file__).parents[1] / "results"
+# The accuracies alone, drawn from the rows, for those without a checkout
+SUMMARY = Path(__file__).parent / "pocket" / "assets" / "results.json"
 CHAPTERS = {
     "ch02": "The language model",
     "ch03": "Measuring reasoning",
@@ -25,29 +24,23 @@ MEASURED = ("hardware", "commit", "minutes")
 ACCURACY = ("problems", "accuracy", "low", "high", "mean_tokens", "seed")
 FIGURE = ("value", "unit")
 UNMEASURED = ("reason",)
-DRAWN = ("results", "RESULTS.md", "README.md")  # by `rfs results` itself
 
 
-def load_results(folder=None) -> dict[str, dict]:
-    """Read and check every row, by name; no folder means no rows.
+def load_results() -> dict[str, dict]:
+    """Read and check every row, by name; outside a checkout, the summary.
 
     Raises:
         ValueError: a row that lacks a key, or a chapter we do not have.
     """
-    folder = FOLDER if folder is None else Path(folder)
-    rows = {}
-    for path in sorted(folder.glob("*.json")):
-        row = json.loads(path.read_text("utf-8"))
-        check_row(path.stem, row)
-        rows[path.stem] = row
+    if not FOLDER.is_dir():
+        return json.loads(SUMMARY.read_text("utf-8"))
+    rows = {
+        path.stem: json.loads(path.read_text("utf-8"))
+        for path in sorted(FOLDER.glob("*.json"))
+    }
+    for name, row in rows.items():
+        check_row(name, row)
     return rows
-
-
-def save_result(name: str, row: dict, folder=None) -> None:
-    """Check and write one row."""
-    check_row(name, row)
-    folder = FOLDER if folder is None else Path(folder)
-    atomic_write_json(folder / f"{name}.json", row)
 
 
 def is_measured(row: dict) -> bool:
@@ -105,23 +98,3 @@ def markdown_table(columns, rows) -> str:
         [str(cell).replace("|", "\\|") for cell in line] for line in lines
     ]
     return "".join(f"| {' | '.join(line)} |\n" for line in cells)
-
-
-def current_commit() -> str:
-    """The checkout's commit, with + where files differ from it.
-
-    What `rfs results` itself writes does not count.
-    """
-
-    def git(*arguments):
-        command = ["git", "-C", str(FOLDER.parent), *arguments]
-        return subprocess.run(
-            command, capture_output=True, text=True, check=True
-        ).stdout.strip()
-
-    try:
-        drawn = [f":!{name}" for name in DRAWN]
-        is_clean = not git("status", "--porcelain", "-uno", "--", *drawn)
-        return git("rev-parse", "--short=10", "HEAD") + "+" * (not is_clean)
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"

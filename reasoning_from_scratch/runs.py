@@ -21,22 +21,10 @@ from reasoning_from_scratch.files import (
     atomic_folder,
     atomic_write_json,
     atomic_write_text,
+    load_state,
     recover_folder,
+    save_state,
 )
-from reasoning_from_scratch.state import load_state, save_state
-
-__all__ = [
-    "RunFolder",
-    "atomic_folder",
-    "atomic_write_json",
-    "atomic_write_text",
-    "find_file",
-    "find_run",
-    "load_state",
-    "resolve_checkpoint",
-    "runs_root",
-    "save_state",
-]
 
 STEP = re.compile(r"step_(\d+)")
 RUN_NAME = re.compile(r"\w[\w.-]*")

@@ -7,7 +7,7 @@ from scripted import output_of, play
 from tiny import ByteTokenizer
 
 from reasoning_from_scratch.evaluation import Problem
-from reasoning_from_scratch.scaling.best_of_n import (
+from reasoning_from_scratch.scaling.choosing import (
     answer_logprob_score,
     best_of_n,
     heuristic_score,

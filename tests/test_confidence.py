@@ -8,18 +8,20 @@ from tiny import ByteTokenizer, tiny_model
 
 from reasoning_from_scratch.evaluation import Problem
 from reasoning_from_scratch.llm import SamplingConfig
-from reasoning_from_scratch.scaling.confidence import (
-    bottom_windows_score,
+from reasoning_from_scratch.scaling import METHODS
+from reasoning_from_scratch.scaling.choosing import (
     choose_by_confidence,
-    confidence_vote,
+    probability_weight,
+)
+from reasoning_from_scratch.scaling.samples import make_sample
+from reasoning_from_scratch.scaling.stopping import (
+    bottom_windows_score,
     keep_most_confident,
     lowest_window_score,
     mean_confidence_score,
-    probability_weight,
     tail_score,
     window_means,
 )
-from reasoning_from_scratch.scaling.samples import make_sample
 
 TOKENIZER = ByteTokenizer()
 
@@ -88,7 +90,7 @@ def test_scores_without_statistics_say_how_to_get_them():
 
 
 def test_the_method_asks_the_model_for_statistics():
-    (output,) = confidence_vote(
+    (output,) = METHODS["confidence-vote"](
         tiny_model(),
         TOKENIZER,
         [Problem("a?", "1", id="a")],

@@ -9,7 +9,7 @@ from scripted import output_of
 from tiny import ByteTokenizer
 
 from reasoning_from_scratch.evaluation import Problem
-from reasoning_from_scratch.scaling.best_of_n import pick_best
+from reasoning_from_scratch.scaling.choosing import choose_by_vote, pick_best
 from reasoning_from_scratch.scaling.curves import (
     best_of_n_curve,
     expected_best,
@@ -19,7 +19,6 @@ from reasoning_from_scratch.scaling.curves import (
     vote_curve,
 )
 from reasoning_from_scratch.scaling.samples import make_sample
-from reasoning_from_scratch.scaling.self_consistency import choose_by_vote
 from reasoning_from_scratch.scaling.votes import is_decided
 
 

@@ -1,9 +1,14 @@
 """The pictures of methods: costs, words, ticks and files."""
 
+import sys
+from pathlib import Path
+
 import pytest
 
 from reasoning_from_scratch.scaling.curves import CurvePoint
-from reasoning_from_scratch.scaling.frontier import (
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "ch04"))
+from frontier import (  # noqa: E402
     CEILING,
     describe_frontier,
     frontier_row,

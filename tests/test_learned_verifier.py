@@ -13,7 +13,7 @@ from reasoning_from_scratch.evaluation import Problem, load_problems
 from reasoning_from_scratch.llm import Qwen3Tokenizer, save_model
 from reasoning_from_scratch.llm.logprobs import token_logprobs
 from reasoning_from_scratch.scaling import METHODS
-from reasoning_from_scratch.scaling.learned_verifier import (
+from reasoning_from_scratch.scaling.choosing import (
     head_logits,
     load_head,
     pick_by_score,
@@ -143,6 +143,7 @@ def write_head(folder, seed=0):
     head["outer"] = torch.randn(4, generator=generator)
     folder.mkdir(parents=True, exist_ok=True)
     save_head(head, folder)
+    (folder / "config.json").write_text("{}")
     return head
 
 

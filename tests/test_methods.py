@@ -29,8 +29,10 @@ def verifier(runs_folder):
     """A learned verifier for the tiny model, where it is looked for."""
     generator = torch.Generator().manual_seed(0)
     features = torch.randn(20, 3 * 32 + 2, generator=generator)
-    (runs_folder / "verifier").mkdir(parents=True)
-    save_head(new_head(features, 4, generator), runs_folder / "verifier")
+    folder = runs_folder / "verifier"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    save_head(new_head(features, 4, generator), folder)
 
 
 @pytest.mark.parametrize("name", METHODS)

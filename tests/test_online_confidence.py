@@ -5,15 +5,14 @@ from tiny import ByteTokenizer, tiny_model
 
 from reasoning_from_scratch.evaluation import Problem
 from reasoning_from_scratch.llm import SamplingConfig
-from reasoning_from_scratch.scaling.confidence import WINDOW
-from reasoning_from_scratch.scaling.online_confidence import (
-    confidence_stop,
+from reasoning_from_scratch.scaling import METHODS
+from reasoning_from_scratch.scaling.samples import Trace, make_sample
+from reasoning_from_scratch.scaling.stopping import (
+    WINDOW,
     is_unsure,
     warmup_threshold,
     write_in_blocks,
 )
-from reasoning_from_scratch.scaling.samples import make_sample
-from reasoning_from_scratch.scaling.traces import Trace
 
 
 def sample_of(confidence):
@@ -65,13 +64,12 @@ def test_the_last_block_ends_at_the_token_limit():
 
 def test_every_sample_is_recorded_and_paid_for():
     problems = [Problem("a?", "1", id="a"), Problem("b?", "2", id="b")]
-    outputs = confidence_stop(
+    outputs = METHODS["confidence-stop"](
         tiny_model(),
         ByteTokenizer(),
         problems,
         ["a?", "b?"],
         num_samples=5,
-        num_warmup=2,
         sampling=SamplingConfig(temperature=1.0),
         max_new_tokens=20,
         seed=0,

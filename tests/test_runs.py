@@ -12,15 +12,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from reasoning_from_scratch.runs import (
-    RunFolder,
+from reasoning_from_scratch.files import (
     atomic_folder,
     atomic_write_json,
     atomic_write_text,
-    find_run,
     load_state,
-    resolve_checkpoint,
     save_state,
+)
+from reasoning_from_scratch.runs import (
+    RunFolder,
+    find_run,
+    resolve_checkpoint,
 )
 
 

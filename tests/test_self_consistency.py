@@ -5,7 +5,7 @@ from tiny import ByteTokenizer, tiny_model
 
 from reasoning_from_scratch.evaluation import Problem
 from reasoning_from_scratch.llm import SamplingConfig
-from reasoning_from_scratch.scaling.self_consistency import self_consistency
+from reasoning_from_scratch.scaling.choosing import self_consistency
 from reasoning_from_scratch.scaling.votes import is_decided
 
 TOKENIZER = ByteTokenizer()

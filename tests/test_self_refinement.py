@@ -4,7 +4,7 @@ from scripted import play
 from tiny import ByteTokenizer
 
 from reasoning_from_scratch.evaluation import Problem
-from reasoning_from_scratch.scaling.self_refinement import (
+from reasoning_from_scratch.scaling.refinement import (
     count_changes,
     self_refine,
 )

@@ -16,11 +16,11 @@ from pathlib import Path
 
 from remake import remake
 
+from reasoning_from_scratch import results as measured
 from reasoning_from_scratch.files import as_json, atomic_write_text
 from reasoning_from_scratch.plots import describe_bars, plot_accuracy_bars
 from reasoning_from_scratch.results import (
     CHAPTERS,
-    FOLDER,
     is_measured,
     ladder,
     load_results,
@@ -28,6 +28,19 @@ from reasoning_from_scratch.results import (
 )
 
 PICTURE = "summary.png"
+# What the tour, a model card and the notebooks ask of a row
+SUMMARY_KEYS = (
+    "chapter",
+    "ladder",
+    "name",
+    "method",
+    "model",
+    "problems",
+    "accuracy",
+    "low",
+    "high",
+    "mean_tokens",
+)
 TITLE = "One model grows up: pocket on the 2,000 test problems of pocketmath"
 HEADING = """\
 # Results
@@ -74,7 +87,7 @@ def run(args) -> int:
     """Remake where asked, then draw or check."""
     if args.remake is not None:
         remake(args.remake)
-    checkout = FOLDER.parent
+    checkout = measured.FOLDER.parent
     return check(checkout) if args.check else draw(checkout)
 
 
@@ -82,7 +95,7 @@ def draw(checkout: Path) -> int:
     """Write all drawings anew."""
     for path, text in pages(checkout).items():
         atomic_write_text(path, text)
-    steps = ladder(load_results(checkout / "results"))
+    steps = ladder(load_results())
     if steps:
         draw_picture(checkout / "results" / PICTURE, steps)
     return 0
@@ -95,7 +108,7 @@ def check(checkout: Path) -> int:
         for path, text in pages(checkout).items()
         if not path.exists() or path.read_text("utf-8") != text
     ]
-    steps = ladder(load_results(checkout / "results"))
+    steps = ladder(load_results())
     picture = checkout / "results" / PICTURE
     if steps and not is_picture_of(picture, steps):
         stale.append(picture)
@@ -106,7 +119,7 @@ def check(checkout: Path) -> int:
 
 def pages(checkout: Path) -> dict[Path, str]:
     """The text that each drawn page should have."""
-    rows = load_results(checkout / "results")
+    rows = load_results()
     steps = ladder(rows)
     picture = ""
     if steps:
@@ -114,6 +127,7 @@ def pages(checkout: Path) -> dict[Path, str]:
     readme = checkout / "README.md"
     block = readme_block(rows, picture)
     return {
+        measured.SUMMARY: summary(rows),
         checkout / "RESULTS.md": results_page(rows, picture),
         readme: replace_block(readme.read_text("utf-8"), block),
     }
@@ -140,6 +154,16 @@ def fingerprint(steps: list[dict]) -> str:
         for row in steps
     ]
     return hashlib.sha256(as_json(shown).encode()).hexdigest()
+
+
+def summary(rows: dict[str, dict]) -> str:
+    """The accuracies as the package carries them."""
+    shown = {
+        name: {key: row[key] for key in SUMMARY_KEYS if key in row}
+        for name, row in rows.items()
+        if is_measured(row) and _is_rate(row)
+    }
+    return as_json(shown, indent=1) + "\n"
 
 
 # ---- From rows to Markdown ----

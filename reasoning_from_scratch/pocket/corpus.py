@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from random import Random
 
 from reasoning_from_scratch.evaluation.prompts import PROMPTS
-from reasoning_from_scratch.pocket.exercises import Routes
 from reasoning_from_scratch.pocket.families import FAMILIES, LEVELS
 
 END_OF_TEXT = "<|endoftext|>"
@@ -35,46 +34,36 @@ OTHER_OPENINGS = (
 
 @dataclass(frozen=True)
 class CorpusMix:
-    """Shares of the kinds of documents; what is left is worked solutions.
+    """Shares of the kinds of documents; what is left is worked solutions."""
 
-    Attributes:
-        drills: share of lists of plain calculations.
-        direct: share of problems answered at once.
-        bare: share of the worked solutions without an opening phrase.
-        other_openings: share of the opened ones with another phrase.
-        coarse: share of the worked solutions that keep every second line.
-        thinking: worked solutions think inside <think> tags, carefully, and
-            half of the documents are chats.
+    drills: float = 0.10  # lists of plain calculations
+    direct: float = 0.44  # problems answered at once
+    bare: float = 0.25  # of the worked solutions: without an opening phrase
+    other_openings: float = 0.25  # of the opened ones: with another phrase
+    coarse: float = 0.0  # of the worked: only every second line is kept
+    thinking: bool = False  # carefully, inside <think>; half are chats
+
+
+def draw_exercise(rng, *, family=None, level=None, is_varied=True):
+    """Draw one exercise, from any family and level unless they are named.
+
+    Its route is drawn too, unless `is_varied` is False.
     """
-
-    drills: float = 0.10
-    direct: float = 0.44
-    bare: float = 0.25
-    other_openings: float = 0.25
-    coarse: float = 0.0
-    thinking: bool = False
-
-
-def draw_exercise(rng, *, family=None, level=None, routes=None):
-    """Draw one exercise, from any family and level unless they are named."""
     family = family or rng.choice(list(FAMILIES))
     level = level or rng.choice(LEVELS)
-    return FAMILIES[family](rng, level, routes or Routes(rng))
+    return FAMILIES[family](rng, level, rng if is_varied else None)
 
 
 @dataclass(frozen=True)
 class Document:
-    """What a model reads, in two parts.
+    """What a model reads: a prompt that the loss leaves out, and the rest.
 
-    Attributes:
-        prompt: the problem and the opening phrase. Its digits are drawn at
-            random and its phrase is given in use, so there is nothing to
-            learn and the loss leaves it out. Empty for drills.
-        completion: what follows, <|endoftext|> included.
+    The prompt's digits are random and its phrase is given in use, so there
+    is nothing to learn.
     """
 
-    prompt: str
-    completion: str
+    prompt: str  # the problem and the opening phrase; empty for drills
+    completion: str  # what follows, <|endoftext|> included
 
     @property
     def text(self):
@@ -83,27 +72,29 @@ class Document:
 
 
 def draw_document(rng: Random, mix: CorpusMix, held_out=frozenset()):
-    """Write one `Document`.
-
-    Args:
-        rng: source of all randomness.
-        mix: shares of the kinds of documents.
-        held_out: canonical keys that must not occur; such draws are redone.
-    """
+    """Write one `Document`, none of an exercise whose key is held out."""
     kind = rng.random()
     if kind < mix.drills:
-        return Document("", _drill(rng) + END_OF_TEXT)
-    routes = Routes() if mix.thinking else Routes(rng)
-    exercise = draw_exercise(rng, routes=routes)
-    while exercise.key in held_out:
-        exercise = draw_exercise(rng, routes=routes)
+        drill = "\n".join(_fact(rng) for _ in range(5))
+        return Document("", drill + END_OF_TEXT)
+    while True:
+        exercise = draw_exercise(rng, is_varied=not mix.thinking)
+        if exercise.key not in held_out:
+            break
     is_direct = kind < mix.drills + mix.direct
     if mix.thinking:
         return _thinking_document(rng, exercise, is_direct)
+    prompt = f"Problem: {exercise.question}\nAnswer:"
     if is_direct:
-        answer = f" {_box(exercise)}{END_OF_TEXT}"
-        return Document(_prompt(exercise), answer)
-    return _worked_document(rng, exercise, mix)
+        return Document(prompt, f" {_box(exercise)}{END_OF_TEXT}")
+    steps = exercise.steps
+    if rng.random() < mix.coarse:
+        steps = coarse_steps(steps)
+    if rng.random() >= mix.bare:
+        is_other = rng.random() < mix.other_openings
+        prompt += f" {rng.choice(OTHER_OPENINGS) if is_other else OPENING}"
+    work = solution_text(steps, exercise.answer)
+    return Document(prompt, f" {work}{END_OF_TEXT}")
 
 
 def solution_text(steps, answer):
@@ -117,45 +108,25 @@ def coarse_steps(steps):
     return tuple(steps[::-1][::2][::-1])
 
 
-def _worked_document(rng, exercise, mix):
-    steps = exercise.steps
-    if rng.random() < mix.coarse:
-        steps = coarse_steps(steps)
-    opening = f" {OPENING}"
-    if rng.random() < mix.bare:
-        opening = ""
-    elif rng.random() < mix.other_openings:
-        opening = f" {rng.choice(OTHER_OPENINGS)}"
-    work = f" {solution_text(steps, exercise.answer)}{END_OF_TEXT}"
-    return Document(_prompt(exercise) + opening, work)
-
-
 def _thinking_document(rng, exercise, is_direct):
     """The teacher's style: plain or as a chat, with or without thinking."""
     lines = "" if is_direct else "\n".join(careful_steps(exercise.steps))
     answer = f"<think>\n{lines}\n</think>\n\n{_box(exercise)}"
     if not is_direct and rng.random() < 0.5:
-        return Document(_prompt(exercise), f" {answer}{END_OF_TEXT}")
+        prompt = f"Problem: {exercise.question}\nAnswer:"
+        return Document(prompt, f" {answer}{END_OF_TEXT}")
     request = PROMPTS["chat-no-think" if is_direct else "chat"]
     request = request.replace("{problem}", exercise.question)
     user = f"<|im_start|>user\n{request}<|im_end|>\n<|im_start|>assistant\n"
     return Document(user, f"{answer}<|im_end|>\n{END_OF_TEXT}")
 
 
-def _prompt(exercise):
-    return f"Problem: {exercise.question}\nAnswer:"
-
-
 def _box(exercise):
     return f"\\boxed{{{exercise.answer}}}"
 
 
-def _drill(rng):
-    """Five calculations of one line each."""
-    return "\n".join(_fact(rng) for _ in range(5))
-
-
 def _fact(rng):
+    """A line of a drill."""
     first, second = rng.randint(2, 9), rng.randint(6, 49)
     kind = rng.randrange(6)
     if kind == 0:

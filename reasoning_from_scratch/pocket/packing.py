@@ -19,17 +19,11 @@ IGNORE = -100  # target of prompts and padding, skipped by the loss
 
 @dataclass(frozen=True)
 class PackedBatch:
-    """Rows of documents, each (rows, row_tokens) int64.
+    """Rows of documents, each (rows, row_tokens) int64."""
 
-    Attributes:
-        token_ids: inputs; what is left of a row is padding.
-        targets: the next token of a completion, else `IGNORE`.
-        document_ids: number of the document within the row.
-    """
-
-    token_ids: torch.Tensor
-    targets: torch.Tensor
-    document_ids: torch.Tensor
+    token_ids: torch.Tensor  # what is left of a row is padding
+    targets: torch.Tensor  # the next token of a completion, else `IGNORE`
+    document_ids: torch.Tensor  # number of the document within the row
 
 
 def draw_batch(
@@ -37,34 +31,25 @@ def draw_batch(
 ):
     """Draw documents that fill the rows, and pack them.
 
-    Args:
-        encode: text -> list of token ids.
-        mix: kinds of documents.
-        seed: anything with a fixed text, such as "pocket-0-17".
-        num_rows, row_tokens: shape of the batch.
-        held_out: canonical keys that must not occur.
+    `encode` gives a text's token ids, `seed` is anything with a fixed text.
     """
     rng = Random(str(seed))
     room = num_rows * row_tokens
     documents = []
     while room > 0:
         document = draw_document(rng, mix, held_out)
-        parts = encode(document.prompt), encode(document.completion)
-        documents.append(parts)
-        room -= sum(map(len, parts))
+        documents.append(
+            (encode(document.prompt), encode(document.completion))
+        )
+        room -= sum(map(len, documents[-1]))
     return pack(documents, num_rows, row_tokens)
 
 
 def pack(documents, num_rows, row_tokens):
     """Put documents into the fullest row they fit in, the longest first.
 
-    Args:
-        documents: pairs (token ids of the prompt, of the completion); those
-            for which no row has room are left out.
-        num_rows, row_tokens: shape of the batch.
-
-    Returns:
-        A `PackedBatch`.
+    They are pairs (token ids of the prompt, of the completion); those for
+    which no row has room are left out.
     """
     shape = (num_rows, row_tokens)
     batch = PackedBatch(
@@ -73,11 +58,7 @@ def pack(documents, num_rows, row_tokens):
         document_ids=torch.full(shape, -1),
     )
     used = [0] * num_rows
-    by_length = sorted(
-        documents,
-        key=lambda parts: len(parts[0]) + len(parts[1]),
-        reverse=True,
-    )
+    by_length = sorted(documents, key=lambda d: -len(d[0]) - len(d[1]))
     for number, (prompt, completion) in enumerate(by_length):
         ids = torch.tensor(prompt + completion)
         fitting = [

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import functools
 import gzip
+import itertools
 import json
 from pathlib import Path
 from random import Random
 
 from reasoning_from_scratch.pocket.corpus import draw_exercise, solution_text
-from reasoning_from_scratch.pocket.exercises import Routes
 from reasoning_from_scratch.pocket.families import FAMILIES, LEVELS
 
 SEED = 2025
@@ -24,43 +24,23 @@ SPLIT_SIZES = {"test": 2000, "validation": 300, "train": 20000}
 
 @functools.cache
 def draw_split(split):
-    """Draw the exercises of a split, in a shuffled order.
-
-    Returns:
-        A tuple of `Exercise`, the cells stratified, no key twice in any of
-        the splits drawn before it (test, then validation, then train).
-
-    Raises:
-        ValueError: unknown split.
-    """
-    if split not in SPLIT_SIZES:
-        raise ValueError(
-            f"unknown split {split!r}; choose from {', '.join(SPLIT_SIZES)}"
-        )
+    """Draw a split's exercises, shuffled, no key twice in all splits."""
     splits = list(SPLIT_SIZES)
     taken = set()
     for earlier in splits[: splits.index(split)]:
         taken.update(exercise.key for exercise in draw_split(earlier))
     rng = Random(f"{SEED}-{split}")
-    cells = [(family, level) for family in FAMILIES for level in LEVELS]
+    cells = list(itertools.product(FAMILIES, LEVELS))
     exercises = []
     for family, level in cells:
-        for _ in range(SPLIT_SIZES[split] // len(cells)):
-            exercise = _draw_new(rng, family, level, taken)
-            taken.add(exercise.key)
-            exercises.append(exercise)
+        size = len(exercises) + SPLIT_SIZES[split] // len(cells)
+        while len(exercises) < size:
+            exercise = draw_exercise(rng, family=family, level=level)
+            if exercise.key not in taken:
+                taken.add(exercise.key)
+                exercises.append(exercise)
     rng.shuffle(exercises)
     return tuple(exercises)
-
-
-def _draw_new(rng, family, level, taken):
-    routes = Routes(rng)
-    while True:
-        exercise = draw_exercise(
-            rng, family=family, level=level, routes=routes
-        )
-        if exercise.key not in taken:
-            return exercise
 
 
 @functools.cache

@@ -35,48 +35,27 @@ TEACHER_MODEL = replace(
 
 @dataclass(frozen=True)
 class PretrainConfig:
-    """Everything that a pre-training run depends on.
+    """Everything that a pre-training run depends on."""
 
-    Attributes:
-        name: row of `RECIPES` it started from.
-        model: shape of the network.
-        mix: kinds of documents.
-        seed: of the first weights and of every batch.
-        steps: optimizer steps.
-        num_rows, row_tokens: shape of a batch; a row holds whole documents.
-        matrix_lr: Muon's step for the matrices.
-        other_lr: AdamW's step for embeddings and norms.
-        warmup_steps: steps of linear warm-up.
-        decay_share: share of the steps, at the end, of linear decay to 0.
-        eval_every: steps between looks at validation.
-        checkpoint_every: steps between checkpoints.
-        init_from: model to continue from; None starts with new weights.
-        is_chat: ends its turns with <|im_end|>.
-        max_new_tokens: longest answer when accuracy is measured.
-        prompts: prompts that accuracy is measured with.
-        is_compiled: compile the model; False for tests.
-        is_bfloat16: matrix products in bfloat16; the weights stay float32.
-    """
-
-    name: str
+    name: str  # row of `RECIPES` it started from
     model: Qwen3Config = POCKET_MODEL
     mix: CorpusMix = field(default_factory=CorpusMix)
-    seed: int = 0
+    seed: int = 0  # of the first weights and of every batch
     steps: int = 3300
-    num_rows: int = 8
-    row_tokens: int = 192
-    matrix_lr: float = 0.02
-    other_lr: float = 4e-3
-    warmup_steps: int = 40
-    decay_share: float = 0.8
+    num_rows: int = 8  # of a batch
+    row_tokens: int = 192  # a row holds whole documents
+    matrix_lr: float = 0.02  # Muon's step, for the matrices
+    other_lr: float = 4e-3  # AdamW's, for embeddings and norms
+    warmup_steps: int = 40  # linear
+    decay_share: float = 0.8  # of the steps, at the end: linear to 0
     eval_every: int = 500
     checkpoint_every: int = 100
-    init_from: str | None = None
-    is_chat: bool = False
-    max_new_tokens: int = 160
-    prompts: tuple[str, ...] = ("direct", "step-by-step")
+    init_from: str | None = None  # model to continue from; None: new weights
+    is_chat: bool = False  # ends its turns with <|im_end|>
+    max_new_tokens: int = 160  # of an answer when accuracy is measured
+    prompts: tuple[str, ...] = ("direct", "step-by-step")  # to measure with
     is_compiled: bool = True
-    is_bfloat16: bool = False
+    is_bfloat16: bool = False  # matrix products; the weights stay float32
 
 
 RECIPES = {

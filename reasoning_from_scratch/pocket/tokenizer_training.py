@@ -29,11 +29,10 @@ THINK_TOKENS = ("<think>", "</think>")
 
 
 def train_tokenizer(vocab_size=VOCAB_SIZE, num_documents=NUM_DOCUMENTS):
-    """Train the byte-level BPE; a pure function of its arguments.
+    """Train a `tokenizers.Tokenizer`, a pure function of the arguments.
 
-    Returns:
-        A `tokenizers.Tokenizer`. Think tokens are single ids but, as in
-        Qwen3, no special tokens: decoding keeps them.
+    Think tokens are single ids but, as in Qwen3, no special tokens:
+    decoding keeps them.
     """
     from tokenizers import (
         AddedToken,
@@ -86,10 +85,8 @@ def _training_texts(num_documents):
 def write_tokenizer(folder, *, is_chat=False):
     """Write the four tokenizer files of the official layout.
 
-    Args:
-        folder: created if missing.
-        is_chat: the model ends its turns with <|im_end|>, as the teacher
-            does; a base model ends a document with <|endoftext|>.
+    A chat model ends its turns with <|im_end|>, as the teacher does; a base
+    model ends a document with <|endoftext|>.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -125,11 +122,10 @@ def write_tokenizer(folder, *, is_chat=False):
         "pad_token_id": stop_ids[1],
         "do_sample": False,
     }
-    _write_json(folder / "tokenizer_config.json", config)
-    _write_json(folder / "generation_config.json", generation)
+    for name, content in (
+        ("tokenizer_config.json", config),
+        ("generation_config.json", generation),
+    ):
+        text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+        (folder / name).write_text(text, "utf-8")
     (folder / "chat_template.jinja").write_text(CHAT_TEMPLATE, "utf-8")
-
-
-def _write_json(path, content):
-    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-    path.write_text(text, "utf-8")

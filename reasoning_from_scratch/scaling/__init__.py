@@ -1,28 +1,31 @@
 """Stage 3, thinking longer: more computation for an answer, no training.
 
-Nothing here loads torch before a model is asked. Two functions share their
-module's name, so the names are imported at once: a lazy lookup would find the
-module.
+Names are imported on first use, and nothing here loads torch before a model
+is asked.
 """
 
-from reasoning_from_scratch.scaling.best_of_n import (
-    best_of_n,
-    heuristic_score,
-    mean_logprob_score,
-)
-from reasoning_from_scratch.scaling.budget import budget_forcing
-from reasoning_from_scratch.scaling.confidence import confidence_vote
-from reasoning_from_scratch.scaling.methods import METHODS
-from reasoning_from_scratch.scaling.self_consistency import self_consistency
-from reasoning_from_scratch.scaling.self_refinement import self_refine
+from importlib import import_module
 
-__all__ = [
-    "METHODS",
-    "best_of_n",
-    "budget_forcing",
-    "confidence_vote",
-    "heuristic_score",
-    "mean_logprob_score",
-    "self_consistency",
-    "self_refine",
-]
+_MODULES = {
+    "choosing": [
+        "best_of_n",
+        "heuristic_score",
+        "mean_logprob_score",
+        "self_consistency",
+    ],
+    "budget": ["budget_forcing"],
+    "refinement": ["self_refine"],
+    "methods": ["METHODS"],
+}
+_HOMES = {name: home for home, names in _MODULES.items() for name in names}
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name):
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__():
+    return __all__

@@ -13,16 +13,14 @@ Sources: Zhang et al. 2025, AdaptThink, arXiv 2505.13417 (thinking as a
 choice); Kadavath et al. 2022, arXiv 2207.05221 (models know when they know).
 """
 
-from dataclasses import asdict, replace
+from dataclasses import replace
+from functools import partial
 
 from reasoning_from_scratch.evaluation import render_prompt
-from reasoning_from_scratch.evaluation.evaluate import (
-    MethodOutput,
-    generate_answers,
-)
+from reasoning_from_scratch.evaluation.evaluate import generate_answers
 from reasoning_from_scratch.llm.sampling import SamplingConfig
-from reasoning_from_scratch.scaling.samples import draw_samples
-from reasoning_from_scratch.scaling.self_consistency import self_consistency
+from reasoning_from_scratch.scaling.choosing import self_consistency
+from reasoning_from_scratch.scaling.samples import draw_samples, make_output
 from reasoning_from_scratch.settings import get_settings
 
 SURE_DIRECT = -0.2  # nats a token
@@ -43,28 +41,18 @@ def adaptive_thinking(
     """Answer directly when sure, else as the prompts ask for.
 
     Args:
-        problems, prompts: as for `draw_samples`; the prompts ask to think.
+        prompts: these ask to think.
         threshold: mean log-probability from which a direct answer stands.
         direct_prompt: a name or template; None takes the model's own.
-        decoding: passed on to `generate` for the second answer.
-
-    Returns:
-        One MethodOutput per problem; its tokens count both answers.
     """
     direct = direct_prompt or get_settings(model).prompts["direct"]
     return answer_again_when_unsure(
         model,
         tokenizer,
         problems,
-        [render_prompt(direct, problem, tokenizer) for problem in problems],
-        lambda chosen: generate_answers(
-            model,
-            tokenizer,
-            [problems[index] for index in chosen],
-            [prompts[index] for index in chosen],
-            num_samples=num_samples,
-            **decoding,
-        ),
+        prompts,
+        first_prompts=[render_prompt(direct, p, tokenizer) for p in problems],
+        again=partial(generate_answers, num_samples=num_samples),
         threshold=threshold,
         **decoding,
     )
@@ -77,36 +65,25 @@ def adaptive_vote(
     prompts,
     *,
     threshold=SURE_SOLUTION,
-    stop_rule=None,
     num_samples=16,
+    stop_rule=None,
+    recorded=None,
     **decoding,
 ):
-    """One greedy solution when sure of it, else a vote.
-
-    Args:
-        problems, prompts: as for `draw_samples`.
-        threshold: mean log-probability from which one solution stands.
-        stop_rule, num_samples: of the vote, see `self_consistency`.
-        decoding: passed on to `draw_samples` for the vote.
-
-    Returns:
-        One MethodOutput per problem; its tokens count the greedy solution
-        and, where there was one, the vote.
-    """
+    """One greedy solution when sure of it, else a vote."""
+    vote = partial(
+        self_consistency,
+        num_samples=num_samples,
+        stop_rule=stop_rule,
+        recorded=recorded,
+    )
     return answer_again_when_unsure(
         model,
         tokenizer,
         problems,
         prompts,
-        lambda chosen: self_consistency(
-            model,
-            tokenizer,
-            [problems[index] for index in chosen],
-            [prompts[index] for index in chosen],
-            num_samples=num_samples,
-            stop_rule=stop_rule,
-            **decoding,
-        ),
+        first_prompts=prompts,
+        again=vote,
         threshold=threshold,
         **decoding,
     )
@@ -117,48 +94,49 @@ def answer_again_when_unsure(
     tokenizer,
     problems,
     prompts,
-    answer,
     *,
+    first_prompts,
+    again,
     threshold,
     **decoding,
 ):
     """Greedy answers, and second ones where the model is not sure.
 
     Args:
-        prompts: of the greedy answers.
-        answer: callable (positions) -> MethodOutputs of those problems.
+        first_prompts: of the greedy answers.
+        again: a method that answers the unsure problems with `prompts`.
         threshold: mean log-probability a token, in nats. A greedy answer
             that is cut short, or has no answer in it, never stands.
-        decoding: passed on to `generate`; its sampling is not used here.
+        decoding: of both, but for the sampling of the greedy answers.
 
     Returns:
-        One MethodOutput per problem.
+        One MethodOutput per problem; its tokens count both answers.
     """
-    decoding.pop("recorded", None)  # those are samples, drafts are greedy
     greedy = {**decoding, "sampling": SamplingConfig()}
     drafts = draw_samples(
-        model, tokenizer, problems, prompts, num_samples=1, **greedy
+        model, tokenizer, problems, first_prompts, num_samples=1, **greedy
     )
-    outputs = [draft_output(draft) for (draft,) in drafts]
+    outputs = [
+        make_output([replace(draft, notes={"role": "draft"})])
+        for (draft,) in drafts
+    ]
     unsure = [
-        index
-        for index, (draft,) in enumerate(drafts)
+        place
+        for place, (draft,) in enumerate(drafts)
         if not is_sure(draft, threshold)
     ]
-    if unsure:
-        for index, second in zip(unsure, answer(unsure), strict=True):
-            outputs[index] = paid_for_both(outputs[index], second)
-    return outputs
-
-
-def draft_output(draft):
-    """A greedy answer as a method's output, told from later samples."""
-    return MethodOutput(
-        response=draft.text,
-        num_tokens=draft.num_tokens,
-        stop_reason=draft.stop_reason,
-        samples=[{**asdict(draft), "role": "draft"}],
+    if not unsure:
+        return outputs
+    answers = again(
+        model,
+        tokenizer,
+        [problems[place] for place in unsure],
+        [prompts[place] for place in unsure],
+        **decoding,
     )
+    for place, answer in zip(unsure, answers, strict=True):
+        outputs[place] = paid_for_both(outputs[place], answer)
+    return outputs
 
 
 def paid_for_both(first, second):

@@ -11,9 +11,10 @@ Source: Muennighoff et al. 2025, "s1: Simple test-time scaling"
 
 from functools import partial
 
-from reasoning_from_scratch.scaling.samples import make_output
-from reasoning_from_scratch.scaling.traces import (
+from reasoning_from_scratch.scaling.samples import (
     continue_traces,
+    make_output,
+    split,
     start_traces,
 )
 
@@ -48,24 +49,27 @@ def budget_forcing(
         One MethodOutput per problem.
     """
     traces = start_traces(problems, prompts, range(num_samples))
-    thinking = {
-        "max_new_tokens": max_thinking_tokens or max_new_tokens,
-        "stop_ids": _think_stop_ids(tokenizer),
-    }
-    write = partial(continue_traces, model, tokenizer, **decoding)
-    write(traces, "thinking", **thinking)
+    think = partial(
+        continue_traces,
+        model,
+        tokenizer,
+        max_new_tokens=max_thinking_tokens or max_new_tokens,
+        stop_ids=_think_stop_ids(tokenizer),
+        **decoding,
+    )
+    think(traces, "thinking")
     for extension in range(num_extensions):
         ended = [trace for trace in traces if trace.stop_reason == "stop"]
         for trace in ended:
             think_on(trace)
-        write(ended, f"extension {extension}", **thinking)
+        think(ended, f"extension {extension}")
     unanswered = [trace for trace in traces if not is_answered(trace)]
     for trace in unanswered:
         end_thinking(trace)
-    write(unanswered, "answer", max_new_tokens=ANSWER_TOKENS)
+    decoding |= {"max_new_tokens": ANSWER_TOKENS}
+    continue_traces(model, tokenizer, unanswered, "answer", **decoding)
     samples = [trace.to_sample() for trace in traces]
-    starts = range(0, len(samples), num_samples)
-    return [make_output(samples[i : i + num_samples], 0) for i in starts]
+    return [make_output(pool) for pool in split(samples, num_samples)]
 
 
 def is_in_think_block(trace):

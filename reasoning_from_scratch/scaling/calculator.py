@@ -14,6 +14,7 @@ trained to mark its calculations.
 """
 
 import re
+from dataclasses import replace
 
 from reasoning_from_scratch.evaluation.verifier.answer_parser import parse
 from reasoning_from_scratch.evaluation.verifier.exact import exact_value
@@ -21,8 +22,8 @@ from reasoning_from_scratch.evaluation.verifier.limits import (
     Undecided,
     UnreadableAnswer,
 )
-from reasoning_from_scratch.scaling.samples import draw_samples, make_output
-from reasoning_from_scratch.scaling.self_consistency import choose_by_vote
+from reasoning_from_scratch.scaling.choosing import sample_and_choose
+from reasoning_from_scratch.scaling.samples import draw_samples
 
 OPERATOR = re.compile(r"[0-9)] *(?:[+\-*/^]|\\times|\\cdot)")
 NUMBER = re.compile(r"\s*-?[0-9.]+\s*")
@@ -63,28 +64,36 @@ def calculator(
     """Answer each problem with a calculator at hand; several samples vote.
 
     Args:
-        problems, prompts: as for `draw_samples`.
-        num_samples: answers per problem.
-        decoding: passed on to `draw_samples`. What the calculator writes
-            counts among the tokens.
+        problems, prompts, num_samples, decoding: as for `draw_samples`. What
+            the calculator writes counts among the tokens.
 
     Returns:
         One MethodOutput per problem; each of its samples has `num_calls`.
     """
-    pools = draw_samples(
+    return sample_and_choose(
         model,
         tokenizer,
         problems,
         prompts,
+        draw=draw_with_calculator,
         num_samples=num_samples,
-        edit=CalculatorEdit(tokenizer),
         **decoding,
     )
-    outputs = [make_output(pool, choose_by_vote(pool)) for pool in pools]
-    for output in outputs:
-        for sample in output.samples:
-            sample["num_calls"] = count_calls(sample["text"])
-    return outputs
+
+
+def draw_with_calculator(model, tokenizer, problems, prompts, **drawing):
+    """`draw_samples` in which every sample may calculate."""
+    edit = CalculatorEdit(tokenizer)
+    pools = draw_samples(
+        model, tokenizer, problems, prompts, edit=edit, **drawing
+    )
+    return [
+        [
+            replace(sample, notes={"num_calls": count_calls(sample.text)})
+            for sample in pool
+        ]
+        for pool in pools
+    ]
 
 
 class CalculatorEdit:
@@ -101,13 +110,8 @@ class CalculatorEdit:
     def __call__(self, state, position, token_ids):
         """Replace the tokens of rows in which a result is being written.
 
-        Args:
-            state: a `DecodingState`.
-            position: of the token, 0 for the first of a batch.
-            token_ids: (batch,) as the model chose them.
-
-        Returns:
-            (batch,) token ids.
+        `token_ids` (batch,) are the model's choice at this position; what
+        they become is returned.
         """
         if position == 0:
             self.pending = {}
@@ -125,9 +129,7 @@ class CalculatorEdit:
     def tokens_of(self, text, chosen):
         """The equals sign and the result, last token first; or nothing.
 
-        Args:
-            text: of the completion so far.
-            chosen: the token with an equals sign; "=-" brings a guess along.
+        The chosen token has an equals sign; "=-" brings a guess along.
         """
         before = self.equals[chosen].partition("=")[0]
         result = result_behind(text + before)

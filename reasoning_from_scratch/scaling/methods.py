@@ -20,42 +20,35 @@ from reasoning_from_scratch.scaling.adaptive import (
     adaptive_thinking,
     adaptive_vote,
 )
-from reasoning_from_scratch.scaling.best_of_n import (
+from reasoning_from_scratch.scaling.budget import budget_forcing
+from reasoning_from_scratch.scaling.calculator import calculator
+from reasoning_from_scratch.scaling.choosing import (
     answer_logprob_score,
     best_of_n,
+    choose_by_confidence,
+    choose_by_verifier,
+    draw_and_verify,
     heuristic_score,
     mean_logprob_score,
     oracle_score,
-    self_certainty_score,
-)
-from reasoning_from_scratch.scaling.budget import budget_forcing
-from reasoning_from_scratch.scaling.calculator import calculator
-from reasoning_from_scratch.scaling.confidence import (
-    confidence_vote,
-    lowest_window_score,
     probability_weight,
+    sample_and_choose,
+    self_certainty_score,
+    self_consistency,
 )
-from reasoning_from_scratch.scaling.learned_verifier import (
-    choose_by_verifier,
+from reasoning_from_scratch.scaling.refinement import self_refine
+from reasoning_from_scratch.scaling.samples import draw_samples
+from reasoning_from_scratch.scaling.stopping import (
+    draw_while_sure,
+    lowest_window_score,
 )
-from reasoning_from_scratch.scaling.online_confidence import confidence_stop
-from reasoning_from_scratch.scaling.self_consistency import self_consistency
-from reasoning_from_scratch.scaling.self_refinement import self_refine
-from reasoning_from_scratch.scaling.votes import (
-    is_decided,
-    is_likely_decided,
-)
+from reasoning_from_scratch.scaling.votes import is_decided, is_likely_decided
 
 TEMPERATURE = 0.7  # of everything that compares several samples
 NUM_SAMPLES = 16
-# These draw whole samples first and choose then, so recorded ones will do
-CHOOSING = (
-    self_consistency,
-    best_of_n,
-    confidence_vote,
-    choose_by_verifier,
-    adaptive_vote,
-)
+# These draw whole samples and choose then, so recorded ones will do
+CHOOSING = (sample_and_choose, self_consistency, best_of_n, adaptive_vote)
+DRAWING_WHOLE = (draw_samples, draw_and_verify)
 
 
 @dataclass(frozen=True)
@@ -90,19 +83,25 @@ class Method:
             **decoding,
         )
 
+    @property
+    def draw(self):
+        """What its samples are drawn with; None where it writes its own."""
+        if getattr(self.run, "func", self.run) not in CHOOSING:
+            return None
+        return getattr(self.run, "keywords", {}).get("draw", draw_samples)
+
     def reusing(self, recorded):
         """The same method on recorded samples; see `draw_samples`.
 
         Raises:
             ValueError: a method that steps in while samples are written.
         """
-        if getattr(self.run, "func", self.run) not in CHOOSING:
+        if self.draw not in DRAWING_WHOLE:
             raise ValueError(
                 "this method writes its own text and cannot take recorded "
                 "samples; leave --samples-of out"
             )
-        run = partial(self.run, recorded=recorded)
-        return replace(self, run=run)
+        return replace(self, run=partial(self.run, recorded=recorded))
 
     def judged_by(self, verifier):
         """The same method with this run's learned verifier.
@@ -110,7 +109,7 @@ class Method:
         Raises:
             ValueError: a method that asks no verifier.
         """
-        if getattr(self.run, "func", self.run) is not choose_by_verifier:
+        if self.draw is not draw_and_verify:
             raise ValueError(
                 "this method asks no learned verifier; take one whose name "
                 "has verifier in it, or leave --verifier out"
@@ -149,10 +148,14 @@ METHODS: dict[str, Method] = {
         "votes weighed by confidence, stopped as in likely-stop",
     ),
     "confidence-vote": Method(
-        confidence_vote, "the more confident half votes, by confidence"
+        partial(
+            sample_and_choose, choose=choose_by_confidence, statistics=True
+        ),
+        "the more confident half votes, by confidence",
     ),
     "confidence-stop": Method(
-        confidence_stop, "majority vote, unsure samples dropped half-way"
+        partial(sample_and_choose, draw=draw_while_sure),
+        "majority vote, unsure samples dropped half-way",
     ),
     "best-of-n": Method(
         partial(best_of_n, scorer=mean_logprob_score),
@@ -199,11 +202,19 @@ METHODS: dict[str, Method] = {
         calculator, "what follows = is computed", 0.0, num_samples=1
     ),
     "best-of-n-verifier": Method(
-        choose_by_verifier,
+        partial(
+            sample_and_choose,
+            draw=draw_and_verify,
+            choose=choose_by_verifier,
+        ),
         "the sample that a learned verifier finds likeliest right",
     ),
     "verifier-vote": Method(
-        partial(choose_by_verifier, is_vote=True),
+        partial(
+            sample_and_choose,
+            draw=draw_and_verify,
+            choose=partial(choose_by_verifier, is_vote=True),
+        ),
         "votes weighed by a learned verifier",
     ),
     "adaptive-think": Method(

@@ -1,8 +1,9 @@
-"""Drawing samples: what every method of this folder votes on or ranks.
+"""Drawing samples: what every method of this folder chooses from.
 
 A `Sample` keeps a completion with the few numbers about it that the methods
 need, and nothing of the model, so that a finished run can be voted on again,
-filtered or ranked in another way from its records alone.
+filtered or ranked in another way from its records alone. A `Trace` is a
+sample under way: text that a method looks at, edits and lets continue.
 """
 
 from bisect import bisect_left, bisect_right
@@ -12,6 +13,7 @@ from statistics import fmean
 from reasoning_from_scratch import llm
 from reasoning_from_scratch.evaluation.answers import extract_answer
 from reasoning_from_scratch.evaluation.evaluate import MethodOutput
+from reasoning_from_scratch.evaluation.grouping import group_answers
 
 DIGITS = 4  # decimals kept of log-probabilities and confidences
 
@@ -21,7 +23,8 @@ class Sample:
     """One completion and how sure the model was of it.
 
     Log-probabilities and confidences are in nats. `answer_logprob` is None
-    without an answer; the last two are empty unless statistics were asked for.
+    without an answer; certainty and confidence are empty unless statistics
+    were asked for. `notes` is what one method alone says of its samples.
     """
 
     text: str
@@ -32,6 +35,18 @@ class Sample:
     answer_logprob: float | None = None  # mean over the answer's own tokens
     self_certainty: float | None = None  # mean KL(uniform || model)
     confidence: list[float] = field(default_factory=list)  # one a token
+    notes: dict = field(default_factory=dict)
+
+    def as_record(self):
+        """The sample as it is written down, its notes beside its fields."""
+        record = asdict(self)
+        for name, note in record.pop("notes").items():
+            is_float = isinstance(note, float)
+            record[name] = round(note, DIGITS) if is_float else note
+        return record
+
+
+RECORDED = {field.name for field in fields(Sample)} - {"notes"}
 
 
 def draw_samples(
@@ -42,16 +57,24 @@ def draw_samples(
     *,
     num_samples,
     first_sample=0,
+    stop_rule=None,
+    round_size=4,
     recorded=None,
     **decoding,
 ):
     """Draw completions for all problems in shared batches.
 
+    Sample k of a problem is the same whichever round it is drawn in, so a
+    stopped draw is a beginning of the full one.
+
     Args:
         problems: a list of `Problem`; the id keys the random numbers.
         prompts: the rendered prompt of each problem.
-        num_samples: completions for each problem.
+        num_samples: completions for each problem, at most.
         first_sample: number of the first one.
+        stop_rule: callable (groups, num_samples) -> bool, true when a problem
+            needs no more samples; see `votes`. None draws them all.
+        round_size: samples drawn between two looks at the stop rule.
         recorded: problem id -> Samples drawn before with the same prompts,
             sampling and seed, from number 0 on; only those missing are
             drawn. None draws all.
@@ -59,15 +82,51 @@ def draw_samples(
             batch_size, progress, statistics).
 
     Returns:
-        One list of `num_samples` Sample per problem.
+        One list of Samples per problem.
     """
-    end = first_sample + num_samples
+    if stop_rule is None:
+        round_size = num_samples
+    pools = [[] for _ in problems]
+    undecided = list(range(len(problems)))
+    for start in range(0, num_samples, round_size):
+        drawn = _draw_round(
+            model,
+            tokenizer,
+            [problems[place] for place in undecided],
+            [prompts[place] for place in undecided],
+            first_sample + start,
+            min(round_size, num_samples - start),
+            recorded or {},
+            decoding,
+        )
+        for place, samples in zip(undecided, drawn, strict=True):
+            pools[place] += samples
+        undecided = [
+            place
+            for place in undecided
+            if not _is_decided(pools[place], num_samples, stop_rule)
+        ]
+        if not undecided:
+            break
+    return pools
+
+
+def _is_decided(samples, num_samples, stop_rule):
+    """Ask the stop rule, if any, about the answers so far."""
+    answers = [sample.answer for sample in samples]
+    return stop_rule and stop_rule(group_answers(answers), num_samples)
+
+
+def _draw_round(
+    model, tokenizer, problems, prompts, first, count, recorded, decoding
+):
+    """Samples first, first + 1, … of every problem, recorded or drawn."""
     known = [
-        (recorded or {}).get(problem.id, [])[first_sample:end]
+        recorded.get(problem.id, [])[first : first + count]
         for problem in problems
     ]
     num_known = min(map(len, known))
-    num_missing = num_samples - num_known
+    num_missing = count - num_known
     if num_missing == 0:
         return known
     outputs = llm.generate(
@@ -75,15 +134,14 @@ def draw_samples(
         tokenizer,
         prompts,
         num_samples=num_missing,
-        first_sample=first_sample + num_known,
+        first_sample=first + num_known,
         ids=[problem.id or problem.problem for problem in problems],
         **decoding,
     )
     drawn = [make_sample(tokenizer, output) for output in outputs]
-    starts = range(0, len(drawn), num_missing)
     return [
-        samples[:num_known] + drawn[start : start + num_missing]
-        for samples, start in zip(known, starts, strict=True)
+        samples[:num_known] + new
+        for samples, new in zip(known, split(drawn, num_missing), strict=True)
     ]
 
 
@@ -94,9 +152,8 @@ def read_samples(records):
         ValueError: records of a method that keeps no samples, or not what
             the methods of this folder need to know of them.
     """
-    names = {field.name for field in fields(Sample)}
     if not all(
-        names <= sample.keys()
+        sample.keys() >= RECORDED
         for record in records
         for sample in record.get("samples", [{}])
     ):
@@ -106,7 +163,7 @@ def read_samples(records):
         )
     return {
         record["id"]: [
-            Sample(**{name: sample[name] for name in names})
+            Sample(**{name: sample[name] for name in RECORDED})
             for sample in record["samples"]
         ]
         for record in records
@@ -132,15 +189,7 @@ def make_sample(tokenizer, output):
 
 
 def answer_logprob(tokenizer, output, answer):
-    """Mean log-probability of the tokens that spell the final answer.
-
-    Args:
-        output: a GenerationOutput whose text contains the answer.
-        answer: as extracted; its last occurrence in the text is scored.
-
-    Returns:
-        float in nats, or None when there is no such text.
-    """
+    """Mean log-probability, in nats, of the last tokens that spell it."""
     start = -1 if answer is None else output.text.rfind(answer)
     if start < 0 or not answer:
         return None
@@ -156,16 +205,76 @@ def answer_logprob(tokenizer, output, answer):
     return rounded_mean(output.logprobs[first:last])
 
 
-def make_output(samples, chosen):
+def make_output(samples, chosen=0):
     """The MethodOutput that answers with samples[chosen]."""
     return MethodOutput(
         response=samples[chosen].text,
         num_tokens=sum(sample.num_tokens for sample in samples),
         stop_reason=samples[chosen].stop_reason,
-        samples=[asdict(sample) for sample in samples],
+        samples=[sample.as_record() for sample in samples],
     )
+
+
+def split(items, size):
+    """Cut a list into lists of this size."""
+    return [items[i : i + size] for i in range(0, len(items), size)]
 
 
 def rounded_mean(values):
     """Rounded mean; of nothing, 0."""
     return round(fmean(values), DIGITS) if values else 0.0
+
+
+@dataclass
+class Trace:
+    """A sample under way: its text so far, forced pieces included."""
+
+    prompt: str
+    identifier: str  # keys the random numbers
+    text: str = ""
+    num_tokens: int = 0  # generated; forced pieces are free
+    stop_reason: str = "length"
+    logprobs: list[float] = field(default_factory=list)
+    confidence: list[float] = field(default_factory=list)
+
+    def to_sample(self, has_vote=True):
+        """The finished trace as a Sample, without a vote: no answer."""
+        return Sample(
+            text=self.text,
+            answer=extract_answer(self.text) if has_vote else None,
+            num_tokens=self.num_tokens,
+            stop_reason=self.stop_reason,
+            mean_logprob=rounded_mean(self.logprobs),
+            confidence=[round(value, DIGITS) for value in self.confidence],
+        )
+
+
+def start_traces(problems, prompts, numbers):
+    """One Trace per problem and sample number, grouped by problem."""
+    return [
+        Trace(prompt, f"{problem.id or problem.problem}/{number}")
+        for problem, prompt in zip(problems, prompts, strict=True)
+        for number in numbers
+    ]
+
+
+def continue_traces(model, tokenizer, traces, stretch, **decoding):
+    """Generate a further stretch of every trace, if any, in place.
+
+    The name of the stretch and that of the trace key the random numbers.
+    """
+    if not traces:
+        return
+    outputs = llm.generate(
+        model,
+        tokenizer,
+        [trace.prompt + trace.text for trace in traces],
+        ids=[f"{trace.identifier}/{stretch}" for trace in traces],
+        **decoding,
+    )
+    for trace, output in zip(traces, outputs, strict=True):
+        trace.text += output.text
+        trace.num_tokens += len(output.token_ids)
+        trace.stop_reason = output.stop_reason
+        trace.logprobs += output.logprobs
+        trace.confidence += output.statistics.get("topk_confidence", [])

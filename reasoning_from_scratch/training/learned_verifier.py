@@ -4,7 +4,7 @@ The samples are traces as `rfs teach` writes them, right and wrong, of
 problems of the train split; the model that reads them stays as it is. What
 the head is good for is measured by the AUC: the chance that it ranks a right
 sample above a wrong one, over all pairs and over those of one problem, which
-alone matter to best-of-n. How it is used: `scaling.learned_verifier`.
+alone matter to best-of-n. How it is used: `scaling.choosing`.
 
 Source: Cobbe et al. 2021 (arXiv 2110.14168).
 """
@@ -17,8 +17,8 @@ from statistics import NormalDist
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from reasoning_from_scratch.runs import atomic_folder, save_state
-from reasoning_from_scratch.scaling.learned_verifier import (
+from reasoning_from_scratch.files import atomic_folder, save_state
+from reasoning_from_scratch.scaling.choosing import (
     HEAD,
     head_logits,
     solution_features,

@@ -129,7 +129,7 @@ class MasterAdamW:
         master.addcdiv_(mean.float(), root, value=-rate)
 
     def state_dict(self):
-        """A tree for `runs.save_state`; masters only where they differ."""
+        """A tree for `files.save_state`; masters only where they differ."""
         return {
             "num_updates": self.num_updates,
             "num_skipped": self.num_skipped,

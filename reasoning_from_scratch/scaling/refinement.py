@@ -9,15 +9,18 @@ Sources: Madaan et al. 2023 (arXiv 2303.17651); for the caution, Huang et al.
 2023 (arXiv 2310.01798).
 """
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from reasoning_from_scratch.evaluation import Problem
-from reasoning_from_scratch.evaluation.evaluate import MethodOutput
 from reasoning_from_scratch.evaluation.grouping import same_answer
 from reasoning_from_scratch.evaluation.statistics import mcnemar_p_value
 from reasoning_from_scratch.evaluation.verifier import verify
-from reasoning_from_scratch.scaling.samples import Sample, draw_samples
+from reasoning_from_scratch.scaling.samples import (
+    Sample,
+    draw_samples,
+    make_output,
+)
 
 # What is written after a draft, and after its critique
 PLAIN_REQUESTS = {
@@ -44,8 +47,8 @@ class Refinement:
     problem: Problem
     prompt: str
     conversation: str = ""  # everything the model has read and written
-    current: Sample | None = None
-    history: list = field(default_factory=list)  # pairs of role and Sample
+    history: list[Sample] = field(default_factory=list)
+    current: int = 0  # place in the history of the solution that stands
 
     def ask(self, role):
         """Put the request for this role; returns the text to continue."""
@@ -57,17 +60,15 @@ class Refinement:
     def hear(self, role, sample):
         """Note what the model wrote."""
         self.conversation += sample.text
-        self.history.append((role, sample))
+        self.history.append(replace(sample, notes={"role": role}))
 
     def settle(self, scorer):
         """Take the last solution or refuse it; true if the answer moved."""
-        previous, (_, newest) = self.current, self.history[-1]
-        if previous is None:
-            self.current = newest
-        elif accepts(previous, newest, self.problem, scorer):
-            self.current = newest
-            return not is_stable(previous, newest)
-        return previous is None
+        before, newest = self.history[self.current], self.history[-1]
+        if not accepts(before, newest, self.problem, scorer):
+            return False
+        self.current = len(self.history) - 1
+        return not is_stable(before, newest)
 
 
 def self_refine(
@@ -103,8 +104,6 @@ def self_refine(
     roles = ["draft"] + ["critique", "revision"] * (num_samples - 1)
     active = tasks
     for number, role in enumerate(roles):
-        if not active:
-            break
         drawn = draw_samples(
             model,
             tokenizer,
@@ -116,9 +115,11 @@ def self_refine(
         )
         for task, (sample,) in zip(active, drawn, strict=True):
             task.hear(role, sample)
-        if role != "critique":
+        if role == "revision":
             active = [task for task in active if task.settle(scorer)]
-    return [_to_output(task) for task in tasks]
+        if not active:
+            break
+    return [make_output(task.history, task.current) for task in tasks]
 
 
 def accepts(current, revision, problem=None, scorer=None):
@@ -149,12 +150,7 @@ class Changes(NamedTuple):
 
 
 def count_changes(outputs, problems):
-    """Compare each problem's draft with its final response.
-
-    Args:
-        outputs: MethodOutputs of `self_refine`.
-        problems: the same problems, in the same order.
-    """
+    """Compare the drafts of `self_refine`'s outputs with the responses."""
     num_fixed = num_broken = 0
     for output, problem in zip(outputs, problems, strict=True):
         before = verify(output.samples[0]["text"], problem.answer)
@@ -163,15 +159,3 @@ def count_changes(outputs, problems):
         num_broken += before and not after
     p_value = mcnemar_p_value(num_fixed, num_broken)
     return Changes(num_fixed, num_broken, p_value)
-
-
-def _to_output(task):
-    """The MethodOutput of one problem's attempts."""
-    return MethodOutput(
-        response=task.current.text,
-        num_tokens=sum(sample.num_tokens for _, sample in task.history),
-        stop_reason=task.current.stop_reason,
-        samples=[
-            {"role": role, **asdict(sample)} for role, sample in task.history
-        ],
-    )

@@ -1,0 +1,300 @@
+"""Algebra: linear equations, systems of two, polynomials.
+
+Each function draws a problem of its family and solves it in `work`:
+(rng, level, work) -> (key, question, answer).
+"""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+from reasoning_from_scratch.pocket.exercises import (
+    between,
+    factor,
+    fraction_answer,
+    monomial,
+    polynomial,
+    signed_sum,
+    spaced_sum,
+    term,
+)
+
+# ---- Linear equations ----
+
+
+def equations(rng, level, work):
+    """Linear equations in x, with brackets and fraction answers."""
+    draw = _draw_plain_equation if level <= 2 else _draw_bracket_equation
+    sides, solution = draw(rng, level)
+    plain = [_open_side(work, *side) for side in sides]
+    if any(len(side) == 3 for side in sides):
+        work.write("=".join(polynomial(side) for side in plain))
+    _solve_linear(work, *plain)
+    shown = " = ".join(_side_text(*side) for side in sides)
+    wording = rng.choice(["Solve {} for x.", "Solve {}.", "Find x if {}."])
+    return sides, wording.format(shown), fraction_answer(solution)
+
+
+def _draw_plain_equation(rng, level):
+    """ax + b = c, or ax + b = cx + d, as sides (a, b)."""
+    solution = between(rng, -6, 15, nonzero=True)
+    left = (between(rng, 2, 7), between(rng, -25, 25, nonzero=True))
+    slope = _other_slope(rng, left[0]) if level == 2 else 0
+    right = (slope, (left[0] - slope) * solution + left[1])
+    return (left, right), Fraction(solution)
+
+
+def _draw_bracket_equation(rng, level):
+    """a(x + b) + c = dx + e as sides (a, b, c) and (d, e)."""
+    outer = between(rng, 2, 7 if level == 3 else 6)
+    shift = between(rng, -9, 9, nonzero=True)
+    extra = 0 if level == 3 else between(rng, -15, 15, nonzero=True)
+    slope = _other_slope(rng, outer) if level == 5 else 0
+    constant = outer * shift + extra
+    if level == 5:
+        right = (slope, between(rng, -15, 15, nonzero=True))
+        solution = Fraction(right[1] - constant, outer - slope)
+    else:
+        solution = Fraction(between(rng, -6, 15, nonzero=True))
+        right = (0, int(outer * solution) + constant)
+    return ((outer, shift, extra), right), solution
+
+
+def _other_slope(rng, slope):
+    while True:
+        other = between(rng, -4, 6, nonzero=True)
+        if other != slope:
+            return other
+
+
+def _side_text(slope, shift, extra=None):
+    if extra is None:
+        return polynomial((slope, shift), spaced=True)
+    bracket = f"{slope}({polynomial((1, shift), spaced=True)})"
+    return spaced_sum([bracket, extra] if extra else [bracket])
+
+
+def _open_side(work, slope, shift, extra=None):
+    """Expand a(x + b) + c to (a, ab + c)."""
+    if extra is None:
+        return (slope, shift)
+    constant = work.multiply(slope, shift)
+    return (slope, work.add_up([constant, extra] if extra else [constant]))
+
+
+def _solve_linear(work, left, right):
+    """Solve ax + b = cx + d: unknowns or numbers first, left or right."""
+    if right[0] and work.pick("left", "right") == "right":
+        left, right = right, left
+    slopes, constants = (left[0], -right[0]), (right[1], -left[1])
+    slope, constant = sum(slopes), sum(constants)
+
+    def gather_unknowns():
+        if all(slopes):
+            texts = [term(s, "x") for s in slopes]
+            work.write(f"{signed_sum(texts)}={term(slope, 'x')}")
+
+    def gather_numbers():
+        if all(constants):
+            work.write(f"{signed_sum(map(str, constants))}={constant}")
+
+    for gather in work.shuffled([gather_unknowns, gather_numbers]):
+        gather()
+    if slope != 1:
+        work.write(f"{term(slope, 'x')}={constant}")
+    work.write(f"x={Fraction(constant, slope)}")
+
+
+# ---- Systems of two equations ----
+
+
+def systems(rng, level, work):
+    """Two linear equations in x and y; the answer is an ordered pair."""
+    low, high = (1, 30) if level == 1 else (-5, 9)
+    x, y = between(rng, low, high), between(rng, low, high)
+    while True:
+        (a, b), (c, d) = _draw_rows(rng, level)
+        if a * d != b * c:
+            break
+    rows = [(p, q, p * x + q * y) for p, q in ((a, b), (c, d))]
+    _solve_system(work, rows, (x, y))
+    wording = rng.choice(
+        ["Solve {} and {} for (x, y).", "Find (x, y) if {} and {}."]
+    )
+    shown = [f"{spaced_sum(_unknowns(row))} = {row[2]}" for row in rows]
+    return sorted(rows), wording.format(*shown), f"({x}, {y})"
+
+
+def _draw_rows(rng, level):
+    """Draw the coefficients of x and y in both equations."""
+    sign = rng.choice([1, -1])
+    if level == 1:
+        return [(1, 1), (1, -1)]
+    if level == 2:
+        return [(1, sign), (between(rng, 2, 6), -sign)]
+    if level == 3:
+        return [(between(rng, 2, 7), 1), (between(rng, 2, 7), sign)]
+    if level == 4:
+        common = between(rng, 2, 5)
+        first, second = between(rng, 2, 5), between(rng, 2, 5)
+        return [(first, common), (second, sign * common)]
+    return [(1, sign), (between(rng, 2, 5), between(rng, 2, 5))]
+
+
+def _unknowns(row):
+    """The left side of an equation as texts of its terms."""
+    return [term(n, s) for n, s in zip(row[:2], "xy", strict=True) if n]
+
+
+def _solve_system(work, rows, solution):
+    """Eliminate one unknown, then put the other into either equation."""
+    out = work.pick(1, 0)  # the unknown that goes
+    kept = 1 - out
+    scaled = _scale_rows(work, rows, out)
+    total = [p + q for p, q in zip(*scaled, strict=True)]
+    symbol, value = "xy"[kept], solution[kept]
+    added = signed_sum([str(row[2]) for row in scaled])
+    work.write(f"{term(total[kept], symbol)}={added}={total[2]}")
+    if total[kept] != 1:
+        work.write(f"{symbol}={value}")
+    row = work.pick(*rows)
+    known = row[kept] * value
+    moved = signed_sum([str(row[2]), str(-known)])
+    work.write(f"{term(row[out], 'xy'[out])}={moved}={row[2] - known}")
+    if row[out] != 1:
+        work.write(f"{'xy'[out]}={solution[out]}")
+
+
+def _scale_rows(work, rows, out):
+    """Scale both rows so that the unknown cancels when they are added."""
+    first, second = rows[0][out], rows[1][out]
+    common = math.lcm(first, second)
+    factors = [common // abs(first), common // abs(second)]
+    if first * second > 0:
+        factors[1] = -factors[1]
+    scaled = []
+    for row, times in zip(rows, factors, strict=True):
+        scaled.append(tuple(times * number for number in row))
+        if times != 1:
+            left = signed_sum(_unknowns(scaled[-1]))
+            work.write(f"{left}={scaled[-1][2]}")
+    return scaled
+
+
+# ---- Polynomials ----
+
+
+def polynomials(rng, level, work):
+    """Evaluate a polynomial at a point, or expand and collect brackets."""
+    draw = _evaluate if rng.random() < 0.5 else _expand
+    return draw(rng, level, work)
+
+
+def _evaluate(rng, level, work):
+    """f(x) at a point, power by power or by Horner's scheme."""
+    degree = {1: 1, 5: 3}.get(level, 2)
+    lead = {2: 1, 5: between(rng, 1, 2)}.get(level, between(rng, 2, 5))
+    coefficients = [lead] + [
+        between(rng, -9, 9, nonzero=True) for _ in range(degree)
+    ]
+    if level == 1:
+        coefficients[1] = between(rng, -25, 25, nonzero=True)
+    point = between(rng, 2, 12 if level == 1 else 7)
+    if level >= 4:
+        point = rng.choice([1, -1]) * between(rng, 2, 5)
+    if degree > 1 and work.pick("powers", "Horner") == "Horner":
+        value = _horner(work, coefficients, point)
+    else:
+        value = _power_by_power(work, coefficients, point)
+    wording = rng.choice(
+        ["Let f(x) = {}. Find f({}).", "Evaluate {} at x = {}."]
+    )
+    shown = polynomial(coefficients, spaced=True)
+    key = ("evaluate", tuple(coefficients), point)
+    return key, wording.format(shown, point), value
+
+
+def _horner(work, coefficients, point):
+    value = coefficients[0]
+    for coefficient in coefficients[1:]:
+        scaled = point if value == 1 else work.multiply(value, point)
+        value = work.add_up([scaled, coefficient])
+    return value
+
+
+def _power_by_power(work, coefficients, point):
+    degree = len(coefficients) - 1
+    values = []
+    for i in work.shuffled(range(degree)):
+        power = degree - i
+        value = point**power
+        if power > 1:
+            work.write(f"{factor(point)}^{power}={value}")
+        if coefficients[i] != 1:
+            value = work.multiply(coefficients[i], value)
+        values.append(value)
+    return work.add_up([*values, coefficients[-1]])
+
+
+def _expand(rng, level, work):
+    """Products of linear brackets, or sums of scaled brackets."""
+
+    def bracket(high):
+        slope = 1 if high == 1 else between(rng, 2, high)
+        return (slope, between(rng, -9, 9, nonzero=True))
+
+    sign = rng.choice([1, -1])
+    if level in (1, 3):
+        extra = (between(rng, 2, 9), 0) if level == 1 else bracket(1)
+        scale = 1 if level == 1 else sign * between(rng, 2, 5)
+        parts = [((between(rng, 2, 6),), bracket(4)), ((scale,), extra)]
+    else:
+        parts = [(bracket(1 if level == 2 else 4), bracket(1))]
+        if level == 5:
+            parts.append(((sign * between(rng, 2, 5),), bracket(1)))
+    total = _collect(work, _products(parts))
+    shown = spaced_sum(_product_text(*part) for part in parts)
+    wording = rng.choice(["Expand {}.", "Expand and simplify {}."])
+    key = ("expand", *sorted(tuple(sorted(part)) for part in parts))
+    return key, wording.format(shown), polynomial(total)
+
+
+def _product_text(first, second):
+    if first == (1,):
+        return polynomial(second)
+    return "".join(
+        f"({polynomial(p, spaced=True)})" if len(p) > 1 else str(p[0])
+        for p in (first, second)
+    )
+
+
+def _products(parts):
+    """The pairs of terms (coefficient, power) that the brackets multiply."""
+    return [
+        ((a, len(first) - 1 - i), (b, len(second) - 1 - j))
+        for first, second in parts
+        for i, a in enumerate(first)
+        for j, b in enumerate(second)
+    ]
+
+
+def _collect(work, products):
+    """Multiply term by term in any order, then collect equal powers."""
+    by_power = {}
+    for (a, p), (b, q) in work.shuffled(products):
+        if not b:
+            continue
+        by_power.setdefault(p + q, []).append(a * b)
+        if (a, p) != (1, 0):
+            left, right = monomial(a, p), monomial(b, q)
+            right = f"({right})" if right.startswith("-") else right
+            work.write(f"{left}*{right}={monomial(a * b, p + q)}")
+    for power in work.shuffled(sorted(by_power)):
+        first, *others = by_power[power]
+        for second in others:
+            pair = [monomial(n, power) for n in (first, second)]
+            first += second
+            work.write(f"{signed_sum(pair)}={monomial(first, power)}")
+        by_power[power] = [first]
+    return [by_power.get(p, [0])[0] for p in range(max(by_power), -1, -1)]

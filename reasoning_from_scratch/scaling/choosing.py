@@ -1,0 +1,394 @@
+"""Choosing among samples: by votes, by a score, by a learned verifier.
+
+Every method that samples is a way to draw and a way to choose
+(`sample_and_choose`). A chooser is a callable (samples, problem) -> position
+of the one that answers. A scorer is a callable (sample, problem) -> float,
+higher is better, which picks the best sample or weighs the votes; only the
+oracle looks at the problem, to show the ceiling that no honest scorer can
+pass. Use small n: a large one finds the samples that fool the scorer.
+
+The learned verifier is a small head on the model's own hidden states. The
+model that wrote a solution reads it again; what it holds of it inside goes
+through a head of two layers, trained on right and wrong samples in
+`training.learned_verifier`, which says how likely the solution is right.
+
+Sources: Wang et al. 2022 (self-consistency, arXiv 2203.11171); Kang et al.
+2025 (self-certainty, arXiv 2502.18581); Fu et al. 2025 (confidence, arXiv
+2508.15260); Cobbe et al. 2021 (verifier, arXiv 2110.14168); Li et al. 2022,
+"DiVeRSe" (its weighted vote, arXiv 2206.02336).
+"""
+
+from dataclasses import replace
+from functools import partial
+from math import exp
+
+from reasoning_from_scratch.evaluation.grouping import group_answers
+from reasoning_from_scratch.evaluation.verifier import verify
+from reasoning_from_scratch.files import load_state
+from reasoning_from_scratch.runs import find_file
+from reasoning_from_scratch.scaling.samples import draw_samples, make_output
+from reasoning_from_scratch.scaling.stopping import (
+    keep_most_confident,
+    lowest_window_score,
+)
+from reasoning_from_scratch.scaling.votes import majority_vote
+
+HEAD = "head"  # the learned verifier's folder in a run folder
+VERIFIER = "runs/verifier"  # the run that is meant when none is named
+ROWS = 64  # solutions that the verifier reads at once
+
+
+def mean_logprob_score(sample, problem=None):
+    """Score by the mean log-probability of the tokens, in nats.
+
+    The mean and not the sum: a sum would prefer the shortest sample.
+    """
+    return sample.mean_logprob
+
+
+def answer_logprob_score(sample, problem=None):
+    """Score by the mean log-probability of the answer's own tokens."""
+    if sample.answer_logprob is None:
+        return float("-inf")
+    return sample.answer_logprob
+
+
+def self_certainty_score(sample, problem=None):
+    """Score by how far the model is from a uniform guess, in nats.
+
+    The mean over tokens of KL(uniform || model); needs statistics.
+    """
+    if sample.self_certainty is None:
+        raise ValueError(
+            "the sample has no self-certainty; "
+            "draw it with draw_samples(..., statistics=True)"
+        )
+    return sample.self_certainty
+
+
+def heuristic_score(sample, problem=None):
+    """Score by the look of it: finished, one box, a calculation before it."""
+    is_finished = sample.stop_reason == "stop"
+    has_one_box = sample.text.count(r"\boxed{") == 1
+    work, _, _ = sample.text.partition(r"\boxed{")
+    has_work = "=" in work
+    return is_finished + has_one_box + has_work
+
+
+def oracle_score(sample, problem):
+    """Score 1 for a right answer: the ceiling, for it reads the reference."""
+    return float(verify(sample.text, problem.answer))
+
+
+def probability_weight(sample, problem=None):
+    """Weigh a vote by the mean probability of its tokens, in (0, 1]."""
+    return exp(sample.mean_logprob)
+
+
+def choose_first(samples, problem=None):
+    """Return the position of the first sample."""
+    return 0
+
+
+def pick_best(samples, problem=None, scorer=mean_logprob_score):
+    """Return the position of the best score; a tie goes to the earliest."""
+    scores = [scorer(sample, problem) for sample in samples]
+    return scores.index(max(scores))
+
+
+def choose_by_vote(samples, problem=None, weigh=None):
+    """Return the position of the first sample with the winning answer.
+
+    Args:
+        samples: the Samples of one problem, in the order they were drawn.
+        problem: handed to `weigh`.
+        weigh: callable (sample, problem) -> weight; None gives one vote each.
+    """
+    groups = group_answers([sample.answer for sample in samples])
+    weights = weigh and [weigh(sample, problem) for sample in samples]
+    winner = majority_vote(groups, weights)
+    return 0 if winner is None else groups.index(winner)
+
+
+def choose_by_confidence(
+    samples, problem=None, *, scorer=lowest_window_score, share=0.5
+):
+    """Vote among the most confident samples, each by its confidence.
+
+    Args:
+        samples: the Samples of one problem, drawn with statistics.
+        scorer: callable (sample, problem) -> confidence, also the weight.
+        share: of the samples that may vote, in (0, 1].
+
+    Returns:
+        The position of the first kept sample with the winning answer.
+    """
+    scores = [scorer(sample, problem) for sample in samples]
+    kept = keep_most_confident(scores, share)
+    voters = [samples[position] for position in kept]
+    return kept[choose_by_vote(voters, problem, weigh=scorer)]
+
+
+def sample_and_choose(
+    model,
+    tokenizer,
+    problems,
+    prompts,
+    *,
+    draw=draw_samples,
+    choose=choose_by_vote,
+    num_samples=16,
+    **drawing,
+):
+    """Answer each problem with the one chosen of its samples.
+
+    Args:
+        problems, prompts, num_samples: as for `draw_samples`.
+        draw: called like `draw_samples`, returns what it returns.
+        choose: callable (samples, problem) -> position.
+        drawing: passed on to `draw`.
+
+    Returns:
+        One MethodOutput per problem, with all its samples.
+    """
+    pools = draw(
+        model,
+        tokenizer,
+        problems,
+        prompts,
+        num_samples=num_samples,
+        **drawing,
+    )
+    return [
+        make_output(samples, choose(samples, problem))
+        for samples, problem in zip(pools, problems, strict=True)
+    ]
+
+
+def self_consistency(
+    model,
+    tokenizer,
+    problems,
+    prompts,
+    *,
+    num_samples=16,
+    weigh=None,
+    stop_rule=None,
+    round_size=4,
+    **decoding,
+):
+    """Answer each problem by a vote among its samples.
+
+    Wrong paths scatter over many answers while right ones meet, so the
+    answer most samples reach is right more often than a single sample.
+
+    Args:
+        problems, prompts: as for `draw_samples`.
+        num_samples: votes per problem, at most.
+        weigh: callable (sample, problem) -> weight; None gives one vote each.
+        stop_rule, round_size, decoding: as for `draw_samples`.
+
+    Returns:
+        One MethodOutput per problem. Its response is the first sample with
+        the winning answer; where no sample has an answer, the first sample.
+    """
+    return sample_and_choose(
+        model,
+        tokenizer,
+        problems,
+        prompts,
+        choose=partial(choose_by_vote, weigh=weigh),
+        num_samples=num_samples,
+        stop_rule=stop_rule,
+        round_size=round_size,
+        **decoding,
+    )
+
+
+def best_of_n(
+    model,
+    tokenizer,
+    problems,
+    prompts,
+    *,
+    num_samples=16,
+    scorer=mean_logprob_score,
+    **decoding,
+):
+    """Answer each problem with its best sample.
+
+    Args:
+        problems, prompts, decoding: as for `draw_samples`.
+        num_samples: samples per problem.
+        scorer: callable (sample, problem) -> float, higher is better.
+
+    Returns:
+        One MethodOutput per problem.
+    """
+    return sample_and_choose(
+        model,
+        tokenizer,
+        problems,
+        prompts,
+        choose=partial(pick_best, scorer=scorer),
+        num_samples=num_samples,
+        **decoding,
+    )
+
+
+def draw_and_verify(
+    model, tokenizer, problems, prompts, *, verifier=VERIFIER, **drawing
+):
+    """Draw samples; each has the verifier's logit among its notes.
+
+    Args:
+        verifier: the run folder of `rfs verifier`.
+        drawing: passed on to `draw_samples`.
+    """
+    head = load_head(verifier, model.config.hidden_size)
+    pools = draw_samples(model, tokenizer, problems, prompts, **drawing)
+    repeated = [
+        prompt
+        for prompt, pool in zip(prompts, pools, strict=True)
+        for _ in pool
+    ]
+    texts = [sample.text for pool in pools for sample in pool]
+    logits = iter(score_solutions(model, tokenizer, head, repeated, texts))
+    return [
+        [replace(sample, notes={"verifier": next(logits)}) for sample in pool]
+        for pool in pools
+    ]
+
+
+def choose_by_verifier(samples, problem=None, is_vote=False):
+    """Return the position of the sample that the verifier would take."""
+    scores = [sample.notes["verifier"] for sample in samples]
+    return pick_by_score(samples, scores, is_vote)
+
+
+def pick_by_score(samples, scores, is_vote=False):
+    """Return the position of the sample that answers.
+
+    Args:
+        samples: the Samples of one problem.
+        scores: one logit each, log(p / (1 - p)).
+        is_vote: add up p for each answer; the first sample of the heaviest
+            answer is taken.
+    """
+    if is_vote:
+        groups = group_answers([sample.answer for sample in samples])
+        chances = [1 / (1 + exp(-min(score, 50))) for score in scores]
+        winner = majority_vote(groups, chances)
+        if winner is not None:
+            return groups.index(winner)
+    return scores.index(max(scores))
+
+
+def score_solutions(model, tokenizer, head, prompts, texts):
+    """The verifier's logit of every solution, a list of floats."""
+    import torch
+
+    features = solution_features(model, tokenizer, prompts, texts)
+    with torch.inference_mode():
+        return head_logits(head, features).tolist()
+
+
+def solution_features(model, tokenizer, prompts, texts):
+    """What the model holds of solutions that it reads.
+
+    Args:
+        model, tokenizer: as `load_model` returns them.
+        prompts, texts: one rendered prompt and one completion a solution.
+
+    Returns:
+        (solutions, 3 * hidden + 2) float32: the final hidden states' mean
+        over the completion, the last one, that before the least likely
+        token; the mean and the least log-probability of the tokens.
+    """
+    import torch
+
+    pairs = [
+        (tokenizer.encode(prompt), tokenizer.encode(text) or [0])
+        for prompt, text in zip(prompts, texts, strict=True)
+    ]
+    order = sorted(range(len(pairs)), key=lambda i: sum(map(len, pairs[i])))
+    features = [None] * len(pairs)
+    for start in range(0, len(order), ROWS):
+        chosen = order[start : start + ROWS]
+        with torch.inference_mode():
+            rows = _features(model, [pairs[i] for i in chosen])
+        for i, row in zip(chosen, rows, strict=True):
+            features[i] = row
+    return torch.stack(features)
+
+
+def _features(model, pairs):
+    """`solution_features` of one batch, padded on the right."""
+    import torch
+
+    from reasoning_from_scratch.llm.logprobs import hidden_logprobs
+
+    width = max(len(prompt) + len(text) for prompt, text in pairs)
+    token_ids = torch.zeros(len(pairs), width, dtype=torch.long)
+    mask = torch.zeros(len(pairs), width, dtype=torch.bool)
+    for row, (prompt, text) in enumerate(pairs):
+        end = len(prompt) + len(text)
+        token_ids[row, :end] = torch.tensor(prompt + text)
+        mask[row, len(prompt) : end] = True
+    token_ids, mask = token_ids.to(model.device), mask.to(model.device)
+    hidden = model.hidden_states(token_ids)  # (rows, tokens, hidden)
+    # Column t of logprobs is token t + 1
+    logprobs, _ = hidden_logprobs(model, hidden[:, :-1], token_ids[:, 1:])
+    counts = mask.sum(dim=1, keepdim=True)
+    weights = mask / counts
+    mean = (hidden * weights[..., None]).sum(dim=1)
+    rows = torch.arange(len(pairs), device=model.device)
+    columns = torch.arange(width, device=model.device)
+    last = (columns * mask).amax(dim=1)
+    least = logprobs.masked_fill(~mask[:, 1:], torch.inf).min(dim=1)
+    parts = [
+        mean,
+        hidden[rows, last],
+        hidden[rows, least.indices],
+        (logprobs * weights[:, 1:]).sum(dim=1, keepdim=True),
+        least.values[:, None],
+    ]
+    return torch.cat(parts, dim=1).float().cpu()
+
+
+def head_logits(head, features):
+    """Two layers: (solutions, features) -> (solutions,) logits.
+
+    Args:
+        head: dict of tensors: `mean` and `scale` of the features, `inner`
+            (features, units) with `inner_bias`, `outer` (units,) with
+            `outer_bias`.
+    """
+    from torch.nn.functional import gelu
+
+    x = (features - head["mean"]) / head["scale"]
+    x = gelu(x @ head["inner"] + head["inner_bias"])
+    return x @ head["outer"] + head["outer_bias"]
+
+
+def load_head(run, hidden_size):
+    """Read the head of a run of `rfs verifier`.
+
+    Raises:
+        FileNotFoundError: no head there.
+        ValueError: one for hidden states of another size.
+    """
+    try:
+        folder = find_file(run, f"{HEAD}/state.json").parent
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"no verifier: {error}; rfs verifier trains one, and "
+            "--verifier NAME names its run"
+        ) from None
+    head = load_state(folder)
+    if len(head["mean"]) != 3 * hidden_size + 2:
+        raise ValueError(
+            f"the verifier in {run} reads {len(head['mean'])} features, this "
+            f"model gives {3 * hidden_size + 2}; train one on its samples"
+        )
+    return head
