@@ -5,12 +5,9 @@ refused with the reason. The papers' settings stand in `variants`. No torch
 here, so that `rfs grpo --help` answers at once.
 """
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, fields
 
-RATIOS = ("token", "sequence")
-OBJECTIVES = ("clip", "cispo", "sapo")
-REDUCTIONS = ("token_mean", "sequence_mean", "constant")
-KL_ESTIMATORS = ("k1", "k2", "k3")
 MOMENTS = ("float32", "bfloat16")
 # Modes of `group_advantages`, and one that takes several rewards apart
 ADVANTAGE_MODES = (
@@ -24,6 +21,33 @@ ADVANTAGE_MODES = (
 PER_REWARD = "per_reward"
 LOSSES = ("hard", "forward", "reverse", "jsd")  # of distillation
 THINKING = ("tags", "short", "plain", "none")
+# Fields of any configuration by what they may be; other numbers are > 0
+CHOICES = {
+    "ratio": ("token", "sequence"),
+    "objective": ("clip", "cispo", "sapo"),
+    "reduction": ("token_mean", "sequence_mean", "constant"),
+    "kl_estimator": ("k1", "k2", "k3"),
+    "advantages": (*ADVANTAGE_MODES, PER_REWARD),
+    "moments": MOMENTS,
+    "moment_dtype": MOMENTS,
+    "thinking": THINKING,
+}
+MAY_BE_ZERO = (
+    "clip_low",
+    "clip_high",
+    "kl_coef",
+    "top_k",
+    "overlong_share",
+    "dynamic_sampling",
+    "hard_weight",
+    "beta",
+    "teacher_top_k",
+    "warmup_steps",
+    "weight_decay",
+    "eval_every",
+    "eval_problems",
+    "seed",
+)
 
 
 @dataclass(frozen=True)
@@ -50,33 +74,7 @@ class LossConfig:
     tis_cap: float | None = None  # 2 to 3 is usual; None: no correction
 
     def __post_init__(self):
-        check_choices(
-            self,
-            ratio=RATIOS,
-            objective=OBJECTIVES,
-            reduction=REDUCTIONS,
-            kl_estimator=KL_ESTIMATORS,
-        )
-        self._check_ranges()
-        self._check_pairs()
-
-    def _check_ranges(self):
-        for name in ("clip_low", "clip_high", "kl_coef"):
-            value = getattr(self, name)
-            if value is not None and not value >= 0:
-                raise ValueError(f"{name} must be >= 0, got {value}")
-        for name in (
-            "sapo_tau_positive",
-            "sapo_tau_negative",
-            "off_policy_delta",
-            "tis_cap",
-            "constant_length",
-        ):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise ValueError(f"{name} must be > 0, got {value}")
-
-    def _check_pairs(self):
+        check_fields(self)
         has_clip = self.clip_low is not None or self.clip_high is not None
         is_constant = self.reduction == "constant"
         is_sequence = self.ratio == "sequence"
@@ -167,26 +165,9 @@ class GRPOConfig:
     seed: int = 0
 
     def __post_init__(self):
-        check_positive(
-            self,
-            "steps",
-            "prompts_per_step",
-            "max_new_tokens",
-            "epochs",
-            "minibatches",
-            "micro_batch_size",
-            "learning_rate",
-            "temperature",
-            "max_grad_norm",
-            "checkpoint_every",
-            "sample_every",
-        )
-        check_choices(
-            self, moments=MOMENTS, advantages=(*ADVANTAGE_MODES, PER_REWARD)
-        )
+        check_fields(self)
         self._check_sampling()
-        self._check_rewards()
-        self._check_updates()
+        self._check_learning()
 
     def _check_sampling(self):
         refuse(
@@ -196,9 +177,9 @@ class GRPOConfig:
                 "rollout has nothing to be compared with",
             ),
             (
-                not 0 < self.top_p <= 1 or self.top_k < 0,
-                "expected 0 < top_p <= 1 and top_k >= 0, got "
-                f"{self.top_p} and {self.top_k}; 1.0 and 0 keep every token",
+                not 0 < self.top_p <= 1,
+                f"expected 0 < top_p <= 1, got {self.top_p}; 1.0 keeps every "
+                "token",
             ),
             (
                 self.is_truncated and not self.keep_sampling_mask,
@@ -218,7 +199,7 @@ class GRPOConfig:
             ),
         )
 
-    def _check_rewards(self):
+    def _check_learning(self):
         is_maxrl = self.advantages == "maxrl"
         refuse(
             (
@@ -237,10 +218,6 @@ class GRPOConfig:
                 "'batch_std' compares across groups and finds a signal in "
                 "them; set one or the other",
             ),
-        )
-
-    def _check_updates(self):
-        refuse(
             (
                 self.prompts_per_step % self.minibatches,
                 f"minibatches ({self.minibatches}) must divide "
@@ -267,8 +244,6 @@ class GRPOConfig:
     def is_on_policy(self):
         """Whether every rollout is used once, by the policy that wrote it."""
         return self.epochs == 1 and self.minibatches == 1
-
-
 
 
 @dataclass(frozen=True)
@@ -307,20 +282,7 @@ class DistillationConfig:
     seed: int = 0
 
     def __post_init__(self):
-        check_choices(
-            self, loss=LOSSES, thinking=THINKING, moment_dtype=MOMENTS
-        )
-        check_positive(
-            self,
-            "temperature",
-            "max_tokens",
-            "epochs",
-            "batch_size",
-            "micro_batch_tokens",
-            "learning_rate",
-            "max_grad_norm",
-            "max_new_tokens",
-        )
+        check_fields(self, loss=LOSSES)
         if not 0 <= self.hard_weight < 1:
             raise ValueError(
                 f"hard_weight must be in [0, 1), got {self.hard_weight}; "
@@ -373,20 +335,7 @@ class OnPolicyConfig:
     seed: int = 0
 
     def __post_init__(self):
-        check_choices(
-            self, loss=("sampled", *LOSSES[1:]), moment_dtype=MOMENTS
-        )
-        check_positive(
-            self,
-            "steps",
-            "prompts_per_step",
-            "group_size",
-            "temperature",
-            "max_new_tokens",
-            "micro_batch_tokens",
-            "learning_rate",
-            "max_grad_norm",
-        )
+        check_fields(self, loss=("sampled", *LOSSES[1:]))
 
 
 def check_teacher(config, has_teacher):
@@ -398,22 +347,23 @@ def check_teacher(config, has_teacher):
         )
 
 
-def check_choices(config, **choices):
-    """Raise ValueError for a field that is none of its choices."""
-    for name, allowed in choices.items():
+def check_fields(config, **choices):
+    """Raise ValueError for a field that is not what it may be."""
+    for name in (each.name for each in fields(config)):
         value = getattr(config, name)
-        if value not in allowed:
+        allowed = {**CHOICES, **choices}.get(name)
+        if allowed and value not in allowed:
             raise ValueError(
                 f"{name} must be one of {', '.join(allowed)}; got {value!r}"
             )
-
-
-def check_positive(config, *names):
-    """Raise ValueError for a field that is not above zero."""
-    for name in names:
-        value = getattr(config, name)
-        if not value > 0:
-            raise ValueError(f"{name} must be > 0, got {value}")
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            continue
+        if not math.isfinite(value):
+            raise ValueError(f"{name} must be a finite number, got {value}")
+        is_zero_allowed = name in MAY_BE_ZERO
+        if value < 0 or (value == 0 and not is_zero_allowed):
+            sign = ">=" if is_zero_allowed else ">"
+            raise ValueError(f"{name} must be {sign} 0, got {value}")
 
 
 def refuse(*checks):
