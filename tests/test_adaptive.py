@@ -6,10 +6,7 @@ from tiny import ByteTokenizer
 from reasoning_from_scratch import llm
 from reasoning_from_scratch.evaluation import Problem
 from reasoning_from_scratch.scaling import METHODS
-from reasoning_from_scratch.scaling.adaptive import (
-    adaptive_thinking,
-    adaptive_vote,
-)
+from reasoning_from_scratch.scaling.adaptive import adaptive_thinking
 
 PROBLEMS = [Problem("easy", "1", id="e"), Problem("hard", "2", id="h")]
 
@@ -67,13 +64,8 @@ def test_an_unsure_solution_is_put_to_the_vote(monkeypatch):
         return votes[number], -0.3
 
     calls = play(monkeypatch, write)
-    (output,) = adaptive_vote(
-        None,
-        ByteTokenizer(),
-        PROBLEMS[1:],
-        ["hard"],
-        num_samples=3,
-        threshold=-0.1,
+    (output,) = METHODS["adaptive-samples"](
+        None, ByteTokenizer(), PROBLEMS[1:], ["hard"], num_samples=3
     )
     assert [call[1] for call in calls] == [1, 3]
     assert [s.get("role") for s in output.samples] == ["draft", *[None] * 3]
@@ -84,13 +76,8 @@ def test_an_unsure_solution_is_put_to_the_vote(monkeypatch):
 def test_a_sure_answer_that_was_cut_or_is_none_does_not_stand(monkeypatch):
     for text in (r"\boxed{1}…", "no answer at all"):
         calls = play(monkeypatch, lambda prompt, number, t=text: (t, -0.01))
-        adaptive_vote(
-            None,
-            ByteTokenizer(),
-            PROBLEMS[:1],
-            ["easy"],
-            num_samples=2,
-            threshold=-0.1,
+        METHODS["adaptive-samples"](
+            None, ByteTokenizer(), PROBLEMS[:1], ["easy"], num_samples=2
         )
         assert len(calls) == 2
 

@@ -15,11 +15,8 @@ from reasoning_from_scratch.scaling.choosing import (
 )
 from reasoning_from_scratch.scaling.samples import make_sample
 from reasoning_from_scratch.scaling.stopping import (
-    bottom_windows_score,
     keep_most_confident,
     lowest_window_score,
-    mean_confidence_score,
-    tail_score,
     window_means,
 )
 
@@ -40,18 +37,9 @@ def test_a_trace_shorter_than_the_window_is_one_window():
     assert window_means([1.0, 3.0], window=16) == [2.0]
 
 
-def test_the_four_trace_scores_by_hand():
+def test_the_lowest_window_scores_a_trace():
     sample = sample_of([4.0, 2.0, 6.0, 0.0])
     assert lowest_window_score(sample, window=2) == 3.0
-    assert tail_score(sample, window=2) == 3.0
-    assert mean_confidence_score(sample) == 3.0
-    # Three windows 3, 3, 4: two thirds of them are the two lowest.
-    assert bottom_windows_score(sample, window=2, share=2 / 3) == 3.0
-
-
-def test_the_bottom_tenth_holds_at_least_one_window():
-    sample = sample_of([4.0, 2.0, 6.0, 0.0])
-    assert bottom_windows_score(sample, window=1) == 0.0
 
 
 def test_the_filter_keeps_the_best_share_in_the_order_drawn():

@@ -7,21 +7,20 @@ is relative: a direct answer before thinking, or one solution before a vote.
 
 The thresholds below were chosen on the validation problems of pocketmath
 with the pocket model: the largest saving that costs at most one point there.
-Training a model to choose for itself is left out.
 
 Sources: Zhang et al. 2025, AdaptThink, arXiv 2505.13417 (thinking as a
 choice); Kadavath et al. 2022, arXiv 2207.05221 (models know when they know).
 """
 
 from dataclasses import replace
-from functools import partial
 
 from reasoning_from_scratch.evaluation import render_prompt
 from reasoning_from_scratch.evaluation.evaluate import generate_answers
 from reasoning_from_scratch.llm.sampling import SamplingConfig
-from reasoning_from_scratch.scaling.choosing import self_consistency
-from reasoning_from_scratch.scaling.samples import draw_samples, make_output
 from reasoning_from_scratch.settings import get_settings
+
+from .choosing import self_consistency
+from .samples import draw_samples, make_output
 
 SURE_DIRECT = -0.2  # nats a token
 SURE_SOLUTION = -0.055
@@ -33,17 +32,13 @@ def adaptive_thinking(
     problems,
     prompts,
     *,
-    threshold=SURE_DIRECT,
     direct_prompt=None,
-    num_samples=1,
-    **decoding,
+    threshold=SURE_DIRECT,
+    **options,
 ):
-    """Answer directly when sure, else as the prompts ask for.
+    """Answer directly when sure, else as the prompts, which ask to think.
 
-    Args:
-        prompts: these ask to think.
-        threshold: mean log-probability from which a direct answer stands.
-        direct_prompt: a name or template; None takes the model's own.
+    `direct_prompt` is a name or template; None takes the model's own.
     """
     direct = direct_prompt or get_settings(model).prompts["direct"]
     return answer_again_when_unsure(
@@ -52,40 +47,9 @@ def adaptive_thinking(
         problems,
         prompts,
         first_prompts=[render_prompt(direct, p, tokenizer) for p in problems],
-        again=partial(generate_answers, num_samples=num_samples),
+        again=generate_answers,
         threshold=threshold,
-        **decoding,
-    )
-
-
-def adaptive_vote(
-    model,
-    tokenizer,
-    problems,
-    prompts,
-    *,
-    threshold=SURE_SOLUTION,
-    num_samples=16,
-    stop_rule=None,
-    recorded=None,
-    **decoding,
-):
-    """One greedy solution when sure of it, else a vote."""
-    vote = partial(
-        self_consistency,
-        num_samples=num_samples,
-        stop_rule=stop_rule,
-        recorded=recorded,
-    )
-    return answer_again_when_unsure(
-        model,
-        tokenizer,
-        problems,
-        prompts,
-        first_prompts=prompts,
-        again=vote,
-        threshold=threshold,
-        **decoding,
+        **options,
     )
 
 
@@ -95,26 +59,33 @@ def answer_again_when_unsure(
     problems,
     prompts,
     *,
-    first_prompts,
-    again,
-    threshold,
+    first_prompts=None,
+    again=self_consistency,
+    threshold=SURE_SOLUTION,
+    num_samples=1,
     **decoding,
 ):
     """Greedy answers, and second ones where the model is not sure.
 
     Args:
-        first_prompts: of the greedy answers.
-        again: a method that answers the unsure problems with `prompts`.
+        first_prompts: of the greedy answers; None takes the same.
+        again: a method that answers the unsure problems.
         threshold: mean log-probability a token, in nats. A greedy answer
             that is cut short, or has no answer in it, never stands.
-        decoding: of both, but for the sampling of the greedy answers.
+        num_samples, decoding: of the second answers; the greedy ones share
+            the decoding but for its sampling.
 
     Returns:
         One MethodOutput per problem; its tokens count both answers.
     """
-    greedy = {**decoding, "sampling": SamplingConfig()}
+    greedy = {**decoding, "sampling": SamplingConfig(), "recorded": None}
     drafts = draw_samples(
-        model, tokenizer, problems, first_prompts, num_samples=1, **greedy
+        model,
+        tokenizer,
+        problems,
+        first_prompts or prompts,
+        num_samples=1,
+        **greedy,
     )
     outputs = [
         make_output([replace(draft, notes={"role": "draft"})])
@@ -132,6 +103,7 @@ def answer_again_when_unsure(
         tokenizer,
         [problems[place] for place in unsure],
         [prompts[place] for place in unsure],
+        num_samples=num_samples,
         **decoding,
     )
     for place, answer in zip(unsure, answers, strict=True):
@@ -141,17 +113,15 @@ def answer_again_when_unsure(
 
 def paid_for_both(first, second):
     """The second output, with the tokens and samples of both."""
-    samples = second.samples or [
-        {
-            "text": second.response,
-            "num_tokens": second.num_tokens,
-            "stop_reason": second.stop_reason,
-        }
-    ]
+    alone = {
+        "text": second.response,
+        "num_tokens": second.num_tokens,
+        "stop_reason": second.stop_reason,
+    }
     return replace(
         second,
         num_tokens=first.num_tokens + second.num_tokens,
-        samples=first.samples + samples,
+        samples=first.samples + (second.samples or [alone]),
     )
 
 

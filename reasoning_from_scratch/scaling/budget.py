@@ -11,12 +11,7 @@ Source: Muennighoff et al. 2025, "s1: Simple test-time scaling"
 
 from functools import partial
 
-from reasoning_from_scratch.scaling.samples import (
-    continue_traces,
-    make_output,
-    split,
-    start_traces,
-)
+from .samples import continue_traces, make_output, split, start_traces
 
 WAIT = " Wait,"
 BOX = r"\boxed{"

@@ -15,6 +15,7 @@ trained to mark its calculations.
 
 import re
 from dataclasses import replace
+from functools import partial
 
 from reasoning_from_scratch.evaluation.verifier.answer_parser import parse
 from reasoning_from_scratch.evaluation.verifier.exact import exact_value
@@ -22,8 +23,9 @@ from reasoning_from_scratch.evaluation.verifier.limits import (
     Undecided,
     UnreadableAnswer,
 )
-from reasoning_from_scratch.scaling.choosing import sample_and_choose
-from reasoning_from_scratch.scaling.samples import draw_samples
+
+from .choosing import sample_and_choose
+from .samples import draw_samples
 
 OPERATOR = re.compile(r"[0-9)] *(?:[+\-*/^]|\\times|\\cdot)")
 NUMBER = re.compile(r"\s*-?[0-9.]+\s*")
@@ -35,13 +37,9 @@ TWO_NUMBERS = re.compile(r"[0-9.] +[0-9.]")  # 1 1/2 would be read as mixed
 
 
 def calculate(expression):
-    """Compute an arithmetic expression exactly.
+    """Compute an arithmetic expression exactly, as a Fraction.
 
-    Args:
-        expression: any text.
-
-    Returns:
-        Fraction, or None: no arithmetic, no value (1/0), or over a limit.
+    None for any other text, where there is no value (1/0), and over a limit.
 
     >>> calculate("47*6 - 1/3")
     Fraction(845, 3)
@@ -58,31 +56,8 @@ def calculate(expression):
     return value if largest < 10**MAX_DIGITS else None
 
 
-def calculator(
-    model, tokenizer, problems, prompts, *, num_samples=1, **decoding
-):
-    """Answer each problem with a calculator at hand; several samples vote.
-
-    Args:
-        problems, prompts, num_samples, decoding: as for `draw_samples`. What
-            the calculator writes counts among the tokens.
-
-    Returns:
-        One MethodOutput per problem; each of its samples has `num_calls`.
-    """
-    return sample_and_choose(
-        model,
-        tokenizer,
-        problems,
-        prompts,
-        draw=draw_with_calculator,
-        num_samples=num_samples,
-        **decoding,
-    )
-
-
 def draw_with_calculator(model, tokenizer, problems, prompts, **drawing):
-    """`draw_samples` in which every sample may calculate."""
+    """`draw_samples` with results written in; they count as tokens."""
     edit = CalculatorEdit(tokenizer)
     pools = draw_samples(
         model, tokenizer, problems, prompts, edit=edit, **drawing
@@ -94,6 +69,10 @@ def draw_with_calculator(model, tokenizer, problems, prompts, **drawing):
         ]
         for pool in pools
     ]
+
+
+# Answers each problem with a calculator at hand; several samples vote
+calculator = partial(sample_and_choose, draw=draw_with_calculator)
 
 
 class CalculatorEdit:

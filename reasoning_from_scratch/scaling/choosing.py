@@ -26,12 +26,10 @@ from reasoning_from_scratch.evaluation.grouping import group_answers
 from reasoning_from_scratch.evaluation.verifier import verify
 from reasoning_from_scratch.files import load_state
 from reasoning_from_scratch.runs import find_file
-from reasoning_from_scratch.scaling.samples import draw_samples, make_output
-from reasoning_from_scratch.scaling.stopping import (
-    keep_most_confident,
-    lowest_window_score,
-)
-from reasoning_from_scratch.scaling.votes import majority_vote
+
+from .samples import draw_samples, make_output
+from .stopping import keep_most_confident, lowest_window_score
+from .votes import majority_vote
 
 HEAD = "head"  # the learned verifier's folder in a run folder
 VERIFIER = "runs/verifier"  # the run that is meant when none is named
@@ -85,11 +83,6 @@ def probability_weight(sample, problem=None):
     return exp(sample.mean_logprob)
 
 
-def choose_first(samples, problem=None):
-    """Return the position of the first sample."""
-    return 0
-
-
 def pick_best(samples, problem=None, scorer=mean_logprob_score):
     """Return the position of the best score; a tie goes to the earliest."""
     scores = [scorer(sample, problem) for sample in samples]
@@ -99,10 +92,8 @@ def pick_best(samples, problem=None, scorer=mean_logprob_score):
 def choose_by_vote(samples, problem=None, weigh=None):
     """Return the position of the first sample with the winning answer.
 
-    Args:
-        samples: the Samples of one problem, in the order they were drawn.
-        problem: handed to `weigh`.
-        weigh: callable (sample, problem) -> weight; None gives one vote each.
+    Each vote has the weight `weigh(sample, problem)`; None means 1. Where no
+    sample has an answer, the first is chosen.
     """
     groups = group_answers([sample.answer for sample in samples])
     weights = weigh and [weigh(sample, problem) for sample in samples]
@@ -113,16 +104,7 @@ def choose_by_vote(samples, problem=None, weigh=None):
 def choose_by_confidence(
     samples, problem=None, *, scorer=lowest_window_score, share=0.5
 ):
-    """Vote among the most confident samples, each by its confidence.
-
-    Args:
-        samples: the Samples of one problem, drawn with statistics.
-        scorer: callable (sample, problem) -> confidence, also the weight.
-        share: of the samples that may vote, in (0, 1].
-
-    Returns:
-        The position of the first kept sample with the winning answer.
-    """
+    """Vote among the most confident share, each by its confidence."""
     scores = [scorer(sample, problem) for sample in samples]
     kept = keep_most_confident(scores, share)
     voters = [samples[position] for position in kept]
@@ -143,7 +125,6 @@ def sample_and_choose(
     """Answer each problem with the one chosen of its samples.
 
     Args:
-        problems, prompts, num_samples: as for `draw_samples`.
         draw: called like `draw_samples`, returns what it returns.
         choose: callable (samples, problem) -> position.
         drawing: passed on to `draw`.
@@ -239,12 +220,7 @@ def best_of_n(
 def draw_and_verify(
     model, tokenizer, problems, prompts, *, verifier=VERIFIER, **drawing
 ):
-    """Draw samples; each has the verifier's logit among its notes.
-
-    Args:
-        verifier: the run folder of `rfs verifier`.
-        drawing: passed on to `draw_samples`.
-    """
+    """Draw samples, with the logit of a run of `rfs verifier` noted."""
     head = load_head(verifier, model.config.hidden_size)
     pools = draw_samples(model, tokenizer, problems, prompts, **drawing)
     repeated = [
@@ -261,7 +237,7 @@ def draw_and_verify(
 
 
 def choose_by_verifier(samples, problem=None, is_vote=False):
-    """Return the position of the sample that the verifier would take."""
+    """Return the position of the sample that the verifier takes."""
     scores = [sample.notes["verifier"] for sample in samples]
     return pick_by_score(samples, scores, is_vote)
 
@@ -269,11 +245,8 @@ def choose_by_verifier(samples, problem=None, is_vote=False):
 def pick_by_score(samples, scores, is_vote=False):
     """Return the position of the sample that answers.
 
-    Args:
-        samples: the Samples of one problem.
-        scores: one logit each, log(p / (1 - p)).
-        is_vote: add up p for each answer; the first sample of the heaviest
-            answer is taken.
+    Each score is a logit, log(p / (1 - p)). The highest is taken; in a vote
+    the p of each answer add up, and the heaviest answer's first sample is.
     """
     if is_vote:
         groups = group_answers([sample.answer for sample in samples])
@@ -295,10 +268,6 @@ def score_solutions(model, tokenizer, head, prompts, texts):
 
 def solution_features(model, tokenizer, prompts, texts):
     """What the model holds of solutions that it reads.
-
-    Args:
-        model, tokenizer: as `load_model` returns them.
-        prompts, texts: one rendered prompt and one completion a solution.
 
     Returns:
         (solutions, 3 * hidden + 2) float32: the final hidden states' mean
@@ -372,12 +341,7 @@ def head_logits(head, features):
 
 
 def load_head(run, hidden_size):
-    """Read the head of a run of `rfs verifier`.
-
-    Raises:
-        FileNotFoundError: no head there.
-        ValueError: one for hidden states of another size.
-    """
+    """Read the head of a run of `rfs verifier`, fit for this model."""
     try:
         folder = find_file(run, f"{HEAD}/state.json").parent
     except FileNotFoundError as error:

@@ -23,20 +23,17 @@ from reasoning_from_scratch.evaluation.statistics import (
     mean_and_error,
     pass_at_k,
 )
-from reasoning_from_scratch.scaling.votes import samples_needed
+
+from .votes import samples_needed
 
 
 @dataclass(frozen=True)
 class Pool:
-    """The samples of one problem, graded.
-
-    groups: which answers are equal, None where there is no answer.
-    is_right: per sample, whether its answer equals the reference.
-    """
+    """The samples of one problem, graded."""
 
     samples: list
-    groups: list
-    is_right: list
+    groups: list  # which answers are equal, None where there is none
+    is_right: list  # whether each answer equals the reference
     problem: object
 
 
@@ -53,13 +50,7 @@ class CurvePoint:
 
 
 def score_point(num_samples, scores, mean_tokens):
-    """Turn the scores of a method's problems into a point of a curve.
-
-    Args:
-        num_samples: samples per problem.
-        scores: one in [0, 1] per problem, at least two.
-        mean_tokens: generated per problem.
-    """
+    """Turn scores in [0, 1], one per problem, into a point of a curve."""
     accuracy, error = mean_and_error(scores)
     margin = NormalDist().inv_cdf(0.975) * error
     return CurvePoint(
@@ -127,11 +118,6 @@ def expected_best(scores, values, size):
     others come from the N - 1 - r behind it: C(N - 1 - r, size - 1) of the
     C(N, size) subsets. Samples with equal scores share their ranks.
 
-    Args:
-        scores: one per sample, higher is better.
-        values: what each sample is worth, for example 1 when right.
-        size: samples in a subset, 1 to len(scores).
-
     >>> expected_best([0.9, 0.1, 0.5], [1, 0, 0], size=2)  # in 2 of 3 pairs
     0.6666666666666666
     """
@@ -154,17 +140,11 @@ def sampled_curve(
     """Accuracy of any way of choosing, over seeded random subsets.
 
     Args:
-        pools: from `grade_pools`.
-        sizes: numbers of samples.
         choose: callable (samples, problem) -> position of the answer.
-        stop_rule: as for `samples_needed`; the samples behind the stop are
+        stop_rule: the samples behind the stop (see `samples_needed`) are
             neither seen nor paid for. None draws them all.
         num_orders: random orders per problem; the first `size` samples of
             each are one subset.
-        seed: of the orders.
-
-    Returns:
-        One CurvePoint per size.
     """
     dice = random.Random(seed)
     orders = [

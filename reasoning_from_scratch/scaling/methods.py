@@ -16,13 +16,11 @@ from functools import partial
 
 from reasoning_from_scratch import llm
 from reasoning_from_scratch.evaluation.evaluate import generate_answers
-from reasoning_from_scratch.scaling.adaptive import (
-    adaptive_thinking,
-    adaptive_vote,
-)
-from reasoning_from_scratch.scaling.budget import budget_forcing
-from reasoning_from_scratch.scaling.calculator import calculator
-from reasoning_from_scratch.scaling.choosing import (
+
+from .adaptive import adaptive_thinking, answer_again_when_unsure
+from .budget import budget_forcing
+from .calculator import calculator
+from .choosing import (
     answer_logprob_score,
     best_of_n,
     choose_by_confidence,
@@ -36,18 +34,20 @@ from reasoning_from_scratch.scaling.choosing import (
     self_certainty_score,
     self_consistency,
 )
-from reasoning_from_scratch.scaling.refinement import self_refine
-from reasoning_from_scratch.scaling.samples import draw_samples
-from reasoning_from_scratch.scaling.stopping import (
-    draw_while_sure,
-    lowest_window_score,
-)
-from reasoning_from_scratch.scaling.votes import is_decided, is_likely_decided
+from .refinement import self_refine
+from .samples import draw_samples
+from .stopping import draw_while_sure, lowest_window_score
+from .votes import is_decided, is_likely_decided
 
 TEMPERATURE = 0.7  # of everything that compares several samples
 NUM_SAMPLES = 16
 # These draw whole samples and choose then, so recorded ones will do
-CHOOSING = (sample_and_choose, self_consistency, best_of_n, adaptive_vote)
+CHOOSING = (
+    sample_and_choose,
+    self_consistency,
+    best_of_n,
+    answer_again_when_unsure,
+)
 DRAWING_WHOLE = (draw_samples, draw_and_verify)
 
 
@@ -91,11 +91,7 @@ class Method:
         return getattr(self.run, "keywords", {}).get("draw", draw_samples)
 
     def reusing(self, recorded):
-        """The same method on recorded samples; see `draw_samples`.
-
-        Raises:
-            ValueError: a method that steps in while samples are written.
-        """
+        """The same method on recorded samples; see `draw_samples`."""
         if self.draw not in DRAWING_WHOLE:
             raise ValueError(
                 "this method writes its own text and cannot take recorded "
@@ -104,11 +100,7 @@ class Method:
         return replace(self, run=partial(self.run, recorded=recorded))
 
     def judged_by(self, verifier):
-        """The same method with this run's learned verifier.
-
-        Raises:
-            ValueError: a method that asks no verifier.
-        """
+        """The same method with this run's learned verifier."""
         if self.draw is not draw_and_verify:
             raise ValueError(
                 "this method asks no learned verifier; take one whose name "
@@ -224,7 +216,10 @@ METHODS: dict[str, Method] = {
         num_samples=1,
     ),
     "adaptive-samples": Method(
-        partial(adaptive_vote, stop_rule=is_decided),
+        partial(
+            answer_again_when_unsure,
+            again=partial(self_consistency, stop_rule=is_decided),
+        ),
         "one greedy solution where it is sure, else a vote",
     ),
 }

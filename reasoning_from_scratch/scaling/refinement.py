@@ -16,11 +16,8 @@ from reasoning_from_scratch.evaluation import Problem
 from reasoning_from_scratch.evaluation.grouping import same_answer
 from reasoning_from_scratch.evaluation.statistics import mcnemar_p_value
 from reasoning_from_scratch.evaluation.verifier import verify
-from reasoning_from_scratch.scaling.samples import (
-    Sample,
-    draw_samples,
-    make_output,
-)
+
+from .samples import Sample, draw_samples, make_output
 
 # What is written after a draft, and after its critique
 PLAIN_REQUESTS = {
@@ -125,9 +122,7 @@ def self_refine(
 def accepts(current, revision, problem=None, scorer=None):
     """Tell whether a revision may replace what there is.
 
-    Args:
-        current, revision: Samples; one without an answer is never better.
-        scorer: callable (sample, problem) -> float; None accepts.
+    One without an answer never does; otherwise no scorer accepts it.
     """
     if revision.answer is None or scorer is None:
         return revision.answer is not None

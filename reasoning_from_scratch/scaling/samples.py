@@ -20,11 +20,9 @@ DIGITS = 4  # decimals kept of log-probabilities and confidences
 
 @dataclass(frozen=True)
 class Sample:
-    """One completion and how sure the model was of it.
+    """One completion and how sure the model was of it, in nats.
 
-    Log-probabilities and confidences are in nats. `answer_logprob` is None
-    without an answer; certainty and confidence are empty unless statistics
-    were asked for. `notes` is what one method alone says of its samples.
+    Certainty and confidence are empty unless statistics were asked for.
     """
 
     text: str
@@ -32,10 +30,10 @@ class Sample:
     num_tokens: int
     stop_reason: str
     mean_logprob: float
-    answer_logprob: float | None = None  # mean over the answer's own tokens
+    answer_logprob: float | None = None  # mean over the answer's tokens
     self_certainty: float | None = None  # mean KL(uniform || model)
     confidence: list[float] = field(default_factory=list)  # one a token
-    notes: dict = field(default_factory=dict)
+    notes: dict = field(default_factory=dict)  # what one method adds
 
     def as_record(self):
         """The sample as it is written down, its notes beside its fields."""
@@ -64,94 +62,82 @@ def draw_samples(
 ):
     """Draw completions for all problems in shared batches.
 
-    Sample k of a problem is the same whichever round it is drawn in, so a
-    stopped draw is a beginning of the full one.
-
     Args:
-        problems: a list of `Problem`; the id keys the random numbers.
-        prompts: the rendered prompt of each problem.
-        num_samples: completions for each problem, at most.
-        first_sample: number of the first one.
+        problems, prompts: one rendered prompt per `Problem`, whose id keys
+            the random numbers.
+        num_samples, first_sample: how many per problem, from which number.
         stop_rule: callable (groups, num_samples) -> bool, true when a problem
             needs no more samples; see `votes`. None draws them all.
-        round_size: samples drawn between two looks at the stop rule.
+        round_size: samples drawn between two looks at the stop rule; sample
+            k is the same in whichever round it is drawn.
         recorded: problem id -> Samples drawn before with the same prompts,
-            sampling and seed, from number 0 on; only those missing are
-            drawn. None draws all.
+            sampling and seed, from number 0 on; only those missing are drawn.
         decoding: passed on to `generate` (sampling, max_new_tokens, seed,
             batch_size, progress, statistics).
 
     Returns:
         One list of Samples per problem.
     """
+
+    def write(prompts, **numbers):
+        outputs = llm.generate(
+            model, tokenizer, prompts, **numbers, **decoding
+        )
+        return [make_sample(tokenizer, output) for output in outputs]
+
     if stop_rule is None:
         round_size = num_samples
+    numbers = range(first_sample, first_sample + num_samples)
     pools = [[] for _ in problems]
-    undecided = list(range(len(problems)))
+    unfinished = list(range(len(problems)))
     for start in range(0, num_samples, round_size):
         drawn = _draw_round(
-            model,
-            tokenizer,
-            [problems[place] for place in undecided],
-            [prompts[place] for place in undecided],
-            first_sample + start,
-            min(round_size, num_samples - start),
+            write,
+            [problems[place] for place in unfinished],
+            [prompts[place] for place in unfinished],
+            numbers[start : start + round_size],
             recorded or {},
-            decoding,
         )
-        for place, samples in zip(undecided, drawn, strict=True):
+        for place, samples in zip(unfinished, drawn, strict=True):
             pools[place] += samples
-        undecided = [
+        unfinished = [
             place
-            for place in undecided
-            if not _is_decided(pools[place], num_samples, stop_rule)
+            for place in unfinished
+            if not _is_over(pools[place], num_samples, stop_rule)
         ]
-        if not undecided:
+        if not unfinished:
             break
     return pools
 
 
-def _is_decided(samples, num_samples, stop_rule):
-    """Ask the stop rule, if any, about the answers so far."""
+def _draw_round(write, problems, prompts, numbers, recorded):
+    """The samples of these numbers for every problem, recorded or new."""
+    part = slice(numbers.start, numbers.stop)
+    known = [recorded.get(problem.id, [])[part] for problem in problems]
+    num_known = min(map(len, known))
+    missing = numbers[num_known:]
+    if not missing:
+        return known
+    drawn = write(
+        prompts,
+        num_samples=len(missing),
+        first_sample=missing.start,
+        ids=[problem.id or problem.problem for problem in problems],
+    )
+    return [
+        samples[:num_known] + new
+        for samples, new in zip(known, split(drawn, len(missing)), strict=True)
+    ]
+
+
+def _is_over(samples, num_samples, stop_rule):
+    """Ask the stop rule, if there is one, about the answers so far."""
     answers = [sample.answer for sample in samples]
     return stop_rule and stop_rule(group_answers(answers), num_samples)
 
 
-def _draw_round(
-    model, tokenizer, problems, prompts, first, count, recorded, decoding
-):
-    """Samples first, first + 1, … of every problem, recorded or drawn."""
-    known = [
-        recorded.get(problem.id, [])[first : first + count]
-        for problem in problems
-    ]
-    num_known = min(map(len, known))
-    num_missing = count - num_known
-    if num_missing == 0:
-        return known
-    outputs = llm.generate(
-        model,
-        tokenizer,
-        prompts,
-        num_samples=num_missing,
-        first_sample=first + num_known,
-        ids=[problem.id or problem.problem for problem in problems],
-        **decoding,
-    )
-    drawn = [make_sample(tokenizer, output) for output in outputs]
-    return [
-        samples[:num_known] + new
-        for samples, new in zip(known, split(drawn, num_missing), strict=True)
-    ]
-
-
 def read_samples(records):
-    """The Samples that an evaluation wrote down, by problem id.
-
-    Raises:
-        ValueError: records of a method that keeps no samples, or not what
-            the methods of this folder need to know of them.
-    """
+    """The Samples that an evaluation wrote down, by problem id."""
     if not all(
         sample.keys() >= RECORDED
         for record in records

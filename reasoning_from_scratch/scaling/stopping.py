@@ -15,15 +15,9 @@ paper looks after every token, not after every block.
 """
 
 from functools import partial
-from math import ceil
 from statistics import fmean
 
-from reasoning_from_scratch.scaling.samples import (
-    continue_traces,
-    draw_samples,
-    split,
-    start_traces,
-)
+from .samples import continue_traces, draw_samples, split, start_traces
 
 # Tokens in a window. The paper's 2,048 is a small part of traces of tens of
 # thousands of tokens; this is about a third of a pocket model's answer.
@@ -50,33 +44,12 @@ def window_means(confidence, window=WINDOW):
 
 def lowest_window_score(sample, problem=None, window=WINDOW):
     """Score by the least confident window."""
-    return min(window_means(_confidence(sample), window))
-
-
-def bottom_windows_score(sample, problem=None, window=WINDOW, share=0.1):
-    """Score by the mean of the least confident tenth of the windows."""
-    means = sorted(window_means(_confidence(sample), window))
-    return fmean(means[: ceil(share * len(means))])
-
-
-def tail_score(sample, problem=None, window=WINDOW):
-    """Score by the confidence at the end, where the answer stands."""
-    return fmean(_confidence(sample)[-window:])
-
-
-def mean_confidence_score(sample, problem=None):
-    """Score by the confidence of the whole trace."""
-    return fmean(_confidence(sample))
-
-
-def _confidence(sample):
-    """The token confidences, or an error that says how to get them."""
     if not sample.confidence:
         raise ValueError(
             "the sample has no token confidences; "
             "draw it with draw_samples(..., statistics=True)"
         )
-    return sample.confidence
+    return min(window_means(sample.confidence, window))
 
 
 def keep_most_confident(scores, share):
@@ -103,17 +76,10 @@ def draw_while_sure(
     max_new_tokens=512,
     **decoding,
 ):
-    """Draw samples, each until it ends or the model is unsure of it.
+    """Draw samples, the first `num_warmup` whole, the others while sure.
 
-    Args:
-        num_samples: samples per problem, the warm-up included.
-        num_warmup: samples written to their end whatever they look like.
-        share: of the warm-up samples that set the threshold; smaller is
-            stricter.
-        block_size: tokens between two looks at a sample.
-
-    Returns:
-        One list of Samples per problem; dropped ones have no answer.
+    The surest `share` of the warm-up sets the threshold, looked at after
+    every `block_size` tokens. Dropped samples have no answer.
     """
     num_warmup = min(num_warmup, num_samples)
     decoding = {**decoding, "statistics": True}
@@ -150,14 +116,10 @@ def warmup_threshold(samples, share):
 
 
 def write_in_blocks(traces, limits, write, block_size, max_new_tokens):
-    """Write every trace until it ends, is full or is dropped.
+    """Write traces until they end or fall below their limits, in nats.
 
-    Args:
-        limits: one threshold per trace, in nats.
-        write: callable (traces, name of the stretch, max_new_tokens=…).
-
-    Returns:
-        set of the places of the dropped traces.
+    `write` is called with (traces, name of the stretch, max_new_tokens=…);
+    the places of the dropped traces are returned.
     """
     running, dropped = range(len(traces)), set()
     for start in range(0, max_new_tokens, block_size):

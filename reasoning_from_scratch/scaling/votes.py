@@ -19,9 +19,6 @@ def count_votes(groups, weights=None):
         groups: one group number per sample, None for no vote.
         weights: one number per sample; None gives every sample one vote.
 
-    Returns:
-        dict from group number to its votes; empty when nobody voted.
-
     >>> count_votes([0, 1, None, 0])
     {0: 2, 1: 1}
     """
@@ -36,12 +33,7 @@ def count_votes(groups, weights=None):
 def majority_vote(groups, weights=None):
     """Return the group with most votes; a tie goes to the one seen first.
 
-    Args:
-        groups: one group number per sample, None for no vote.
-        weights: one number per sample; None gives every sample one vote.
-
-    Returns:
-        The winning group, or None when nobody voted.
+    The arguments are those of `count_votes`; where nobody voted, None.
 
     >>> majority_vote([0, 1, 1, 0])
     0
@@ -53,13 +45,9 @@ def majority_vote(groups, weights=None):
 def is_decided(groups, num_samples):
     """Tell whether the samples still to come cannot change the winner.
 
-    Args:
-        groups: the votes drawn so far.
-        num_samples: how many will have been drawn at the end.
-
-    Returns:
-        True when every rival, seen or not, must lose even if it gets all
-        the remaining votes; the answer is then exactly that of a full vote.
+    True when every rival, seen or not, must lose even if it gets all the
+    votes that remain of `num_samples`; the answer is then exactly that of a
+    full vote.
 
     >>> is_decided([0, 0, 1], num_samples=4), is_decided([0, 0], num_samples=4)
     (True, True)
@@ -98,24 +86,16 @@ def leader_probability(groups):
 def is_likely_decided(groups, num_samples, threshold=0.9):
     """Tell whether the vote is decided for certain or at this probability.
 
-    Args:
-        groups: the votes drawn so far.
-        num_samples: how many will have been drawn at the end.
-        threshold: stop once `leader_probability` reaches it. The default is
-            the strictest that saves 30 % on the pocket model's validation
-            problems: 3 votes to 0 or 5 to 1 are enough, 4 to 1 are not.
+    The default threshold is the strictest that saves 30 % on the pocket
+    model's validation problems: 3 votes to 0 or 5 to 1 are enough, 4 to 1
+    are not.
     """
     likely = leader_probability(groups) >= threshold
     return likely or is_decided(groups, num_samples)
 
 
 def samples_needed(groups, stop_rule):
-    """Count the samples a rule would have drawn, one by one.
-
-    Args:
-        groups: the votes of all samples, in the order they were drawn.
-        stop_rule: `is_decided`, `is_likely_decided` or the like.
-    """
+    """Count the samples a rule such as `is_decided` would have drawn."""
     for drawn in range(1, len(groups)):
         if stop_rule(groups[:drawn], len(groups)):
             return drawn
