@@ -1,5 +1,6 @@
 """The report page: what it holds, and what it does not let through."""
 
+import sys
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
@@ -17,10 +18,8 @@ from reasoning_from_scratch.training.report import (
 )
 from reasoning_from_scratch.training.report_curves import (
     PANELS,
-    Axes,
     draw_panel,
     number,
-    round_ticks,
 )
 
 HOSTILE = (
@@ -173,35 +172,53 @@ def test_the_command_writes_the_page_and_repeats_the_warnings(
 # Pictures
 
 
+def panel_of(metric, runs):
+    """A panel's elements: of its picture, of each run's lines, its ticks."""
+    panel = next(p for p in PANELS if p.metric == metric)
+    picture = draw_panel(panel, runs)
+    root = ElementTree.fromstring(picture.svg)
+    ticks = [text.text for text in root.findall(".//{*}text")]
+    return root, ticks, picture.alt_text
+
+
 def test_a_panel_is_well_formed_and_tells_its_figures_in_words():
-    panel = next(p for p in PANELS if p.metric == "accuracy")
-    svg = draw_panel(panel, {"a<b": run_of(), "b": run_of()})
-    root = ElementTree.fromstring(svg)
+    runs = {"a<b": run_of(), "b": run_of()}
+    root, _, alt_text = panel_of("accuracy", runs)
 
-    words = root.attrib["aria-label"]
-    assert "a<b from 30 to 50 at step 20" in words
+    assert root.attrib["aria-label"] == alt_text
+    assert "a<b from 30 to 50 at step 20" in alt_text
     # Before and after, of two runs
-    assert len(root.findall(".//{*}circle")) == 4
+    told = [t.text for t in root.findall(".//{*}circle/{*}title")]
+    assert told == ["step 0: 30", "step 20: 50"] * 2
 
 
-def test_places_run_from_the_lower_left_and_stay_in_the_frame():
-    axes = Axes(last_step=100, low=0.0, high=2.0, is_log=False)
-    assert axes.x(0) < axes.x(50) < axes.x(100)
-    assert axes.y(0.0) > axes.y(1.0) > axes.y(2.0) == axes.y(99.0)
-    middle = (axes.y(0.0) + axes.y(2.0)) / 2
-    assert axes.y(1.0) == pytest.approx(middle)
+def test_a_panel_takes_its_colours_and_its_font_from_the_page():
+    root, _, _ = panel_of("kl", {"a": run_of(kl=(0.1, 0.2))})
+    styles = [each.attrib.get("style", "") for each in root.iter()]
+
+    assert any("stroke: var(--run0, #0072B2)" in style for style in styles)
+    assert not any("font-family" in style for style in styles)
+    inks = {s.split("fill: ")[1] for s in styles if "text-anchor" in s}
+    assert inks == {"currentColor"}
+    lines = root.findall(".//{*}g[@class='r0']/{*}path")
+    assert len(lines) == 2  # thin and true, bold and smooth
 
 
-def test_a_log_axis_gives_every_decade_the_same_room():
-    axes = Axes(last_step=1, low=1e-3, high=1.0, is_log=True)
-    steps = [axes.y(10.0**-k) - axes.y(10.0 ** (1 - k)) for k in (1, 2, 3)]
-    assert steps == pytest.approx([steps[0]] * 3)
-    assert axes.ticks() == pytest.approx([0.001, 0.01, 0.1, 1.0])
+def test_shares_are_shown_from_zero_to_a_hundred_and_steps_are_whole():
+    _, ticks, _ = panel_of("accuracy", {"a": run_of(steps=4)})
+    assert ticks[:5] == ["0", "1", "2", "3", "4"]
+    assert ticks[5:] == ["0", "10", "20", "30", "40", "50"]
+    high = {"a": run_of(accuracy=(0.1, 0.7))}
+    _, ticks, _ = panel_of("accuracy", high)
+    assert ticks[-6:] == ["0", "20", "40", "60", "80", "100"]
 
 
-def test_ticks_are_round_and_inside():
-    assert round_ticks(0, 100, 5) == [0, 20, 40, 60, 80, 100]
-    assert round_ticks(0, 0.37, 4) == pytest.approx([0, 0.1, 0.2, 0.3])
+def test_a_log_axis_has_a_tick_for_every_decade_and_drops_what_is_zero():
+    rows = run_of(kl=(0.0, 0.9))
+    rows[2]["kl"] = 0.002
+    _, ticks, alt_text = panel_of("kl", {"a": rows})
+    assert ticks[-4:] == ["0.001", "0.01", "0.1", "1"]
+    assert "a from 0.002 to 0.9" in alt_text
 
 
 def test_figures_are_written_short():
@@ -210,14 +227,42 @@ def test_figures_are_written_short():
 
 
 def test_a_notebook_gets_one_picture_of_the_panels_it_asks_for():
-    picture = plot_runs({"a&b": run_of()}, metrics=("accuracy", "kl"))
+    picture = plot_runs({"a&$b$": run_of()}, metrics=("accuracy", "kl"))
     root = ElementTree.fromstring(picture._repr_svg_())
-    labels = [svg.attrib.get("aria-label") for svg in root.iter()]
-    told = [label for label in labels if label]
+    texts = [text.text for text in root.findall(".//{*}text")]
 
-    assert len(told) == 3  # the sheet and two panels
-    assert told[0] == f"{told[1]} {told[2]}" == picture.alt_text
-    assert "Right answers, greedy" in told[1] and "KL" in told[2]
+    assert root.attrib["aria-label"] == picture.alt_text
+    assert "Right answers, greedy, %" in texts and "a&$b$" in texts
+    assert "Right answers, greedy (%): " in picture.alt_text
+    assert "KL to the start" in picture.alt_text
+
+
+def test_metrics_that_nothing_shows_are_named():
+    with pytest.raises(ValueError, match="no panel shows wrong; there are"):
+        plot_runs({"a": run_of()}, metrics=("accuracy", "wrong"))
+    with pytest.raises(ValueError, match="none of these metrics"):
+        plot_runs({"a": run_of()}, metrics=("validation_loss",))
+
+
+def test_without_matplotlib_the_page_says_what_is_missing(
+    runs_folder, monkeypatch
+):
+    write_run("run", run_of())
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    page = render_report(read_runs(["run"]))
+    assert "pictures need matplotlib" in page and "<svg" not in page
+    assert "How it ended" in page
+
+
+def test_a_run_without_steps_is_refused_in_a_sentence(runs_folder, capsys):
+    rows = [{"epoch": 1, "loss": 0.6}]
+    RunFolder.create("judge", {"command": "verifier"}).rewrite(
+        "metrics.jsonl", rows
+    )
+    assert main(["report", "judge"]) == 1
+    said = capsys.readouterr().err
+    assert "rows without a step" in said and "rfs verifier" in said
+    assert not (runs_folder / "judge" / "report.html").exists()
 
 
 def test_a_choice_of_steps_keeps_the_first_and_the_last():

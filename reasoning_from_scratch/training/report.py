@@ -1,23 +1,26 @@
 """The report on training runs: one page of HTML that needs nothing else.
 
 Curves of all runs over each other, a final table with intervals, warnings in
-words (`diagnosis`) and samples at several steps. The page holds its own style
-and pictures, no script, and a policy that forbids a browser to fetch or to
-run anything: what a model wrote is escaped, cut to a length, and could do
-nothing even so.
+words (`diagnosis`) and samples at several steps. The page holds its own
+style and pictures, no script, and a policy that forbids a browser to fetch or
+to run anything: what a model wrote is escaped, cut to a length, and could do
+nothing even so. It is `report.html.jinja`; here it gets what it shows.
 
 `plot_runs` gives the same pictures to a notebook.
 """
 
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader
+from markupsafe import Markup
 
 from reasoning_from_scratch import __version__
 from reasoning_from_scratch.runs import RunFolder, find_run
 
 from .diagnosis import diagnose, points, series
 from .report_curves import (
+    PANELS,
     color_of,
     draw_panel,
     draw_sheet,
@@ -29,7 +32,6 @@ MAX_TEXT = 1200  # characters of one sample
 MAX_IN_TITLE = 3  # runs that the title names
 SAMPLED_STEPS = 5  # steps a run whose samples are shown
 SAMPLES_A_STEP = 2
-STYLE = Path(__file__).with_suffix(".css").read_text("utf-8")
 SECONDS = (  # whichever a run's rows have
     "generation_seconds",
     "scoring_seconds",
@@ -37,7 +39,18 @@ SECONDS = (  # whichever a run's rows have
     "evaluation_seconds",
     "seconds",
 )
-POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+SHARED = ("command", "model", "variant", "reward", "problems")
+ENDS = (
+    "Run",
+    "Steps",
+    "Accuracy before",
+    "Accuracy at the end",
+    "Best, at step",
+    "Greedy tokens",
+    "Reward",
+    "KL",
+    "Minutes",
+)
 
 
 @dataclass(frozen=True)
@@ -55,16 +68,13 @@ class Run:
         return self.path.name
 
     @property
-    def steps_done(self):
-        return self.rows[-1]["step"] if self.rows else 0
-
-    @property
     def state(self):
         """How far it is, in words."""
+        done = self.rows[-1]["step"] if self.rows else 0
         planned = self.config.get("steps")
-        if isinstance(planned, int) and self.steps_done < planned:
-            return f"{self.steps_done:,} of {planned:,} steps, unfinished"
-        return f"{self.steps_done:,} steps"
+        if isinstance(planned, int) and done < planned:
+            return f"{done:,} of {planned:,} steps, unfinished"
+        return f"{done:,} steps"
 
 
 def read_runs(names):
@@ -72,10 +82,10 @@ def read_runs(names):
 
     Raises:
         FileNotFoundError: no such run, or one without metrics yet.
+        ValueError: metrics that are not about steps of training.
     """
     runs = []
-    for name in names:
-        path = find_run(name)
+    for path in map(find_run, names):
         folder = RunFolder.open(path)
         rows = folder.read("metrics.jsonl")
         if not rows:
@@ -83,47 +93,60 @@ def read_runs(names):
                 f"{path} has no metrics.jsonl yet: the report is about "
                 "training runs that have done a step"
             )
+        if any("step" not in row for row in rows):
+            raise ValueError(
+                f"{path / 'metrics.jsonl'} has rows without a step: the "
+                "report is about runs of rfs grpo, distill and pretrain; "
+                f"rfs {folder.config.get('command', '…')} writes what came "
+                "out into result.json"
+            )
         samples = folder.read("samples.jsonl")
         runs.append(Run(path, folder.config, rows, samples))
     return runs
 
 
 def render_report(runs):
-    """The whole page as text.
-
-    Args:
-        runs: `Run`s, at least one; each keeps its colour throughout.
-    """
-    names = " · ".join(run.name for run in runs)
+    """The whole page as text; each `Run` keeps its colour throughout."""
+    templates = FileSystemLoader(Path(__file__).parent)
+    page = Environment(
+        loader=templates, autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    page.filters["shown"] = shown
+    title = " · ".join(run.name for run in runs)
     if len(runs) > MAX_IN_TITLE:
-        names = f"{len(runs)} training runs"
-    sections = [
-        header(runs, names),
-        section("Warnings", warnings(runs)),
-        section("How it ended", final_table(runs)),
-        section("Curves", curves(runs)),
-        section("Settings that differ", settings_table(runs)),
-        section("Samples", samples(runs)),
-    ]
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{POLICY}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{escape(names)}: training report</title>
-<style>{STYLE}{hiding_rules(len(runs))}</style>
-</head>
-<body>
-<main>
-{"".join(sections)}
-<footer class="soft small">Written by rfs {__version__} from metrics.jsonl
-and samples.jsonl. Bold lines are running means over a tenth of the steps,
-thin ones the steps themselves; bands are 95 % intervals.</footer>
-</main>
-</body>
-</html>
-"""
+        title = f"{len(runs)} training runs"
+    first = runs[0].config
+    rows = {run.name: run.rows for run in runs}
+    curves, no_curves = [], ""
+    try:
+        for panel in panels_of(rows):
+            curves.append((panel, Markup(draw_panel(panel, rows).svg)))
+    except ImportError as error:  # of matplotlib; the rest is worth a page
+        no_curves = str(error)
+    return page.get_template("report.html.jinja").render(
+        title=title,
+        version=__version__,
+        shared=[
+            f"{key} {first[key]}"
+            for key in SHARED
+            if first.get(key)
+            and all(run.config.get(key) == first[key] for run in runs)
+        ],
+        runs=[
+            {
+                "name": run.name,
+                "state": run.state,
+                "color": color_of(place),
+                "findings": diagnose(run.rows),
+                "samples": chosen_samples(run),
+            }
+            for place, run in enumerate(runs)
+        ],
+        ends=[ENDS, *map(how_it_ended, range(len(runs)), runs)],
+        settings=differing_settings(runs),
+        curves=curves,
+        no_curves=no_curves,
+    )
 
 
 def plot_runs(runs, metrics=None):
@@ -135,101 +158,36 @@ def plot_runs(runs, metrics=None):
 
     Returns:
         a `Picture`, which a notebook shows.
+
+    Raises:
+        ValueError: an unknown metric, or nothing to show of those wanted.
     """
     if not isinstance(runs, dict):
         runs = {run.name: run.rows for run in runs}
+    known = [panel.metric for panel in PANELS]
+    unknown = set(metrics or ()) - set(known)
+    if unknown:
+        raise ValueError(
+            f"no panel shows {', '.join(sorted(unknown))}; "
+            f"there are {', '.join(known)}"
+        )
     panels = [
         panel
         for panel in panels_of(runs)
         if metrics is None or panel.metric in metrics
     ]
+    if not panels:
+        raise ValueError("none of these metrics was measured in these runs")
     return draw_sheet(panels, runs)
 
 
-def section(title, body):
-    """A part of the page; nothing where there is nothing to show."""
-    return f"<section><h2>{title}</h2>{body}</section>" if body else ""
-
-
-def header(runs, names):
-    """What is reported on, and the switches that hide a run's curves."""
-    config = runs[0].config
-    shared = [
-        f"{key} {escape(str(config[key]))}"
-        for key in ("command", "model", "variant", "reward", "problems")
-        if config.get(key)
-        and all(run.config.get(key) == config[key] for run in runs)
+def chosen_samples(run):
+    """(step, samples): some of the run's at several steps."""
+    steps = spread(sorted({sample["step"] for sample in run.samples}))
+    return [
+        (step, [s for s in run.samples if s["step"] == step][:SAMPLES_A_STEP])
+        for step in steps
     ]
-    switches = "".join(
-        f'<label style="color:{color_of(place)}">'
-        f'<input type="checkbox" id="show{place}" checked>'
-        f'<span style="color:var(--ink)">{escape(run.name)} '
-        f'<span class="soft small">{run.state}</span></span></label>'
-        for place, run in enumerate(runs)
-    )
-    return (
-        f'<p class="soft small">Training report</p><h1>{escape(names)}</h1>'
-        f'<p class="soft">{" · ".join(shared)}</p>'
-        f'<nav aria-label="Runs shown">{switches}</nav>'
-    )
-
-
-def hiding_rules(count):
-    """A style that hides a run's curves when its box is not ticked."""
-    return "".join(
-        f"main:has(#show{place}:not(:checked)) .r{place}{{display:none}}\n"
-        for place in range(count)
-    )
-
-
-def warnings(runs):
-    """What is wrong with each run, in words; and which have nothing."""
-    notes = []
-    for place, run in enumerate(runs):
-        found = diagnose(run.rows)
-        chip = f'<span class="chip" style="color:{color_of(place)}"></span>'
-        name = f"{chip} {escape(run.name)}"
-        for finding in found:
-            notes.append(
-                f'<div class="note r{place}"><h3>{finding.title}</h3>'
-                f"<p>{escape(finding.text)}</p>"
-                f'<p class="small soft">{name}</p></div>'
-            )
-        if not found:
-            notes.append(
-                f'<div class="note calm r{place}"><h3>Nothing to warn of'
-                f'</h3><p class="small soft">{name}</p></div>'
-            )
-    return f'<div class="notes">{"".join(notes)}</div>'
-
-
-def curves(runs):
-    """All panels that have something to show."""
-    rows = {run.name: run.rows for run in runs}
-    figures = "".join(
-        f"<figure><figcaption><h3>{panel.title}</h3>"
-        f'<span class="soft small">{panel.unit}</span></figcaption>'
-        f"{draw_panel(panel, rows)}</figure>"
-        for panel in panels_of(rows)
-    )
-    return f'<div class="grid">{figures}</div>'
-
-
-def samples(runs):
-    """Some completions of each run at several steps, to be unfolded."""
-    parts = []
-    for place, run in enumerate(runs):
-        steps = spread(sorted({s["step"] for s in run.samples}))
-        for step in steps:
-            chosen = [s for s in run.samples if s["step"] == step]
-            body = "".join(map(sample, chosen[:SAMPLES_A_STEP]))
-            is_open = " open" if step == steps[-1] and place == 0 else ""
-            parts.append(
-                f'<details class="r{place}"{is_open}><summary>'
-                f'<span class="chip" style="color:{color_of(place)}"></span> '
-                f"{escape(run.name)}, step {step}</summary>{body}</details>"
-            )
-    return "".join(parts)
 
 
 def spread(items, count=SAMPLED_STEPS):
@@ -240,58 +198,34 @@ def spread(items, count=SAMPLED_STEPS):
     return [items[round(i * last / (count - 1))] for i in range(count)]
 
 
-def sample(row):
-    """One completion with its problem and what it earned."""
-    is_paid = row["reward"] > 0
-    verdict = "good" if is_paid else "bad"
-    cut = ", cut short" if row.get("truncated") else ""
-    return (
-        f'<div class="sample"><p>{shown(row["problem"])} '
-        f'<span class="soft">Answer: {shown(row["answer"])}</span>'
-        f'<span class="verdict {verdict}">reward {row["reward"]:.2g}{cut}'
-        f"</span></p><pre>{shown(row['completion'])}</pre></div>"
-    )
-
-
 def shown(text):
-    """Text that nobody should trust: capped, escaped, controls made seen."""
+    """Text that nobody should trust: capped, controls made seen."""
     text = str(text)
     rest = len(text) - MAX_TEXT
-    text = "".join(
+    safe = "".join(
         c if c == "\n" or c.isprintable() else "\N{REPLACEMENT CHARACTER}"
         for c in text[:MAX_TEXT]
     )
-    more = f" … and {rest:,} characters more" if rest > 0 else ""
-    return escape(text) + more
+    return f"{safe} … and {rest:,} characters more" if rest > 0 else safe
 
 
-def final_table(runs):
-    """One row a run: where it began, where it stands, what it cost."""
-    head = (
-        "Run",
-        "Steps",
-        "Accuracy before",
-        "Accuracy at the end",
-        "Best, at step",
-        "Greedy tokens",
-        "Reward",
-        "KL",
-        "Minutes",
-    )
-    body = [
-        [
-            f'<span class="chip" style="color:{color_of(place)}"></span> '
-            + escape(run.name),
-            run.state.replace(", unfinished", "<small>unfinished</small>"),
-            *accuracies(run.rows),
-            last_of(run.rows, "greedy_length"),
-            last_of(run.rows, "reward"),
-            last_of(run.rows, "kl"),
-            minutes(run.rows),
-        ]
-        for place, run in enumerate(runs)
+# Tables: a cell is a text and what stands small below it
+
+
+def how_it_ended(place, run):
+    """A row: where a run began, where it stands, what it cost."""
+    seconds = sum(sum(series(run.rows, n, training=False)) for n in SECONDS)
+    state, _, unfinished = run.state.partition(", ")
+    chip = Markup('<span class="chip" style="color:{}"></span> {}')
+    return [
+        (chip.format(color_of(place), run.name), ""),
+        (state, unfinished),
+        *accuracies(run.rows),
+        (last_of(run.rows, "greedy_length"), ""),
+        (last_of(run.rows, "reward"), ""),
+        (last_of(run.rows, "kl"), ""),
+        (f"{seconds / 60:.1f}" if seconds else "–", ""),
     ]
-    return table(head, body)
 
 
 def accuracies(rows):
@@ -301,19 +235,19 @@ def accuracies(rows):
         name = "step_by_step_accuracy"
     measured = [row for row in rows if row.get(name) is not None]
     if not measured:
-        return ["–"] * 3
+        return [("–", "")] * 3
     best = max(measured, key=lambda row: row[name])
     cells = [in_per_cent(row, name) for row in (measured[0], measured[-1])]
-    return [*cells, f"{100 * best[name]:.1f} %<small>{best['step']}</small>"]
+    return [*cells, (f"{100 * best[name]:.1f} %", f"{best['step']:,}")]
 
 
 def in_per_cent(row, name):
     """An accuracy with its interval, where there is one."""
-    text = f"{100 * row[name]:.1f} %"
+    interval = ""
     if f"{name}_low" in row:
         low, high = (100 * row[f"{name}_{end}"] for end in ("low", "high"))
-        text += f"<small>{low:.1f} to {high:.1f}</small>"
-    return text
+        interval = f"{low:.1f} to {high:.1f}"
+    return f"{100 * row[name]:.1f} %", interval
 
 
 def last_of(rows, name):
@@ -322,27 +256,15 @@ def last_of(rows, name):
     return number(values[-1]) if values else "–"
 
 
-def minutes(rows):
-    """Time that the rows account for."""
-    total = sum(sum(series(rows, name, training=False)) for name in SECONDS)
-    return f"{total / 60:.1f}" if total else "–"
-
-
-def settings_table(runs):
-    """The settings in which the runs are not alike."""
+def differing_settings(runs):
+    """Head and rows of the settings in which the runs are not alike."""
     flat = [dict(flattened(run.config)) for run in runs]
-    keys = sorted(set().union(*flat))
-    differing = [
-        key for key in keys if len({str(f.get(key)) for f in flat}) > 1
+    rows = [
+        [(key, ""), *((str(f.get(key, "–"))[:60], "") for f in flat)]
+        for key in sorted(set().union(*flat))
+        if len({str(f.get(key)) for f in flat}) > 1
     ]
-    if len(runs) < 2 or not differing:
-        return ""
-    head = ("Setting", *(escape(run.name) for run in runs))
-    body = [
-        [escape(key), *(escape(str(f.get(key, "–")))[:60] for f in flat)]
-        for key in differing
-    ]
-    return table(head, body)
+    return [("Setting", *(run.name for run in runs)), *rows] if rows else []
 
 
 def flattened(config, prefix=""):
@@ -352,16 +274,3 @@ def flattened(config, prefix=""):
             yield from flattened(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
-
-
-def table(head, body):
-    """An HTML table of cells that are HTML already."""
-    top = "".join(f'<th scope="col">{cell}</th>' for cell in head)
-    rows = "".join(
-        "<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>"
-        for row in body
-    )
-    return (
-        f'<div class="scroll"><table><thead><tr>{top}</tr></thead>'
-        f"<tbody>{rows}</tbody></table></div>"
-    )

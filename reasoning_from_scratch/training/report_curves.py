@@ -1,25 +1,36 @@
-"""The report's curves as SVG, drawn here so that a page needs nothing else.
+"""The report's curves: one panel a metric, all runs over each other.
 
-One panel a metric, all runs over each other, a run in one colour throughout.
-Colours come from CSS variables, so that a page can follow the reader's light
-or dark; alone, as in a notebook, a picture falls back on its own. What stands
-in a picture is numbers and our own words: no text of a model.
+matplotlib draws them. The SVG then takes its colours from variables of the
+page, so that it follows the reader's light or dark, and a run's lines carry
+its class, so that they can be hidden; alone, as in a notebook, it falls back
+on the house's own. What stands in a picture is numbers and our own words: no
+text of a model.
 """
 
+import io
 import math
+import re
 from dataclasses import dataclass, field
 from html import escape
 
-from reasoning_from_scratch.plots import COLORS
+from reasoning_from_scratch.plots import COLORS, INK, figure_style
 
 from .diagnosis import points, smoothed, thinned
 
-WIDTH, HEIGHT = 460, 250  # user units; the page scales them
-LEFT, RIGHT, TOP, BOTTOM = 46, 14, 12, 30
-TITLE = 30  # of a panel's title on a sheet
+WIDTH, HEIGHT = 460, 250  # of a panel, points; the page scales it
 MAX_POINTS = 300  # of a line
 SMOOTH_SHARE = 0.1  # of the steps: window of the bold line
-DASHES = ("", "6 3", "2 3")  # beyond the colours there are
+DASHES = ("-", (0, (6, 3)), (0, (2, 3)))  # beyond the colours there are
+STYLE = {
+    "font.size": 11,
+    "axes.facecolor": "none",
+    "axes.spines.bottom": False,
+    "axes.spines.left": False,
+    "grid.alpha": 0.16,
+    "grid.color": INK,
+    "svg.fonttype": "none",  # letters, in the page's own font
+    "svg.hashsalt": "report",
+}
 
 
 @dataclass(frozen=True)
@@ -53,57 +64,6 @@ PANELS = (
 )
 
 
-def panels_of(runs):
-    """The panels that have something to show for these runs.
-
-    Args:
-        runs: name -> rows of metrics.jsonl.
-    """
-    return [
-        panel
-        for panel in PANELS
-        if any(
-            abs(v) > 1e-4 for line in lines_of(panel, runs) for _, v in line
-        )
-    ]
-
-
-def lines_of(panel, runs):
-    """The points of every run, in the panel's unit."""
-    lines = [
-        [(step, value * panel.scale) for step, value in points(rows, name)]
-        for rows in runs.values()
-        for name in (panel.metric,)
-    ]
-    if panel.is_log:
-        lines = [[(s, v) for s, v in line if v > 0] for line in lines]
-    return lines
-
-
-def draw_panel(panel, runs):
-    """One panel as SVG text, with its words for those who cannot see it.
-
-    Args:
-        panel: a `Panel`.
-        runs: name -> rows of metrics.jsonl.
-    """
-    lines = lines_of(panel, runs)
-    bands = [interval_of(panel, rows) for rows in runs.values()]
-    axes = Axes.around(panel, lines, bands)
-    words = escape(describe_panel(panel, runs))
-    parts = [
-        f'<svg class="panel" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        f'xmlns="http://www.w3.org/2000/svg" aria-label="{words}" '
-        f'font-family="inherit" font-size="11">',
-        f"<title>{words}</title>",
-        axes.draw(),
-    ]
-    for place, (line, band) in enumerate(zip(lines, bands, strict=True)):
-        if line:
-            parts.append(draw_line(panel, axes, line, band, place))
-    return "\n".join([*parts, "</svg>"])
-
-
 @dataclass(frozen=True)
 class Picture:
     """An SVG that a notebook shows by itself."""
@@ -115,59 +75,27 @@ class Picture:
         return self.svg
 
 
-def draw_sheet(panels, runs, columns=3):
-    """Several panels on one white sheet, with a legend.
-
-    Args:
-        panels: list of `Panel`.
-        runs: name -> rows of metrics.jsonl.
-        columns: panels side by side.
-
-    Returns:
-        a `Picture`.
-    """
-    columns = min(columns, len(panels))
-    cell = HEIGHT + TITLE
-    width = columns * WIDTH
-    height = 34 + cell * math.ceil(len(panels) / columns)
-    words = " ".join(describe_panel(panel, runs) for panel in panels)
-    parts = [
-        f'<svg viewBox="0 0 {width} {height}" width="{width * 2 // 3}" '
-        'xmlns="http://www.w3.org/2000/svg" role="img" color="#1c1d21" '
-        f'aria-label="{escape(words)}" font-size="14" '
-        'font-family="system-ui, DejaVu Sans, sans-serif">',
-        f'<rect width="{width}" height="{height}" rx="8" fill="#ffffff"/>',
+def panels_of(runs):
+    """The panels that have something to show for runs: name -> rows."""
+    return [
+        panel
+        for panel in PANELS
+        if any(
+            abs(v) > 1e-4 for line in lines_of(panel, runs) for _, v in line
+        )
     ]
-    x = LEFT
-    for place, name in enumerate(runs):
-        parts.append(
-            f'<g style="color:{color_of(place)}"><rect x="{x}" y="12" '
-            'width="12" height="12" rx="3" fill="currentColor"/></g>'
-            f'<text x="{x + 18}" y="23">{escape(name)}</text>'
-        )
-        x += 50 + 8 * len(name)
-    for place, panel in enumerate(panels):
-        x, y = place % columns * WIDTH, 34 + place // columns * cell
-        svg = draw_panel(panel, runs).replace(
-            "<svg ", f'<svg y="{TITLE}" width="{WIDTH}" height="{HEIGHT}" ', 1
-        )
-        parts.append(
-            f'<svg x="{x}" y="{y}" width="{WIDTH}" height="{cell}">'
-            f'<text x="14" y="22" font-weight="600">{panel.title}'
-            f'<tspan font-weight="400" fill-opacity="0.65">, {panel.unit}'
-            f"</tspan></text>{svg}</svg>"
-        )
-    return Picture("\n".join([*parts, "</svg>"]), words)
 
 
-def describe_panel(panel, runs):
-    """Tell in words what a panel shows: its alt text."""
-    told = []
-    for name, line in zip(runs, lines_of(panel, runs), strict=True):
-        if line:
-            first, last = (number(value) for _, value in (line[0], line[-1]))
-            told.append(f"{name} from {first} to {last} at step {line[-1][0]}")
-    return f"{panel.title} ({panel.unit}): {'; '.join(told)}."
+def lines_of(panel, runs):
+    """The (step, value) pairs of every run, in the panel's unit."""
+    return [
+        [
+            (step, value * panel.scale)
+            for step, value in points(rows, panel.metric)
+            if value > 0 or not panel.is_log
+        ]
+        for rows in runs.values()
+    ]
 
 
 def interval_of(panel, rows):
@@ -182,135 +110,163 @@ def interval_of(panel, rows):
     ]
 
 
-def draw_line(panel, axes, line, band, place):
-    """One run's curve: bold and smooth over thin and true."""
-    style = f'class="r{place}" style="color:{color_of(place)}"'
-    parts = [f'<g {style} fill="none" stroke="currentColor">']
-    if band:
-        edge = [(s, low) for s, low, _ in band]
-        edge += [(s, high) for s, _, high in reversed(band)]
-        parts.append(
-            f'<path d="{axes.path(edge)}Z" fill="currentColor" '
-            'fill-opacity="0.12" stroke="none"/>'
+def describe_panel(panel, runs):
+    """Tell in words what a panel shows: its alt text."""
+    told = []
+    for name, line in zip(runs, lines_of(panel, runs), strict=True):
+        if line:
+            first, last = (number(value) for _, value in (line[0], line[-1]))
+            told.append(f"{name} from {first} to {last} at step {line[-1][0]}")
+    return f"{panel.title} ({panel.unit}): {'; '.join(told)}."
+
+
+def draw_panel(panel, runs):
+    """One panel as a `Picture`, for the page."""
+    with figure_style() as pyplot, pyplot.rc_context(STYLE):
+        figure, axes = pyplot.subplots(figsize=(WIDTH / 72, HEIGHT / 72))
+        notes = fill_axes(axes, panel, runs)
+        words = describe_panel(panel, runs)
+        return take_picture(pyplot, figure, words, notes)
+
+
+def draw_sheet(panels, runs, columns=3):
+    """Several panels on one white sheet, with a legend, as a `Picture`."""
+    columns = min(columns, len(panels))
+    rows = math.ceil(len(panels) / columns)
+    size = (columns * WIDTH / 72, (rows * (HEIGHT + 30) + 30) / 72)
+    with figure_style() as pyplot, pyplot.rc_context(STYLE):
+        figure, grid = pyplot.subplots(
+            rows, columns, figsize=size, squeeze=False
         )
-    dash = DASHES[place // len(COLORS) % len(DASHES)]
-    bold = f'stroke-width="2" stroke-dasharray="{dash}"'
-    width = round(SMOOTH_SHARE * len(line))
-    if panel.is_measured or width < 2:
-        parts.append(f'<path d="{axes.path(line)}" {bold}/>')
-        parts += [axes.dot(*point) for point in line if panel.is_measured]
-    else:
-        thin = thinned(line, MAX_POINTS)
+        notes = []
+        for axes, panel in zip(grid.flat, panels, strict=False):
+            axes.set_title(f"{panel.title}, {panel.unit}")
+            notes += fill_axes(axes, panel, runs)
+        for axes in grid.flat[len(panels) :]:
+            axes.set_axis_off()
+        marks = [
+            pyplot.Line2D([], [], color=color, linewidth=4, linestyle=dash)
+            for color, dash in map(look_of, range(len(runs)))
+        ]
+        legend = figure.legend(
+            marks, list(runs), loc="outside upper left", ncols=len(runs)
+        )
+        figure.get_layout_engine().set(hspace=0.05, wspace=0.05)
+        for text in legend.get_texts():
+            text.set_parse_math(False)
+        words = " ".join(describe_panel(panel, runs) for panel in panels)
+        return take_picture(pyplot, figure, words, notes, paper="#ffffff")
+
+
+def fill_axes(axes, panel, runs):
+    """Draw every run's curve; returns a note for each point marked."""
+    lines = lines_of(panel, runs)
+    bands = [interval_of(panel, rows) for rows in runs.values()]
+    low = frame_axes(axes, panel, lines, bands)
+    notes = []
+    for place, (line, band) in enumerate(zip(lines, bands, strict=True)):
+        if not line:
+            continue
+        color, dash = look_of(place)
+        look = {"color": color, "gid": f"r{place}"}
+        if band:
+            edge = [(s, bottom) for s, bottom, _ in band]
+            edge += [(s, top) for s, _, top in reversed(band)]
+            axes.fill(*zip(*edge, strict=True), alpha=0.12, lw=0, **look)
         steps, values = zip(*line, strict=True)
-        smooth = list(zip(steps, smoothed(values, width), strict=True))
-        parts.append(
-            f'<path d="{axes.path(thin)}" stroke-width="1" '
-            'stroke-opacity="0.28"/>'
-        )
-        path = axes.path(thinned(smooth, MAX_POINTS))
-        parts.append(f'<path d="{path}" {bold}/>')
-    return "\n".join([*parts, "</g>"])
+        values = [max(value, low) for value in values]
+        width = round(SMOOTH_SHARE * len(line))
+        if panel.is_measured:
+            axes.plot(steps, values, lw=2, ls=dash, marker="o", **look)
+            notes += [f"step {s:,}: {number(v)}" for s, v in line]
+            continue
+        if width >= 2:  # bold and smooth over thin and true
+            thin = thinned(list(zip(steps, values, strict=True)), MAX_POINTS)
+            axes.plot(*zip(*thin, strict=True), lw=1, alpha=0.28, **look)
+            values = smoothed(values, width)
+        bold = thinned(list(zip(steps, values, strict=True)), MAX_POINTS)
+        axes.plot(*zip(*bold, strict=True), lw=2, ls=dash, **look)
+    return notes
+
+
+def frame_axes(axes, panel, lines, bands):
+    """Set limits that hold all lines and intervals; returns the lowest."""
+    from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
+
+    values = [value for line in lines for _, value in line]
+    values += [v for band in bands for _, *ends in band for v in ends]
+    low, high = min(values), max(values)
+    if panel.is_log:
+        low = 10 ** math.floor(math.log10(max(low, high * 1e-6)))
+        high = 10 ** math.ceil(math.log10(high * 1.001))
+        axes.set_yscale("log")
+        axes.yaxis.set_minor_locator(NullLocator())
+    else:
+        low = min(low, 0.0)  # a curve that starts at zero tells the truth
+        if panel.unit == "%" and high > 60:
+            high = 100.0
+        high = low + (high - low or 1.0) * 1.04
+        axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+    last_step = max(step for line in lines for step, _ in line)
+    axes.set(xlim=(0, max(last_step, 1)), ylim=(low, high))
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+    axes.grid(axis="x", visible=False)
+    axes.tick_params(left=False, bottom=False)
+    return low
+
+
+def look_of(place):
+    """The colour and the dashes of a run."""
+    return COLORS[place % len(COLORS)], DASHES[place // len(COLORS) % 3]
 
 
 def color_of(place):
-    """A run's colour: the page's, else the house's."""
+    """A run's colour in CSS: the page's, else the house's."""
     index = place % len(COLORS)
     return f"var(--run{index}, {COLORS[index]})"
 
 
-@dataclass(frozen=True)
-class Axes:
-    """From steps and values to places in the picture."""
+def take_picture(pyplot, figure, words, notes, paper="none"):
+    """The figure as SVG without links, fonts or colours of its own."""
+    file = io.StringIO()
+    about = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    figure.savefig(file, format="svg", facecolor=paper, metadata=about)
+    pyplot.close(figure)
+    svg = file.getvalue()
+    svg = svg[svg.index("<svg ") :]
+    notes = iter(notes)
 
-    last_step: float
-    low: float
-    high: float
-    is_log: bool
-
-    @classmethod
-    def around(cls, panel, lines, bands):
-        """Axes that hold all lines and intervals."""
-        steps = [step for line in lines for step, _ in line]
-        values = [value for line in lines for _, value in line]
-        values += [v for band in bands for _, *ends in band for v in ends]
-        low, high = min(values), max(values)
-        if panel.is_log:
-            low = 10 ** math.floor(math.log10(max(low, high * 1e-6)))
-            high = 10 ** math.ceil(math.log10(high * 1.001))
-            return cls(max(max(steps), 1), low, high, True)
-        low = min(low, 0.0)  # a curve that starts at zero tells the truth
-        if panel.unit == "%" and high > 60:
-            high = 100.0
-        high = high if high > low else low + 1.0
-        return cls(max(max(steps), 1), low, low + (high - low) * 1.04, False)
-
-    def x(self, step):
-        """The column of a step."""
-        return LEFT + (WIDTH - LEFT - RIGHT) * step / self.last_step
-
-    def y(self, value):
-        """The row of a value; downwards, and held inside the frame."""
-        share = (value - self.low) / (self.high - self.low)
-        if self.is_log:
-            span = math.log10(self.high / self.low)
-            share = math.log10(max(value, self.low) / self.low) / span
-        share = min(max(share, 0.0), 1.0)
-        return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * share
-
-    def path(self, pairs):
-        """The pairs as the data of an SVG path."""
-        return "M" + "L".join(
-            f"{self.x(step):.1f} {self.y(value):.1f}" for step, value in pairs
-        )
-
-    def dot(self, step, value):
-        """A point that tells its figures when it is pointed at."""
-        place = f'cx="{self.x(step):.1f}" cy="{self.y(value):.1f}"'
+    def circle(match):  # a mark that tells its figures when pointed at
+        x, y, style = match.groups()
         return (
-            f'<circle {place} r="3" fill="currentColor" stroke="none">'
-            f"<title>step {step}: {number(value)}</title></circle>"
+            f'<circle cx="{x}" cy="{y}" r="3" style="{style}">'
+            f"<title>{next(notes)}</title></circle>"
         )
 
-    def draw(self):
-        """Grid lines with their figures."""
-        ink = 'fill="currentColor" fill-opacity="0.65"'
-        parts = ['<g class="axes" stroke="currentColor">']
-        for value in self.ticks():
-            y = self.y(value)
-            parts.append(
-                f'<path d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}" '
-                'stroke-opacity="0.14"/>'
-                f'<text x="{LEFT - 7}" y="{y + 4:.1f}" text-anchor="end" '
-                f'stroke="none" {ink}>{number(value)}</text>'
-            )
-        for step in round_ticks(0, max(self.last_step, 5), 5):
-            if step > self.last_step:
-                break  # a short run's steps are whole, too
-            parts.append(
-                f'<text x="{self.x(step):.1f}" y="{HEIGHT - 10}" '
-                f'text-anchor="middle" stroke="none" {ink}>'
-                f"{number(step)}</text>"
-            )
-        return "\n".join([*parts, "</g>"])
-
-    def ticks(self):
-        """Round values on the axis."""
-        if not self.is_log:
-            return round_ticks(self.low, self.high, 4)
-        first, last = (round(math.log10(end)) for end in (self.low, self.high))
-        return [
-            10.0**k for k in range(first, last + 1, (last - first) // 6 + 1)
-        ]
-
-
-def round_ticks(low, high, count):
-    """About `count` round numbers from low to high."""
-    rough = (high - low) / count
-    power = 10 ** math.floor(math.log10(rough))
-    step = next(s * power for s in (1, 2, 5, 10) if s * power >= rough)
-    first = math.ceil(low / step - 1e-9)
-    last = math.floor(high / step + 1e-9)
-    return [k * step for k in range(first, last + 1)]
+    for pattern, new in (
+        (r"<defs>.*?</defs>", ""),
+        (
+            r'<use xlink:href="#\w+" x="(.*?)" y="(.*?)" style="(.*?)"/>',
+            circle,
+        ),
+        (r' id="(r\d+)"', r' class="\1"'),
+        (r' (id|xmlns:xlink|clip-path)="[^"]*"', ""),
+        (r" font-family: [^;\"]*;", ""),
+        (r"\s*\n\s*", "\n"),
+    ):
+        svg = re.sub(pattern, new, svg, flags=re.DOTALL)
+    for place, color in enumerate(COLORS):
+        svg = svg.replace(color.lower(), f"var(--run{place}, {color})")
+    svg = svg.replace(INK, "currentColor")
+    head = (
+        f'<svg class="panel" role="img" aria-label="{escape(words)}" '
+        'font-family="system-ui, DejaVu Sans, sans-serif" '
+    )
+    if paper != "none":  # the page's ink is not for our own paper
+        head += f'color="{INK}" '
+    return Picture(svg.replace("<svg ", head, 1), words)
 
 
 def number(value):
