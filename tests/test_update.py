@@ -9,7 +9,7 @@ from test_rollouts import PROBLEMS, StoppingTokenizer
 from tiny import tiny_model
 
 from reasoning_from_scratch.llm import token_logprobs
-from reasoning_from_scratch.training import GRPOConfig, LossConfig
+from reasoning_from_scratch.training import GRPOConfig, LossConfig, grpo_loss
 from reasoning_from_scratch.training.optimization import MasterAdamW
 from reasoning_from_scratch.training.rollouts import collect_rollouts
 from reasoning_from_scratch.training.update import (
@@ -65,7 +65,7 @@ def gradient_of(model, rollouts, config):
     recorder = Recorder()
     rows = training_rows(model, rollouts, config)
     totals = UpdateTotals()
-    learn_rows(model, recorder, rows, config, totals)
+    learn_rows(model, recorder, rows, config, totals, grpo_loss)
     return recorder.gradient, totals.means()["loss"]
 
 

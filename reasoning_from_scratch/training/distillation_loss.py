@@ -17,7 +17,7 @@ Sources: Hinton et al. 2015 (soft targets); Agarwal et al. 2023 (GKD, arXiv
 """
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch.utils.checkpoint import checkpoint
@@ -141,6 +141,7 @@ def sum_in_chunks(loss, vocab_size, *tensors):
     )
 
 
+@dataclass
 class SoftTargets:
     """What a teacher says of every token that its student learns.
 
@@ -150,28 +151,21 @@ class SoftTargets:
     embeddings from `vocab_size` on are padding and left out.
     """
 
-    def __init__(
-        self,
-        teacher,
-        vocab_size,
-        *,
-        kind="forward",
-        temperature=1.0,
-        beta=0.5,
-        top_k=0,
-    ):
-        if teacher.config.vocab_size < vocab_size:
+    teacher: torch.nn.Module
+    vocab_size: int  # of the tokenizer
+    kind: str = "forward"
+    temperature: float = 1.0
+    beta: float = 0.5
+    top_k: int = 0
+
+    def __post_init__(self):
+        size = self.teacher.config.vocab_size
+        if size < self.vocab_size:
             raise ValueError(
-                f"the teacher has {teacher.config.vocab_size:,} tokens, the "
-                f"student's tokenizer {vocab_size:,}; soft distillation "
-                "needs a teacher with the same tokenizer"
+                f"the teacher has {size:,} tokens, the student's tokenizer "
+                f"{self.vocab_size:,}; soft distillation needs a teacher "
+                "with the same tokenizer"
             )
-        self.teacher = teacher
-        self.vocab_size = vocab_size
-        self.kind = kind
-        self.temperature = temperature
-        self.beta = beta
-        self.top_k = top_k
 
     def loss(self, model, hidden, batch):
         """The divergence, summed over the learned tokens of a `Batch`."""

@@ -70,7 +70,16 @@ def train_on_policy(
     """
     refuse_test_split([*problems, *validation])
     optimizer = make_optimizer(model, config)
-    loss = choose_loss(teacher, tokenizer, config)
+    targets = SoftTargets(
+        teacher,
+        tokenizer.vocab_size,
+        kind=config.loss,
+        temperature=config.temperature,
+        beta=config.beta,
+    )
+    loss = targets.loss
+    if config.loss == "sampled":
+        loss = functools.partial(sampled_loss, targets)
 
     def take_step(step):
         examples, metrics = sample_examples(
@@ -96,20 +105,6 @@ def train_on_policy(
         progress=progress,
         prefers_later=True,
     ).train(take_step)
-
-
-def choose_loss(teacher, tokenizer, config):
-    """The loss that the config names, as `prepare_loss` gives it."""
-    targets = SoftTargets(
-        teacher,
-        tokenizer.vocab_size,
-        kind=config.loss,
-        temperature=config.temperature,
-        beta=config.beta,
-    )
-    if config.loss == "sampled":
-        return functools.partial(sampled_loss, targets)
-    return targets.loss
 
 
 def sample_examples(model, tokenizer, problems, step, config):
@@ -196,31 +191,14 @@ def collect_verified_samples(
 ):
     """Let a model answer problems and keep what the verifier accepts.
 
-    Args:
-        model, tokenizer: as `load_model` returns them.
-        problems: list of `Problem` of a train split.
-        num_samples: answers a problem; equal ones are kept once.
-        held_out, ngram, keep_wrong: as for `filter_traces`.
-        run: a `RunFolder` for traces.jsonl, which holds all answers.
-        progress: show a bar.
-        teacher_options: prompt, sampling, max_new_tokens, seed, … as for
-            `LocalTeacher`.
-
-    Returns:
-        (traces, counts): the right answers, and how many were dropped by
-        each filter.
-
-    Raises:
-        ValueError: problems of a test split.
+    held_out, ngram and keep_wrong are those of `filter_traces`, the others
+    go to `LocalTeacher`. A run's traces.jsonl holds all answers. Returns
+    (traces, counts): the right answers, and what each filter dropped.
     """
     refuse_test_split(problems)
     teacher = LocalTeacher(model, tokenizer, **teacher_options)
     traces = generate_teacher_traces(
-        teacher,
-        problems,
-        num_samples=num_samples,
-        run=run,
-        progress=progress,
+        teacher, problems, num_samples=num_samples, run=run, progress=progress
     )
     return filter_traces(
         traces, held_out=held_out, ngram=ngram, keep_wrong=keep_wrong

@@ -19,14 +19,10 @@ MAX_PIECE = 2**24
 
 
 def scheduled_learning_rate(step, *, peak, warmup_steps, total_steps=None):
-    """The learning rate of an update: linear warm-up, then cosine to zero.
+    """The rate of update `step`: linear warm-up, then cosine to zero.
 
-    Args:
-        step: number of the update, 0 for the first.
-        peak: the highest rate.
-        warmup_steps: updates until the peak; the first one is peak /
-            warmup_steps, so no update is lost at rate 0.
-        total_steps: updates of the whole run; None stays at the peak.
+    The first update has peak / warmup_steps, so none is lost at rate 0;
+    without total_steps the rate stays at its peak.
 
     >>> scheduled_learning_rate(0, peak=1.0, warmup_steps=4)
     0.25
@@ -42,14 +38,9 @@ def scheduled_learning_rate(step, *, peak, warmup_steps, total_steps=None):
 class MasterAdamW:
     """AdamW whose weights and moments are float32 whatever the model's are.
 
-    Args:
-        model: its parameters that require a gradient are trained.
-        weight_decay: share of a matrix taken off per update and unit of
-            learning rate; vectors (norm weights) are not decayed.
-        betas: decay of the running mean and mean square of the gradient.
-        eps: added to the root mean square.
-        max_grad_norm: a gradient of larger norm is scaled down to it.
-        moment_dtype: torch.bfloat16 halves the memory of the moments.
+    Weight decay is per update and unit of learning rate, on matrices alone.
+    A gradient of larger norm is scaled down to max_grad_norm;
+    moment_dtype=torch.bfloat16 halves the memory of the moments.
     """
 
     def __init__(
@@ -80,10 +71,8 @@ class MasterAdamW:
         """Clip the gradients, update every weight, clear the gradients.
 
         One NaN would spread over all weights and moments, so a gradient
-        whose norm is not finite is dropped as a whole, and counted.
-
-        Returns:
-            the gradient's norm before clipping, a float; 0.0 if dropped.
+        whose norm is not finite is dropped as a whole, and counted. Returns
+        the norm before clipping; 0.0 if dropped.
         """
         trained = [p for p in self.parameters if p.grad is not None]
         norm = torch.nn.utils.get_total_norm([p.grad for p in trained])

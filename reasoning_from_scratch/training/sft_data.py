@@ -55,18 +55,11 @@ class Batch:
 
 
 def encode_example(tokenizer, prompt, completion, *, thinking="", opening=""):
-    """Tokenise one prompt and the completion it should get.
+    """Tokenise a rendered prompt and the completion it should get.
 
-    Args:
-        tokenizer: a `Qwen3Tokenizer`.
-        prompt: the rendered prompt, as `generate` gets it.
-        completion: text without end token. A teacher wrote it, so control
-            strings in it are spelled out, not obeyed.
-        thinking: goes before the completion, between the think tokens.
-        opening: white space before it.
-
-    Raises:
-        ValueError: thinking for a tokenizer without think tokens.
+    The thinking goes before it, between the think tokens, the opening (white
+    space) before that. Control strings in what a teacher wrote are spelled
+    out, not obeyed.
     """
     completion_ids = [
         *tokenizer.encode(opening),
@@ -80,17 +73,8 @@ def encode_example(tokenizer, prompt, completion, *, thinking="", opening=""):
 def encode_traces(traces, tokenizer, config):
     """Make an example of every trace that is short enough.
 
-    Args:
-        traces: list of `Trace`.
-        tokenizer: the student's, which the teacher's prompt is written
-            with too.
-        config: a `DistillationConfig`: prompt, thinking and max_tokens.
-
-    Returns:
-        (examples, num_too_long).
-
-    Raises:
-        ValueError: no example is left.
+    The tokenizer is the student's; the config gives prompt, thinking and
+    max_tokens. Returns (examples, num_too_long).
     """
     if not traces:
         raise ValueError(
@@ -150,15 +134,7 @@ def shorten_thinking(text):
 
 
 def make_batch(examples, *, pad_id=0, device=None):
-    """Lay examples out in one rectangle.
-
-    Args:
-        examples: list of `Example`, not empty.
-        pad_id: any token id; padding is never learned nor looked at.
-
-    Returns:
-        a `Batch`.
-    """
+    """Lay examples out in one rectangle; padding is never looked at."""
     rows = [example.token_ids for example in examples]
     longest = max(map(len, rows))
     padded = [row + [pad_id] * (longest - len(row)) for row in rows]

@@ -73,12 +73,7 @@ def update_policy(
         for _ in range(config.epochs):
             for batch in split_rows(rows, config.minibatches):
                 learn_rows(
-                    model,
-                    optimizer,
-                    batch,
-                    config,
-                    totals,
-                    loss_function=loss_function,
+                    model, optimizer, batch, config, totals, loss_function
                 )
     return {
         **totals.means(),
@@ -119,9 +114,7 @@ def rollout_advantages(rollouts, config):
     return advantages[process_rank() * count :][:count]
 
 
-def learn_rows(
-    model, optimizer, rows, config, totals, *, loss_function=grpo_loss
-):
+def learn_rows(model, optimizer, rows, config, totals, loss_function):
     """One optimizer step on one mini-batch, if any row has a signal."""
     normaliser = sum_over_processes(loss_normaliser(rows["mask"], config.loss))
     is_useful = rows["advantages"] != 0
@@ -196,8 +189,9 @@ class UpdateTotals:
         self.num_tokens += num_tokens
         for name in MEASURES:
             self.sums[name] += float(metrics.get(name, 0.0)) * num_tokens
-        largest = float(metrics.get("mismatch_max", 0.0))
-        self.mismatch_max = max(self.mismatch_max, largest)
+        self.mismatch_max = max(
+            self.mismatch_max, float(metrics["mismatch_max"])
+        )
 
     def means(self):
         """Loss and gradient norm a step, measures a token, of all processes.
@@ -211,18 +205,17 @@ class UpdateTotals:
         values = torch.tensor(values, dtype=torch.float64)
         loss, num_tokens, *sums = sum_over_processes(values).tolist()
         largest = gather_rows(torch.tensor([self.mismatch_max]))
-        num_updates = max(len(self.grad_norms), 1)
-        means = {
-            name: value / max(num_tokens, 1)
-            for name, value in zip(MEASURES, sums, strict=True)
-        }
+        num_updates = len(self.grad_norms)
         return {
-            "loss": loss / num_updates,
-            "grad_norm": sum(self.grad_norms) / num_updates,
+            "loss": loss / max(num_updates, 1),
+            "grad_norm": sum(self.grad_norms) / max(num_updates, 1),
             "learning_rate": self.learning_rate,
-            "num_updates": len(self.grad_norms),
+            "num_updates": num_updates,
             "tokens_learned": num_tokens,
-            **means,
+            **{
+                name: value / max(num_tokens, 1)
+                for name, value in zip(MEASURES, sums, strict=True)
+            },
             "mismatch_max": float(largest.max()),
         }
 
