@@ -235,127 +235,109 @@ def test_a_path_that_leads_nowhere_is_not_looked_for_on_the_hub(name):
         load_model(name)
 
 
-# ---- Refusals when loading ----
+# ---- Refusals when loading: what is done to the folder, what is said ----
 
 
-def test_a_folder_without_config_is_refused(folder):
-    (folder / "config.json").unlink()
-    with pytest.raises(FileNotFoundError, match="no config.json"):
-        load(folder)
+def without(file):
+    return lambda folder: (folder / file).unlink()
 
 
-def test_another_architecture_is_refused(folder):
-    change_config(folder, model_type="llama")
-    with pytest.raises(ValueError, match="'llama'"):
-        load(folder)
+def with_config(**changes):
+    return lambda folder: change_config(folder, **changes)
 
 
-def test_a_folder_without_weights_is_refused(folder):
-    (folder / "model.safetensors").unlink()
-    with pytest.raises(FileNotFoundError, match="no model.safetensors"):
-        load(folder)
+def cut_to(kept):
+    def cut(folder):
+        path = folder / "model.safetensors"
+        path.write_bytes(path.read_bytes()[:kept])
+
+    return cut
 
 
-def test_a_missing_shard_is_named(folder):
-    missing = split_into_shards(folder)[1]
-    missing.unlink()
-    with pytest.raises(FileNotFoundError, match=missing.name):
-        load(folder)
+def with_bytes(change):
+    def overwrite(folder):
+        path = folder / "model.safetensors"
+        path.write_bytes(change(path.read_bytes()))
+
+    return overwrite
 
 
-@pytest.mark.parametrize("kept", [0, 5, 3000])
-def test_a_truncated_file_is_named(folder, kept):
-    path = folder / "model.safetensors"
-    path.write_bytes(path.read_bytes()[:kept])
-    with pytest.raises(ValueError, match="model.safetensors is truncated"):
-        load(folder)
+def with_tensor(name, change):
+    """Put `change` of the tensor there in its place; None takes it out."""
+
+    def edit(tensors):
+        value = change(tensors.pop(name, None))
+        tensors.update({} if value is None else {name: value})
+
+    return lambda folder: change_tensors(folder, edit)
 
 
-def test_a_truncated_shard_is_named(folder):
-    shard = split_into_shards(folder)[1]
-    shard.write_bytes(shard.read_bytes()[:-1])
-    with pytest.raises(ValueError, match=f"{shard.name} is truncated"):
-        load(folder)
+def with_index(text):
+    def put(folder):
+        (folder / "model.safetensors").unlink()
+        (folder / "model.safetensors.index.json").write_text(text)
+
+    return put
 
 
-def test_a_corrupt_header_is_named(folder):
-    path = folder / "model.safetensors"
-    content = path.read_bytes()
-    path.write_bytes(content[:8] + b"\xff" * 40 + content[48:])
-    with pytest.raises(ValueError, match="truncated or corrupt"):
-        load(folder)
+OUTSIDE = '{"weight_map": {"model.norm.weight": "../secret.safetensors"}}'
+REFUSED = {
+    "no config": (without("config.json"), "no config.json"),
+    "no weights": (without("model.safetensors"), "no model.safetensors"),
+    "no tokenizer": (without("tokenizer.json"), "no tokenizer.json"),
+    "llama": (with_config(model_type="llama"), "'llama'"),
+    "a word for a size": (
+        with_config(hidden_size="large"),
+        "config.json: hidden_size must be",
+    ),
+    "cut to nothing": (cut_to(0), "model.safetensors is truncated"),
+    "cut in the header": (cut_to(5), "model.safetensors is truncated"),
+    "cut in the weights": (cut_to(3000), "model.safetensors is truncated"),
+    "corrupt header": (
+        with_bytes(lambda old: old[:8] + b"\xff" * 40 + old[48:]),
+        "truncated or corrupt",
+    ),
+    "huge header": (
+        with_bytes(lambda old: struct.pack("<Q", 2**60) + b"{}"),
+        "truncated or corrupt",
+    ),
+    "another shape": (
+        with_tensor("model.norm.weight", lambda old: torch.ones(33)),
+        r"\(33,\).*asks for \(32,\)",
+    ),
+    "a tensor less": (
+        with_tensor("model.norm.weight", lambda old: None),
+        "missing model.norm.weight",
+    ),
+    "a tensor more": (
+        with_tensor(
+            "model.layers.0.self_attn.q_proj.bias", lambda old: torch.ones(64)
+        ),
+        "unexpected .*q_proj.bias",
+    ),
+    "no output projection": (
+        with_config(tie_word_embeddings=False),
+        "missing lm_head.weight",
+    ),
+    "quantised": (
+        with_tensor(
+            "model.layers.0.mlp.up_proj.weight", lambda old: old.to(torch.int8)
+        ),
+        "stored as I8",
+    ),
+    "index outside": (with_index(OUTSIDE), "outside its folder"),
+    "half an index": (with_index("{"), "index.json .* again"),
+    "a list as index": (with_index("[]"), "index.json .* again"),
+    "an empty index": (with_index("{}"), "index.json .* again"),
+    "a number as map": (with_index('{"weight_map": 3}'), "not an index"),
+}
 
 
-def test_a_header_that_claims_to_be_huge_is_refused(folder):
-    path = folder / "model.safetensors"
-    path.write_bytes(struct.pack("<Q", 2**60) + b"{}")
-    with pytest.raises(ValueError, match="truncated or corrupt"):
-        load(folder)
-
-
-def test_a_wrong_shape_names_both_shapes(folder):
-    def change(tensors):
-        tensors["model.norm.weight"] = torch.ones(33)
-
-    change_tensors(folder, change)
-    with pytest.raises(ValueError, match=r"\(33,\).*asks for \(32,\)"):
-        load(folder)
-
-
-def test_a_missing_tensor_is_named(folder):
-    change_tensors(folder, lambda tensors: tensors.pop("model.norm.weight"))
-    with pytest.raises(ValueError, match="missing model.norm.weight"):
-        load(folder)
-
-
-def test_an_unexpected_tensor_is_named(folder):
-    def change(tensors):
-        tensors["model.layers.0.self_attn.q_proj.bias"] = torch.ones(64)
-
-    change_tensors(folder, change)
-    with pytest.raises(ValueError, match="unexpected .*q_proj.bias"):
-        load(folder)
-
-
-def test_a_tied_checkpoint_may_repeat_its_embedding(folder, model):
-    def change(tensors):
-        embedding = tensors["model.embed_tokens.weight"]
-        tensors["lm_head.weight"] = embedding.clone()
-
-    change_tensors(folder, change)
-    assert_same_weights(model, load(folder)[0])
-
-
-def test_an_untied_checkpoint_needs_its_output_projection(folder):
-    change_config(folder, tie_word_embeddings=False)
-    with pytest.raises(ValueError, match="missing lm_head.weight"):
-        load(folder)
-
-
-def test_quantised_weights_are_refused(folder):
-    def change(tensors):
-        weight = tensors["model.layers.0.mlp.up_proj.weight"]
-        tensors["model.layers.0.mlp.up_proj.weight"] = weight.to(torch.int8)
-
-    change_tensors(folder, change)
-    with pytest.raises(ValueError, match="stored as I8"):
-        load(folder)
-
-
-def test_an_index_cannot_point_outside_its_folder(folder):
-    (folder / "model.safetensors").unlink()
-    index = {"weight_map": {"model.norm.weight": "../secret.safetensors"}}
-    path = folder / "model.safetensors.index.json"
-    path.write_text(json.dumps(index))
-    with pytest.raises(ValueError, match="outside its folder"):
-        load(folder)
-
-
-@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"weight_map": 3}'])
-def test_a_broken_index_is_named(folder, text):
-    (folder / "model.safetensors").unlink()
-    (folder / "model.safetensors.index.json").write_text(text)
-    with pytest.raises(ValueError, match="index.json .* again"):
+@pytest.mark.parametrize("change", REFUSED)
+def test_a_damaged_folder_is_refused_by_name(folder, change):
+    damage, complaint = REFUSED[change]
+    damage(folder)
+    with pytest.raises((ValueError, FileNotFoundError), match=complaint):
         load(folder)
 
 
@@ -369,10 +351,24 @@ def test_a_broken_json_file_is_named_with_the_cure(folder, file, text):
         load(folder)
 
 
-def test_a_value_that_cannot_be_names_its_file(folder):
-    change_config(folder, hidden_size="large")
-    with pytest.raises(ValueError, match="config.json: hidden_size must be"):
+def test_a_missing_shard_is_named(folder):
+    missing = split_into_shards(folder)[1]
+    missing.unlink()
+    with pytest.raises(FileNotFoundError, match=missing.name):
         load(folder)
+
+
+def test_a_truncated_shard_is_named(folder):
+    shard = split_into_shards(folder)[1]
+    shard.write_bytes(shard.read_bytes()[:-1])
+    with pytest.raises(ValueError, match=f"{shard.name} is truncated"):
+        load(folder)
+
+
+def test_a_tied_checkpoint_may_repeat_its_embedding(folder, model):
+    embedding = model.embed_tokens.weight.detach()
+    with_tensor("lm_head.weight", lambda old: embedding.clone())(folder)
+    assert_same_weights(model, load(folder)[0])
 
 
 def test_the_run_of_an_evaluation_is_no_model(tmp_path, monkeypatch):
@@ -384,7 +380,7 @@ def test_the_run_of_an_evaluation_is_no_model(tmp_path, monkeypatch):
         load("runs/measured")
 
 
-@pytest.mark.parametrize("device", ["meta", "toaster", "cuda:77"])
+@pytest.mark.parametrize("device", ["meta", "toaster"])
 def test_a_device_that_cannot_run_a_model_is_refused(folder, device):
     with pytest.raises(ValueError, match=f"no device '{device}' here"):
         load_model(folder, device=device)

@@ -125,17 +125,11 @@ def token_entropy(logits):
 
 
 def distribution_statistics(logits, top_k=20):
-    """How sure the model is of a next token, in three measures.
+    """How sure the model is of a next token: (batch, vocab) -> three measures.
 
-    Args:
-        logits: (batch, vocab), not divided by a temperature.
-        top_k: how many tokens `topk_confidence` looks at.
-
-    Returns:
-        dict of (batch,) float32: `entropy` in nats; `confidence`, the mean
-        over the vocabulary of -log(vocab * p), 0 for the uniform
-        distribution (self-certainty); `topk_confidence`, minus the mean
-        log-probability of the top_k likeliest tokens.
+    `entropy` in nats; `confidence`, the mean over the vocabulary of
+    -log(vocab * p), 0 for the uniform distribution (self-certainty);
+    `topk_confidence`, minus the mean log-probability of the top_k likeliest.
 
     Source: Kang et al. 2025 (self-certainty); Fu et al. 2025 (DeepConf).
     """

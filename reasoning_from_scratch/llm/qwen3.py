@@ -28,18 +28,11 @@ class Linear(nn.Linear):
 
 
 def project(x, weight):
-    """Multiply every vector of x with a weight matrix.
+    """Multiply (..., inputs) with a matrix (outputs, inputs).
 
     The product of a single bfloat16 vector on a CPU is asked for by its own
     name: torch then reads the matrix about 1.3 times as fast, with the same
     result. float32 gains nothing by it, and float16 loses.
-
-    Args:
-        x: (..., inputs).
-        weight: (outputs, inputs), both in the same dtype.
-
-    Returns:
-        (..., outputs).
     """
     is_one_vector = x.numel() == weight.shape[1]
     if is_one_vector and x.dtype == torch.bfloat16 and x.device.type == "cpu":

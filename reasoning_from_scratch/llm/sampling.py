@@ -152,7 +152,6 @@ def choose_token(logits, uniform, config, vocab_size=None):
     Args:
         logits: (batch, vocab), any float dtype.
         uniform: (batch,) numbers in (0, 1); unused when greedy.
-        config: a `SamplingConfig`.
         vocab_size: tokens from here on are padding rows of the embedding
             and are never chosen; None: there are none.
 
@@ -175,13 +174,7 @@ def choose_token(logits, uniform, config, vocab_size=None):
 
 
 def row_seed(seed, identifier, sample):
-    """A 64-bit number that depends on these three alone.
-
-    Args:
-        seed: the job's seed.
-        identifier: a string that names the problem.
-        sample: which of the problem's samples, from 0.
-    """
+    """A 64-bit number from the job's seed, a problem and a sample's number."""
     text = f"{seed}\0{sample}\0{identifier}".encode(errors="surrogatepass")
     digest = hashlib.blake2b(text, digest_size=8).digest()
     return int.from_bytes(digest, "little", signed=True)
@@ -190,15 +183,9 @@ def row_seed(seed, identifier, sample):
 def uniform_numbers(row_seeds, num_positions):
     """Repeatable uniform numbers, one a row and position.
 
-    Counter-based: entry (row, position) depends on the row's seed and the
-    position alone, whatever else is in the table.
-
-    Args:
-        row_seeds: (batch,) int64 from `row_seed`.
-        num_positions: how many tokens may be drawn.
-
-    Returns:
-        (batch, num_positions) float32 in (0, 1), multiples of 2^-24.
+    (batch,) int64 from `row_seed` -> (batch, num_positions) float32 in (0, 1),
+    multiples of 2^-24. Counter-based: an entry depends on its row's seed and
+    its position alone, whatever else is in the table.
 
     Source: Steele, Lea and Flood 2014 (the SplitMix64 mixing function).
     """
