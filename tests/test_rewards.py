@@ -77,15 +77,46 @@ def test_a_reward_set_adds_weighted_rewards():
     assert failures == 0
 
 
-def test_a_reward_that_raises_or_is_not_finite_counts_as_zero():
-    def broken(text, problem):
-        return {"nan": math.nan, "inf": math.inf}[text]
+def test_a_reward_that_fails_at_times_counts_as_zero_and_warns_once(recwarn):
+    def moody(text, problem):
+        return {"nan": math.nan, "inf": math.inf, "none": None, "1": 1}[text]
 
-    values, failures = RewardSet.of(broken).score(
-        ["nan", "inf", "boom"], [HALF] * 3
-    )
-    assert not values.any() and torch.isfinite(values).all()
-    assert failures == 3
+    rewards = RewardSet({"accuracy": accuracy_reward, "moody": moody})
+    texts = ["nan", "inf", "none", "boom", "1"]
+    for _ in range(2):
+        values, failures = rewards.score(texts, [HALF] * 5)
+        assert values[:, 1].tolist() == [0.0, 0.0, 0.0, 0.0, 1.0]
+        assert failures == 4
+    (warning,) = recwarn
+    assert "reward moody failed" in str(warning.message)
+    assert "returned nan" in str(warning.message)
+
+
+def swapped(problem, text):
+    return float(problem.answer in text)
+
+
+def misspelt(text, problem):
+    return float(problem.anwser in text)
+
+
+BROKEN = {
+    "swapped": (swapped, AttributeError, "'str' object has no attribute"),
+    "misspelt": (misspelt, AttributeError, "anwser"),
+    "signature": (lambda text: 1.0, TypeError, "positional argument"),
+    "nothing": (lambda text, problem: None, ValueError, "returned None"),
+    "nan": (lambda text, problem: math.nan, ValueError, "returned nan"),
+    "words": (lambda text, problem: "good", ValueError, "returned 'good'"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_reward_ends_in_its_own_exception(name):
+    function, error, message = BROKEN[name]
+    rewards = RewardSet({"accuracy": accuracy_reward, name: function})
+    with pytest.raises(error, match=message) as caught:
+        rewards.score([r"\boxed{1/2}", "no"], [HALF] * 2)
+    assert caught.value.__notes__ == [f"reward {name} failed on all 2 texts"]
 
 
 def test_a_reward_set_refuses_weights_it_cannot_use():

@@ -170,10 +170,21 @@ def test_sampling_that_the_loss_cannot_follow_is_refused(sampling, reason):
         rollouts_of(sampling=sampling)
 
 
-def test_broken_rewards_are_counted():
+def test_a_reward_that_fails_now_and_then_is_counted():
+    calls = iter(range(12))
+
+    def moody(text, problem):
+        return 1 / (next(calls) % 3)
+
+    with pytest.warns(RuntimeWarning, match="reward moody failed"):
+        batch = rollouts_of(reward=moody)
+    assert batch.num_reward_failures == 4
+    assert not batch.rewards.flatten()[::3].any()
+
+
+def test_a_reward_that_always_fails_ends_the_step_with_its_own_error():
     def broken(text, problem):
         raise RuntimeError("no idea")
 
-    batch = rollouts_of(reward=broken)
-    assert batch.num_reward_failures == 12
-    assert not batch.rewards.any()
+    with pytest.raises(RuntimeError, match="no idea"):
+        rollouts_of(reward=broken)

@@ -2,13 +2,13 @@
 
 The text is a completion as the model wrote it, so it is hostile input: it is
 parsed by the verifier, which never evaluates it and always returns. Several
-rewards are combined by a `RewardSet`, which also survives a reward that
-raises or returns NaN, and adds a term for the length.
-What depends on tokens (the end token, truncation, the length) is decided
-where the tokens are, in `rollouts`.
+rewards are combined by a `RewardSet`, which survives a reward that fails now
+and then, and adds a term for the length. What depends on tokens (the end
+token, truncation, the length) is decided in `rollouts`.
 """
 
 import math
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -59,6 +59,11 @@ def length_penalty(text, problem, *, free=400, limit=800):
 
 
 # ---- What an answer's length adds: ways to ask for brevity ----
+#
+# Each takes which rollouts are right and how many tokens they have, both
+# (prompts, rollouts), and returns the term to add to the reward. They differ
+# in what "long" is measured against. Left out: targets that the prompt
+# states, for which a model must first learn to read them (the full L1).
 
 STD_EPSILON = 1e-6  # added to a standard deviation of lengths, tokens
 
@@ -153,7 +158,8 @@ def overlong_length_term(is_right, lengths, *, limit, buffer):
     return -over.clamp(0.0, 1.0).to(torch.float32)
 
 
-# Weights for answers of about 45 tokens; the papers' are for thousands.
+# Weights for answers of about 45 tokens; the papers' are for thousands. No
+# wrong answer is worth more than a right one of up to 100 tokens.
 LENGTH_TERMS = {
     "target": partial(target_length_term, target=32, slope=0.02),
     "group": group_length_term,
@@ -184,6 +190,7 @@ class RewardSet:
     functions: Mapping[str, Callable]
     weights: Mapping[str, float] = field(default_factory=dict)
     length_term: Callable | None = None
+    warned: set = field(default_factory=set, init=False, repr=False)
 
     def __post_init__(self):
         if not self.functions:
@@ -221,32 +228,44 @@ class RewardSet:
     def score(self, texts, problems):
         """Score every text against its problem.
 
-        Args:
-            texts, problems: lists of one length.
-
         Returns:
             values: (texts, rewards) float32, unweighted.
             num_failures: how often a reward raised or was not finite; such
-                a value is 0.0.
+                a value is 0.0, and the first is told in a warning.
+
+        Raises:
+            Exception: what a reward raised first, where it failed on every
+                text: then it is the reward that is broken.
         """
         values = torch.zeros(len(texts), len(self.functions))
         num_failures = 0
-        for row, (text, problem) in enumerate(
-            zip(texts, problems, strict=True)
-        ):
-            for column, function in enumerate(self.functions.values()):
-                value = _guarded(function, text, problem)
-                num_failures += value is None
-                values[row, column] = value or 0.0
+        for column, (name, function) in enumerate(self.functions.items()):
+            errors = []
+            for row, pair in enumerate(zip(texts, problems, strict=True)):
+                try:
+                    values[row, column] = _finite(name, function(*pair))
+                except Exception as error:  # whatever a reader's reward raises
+                    errors.append(error)
+            if errors:
+                self._report(name, errors, len(texts))
+            num_failures += len(errors)
         return values, num_failures
 
-    def with_length(self, values, lengths):
-        """The values with the term for the length behind them, if any.
+    def _report(self, name, errors, count):
+        """Raise a reward's first error if all it did was fail, else warn."""
+        if len(errors) == count:
+            errors[0].add_note(f"reward {name} failed on all {count} texts")
+            raise errors[0]
+        if name not in self.warned:
+            self.warned.add(name)
+            warnings.warn(
+                f"reward {name} failed and counts as 0 there: {errors[0]!r}",
+                RuntimeWarning,
+                stacklevel=3,
+            )
 
-        Args:
-            values: (prompts, rollouts, functions).
-            lengths: (prompts, rollouts), tokens.
-        """
+    def with_length(self, values, lengths):
+        """(prompts, rollouts, functions) values and the length's term."""
         if self.length_term is None:
             return values
         term = self.length_term(values[..., 0] >= 1, lengths)
@@ -257,10 +276,14 @@ class RewardSet:
         return values @ torch.tensor(self.weight_list)
 
 
-def _guarded(function, text, problem):
-    """The reward, or None when it raised or is not a finite number."""
+def _finite(name, value):
+    """The reward as a number; raises ValueError where it is none."""
     try:
-        value = float(function(text, problem))
-    except Exception:  # a reader's reward may raise anything; it is counted
-        return None
-    return value if math.isfinite(value) else None
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise ValueError(
+            f"reward {name} returned {value!r}; it must be a finite number"
+        )
+    return number
