@@ -18,11 +18,7 @@ from dataclasses import asdict
 
 import ablation_table as tables
 
-from reasoning_from_scratch.cli.grpo import (
-    FLAGS,
-    choose_reward,
-    default_reward,
-)
+from reasoning_from_scratch.cli.grpo import choose_reward, default_reward
 from reasoning_from_scratch.evaluation import evaluate, load_problems
 from reasoning_from_scratch.evaluation.problems import load_splits
 from reasoning_from_scratch.files import atomic_write_text
@@ -30,6 +26,7 @@ from reasoning_from_scratch.llm import load_model
 from reasoning_from_scratch.runs import RunFolder
 from reasoning_from_scratch.settings import default_model, get_settings
 from reasoning_from_scratch.training import train_grpo
+from reasoning_from_scratch.training.config import GRPOConfig
 from reasoning_from_scratch.training.variants import (
     GRPO_VARIANTS,
     variant_config,
@@ -115,11 +112,6 @@ def choose_config(variant, seed, args, settings):
     Raises:
         ValueError: an unknown variant.
     """
-    sizes = {
-        name: value
-        for name, value in asdict(settings.grpo).items()
-        if name in FLAGS
-    }
     choices = {
         "steps": args.steps,
         "epochs": args.epochs,
@@ -130,7 +122,7 @@ def choose_config(variant, seed, args, settings):
         "eval_every": 0,  # the last step counts, none is chosen
         "checkpoint_every": 10,
     }
-    return variant_config(variant, **{**sizes, **choices})
+    return variant_config(variant, **settings.grpo.of(GRPOConfig) | choices)
 
 
 def measure(folder, name, config, *, device=None) -> None:

@@ -22,6 +22,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from reasoning_from_scratch.options import check_options, option
+
 RETRIED_STATUSES = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 MAX_BODY_BYTES = 32 * 2**20
 SHORTEST_SECRET = 7  # "EMPTY" and "ollama" are stand-ins, and may be words
@@ -35,17 +37,26 @@ class EndpointSettings:
 
     base_url: str  # such as http://localhost:8000/v1
     model: str
-    key_variable: str = "OPENAI_API_KEY"  # environment variable; may be unset
-    timeout: float = 300.0  # seconds for one answer
-    max_retries: int = 5
+    key_variable: str = option(
+        "OPENAI_API_KEY", "environment variable that holds the key"
+    )
+    timeout: float = option(300.0, "seconds to wait for one answer")
+    max_retries: int = option(
+        5, "further attempts when a request fails", least=0
+    )
     first_delay: float = 1.0  # seconds; doubles with every retry
     max_delay: float = 120.0  # seconds; a longer Retry-After gives up
-    max_concurrent: int = 8  # requests under way at once
-    requests_per_minute: float | None = None
-    max_requests: int | None = None  # attempts, retries included
-    max_tokens: int | None = None  # of prompts and answers together
+    max_concurrent: int = option(8, "requests under way at once")
+    requests_per_minute: float | None = option(None, "rate limit")
+    max_requests: int | None = option(
+        None, "budget: attempts, retries included"
+    )
+    max_tokens: int | None = option(
+        None, "budget: tokens of prompts and answers together"
+    )
 
     def __post_init__(self):
+        check_options(self)
         parts = urlsplit(self.base_url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(

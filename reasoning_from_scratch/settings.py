@@ -12,42 +12,27 @@ sampling is what its model cards recommend (Qwen team 2025).
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from reasoning_from_scratch.runs import find_run, resolve_checkpoint
 
 
-@dataclass(frozen=True)
-class GRPOSettings:
-    """A chapter's run of reinforcement learning (ch05)."""
+class Values(dict):
+    """Some fields of a configuration, also read as attributes."""
 
-    steps: int = 300
-    quick_steps: int = 40  # a run inside a notebook
-    prompts_per_step: int = 16
-    group_size: int = 8  # rollouts a prompt
-    learning_rate: float = 3e-4
-    quick_learning_rate: float = 1e-4  # of those inside a notebook
-    cosine_decay: bool = True  # to zero at the last step
-    temperature: float = 1.0
-    max_new_tokens: int = 128
-    eval_every: int = 50  # steps between evaluations on validation
+    def __getattr__(self, name):
+        if name not in self:
+            raise AttributeError(f"no {name!r} among {', '.join(self)}")
+        return self[name]
 
+    def but(self, **changes):
+        """The same values with some changed."""
+        return Values(self | changes)
 
-@dataclass(frozen=True)
-class DistillationSettings:
-    """A chapter's run of supervised learning on traces (ch06)."""
-
-    teacher: str = "pocket-teacher"
-    teacher_prompt: str = "direct"  # how it is asked
-    num_traces: int = 3000  # problems the teacher is asked
-    quick_traces: int = 1500  # the same, inside a notebook
-    thinking: str = "short"  # as in DistillationConfig
-    epochs: int = 2
-    batch_size: int = 16  # traces an update
-    learning_rate: float = 2e-3
-    warmup_steps: int = 10
-    max_tokens: int = 384  # prompt and completion together
+    def of(self, kind) -> dict:
+        """Those that a dataclass has: what its row says to it."""
+        return {f.name: self[f.name] for f in fields(kind) if f.name in self}
 
 
 @dataclass(frozen=True)
@@ -60,8 +45,8 @@ class ModelSettings:
     max_new_tokens: int
     temperature: float  # when several answers are sampled
     batch_size: int  # rows decoded together
-    grpo: GRPOSettings
-    distillation: DistillationSettings
+    grpo: Values  # of GRPOConfig: the chapter's run (ch05)
+    distillation: Values  # of DistillationConfig (ch06), and its teacher
     top_p: float = 1.0
     top_k: int = 0
     num_test_problems: int = 2000  # for claims
@@ -78,6 +63,31 @@ PLAIN_PROMPTS = {"direct": "direct", "step-by-step": "step-by-step"}
 BOXED_PROMPTS = {"direct": "boxed", "step-by-step": "boxed-step-by-step"}
 CHAT_PROMPTS = {"direct": "chat-no-think", "step-by-step": "chat"}
 
+# quick_…: of a run inside a notebook
+POCKET_GRPO = Values(
+    steps=300,
+    quick_steps=40,
+    prompts_per_step=16,
+    group_size=8,
+    learning_rate=3e-4,
+    quick_learning_rate=1e-4,
+    cosine_decay=True,
+    temperature=1.0,
+    max_new_tokens=128,
+    eval_every=50,
+)
+POCKET_DISTILLATION = Values(
+    teacher="pocket-teacher",
+    teacher_prompt="direct",  # how it is asked
+    num_traces=3000,  # problems the teacher is asked
+    quick_traces=1500,
+    thinking="short",
+    epochs=2,
+    batch_size=16,
+    learning_rate=2e-3,
+    warmup_steps=10,
+    max_tokens=384,
+)
 POCKET = ModelSettings(
     name="pocket",
     problems="pocketmath",
@@ -85,12 +95,15 @@ POCKET = ModelSettings(
     max_new_tokens=192,
     temperature=0.7,
     batch_size=256,
-    grpo=GRPOSettings(),
-    distillation=DistillationSettings(),
+    grpo=POCKET_GRPO,
+    distillation=POCKET_DISTILLATION,
 )
 # It reasons from the start: what it learns is to write every step out
-COARSE_GRPO = GRPOSettings(
-    steps=100, learning_rate=1e-4, cosine_decay=False, eval_every=20
+COARSE_GRPO = POCKET_GRPO.but(
+    steps=100,
+    learning_rate=1e-4,
+    cosine_decay=False,
+    eval_every=20,
 )
 QWEN3_BASE = ModelSettings(
     name="qwen3-base",
@@ -99,7 +112,7 @@ QWEN3_BASE = ModelSettings(
     max_new_tokens=2048,
     temperature=0.7,
     batch_size=32,
-    grpo=GRPOSettings(
+    grpo=POCKET_GRPO.but(
         steps=50,
         quick_steps=20,
         prompts_per_step=8,
@@ -109,7 +122,7 @@ QWEN3_BASE = ModelSettings(
         max_new_tokens=1024,
         eval_every=10,
     ),
-    distillation=DistillationSettings(
+    distillation=POCKET_DISTILLATION.but(
         teacher="qwen3-1.7b",
         teacher_prompt="chat",
         thinking="tags",
@@ -218,15 +231,14 @@ def _reduced(row: ModelSettings) -> ModelSettings:
         num_test_problems=24,
         num_quick_problems=24,
         num_samples=4,
-        grpo=replace(
-            row.grpo,
+        grpo=row.grpo.but(
             steps=2,
             quick_steps=2,
             prompts_per_step=4,
             group_size=4,
             eval_every=2,
         ),
-        distillation=replace(
-            row.distillation, num_traces=32, quick_traces=48, epochs=1
+        distillation=row.distillation.but(
+            num_traces=32, quick_traces=48, epochs=1
         ),
     )

@@ -159,12 +159,13 @@ def test_reset_forgets_the_conversation(tiny_chat_model, monkeypatch):
         system="Be short.",
         think=False,
         device=None,
+        dtype=None,
         max_new_tokens=2,
         temperature=0.0,
         seed=0,
     )
     conversation = chat.Conversation("qwen3-0.6b", args)
-    conversation.ask("1 + 1")
+    conversation.answer("1 + 1")
     assert "1 + 1" in conversation.render("next")
     conversation.reset()
 

@@ -87,8 +87,10 @@ def test_pocketmath_is_searched_for_whole_problems_not_for_phrases(
     add_arguments(parser)
     flags = [*(["--ngram"] * len(flags)), *flags]
     args = parser.parse_args(["--traces", "t", "--run", "r", *flags])
-    run = RunFolder.create("r", {})
-    kept = choose_traces(args, "pocketmath", traces, ([], []), run)
+    run = RunFolder.create("r", {"problems": "pocketmath"})
+    kept = choose_traces(
+        args, traces, student=None, problems=[], held_out=test, run=run
+    )
     assert kept == traces[:num_kept]
 
 

@@ -175,7 +175,7 @@ def test_compare_refuses_runs_of_other_problems(runs_folder, capsys):
     assert main(["compare", "ones", "twos"]) == 1
     assert "has the answer '1' in one run" in capsys.readouterr().err
     assert main(["compare", "ones", "nothing"]) == 1
-    assert "not a run folder" in capsys.readouterr().err
+    assert "no run 'nothing'" in capsys.readouterr().err
 
 
 def test_regrade_writes_a_new_file_and_tells_what_changed(runs_folder, capsys):

@@ -220,7 +220,7 @@ def test_flags_are_laid_over_the_recipe():
 
 
 def test_no_steps_at_all_are_refused():
-    with pytest.raises(ValueError, match="--steps must be at least 1"):
+    with pytest.raises(ValueError, match="steps must be > 0"):
         choose_config(arguments(steps=0))
 
 

@@ -1,18 +1,30 @@
 """Ask one question and watch the answer being written.
 
-    rfs ask "What is 3/4 + 1/6?"
+    rfs ask "What is 1/2 + 1/3?"
     rfs ask "How many primes are below 30?" --model qwen3-0.6b --think
 
 A base model is asked twice, directly and step by step, unless a flag says
 how: the difference between the two is what this book is about.
 """
 
-from reasoning_from_scratch.cli.flags import print_stream, printable
+from reasoning_from_scratch.cli.flags import (
+    add_model_arguments,
+    at_least,
+    printable,
+)
 from reasoning_from_scratch.settings import default_model, get_settings
+
+POCKET = (
+    "pocket has 2.1 million weights. It knows school maths in the phrasing of "
+    "its own problems, and gets about half of those right. Three to try: "
+    '"Solve 5x + 25 = 40.", "What is 30% of 660?", "Find the perimeter of a '
+    'rectangle with sides 47 and 54."'
+)
 
 
 def add_arguments(parser) -> None:
     """Declare the flags."""
+    parser.description += f". {POCKET}"
     parser.add_argument("question")
     parser.add_argument(
         "--prompt",
@@ -27,7 +39,7 @@ def add_arguments(parser) -> None:
     parser.add_argument(
         "-n",
         "--samples",
-        type=int,
+        type=at_least(1),
         default=1,
         help="answers to draw; more than 1 are sampled (default 1)",
     )
@@ -36,17 +48,16 @@ def add_arguments(parser) -> None:
 
 def add_writing_arguments(parser) -> None:
     """Declare the flags that say which model writes, and how."""
-    parser.add_argument(
-        "--model", help="a name, Hub id or folder (default: RFS_MODEL, pocket)"
-    )
+    add_model_arguments(parser)
     parser.add_argument(
         "--temperature",
         type=float,
         help="0 always takes the likeliest token (default: the model's way)",
     )
-    parser.add_argument("--max-new-tokens", type=int)
+    parser.add_argument(
+        "--max-new-tokens", type=at_least(1), help="room for an answer"
+    )
     parser.add_argument("--seed", type=int, help="repeats the same samples")
-    parser.add_argument("--device", help="cpu, cuda, mps, … (default: best)")
 
 
 def run(args) -> None:
@@ -54,28 +65,48 @@ def run(args) -> None:
     from reasoning_from_scratch.evaluation.prompts import render_prompt
     from reasoning_from_scratch.llm import load_model
 
+    if not args.question.strip():
+        raise ValueError("the question is empty")
+    if args.samples > 1 and args.temperature == 0:
+        raise ValueError(
+            f"at --temperature 0 all {args.samples} samples would be the "
+            "same answer; leave one of the two flags out"
+        )
     name = args.model or default_model()
     settings = get_settings(name)
+    sampling = choose_sampling(args, settings, num_samples=args.samples)
     prompts = choose_prompts(args, settings)
-    model, tokenizer = load_model(name, device=args.device)
+    model, tokenizer = load_model(name, device=args.device, dtype=args.dtype)
     for label, prompt in prompts.items():
         if len(prompts) > 1:
             print(f"{label}:", end="", flush=True)
         text = render_prompt(prompt, args.question, tokenizer)
-        print_answers(model, tokenizer, text, args, settings)
+        print_answers(
+            model,
+            tokenizer,
+            text,
+            num_samples=args.samples,
+            max_new_tokens=args.max_new_tokens or settings.max_new_tokens,
+            sampling=sampling,
+            seed=args.seed,
+        )
 
 
 def choose_prompts(args, settings) -> dict[str, str]:
     """Map a label to each prompt that the question is put with."""
-    if args.prompt:
-        prompt = settings.prompts.get(args.prompt, args.prompt)
-        return {args.prompt: prompt}
+    from reasoning_from_scratch.evaluation.prompts import find_template
+
     labels = ["direct", "step-by-step"]
-    if args.think:
+    if args.prompt:
+        labels = [args.prompt]
+    elif args.think:
         labels = ["step-by-step"]
     elif settings.is_chat:
         labels = ["direct"]
-    return {label: settings.prompts[label] for label in labels}
+    prompts = {label: settings.prompts.get(label, label) for label in labels}
+    for prompt in prompts.values():
+        find_template(prompt)  # a bad one is refused before a model is loaded
+    return prompts
 
 
 def choose_sampling(args, settings, *, num_samples=1):
@@ -96,21 +127,44 @@ def choose_sampling(args, settings, *, num_samples=1):
     )
 
 
-def print_answers(model, tokenizer, text, args, settings) -> None:
+def print_answers(model, tokenizer, text, *, num_samples, **options) -> None:
     """Stream one answer, or list several."""
-    from reasoning_from_scratch.llm import generate, generate_stream
+    from reasoning_from_scratch.llm import generate
 
-    options = {
-        "max_new_tokens": args.max_new_tokens or settings.max_new_tokens,
-        "sampling": choose_sampling(args, settings, num_samples=args.samples),
-        "seed": args.seed,
-    }
-    if args.samples == 1:
-        print_stream(generate_stream(model, tokenizer, text, **options))
+    if num_samples == 1:
+        print_stream(model, tokenizer, text, **options)
         return
     outputs = generate(
-        model, tokenizer, [text], num_samples=args.samples, **options
+        model, tokenizer, [text], num_samples=num_samples, **options
     )
     print()
     for number, output in enumerate(outputs, start=1):
-        print(f"{number:>3} {printable(output.text).strip()}")
+        is_cut = output.stop_reason == "length"
+        cut = cut_short(options["max_new_tokens"]) if is_cut else ""
+        print(f"{number:>3} {printable(output.text).strip()}{cut}")
+
+
+def print_stream(
+    model, tokenizer, text, *, prefix_cache=None, written=None, **options
+) -> None:
+    """Print an answer as it comes; `written` receives it piece by piece."""
+    from reasoning_from_scratch.llm import generate_stream
+    from reasoning_from_scratch.llm.kv_cache import PrefixCache
+
+    written = [] if written is None else written
+    max_new_tokens = options["max_new_tokens"]
+    if prefix_cache is None:
+        room = len(tokenizer.encode(text)) + max_new_tokens
+        prefix_cache = PrefixCache(model, room)
+    for piece in generate_stream(
+        model, tokenizer, text, prefix_cache=prefix_cache, **options
+    ):
+        written.append(piece)
+        print(printable(piece), end="", flush=True)
+    is_cut = prefix_cache.token_ids[-1] not in tokenizer.stop_ids
+    print(cut_short(max_new_tokens) if is_cut else "")
+
+
+def cut_short(max_new_tokens: int) -> str:
+    """What stands behind an answer that did not come to its end."""
+    return f" … (cut at {max_new_tokens} tokens: --max-new-tokens)"

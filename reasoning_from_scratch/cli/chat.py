@@ -5,17 +5,30 @@
 
 The keys and values of what was said stay cached: a new turn costs only its
 own tokens. A base model has no habit of chatting, so each of its questions
-stands alone. /reset forgets the conversation, /quit ends it.
+stands alone. The arrow keys edit a question and bring back earlier ones.
 """
 
+import sys
+from contextlib import suppress
+
 from reasoning_from_scratch.cli.ask import (
+    POCKET,
     add_writing_arguments,
     choose_sampling,
+    print_stream,
 )
-from reasoning_from_scratch.cli.flags import print_stream
-from reasoning_from_scratch.settings import default_model, get_settings
+from reasoning_from_scratch.settings import (
+    default_model,
+    get_settings,
+    is_pocket,
+)
 
-COMMANDS = "/reset forgets the conversation, /quit ends it"
+RESET = "/reset forgets the conversation"
+COMMANDS = (
+    f"{RESET}, /quit (or exit, or Ctrl-D) ends it; Ctrl-C stops an answer, "
+    "/help shows this"
+)
+QUIT = ("exit", "quit", "/exit", "/quit")
 # Room for a conversation, in tokens, where the model has that many positions
 MAX_CONTEXT = 8192
 
@@ -24,13 +37,18 @@ def add_arguments(parser) -> None:
     """Declare the flags."""
     parser.add_argument("--system", help="a system message, for chat models")
     parser.add_argument(
-        "--think", action="store_true", help="think before each answer"
+        "--think",
+        action="store_true",
+        help="think before each answer, for chat models",
     )
     add_writing_arguments(parser)
 
 
 def run(args) -> None:
-    """Read questions until /quit or the end of input."""
+    """Read questions until the end of input."""
+    if sys.stdin.isatty():
+        with suppress(ImportError):  # Windows has no line editing to offer
+            import readline  # noqa: F401, input() uses it once imported
     name = args.model or default_model()
     conversation = Conversation(name, args)
     if not conversation.settings.is_chat:
@@ -38,29 +56,28 @@ def run(args) -> None:
             f"{name} is a base model: it completes text and never learned to "
             "chat, so each question stands alone."
         )
+    if is_pocket(name):
+        print(POCKET)
     print(COMMANDS)
-    while True:
-        try:
-            question = input("> ").strip()
-        except EOFError:
-            return
-        if question == "/quit":
-            return
+    while (question := read_question()) not in (None, *QUIT):
         if question == "/reset":
             conversation.reset()
         elif question.startswith("/"):
             print(COMMANDS)
         elif question:
-            _print_answer(conversation, question)
+            conversation.answer(question)
 
 
-def _print_answer(conversation, question: str) -> None:
+def read_question() -> str | None:
+    """The next line, or None at the end of input; Ctrl-C drops a line."""
     try:
-        conversation.ask(question)
+        return input("> ").strip()
+    except EOFError:
+        print()
+        return None
     except KeyboardInterrupt:
-        print("\n(stopped; the answer so far is kept)")
-    except ValueError as error:
-        print(f"{error}\n(too long to go on? {COMMANDS})")
+        print("\n(Ctrl-D or /quit ends the chat)")
+        return ""
 
 
 class Conversation:
@@ -72,7 +89,16 @@ class Conversation:
 
         self.args = args
         self.settings = get_settings(name)
-        self.model, self.tokenizer = load_model(name, device=args.device)
+        self.sampling = choose_sampling(args, self.settings)
+        if not self.settings.is_chat and (args.system or args.think):
+            flag = "--system" if args.system else "--think"
+            raise ValueError(
+                f"{flag} is for chat models, and {name} is a base model; "
+                "leave it out, or name one such as qwen3-0.6b"
+            )
+        self.model, self.tokenizer = load_model(
+            name, device=args.device, dtype=args.dtype
+        )
         room = min(self.model.config.max_position_embeddings, MAX_CONTEXT)
         self.prefix_cache = PrefixCache(self.model, room)
         self.reset()
@@ -83,30 +109,34 @@ class Conversation:
         if self.args.system:
             self.messages = [{"role": "system", "content": self.args.system}]
 
-    def ask(self, question: str) -> None:
-        """Print the answer as it comes and remember both.
+    def answer(self, question: str) -> None:
+        """Print the answer as it comes, and remember both where that helps.
 
-        Raises:
-            ValueError: the conversation no longer fits; it is left as it was.
+        A conversation that is full is left as it was.
         """
-        from reasoning_from_scratch.llm import generate_stream
-
         written = []
-        pieces = generate_stream(
-            self.model,
-            self.tokenizer,
-            self.render(question),
-            max_new_tokens=self._max_new_tokens(),
-            sampling=choose_sampling(self.args, self.settings),
-            seed=self.args.seed,
-            prefix_cache=self.prefix_cache,
-        )
         try:
-            print_stream(_keep(pieces, written))
-        finally:
-            answer = "".join(written)
-            if answer:
-                self._remember(question, answer)
+            print_stream(
+                self.model,
+                self.tokenizer,
+                self.render(question),
+                prefix_cache=self.prefix_cache,
+                written=written,
+                max_new_tokens=self._max_new_tokens(),
+                sampling=self.sampling,
+                seed=self.args.seed,
+            )
+        except KeyboardInterrupt:
+            is_kept = written and self.settings.is_chat
+            kept = "; the answer so far is kept" if is_kept else ""
+            print(f"\n(stopped{kept})")
+        except ValueError as error:
+            print(f"{error}\n({RESET})")
+        if written and self.settings.is_chat:
+            self.messages += [
+                {"role": "user", "content": question},
+                {"role": "assistant", "content": "".join(written)},
+            ]
 
     def render(self, question: str) -> str:
         """Write the text the model is asked to continue."""
@@ -121,21 +151,7 @@ class Conversation:
             turns, enable_thinking=self.args.think
         )
 
-    def _remember(self, question: str, answer: str) -> None:
-        if self.settings.is_chat:
-            self.messages += [
-                {"role": "user", "content": question},
-                {"role": "assistant", "content": answer},
-            ]
-
     def _max_new_tokens(self) -> int:
         """Tokens an answer may have: half of the room at most."""
         wanted = self.args.max_new_tokens or self.settings.max_new_tokens
         return min(wanted, self.prefix_cache.cache.max_tokens // 2)
-
-
-def _keep(pieces, written: list):
-    """Pass pieces on, noting each: a stopped answer is not lost."""
-    for piece in pieces:
-        written.append(piece)
-        yield piece

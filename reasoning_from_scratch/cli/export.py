@@ -16,7 +16,7 @@ from reasoning_from_scratch.results import is_measured, load_results
 from reasoning_from_scratch.runs import RunFolder, find_run, runs_root
 from reasoning_from_scratch.settings import get_settings
 
-PROBLEM = "What is 3/4 + 1/6?"
+PROBLEM = "What is 1/2 + 1/3?"
 METHODS = {
     "grpo": "reinforcement learning with verifiable rewards (GRPO)",
     "distill": "distillation: supervised learning on a teacher's traces",

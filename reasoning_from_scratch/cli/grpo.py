@@ -8,48 +8,24 @@ Without further flags this is the chapter's run of the model's row in
 `settings`. Ctrl-C saves; the same command with --resume goes on.
 """
 
-from argparse import BooleanOptionalAction
 from dataclasses import asdict
 
-from reasoning_from_scratch.cli.training_flags import (
-    add_config_flags,
+from reasoning_from_scratch.cli.flags import (
+    add_model_arguments,
     add_problem_arguments,
     add_run_arguments,
     choose_problems,
-    given_flags,
-    summary,
+    describe_training,
 )
 from reasoning_from_scratch.evaluation.problems import load_splits
+from reasoning_from_scratch.options import add_options, given_options
 from reasoning_from_scratch.settings import default_model, get_settings
-from reasoning_from_scratch.training.config import PER_REWARD
+from reasoning_from_scratch.training.config import PER_REWARD, GRPOConfig
 from reasoning_from_scratch.training.variants import (
     GRPO_VARIANTS,
     variant_config,
 )
 
-# field of GRPOConfig -> (type, help); None keeps the variant's value
-FLAGS = {
-    "steps": (int, "training steps"),
-    "prompts_per_step": (int, "problems a step"),
-    "group_size": (int, "completions a problem"),
-    "temperature": (float, "of the rollouts"),
-    "top_p": (float, "of the rollouts; needs --keep-sampling-mask"),
-    "top_k": (int, "of the rollouts; needs --keep-sampling-mask"),
-    "max_new_tokens": (int, "a longer completion is truncated"),
-    "learning_rate": (float, "of AdamW, after the warm-up"),
-    "epochs": (int, "passes over a step's rollouts"),
-    "minibatches": (int, "optimizer steps a pass"),
-    "micro_batch_size": (int, "rows in one backward pass: memory"),
-    "moments": (str, "of AdamW: float32 | bfloat16, which saves memory"),
-    "dynamic_sampling": (int, "rounds that replace groups without signal"),
-    "overlong_share": (float, "last part of --max-new-tokens, that costs"),
-    "curriculum": (float, "solve rate to draw problems near, by level"),
-    "eval_every": (int, "steps between evaluations on validation; 0: never"),
-    "eval_problems": (int, "validation problems of one evaluation"),
-    "checkpoint_every": (int, "steps between checkpoints"),
-    "seed": (int, "of the data order and the samples"),
-}
-SWITCHES = ("keep_sampling_mask", "cosine_decay")  # fields that are yes or no
 REWARDS = ("accuracy", "partial", "format", "both", "code")
 # accuracy with a term of rewards.LENGTH_TERMS
 LENGTH_REWARDS = ("target", "group", "right", "easy")
@@ -57,7 +33,7 @@ LENGTH_REWARDS = ("target", "group", "right", "easy")
 
 def add_arguments(parser) -> None:
     """Declare the flags."""
-    parser.add_argument("--model", help="default: RFS_MODEL, else pocket")
+    add_model_arguments(parser)
     add_problem_arguments(parser)
     parser.add_argument(
         "--variant",
@@ -65,7 +41,11 @@ def add_arguments(parser) -> None:
         default="grpo",
         help="a row of GRPO_VARIANTS (default: %(default)s)",
     )
-    parser.add_argument("--prompt", default="direct")
+    parser.add_argument(
+        "--prompt",
+        default="direct",
+        help="how the problems are put (default: %(default)s)",
+    )
     parser.add_argument(
         "--reward",
         choices=(*REWARDS, *(f"short-{name}" for name in LENGTH_REWARDS)),
@@ -81,19 +61,13 @@ def add_arguments(parser) -> None:
         help="let --reward code run what the model writes, in a jail; read "
         "training/code_reward.py first",
     )
-    add_config_flags(parser, FLAGS)
-    parser.add_argument(
-        "--cosine-decay",
-        action=BooleanOptionalAction,
-        help="let the learning rate fall to zero by the last step",
-    )
-    parser.add_argument(
-        "--keep-sampling-mask",
-        action="store_const",
-        const=True,
-        help="take log-probs over what --top-p and --top-k keep",
-    )
     add_run_arguments(parser)
+    settings = get_settings()
+    add_options(
+        parser.add_argument_group(f"training, as for {settings.name}"),
+        GRPOConfig,
+        row=settings.grpo,
+    )
 
 
 def run(args) -> None:
@@ -139,23 +113,14 @@ def run(args) -> None:
         print(interrupt)  # what is saved, and how to go on
         raise
     if process_rank() == 0:
-        print(summary(folder))
+        print(describe_training(folder))
 
 
 def choose_config(args, settings):
     """The variant with the model's row and then the flags laid over it."""
-    row = {
-        name: value
-        for name, value in asdict(settings.grpo).items()
-        if name in (*FLAGS, *SWITCHES)
-    }
-    flags = given_flags(args, (*FLAGS, *SWITCHES))
-    return variant_config(
-        args.variant,
-        prompt=settings.prompts.get(args.prompt, args.prompt),
-        activation_checkpointing=args.activation_checkpointing,
-        **{**row, **flags},
-    )
+    chosen = settings.grpo.of(GRPOConfig) | given_options(args, GRPOConfig)
+    chosen["prompt"] = settings.prompts.get(args.prompt, args.prompt)
+    return variant_config(args.variant, **chosen)
 
 
 def default_reward(config):
@@ -170,22 +135,17 @@ def choose_reward(name, allow_code_execution=False):
 
         return CodeReward(allow_execution=allow_code_execution)
     from reasoning_from_scratch.training import rewards
-    from reasoning_from_scratch.training.rewards import LENGTH_TERMS
 
+    accuracy = rewards.accuracy_reward
     if name == "both":
         return rewards.RewardSet(
-            {
-                "accuracy": rewards.accuracy_reward,
-                "format": rewards.format_reward,
-            }
+            {"accuracy": accuracy, "format": rewards.format_reward}
         )
     if name.startswith("short-"):
-        return rewards.RewardSet(
-            {"accuracy": rewards.accuracy_reward},
-            length_term=LENGTH_TERMS[name.removeprefix("short-")],
-        )
+        term = rewards.LENGTH_TERMS[name.removeprefix("short-")]
+        return rewards.RewardSet({"accuracy": accuracy}, length_term=term)
     return {
-        "accuracy": rewards.accuracy_reward,
+        "accuracy": accuracy,
         "partial": rewards.partial_credit_reward,
         "format": rewards.format_reward,
     }[name]

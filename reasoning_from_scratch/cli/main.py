@@ -25,7 +25,7 @@ Start here
   tour      the whole book in five minutes: watch one model get better
             $ rfs tour
   ask       ask one question; the answer shows as it is written
-            $ rfs ask "What is 3/4 + 1/6?"
+            $ rfs ask "What is 1/2 + 1/3?"
   chat      talk over several turns; what was said stays cached
             $ rfs chat --model qwen3-0.6b
   doctor    versions, devices, memory, caches, what can be reached
@@ -105,13 +105,10 @@ def main(arguments=None) -> int:
 
 
 def _run_command(name: str, arguments: list[str]) -> int:
+    is_debugged = "--debug" in arguments or os.environ.get("RFS_DEBUG") == "1"
     try:
         module = _import_command(name)
-    except FileNotFoundError as error:
-        print(error, file=sys.stderr)
-        return 1
-    args = _build_parser(name, module).parse_args(arguments)
-    try:
+        args = _build_parser(name, module).parse_args(arguments)
         return module.run(args) or 0
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
@@ -120,7 +117,7 @@ def _run_command(name: str, arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except EXPECTED_ERRORS as error:
-        if args.debug:
+        if is_debugged:
             raise
         print(f"rfs {name}: {error}", file=sys.stderr)
         return 1
@@ -133,8 +130,8 @@ def _import_command(name: str):
     folder = CHECKOUT / OUTSIDE[name]
     if not (folder / f"{name}.py").is_file():
         raise FileNotFoundError(
-            f"rfs {name}: this command belongs to the repository, not to the "
-            "installed package; run it from a checkout (pip install -e .)"
+            "this command belongs to the repository, not to the installed "
+            "package; run it from a checkout (pip install -e .)"
         )
     sys.path.insert(0, str(folder))
     return import_module(name)
@@ -148,10 +145,7 @@ def _build_parser(name: str, module) -> argparse.ArgumentParser:
     )
     module.add_arguments(parser)
     parser.add_argument(
-        "--debug",
-        action="store_true",
-        default=os.environ.get("RFS_DEBUG") == "1",
-        help="show the traceback of an error",
+        "--debug", action="store_true", help="show the traceback of an error"
     )
     return parser
 

@@ -10,11 +10,12 @@ command with --resume goes on after an interruption, to the same weights.
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from reasoning_from_scratch.options import add_options, given_options
+from reasoning_from_scratch.pocket.recipes import RECIPES, PretrainConfig
+
 
 def add_arguments(parser) -> None:
     """Declare the flags."""
-    from reasoning_from_scratch.pocket.recipes import RECIPES
-
     parser.add_argument(
         "--model-config",
         choices=RECIPES,
@@ -23,9 +24,7 @@ def add_arguments(parser) -> None:
     )
     parser.add_argument("--run", help="name of its folder")
     parser.add_argument("--resume", action="store_true")
-    parser.add_argument("--seed", type=int, help="of weights and corpus")
-    parser.add_argument("--steps", type=int, help="optimizer steps")
-    parser.add_argument("--init-from", help="model to continue from")
+    add_options(parser, PretrainConfig)
     parser.add_argument(
         "--write-data",
         metavar="FOLDER",
@@ -55,20 +54,8 @@ def run(args) -> None:
 
 
 def choose_config(args):
-    """The recipe with the flags laid over it.
-
-    Raises:
-        ValueError: fewer than one step.
-    """
-    from reasoning_from_scratch.pocket.recipes import RECIPES
-
-    if args.steps is not None and args.steps < 1:
-        raise ValueError(f"--steps must be at least 1, got {args.steps}")
-    flags = {
-        name: getattr(args, name)
-        for name in ("seed", "steps", "init_from")
-        if getattr(args, name) is not None
-    }
+    """The recipe with the flags laid over it."""
+    flags = given_options(args, PretrainConfig)
     return replace(RECIPES[args.model_config], **flags)
 
 

@@ -6,65 +6,53 @@
 
 The answers go into runs/NAME/traces.jsonl as they come in; the same command
 with --resume asks for what is missing. The endpoint's key is read from the
-environment (OPENAI_API_KEY, or the variable that --key-variable names).
+environment (OPENAI_API_KEY, or the variable that --endpoint-key-variable
+names).
 """
 
-from reasoning_from_scratch.cli.training_flags import (
+from reasoning_from_scratch.cli.flags import (
+    add_model_arguments,
     add_problem_arguments,
     add_run_arguments,
+    at_least,
     choose_problems,
 )
+from reasoning_from_scratch.endpoints import EndpointSettings
+from reasoning_from_scratch.evaluation import load_problems
+from reasoning_from_scratch.options import add_options, given_options
 from reasoning_from_scratch.settings import default_model, get_settings
 
 CHAT_ROW = "qwen3-0.6b"  # whose settings any model behind an endpoint gets
-# flag of the endpoint -> (type, help); the names are EndpointSettings'
-ENDPOINT_FLAGS = {
-    "key_variable": (str, "environment variable that holds the key"),
-    "timeout": (float, "seconds to wait for one answer"),
-    "max_retries": (int, "further attempts when a request fails"),
-    "max_concurrent": (int, "requests under way at once"),
-    "requests_per_minute": (float, "rate limit"),
-    "max_requests": (int, "budget: attempts, retries included"),
-    "max_tokens": (int, "budget: tokens of prompts and answers together"),
-}
 
 
 def add_arguments(parser) -> None:
     """Declare the flags."""
-    parser.add_argument(
-        "--model", help="the teacher: a name, Hub id or folder"
-    )
+    add_model_arguments(parser)
     add_problem_arguments(parser)
-    parser.add_argument("--limit", type=int, help="only the first so many")
+    parser.add_argument(
+        "--limit", type=at_least(1), help="only the first so many"
+    )
     parser.add_argument(
         "--prompt",
         default="step-by-step",
         help="how the problems are put (default: %(default)s)",
     )
     parser.add_argument(
-        "--samples", type=int, default=1, help="answers a problem"
+        "--samples", type=at_least(1), default=1, help="answers a problem"
     )
     parser.add_argument("--temperature", type=float)
-    parser.add_argument("--max-new-tokens", type=int)
+    parser.add_argument("--max-new-tokens", type=at_least(1))
     parser.add_argument("--seed", type=int, default=0)
     add_run_arguments(parser)
     endpoint = parser.add_argument_group("a teacher behind an endpoint")
     endpoint.add_argument(
         "--endpoint", help="base URL of an OpenAI-compatible server"
     )
-    for name, (kind, description) in ENDPOINT_FLAGS.items():
-        endpoint.add_argument(
-            f"--endpoint-{name.replace('_', '-')}",
-            dest=f"endpoint_{name}",
-            metavar=kind.__name__.upper(),
-            type=kind,
-            help=description,
-        )
+    add_options(endpoint, EndpointSettings, prefix="endpoint_")
 
 
 def run(args) -> int:
     """Ask for all answers, and count them; 1 when the budget ran out."""
-    from reasoning_from_scratch.evaluation import load_problems
     from reasoning_from_scratch.runs import RunFolder
     from reasoning_from_scratch.training.loop import refuse_test_split
     from reasoning_from_scratch.training.teacher import (
@@ -119,20 +107,28 @@ def answer_options(args, settings) -> dict:
 
 def open_teacher(args, model_name, options):
     """The model behind the endpoint, or the one on this machine."""
-    if args.endpoint:
-        return _endpoint_teacher(args, model_name, options)
+    from reasoning_from_scratch.endpoints import EndpointClient
     from reasoning_from_scratch.llm import SamplingConfig, load_model
-    from reasoning_from_scratch.training.teacher import LocalTeacher
-
-    model, tokenizer = load_model(
-        model_name, device=args.device, dtype=args.dtype
+    from reasoning_from_scratch.training.teacher import (
+        EndpointTeacher,
+        LocalTeacher,
     )
+
     sampling = SamplingConfig(
         **{name: options[name] for name in ("temperature", "top_p", "top_k")}
     )
+    if args.endpoint:
+        chosen = given_options(args, EndpointSettings, prefix="endpoint_")
+        settings = EndpointSettings(args.endpoint, model_name, **chosen)
+        return EndpointTeacher(
+            EndpointClient(settings),
+            prompt=options["prompt"],
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            max_tokens=options["max_new_tokens"],
+        )
     return LocalTeacher(
-        model,
-        tokenizer,
+        *load_model(model_name, device=args.device, dtype=args.dtype),
         name=model_name,
         prompt=options["prompt"],
         sampling=sampling,
@@ -153,27 +149,4 @@ def summary(traces, run_folder) -> str:
         f"{len(traces):,} answers of {num_tokens:,} tokens, {len(kept):,} "
         f"to learn from ({dropped})\n"
         f"use them: rfs distill --traces {run_folder.path} --run NAME"
-    )
-
-
-def _endpoint_teacher(args, model_name, options):
-    from reasoning_from_scratch.endpoints import (
-        EndpointClient,
-        EndpointSettings,
-    )
-    from reasoning_from_scratch.training.teacher import (
-        EndpointTeacher,
-    )
-
-    chosen = {
-        name: getattr(args, f"endpoint_{name}") for name in ENDPOINT_FLAGS
-    }
-    chosen = {name: value for name, value in chosen.items() if value}
-    settings = EndpointSettings(args.endpoint, model_name, **chosen)
-    return EndpointTeacher(
-        EndpointClient(settings),
-        prompt=options["prompt"],
-        temperature=options["temperature"],
-        top_p=options["top_p"],
-        max_tokens=options["max_new_tokens"],
     )

@@ -12,14 +12,14 @@ the two stand side by side.
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, replace
 
 from reasoning_from_scratch.cli.flags import printable
 from reasoning_from_scratch.settings import ModelSettings, get_settings
 
 NEXT_STEPS = """
 What to do next:
-  rfs ask "What is 3/4 + 1/6?"       ask it yourself
+  rfs ask "What is 1/2 + 1/3?"       ask it yourself
   jupyter lab ch02/ch02_main.ipynb   build the model, then measure it (ch03)
   rfs --help                         every command, with an example"""
 MODEL = "pocket"
@@ -119,25 +119,20 @@ def reinforce(tour, model, steps):
     import copy
 
     from reasoning_from_scratch.evaluation import load_problems
-    from reasoning_from_scratch.training import train_grpo, variant_config
+    from reasoning_from_scratch.training import (
+        GRPOConfig,
+        train_grpo,
+        variant_config,
+    )
 
-    chapter = tour.settings.grpo
+    config = variant_config("grpo", **tour.settings.grpo.of(GRPOConfig))
+    steps = min(steps, config.steps)
     model = copy.deepcopy(model)
     train_grpo(
         model,
         tour.tokenizer,
         load_problems(tour.settings.problems, split="train"),
-        variant_config(
-            "grpo",
-            steps=min(steps, chapter.steps),
-            prompts_per_step=chapter.prompts_per_step,
-            group_size=chapter.group_size,
-            learning_rate=chapter.learning_rate,
-            cosine_decay=chapter.cosine_decay,
-            max_new_tokens=chapter.max_new_tokens,
-            eval_every=0,
-            track_kl=False,
-        ),
+        replace(config, steps=steps, eval_every=0, track_kl=False),
         progress=tour.has_progress,
     )
     return model
@@ -154,10 +149,8 @@ def learn_from_a_teacher(tour):
         train_distillation,
     )
 
-    chapter = asdict(tour.settings.distillation)
-    names = {f.name for f in fields(DistillationConfig)}
     config = DistillationConfig(
-        **{name: chapter[name] for name in names & chapter.keys()}
+        **tour.settings.distillation.of(DistillationConfig)
     )
     kept, _ = filter_traces(ask_the_teacher(tour), ngram=0)
     examples, _ = encode_traces(kept, tour.tokenizer, config)

@@ -11,34 +11,26 @@ the train split and is measured on those of the validation split.
 
 from dataclasses import asdict
 
+from reasoning_from_scratch.cli.flags import (
+    add_model_arguments,
+    add_run_arguments,
+)
+from reasoning_from_scratch.options import add_options, given_options
 from reasoning_from_scratch.settings import default_model
-
-FLAGS = {
-    "units": (int, "of the head's inner layer"),
-    "epochs": (int, "passes over the samples"),
-    "batch_size": (int, "samples an update"),
-    "learning_rate": (float, "of AdamW"),
-    "weight_decay": (float, "of AdamW"),
-    "seed": (int, "of the head's weights and the order"),
-}
+from reasoning_from_scratch.training.config import VerifierConfig
 
 
 def add_arguments(parser) -> None:
     """Declare the flags."""
-    parser.add_argument("--model", help="default: RFS_MODEL, else pocket")
+    add_model_arguments(parser)
     parser.add_argument(
         "--traces", required=True, help="samples to learn from: of rfs teach"
     )
     parser.add_argument(
         "--validation", required=True, help="samples to measure with"
     )
-    for name, (kind, description) in FLAGS.items():
-        parser.add_argument(
-            f"--{name.replace('_', '-')}", type=kind, help=description
-        )
-    parser.add_argument("--device", help="default: the best there is")
-    parser.add_argument("--run", required=True, help="name of its folder")
-    parser.add_argument("--resume", action="store_true")
+    add_options(parser, VerifierConfig)
+    add_run_arguments(parser)
 
 
 def run(args) -> None:
@@ -46,7 +38,6 @@ def run(args) -> None:
     from reasoning_from_scratch.llm import load_model
     from reasoning_from_scratch.runs import RunFolder
     from reasoning_from_scratch.training.learned_verifier import (
-        VerifierConfig,
         measure_head,
         save_head,
         trace_features,
@@ -54,10 +45,7 @@ def run(args) -> None:
     )
     from reasoning_from_scratch.training.traces import read_traces
 
-    flags = {name: getattr(args, name) for name in FLAGS}
-    config = VerifierConfig(
-        **{name: value for name, value in flags.items() if value is not None}
-    )
+    config = VerifierConfig(**given_options(args, VerifierConfig))
     traces, unseen = map(read_traces, (args.traces, args.validation))
     model_name = args.model or default_model()
     about = {
@@ -69,7 +57,9 @@ def run(args) -> None:
     folder = RunFolder.create(
         args.run, about | asdict(config), resume=args.resume
     )
-    model, tokenizer = load_model(model_name, device=args.device)
+    model, tokenizer = load_model(
+        model_name, device=args.device, dtype=args.dtype
+    )
     features, labels = trace_features(model, tokenizer, traces)
     head, losses = train_head(features, labels, config)
     folder.rewrite(

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from reasoning_from_scratch.llm.config import Qwen3Config
+from reasoning_from_scratch.options import check_options, option
 from reasoning_from_scratch.pocket.corpus import CorpusMix
 
 POCKET_MODEL = Qwen3Config(
@@ -40,22 +41,29 @@ class PretrainConfig:
     name: str  # row of `RECIPES` it started from
     model: Qwen3Config = POCKET_MODEL
     mix: CorpusMix = field(default_factory=CorpusMix)
-    seed: int = 0  # of the first weights and of every batch
-    steps: int = 3300
+    seed: int = option(0, "of weights and corpus", least=0)
+    steps: int = option(3300, "optimizer steps")
     num_rows: int = 8  # of a batch
     row_tokens: int = 192  # a row holds whole documents
-    matrix_lr: float = 0.02  # Muon's step, for the matrices
-    other_lr: float = 4e-3  # AdamW's, for embeddings and norms
-    warmup_steps: int = 40  # linear
+    matrix_lr: float = option(0.02, least=0)  # Muon's step, for the matrices
+    other_lr: float = option(
+        4e-3, least=0
+    )  # AdamW's, for embeddings and norms
+    warmup_steps: int = option(40, least=0)  # linear
     decay_share: float = 0.8  # of the steps, at the end: linear to 0
     eval_every: int = 500
     checkpoint_every: int = 100
-    init_from: str | None = None  # model to continue from; None: new weights
+    init_from: str | None = option(
+        None, "model to continue from (default: new weights)"
+    )
     is_chat: bool = False  # ends its turns with <|im_end|>
     max_new_tokens: int = 160  # of an answer when accuracy is measured
     prompts: tuple[str, ...] = ("direct", "step-by-step")  # to measure with
     is_compiled: bool = True
     is_bfloat16: bool = False  # matrix products; the weights stay float32
+
+    def __post_init__(self):
+        check_options(self)
 
 
 RECIPES = {

@@ -12,6 +12,7 @@ _MODULES = {
         "GRPOConfig",
         "DistillationConfig",
         "OnPolicyConfig",
+        "VerifierConfig",
     ],
     "variants": ["GRPO_VARIANTS", "variant_config"],
     "rewards": [
@@ -34,7 +35,7 @@ _MODULES = {
     "sft_data": ["Example", "encode_example", "encode_traces"],
     "traces": ["Trace", "filter_traces", "read_traces"],
     "on_policy": ["train_on_policy", "collect_verified_samples"],
-    "learned_verifier": ["VerifierConfig", "train_head"],
+    "learned_verifier": ["train_head"],
     "teacher": [
         "EndpointTeacher",
         "LocalTeacher",

@@ -5,9 +5,14 @@ refused with the reason. The papers' settings stand in `variants`. No torch
 here, so that `rfs grpo --help` answers at once.
 """
 
-import math
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 
+from reasoning_from_scratch.options import check_options, option
+
+RATIOS = ("token", "sequence")
+OBJECTIVES = ("clip", "cispo", "sapo")
+REDUCTIONS = ("token_mean", "sequence_mean", "constant")
+KL_ESTIMATORS = ("k1", "k2", "k3")
 MOMENTS = ("float32", "bfloat16")
 # Modes of `group_advantages`, and one that takes several rewards apart
 ADVANTAGE_MODES = (
@@ -21,33 +26,6 @@ ADVANTAGE_MODES = (
 PER_REWARD = "per_reward"
 LOSSES = ("hard", "forward", "reverse", "jsd")  # of distillation
 THINKING = ("tags", "short", "plain", "none")
-# Fields of any configuration by what they may be; other numbers are > 0
-CHOICES = {
-    "ratio": ("token", "sequence"),
-    "objective": ("clip", "cispo", "sapo"),
-    "reduction": ("token_mean", "sequence_mean", "constant"),
-    "kl_estimator": ("k1", "k2", "k3"),
-    "advantages": (*ADVANTAGE_MODES, PER_REWARD),
-    "moments": MOMENTS,
-    "moment_dtype": MOMENTS,
-    "thinking": THINKING,
-}
-MAY_BE_ZERO = (
-    "clip_low",
-    "clip_high",
-    "kl_coef",
-    "top_k",
-    "overlong_share",
-    "dynamic_sampling",
-    "hard_weight",
-    "beta",
-    "teacher_top_k",
-    "warmup_steps",
-    "weight_decay",
-    "eval_every",
-    "eval_problems",
-    "seed",
-)
 
 
 @dataclass(frozen=True)
@@ -59,14 +37,18 @@ class LossConfig:
             together.
     """
 
-    ratio: str = "token"  # or "sequence": geometric mean (GSPO)
-    clip_low: float | None = 0.2  # ratio >= 1 - clip_low; None: no bound
-    clip_high: float | None = 0.2  # ratio <= 1 + clip_high; None: no bound
-    reduction: str = "token_mean"  # "sequence_mean" | "constant"
-    kl_coef: float = 0.0  # 0 is usual for maths (DAPO, Dr. GRPO, Olmo 3)
-    kl_estimator: str = "k3"
+    # "sequence": geometric mean (GSPO)
+    ratio: str = option("token", choices=RATIOS)
+    # 1 - clip_low <= ratio <= 1 + clip_high; None: no bound
+    clip_low: float | None = option(0.2, least=0)
+    clip_high: float | None = option(0.2, least=0)
+    reduction: str = option("token_mean", choices=REDUCTIONS)
+    # 0 is usual for maths (DAPO, Dr. GRPO, Olmo 3)
+    kl_coef: float = option(0.0, least=0)
+    kl_estimator: str = option("k3", choices=KL_ESTIMATORS)
     kl_ratio_weighted: bool = False  # times pi / pi_old (DeepSeek-V3.2)
-    objective: str = "clip"  # "cispo" | "sapo": soft weights
+    # "cispo" and "sapo": soft weights
+    objective: str = option("clip", choices=OBJECTIVES)
     constant_length: int | None = None  # tokens; L of "constant"
     sapo_tau_positive: float = 1.0  # arXiv 2511.20347
     sapo_tau_negative: float = 1.05
@@ -74,7 +56,7 @@ class LossConfig:
     tis_cap: float | None = None  # 2 to 3 is usual; None: no correction
 
     def __post_init__(self):
-        check_fields(self)
+        check_options(self)
         has_clip = self.clip_low is not None or self.clip_high is not None
         is_constant = self.reduction == "constant"
         is_sequence = self.ratio == "sequence"
@@ -129,43 +111,74 @@ class GRPOConfig:
     """
 
     loss: LossConfig = field(default_factory=LossConfig)
-    advantages: str = "group_std"  # a mode of group_advantages | per_reward
+    # A mode of group_advantages, or per_reward
+    advantages: str = option(
+        "group_std", choices=(*ADVANTAGE_MODES, PER_REWARD)
+    )
     # Rollouts of one step
-    steps: int = 100
-    prompts_per_step: int = 16
-    group_size: int = 8  # completions a prompt
-    temperature: float = 1.0
-    top_p: float = 1.0  # below 1 needs keep_sampling_mask, as does
-    top_k: int = 0  # any top_k; 0 keeps all
-    keep_sampling_mask: bool = False  # log-probs over what was kept
-    max_new_tokens: int = 128
+    steps: int = option(100, "training steps")
+    prompts_per_step: int = option(16, "problems a step")
+    group_size: int = option(8, "completions a problem")
+    temperature: float = option(1.0, "of the rollouts")
+    top_p: float = option(1.0, "of the rollouts; needs --keep-sampling-mask")
+    top_k: int = option(
+        0, "of the rollouts; needs --keep-sampling-mask", least=0
+    )
+    keep_sampling_mask: bool = option(
+        False, "take log-probs over what --top-p and --top-k keep"
+    )
+    max_new_tokens: int = option(
+        128,
+        "a longer completion is truncated",
+    )
     prompt: str = "direct"  # a name of PROMPTS or a template
     require_end: bool = True  # a truncated completion earns nothing
-    overlong_share: float = 0.0  # last part of max_new_tokens, that costs
-    dynamic_sampling: int = 0  # extra rounds to replace groups w/o signal
-    curriculum: float | None = None  # solve rate to draw problems near
+    overlong_share: float = option(
+        0.0, "last part of --max-new-tokens, that costs", least=0
+    )
+    dynamic_sampling: int = option(
+        0, "rounds that replace groups without signal", least=0
+    )
+    curriculum: float | None = option(
+        None, "solve rate to draw problems near, by level"
+    )
     # Updates from one batch of rollouts
-    epochs: int = 1  # passes over the batch; 1 x 1 is on-policy
-    minibatches: int = 1  # optimizer steps a pass
-    micro_batch_size: int = 64  # rows in one backward pass: memory
-    activation_checkpointing: bool = False  # slower, less memory
-    # Optimizer (AdamW)
-    learning_rate: float = 1e-4  # 1e-6 is usual from 0.6B parameters on
-    warmup_steps: int = 2  # optimizer steps, linear from 0
-    cosine_decay: bool = False  # then a cosine to zero; else constant
-    weight_decay: float = 0.0
+    epochs: int = option(1, "passes over a step's rollouts")
+    minibatches: int = option(1, "optimizer steps a pass")
+    micro_batch_size: int = option(
+        64,
+        "rows in one backward pass: memory",
+    )
+    activation_checkpointing: bool = option(
+        False, "compute activations twice: slower, less memory"
+    )
+    # Optimizer (AdamW); a rate of 1e-6 is usual from 0.6B parameters on
+    learning_rate: float = option(1e-4, "of AdamW, after the warm-up")
+    warmup_steps: int = option(2, least=0)  # optimizer steps, linear from 0
+    cosine_decay: bool = option(
+        False, "let the learning rate fall to zero by the last step"
+    )
+    weight_decay: float = option(0.0, least=0)
     max_grad_norm: float = 1.0
-    moments: str = "float32"  # "bfloat16": 4 bytes a parameter less
+    moments: str = option(
+        "float32", "of AdamW; bfloat16 saves memory", choices=MOMENTS
+    )
     # Watching
     track_kl: bool = True  # distance to the start; costs a second model
-    eval_every: int = 25  # steps; 0: never
-    eval_problems: int = 300  # of the validation split
-    checkpoint_every: int = 25  # steps; the last step is always saved
-    sample_every: int = 5  # steps between texts kept for reading
-    seed: int = 0
+    eval_every: int = option(
+        25, "steps between evaluations on validation; 0: never", least=0
+    )
+    eval_problems: int = option(
+        300,
+        "validation problems of one evaluation",
+    )
+    # Steps; the last one is always saved
+    checkpoint_every: int = option(25, "steps between checkpoints")
+    sample_every: int = 5  # between texts kept for reading
+    seed: int = option(0, "of the data order and the samples", least=0)
 
     def __post_init__(self):
-        check_fields(self)
+        check_options(self)
         self._check_sampling()
         self._check_learning()
 
@@ -255,34 +268,64 @@ class DistillationConfig:
     """
 
     # What is learned
-    loss: str = "hard"  # or a divergence: "forward" | "reverse" | "jsd"
-    hard_weight: float = 0.0  # share of the hard loss beside a divergence
-    temperature: float = 1.0  # of both distributions in a divergence
-    beta: float = 0.5  # jsd: 0 is near forward, 1 near reverse
-    teacher_top_k: int = 0  # keep the teacher's k likeliest; 0: all, live
+    loss: str = option(
+        "hard",
+        "hard; with --teacher a divergence; on-policy also sampled",
+        choices=LOSSES,
+    )
+    hard_weight: float = option(
+        0.0, "share of the hard loss beside a divergence", least=0
+    )
+    temperature: float = option(
+        1.0,
+        "of the distributions; on-policy: of the samples",
+    )
+    beta: float = option(
+        0.5, "of jsd: near 0 is forward, near 1 reverse", least=0
+    )
+    teacher_top_k: int = option(
+        0, "keep the teacher's k likeliest tokens; 0: all", least=0
+    )
     prompt: str = "direct"  # how the problem is put to the student
     # "short": without scratch work; "plain": without the tags; "none"
-    thinking: str = "tags"
-    max_tokens: int = 384  # a longer example is left out, and counted
+    thinking: str = option(
+        "tags", "how much of a teacher's is learned", choices=THINKING
+    )
+    max_tokens: int = option(384, "a longer example is left out")
     # Batches
-    epochs: int = 2
-    batch_size: int = 64  # examples an update
-    micro_batch_tokens: int = 1024  # of one backward pass: memory
-    activation_checkpointing: bool = False  # slower, less memory
-    # Optimizer (AdamW)
-    learning_rate: float = 1e-3  # 1e-5 is usual from 0.6B parameters on
-    warmup_steps: int = 10  # updates, linear; then a cosine to zero
-    weight_decay: float = 0.0
+    epochs: int = option(2, "passes over the examples")
+    batch_size: int = option(64, "examples an update")
+    micro_batch_tokens: int = option(
+        1024,
+        "of one backward pass: memory",
+    )
+    activation_checkpointing: bool = option(
+        False, "compute activations twice: slower, less memory"
+    )
+    # Optimizer (AdamW); a rate of 1e-5 is usual from 0.6B parameters on
+    learning_rate: float = option(1e-3, "of AdamW, after the warm-up")
+    # Linear; then a cosine to zero
+    warmup_steps: int = option(
+        10, "updates until the learning rate is reached", least=0
+    )
+    weight_decay: float = option(0.0, least=0)
     max_grad_norm: float = 1.0
-    moment_dtype: str = "float32"  # bfloat16 saves 4 bytes a parameter
-    # Watching
-    eval_every: int = 0  # updates; 0: at the end of each epoch
-    eval_problems: int = 100  # of the validation split
-    max_new_tokens: int = 192  # of an answer in an evaluation
-    seed: int = 0
+    moment_dtype: str = option(
+        "float32", "of the optimizer; bfloat16 saves memory", choices=MOMENTS
+    )
+    # Watching; without a number of updates, at the end of each epoch
+    eval_every: int = option(
+        0, "updates between evaluations on validation", least=0
+    )
+    eval_problems: int = option(
+        100,
+        "validation problems of one evaluation",
+    )
+    max_new_tokens: int = 192  # of an answer in one
+    seed: int = option(0, "of the data order and the samples", least=0)
 
     def __post_init__(self):
-        check_fields(self, loss=LOSSES)
+        check_options(self)
         if not 0 <= self.hard_weight < 1:
             raise ValueError(
                 f"hard_weight must be in [0, 1), got {self.hard_weight}; "
@@ -311,31 +354,49 @@ class OnPolicyConfig:
 
     # "sampled": log p_T - log p_S of the drawn token as its advantage;
     # "forward" | "reverse" | "jsd": a divergence of the full distributions
-    loss: str = "sampled"
-    beta: float = 0.5  # of jsd
+    loss: str = option("sampled", choices=("sampled", *LOSSES[1:]))
+    beta: float = option(0.5, least=0)  # of jsd
     # Completions of one step
-    steps: int = 100
-    prompts_per_step: int = 64
+    steps: int = option(100, "on-policy: updates")
+    prompts_per_step: int = option(
+        64,
+        "on-policy: problems an update",
+    )
     group_size: int = 1  # completions a prompt
     temperature: float = 1.0
     max_new_tokens: int = 192
     prompt: str = "direct"  # how the problem is put to the student
     teacher_prompt: str = ""  # to the teacher; empty: the same
-    micro_batch_tokens: int = 1024  # of one backward pass: memory
+    micro_batch_tokens: int = 1024  # of one backward pass
     activation_checkpointing: bool = False
-    # Optimizer (AdamW)
-    learning_rate: float = 1e-4  # own texts want a small step
-    warmup_steps: int = 5
-    weight_decay: float = 0.0
+    # Optimizer (AdamW); own texts want a small step
+    learning_rate: float = 1e-4
+    warmup_steps: int = option(5, least=0)
+    weight_decay: float = option(0.0, least=0)
     max_grad_norm: float = 1.0
-    moment_dtype: str = "float32"
+    moment_dtype: str = option("float32", choices=MOMENTS)
     # Watching
-    eval_every: int = 25  # steps
-    eval_problems: int = 100
-    seed: int = 0
+    eval_every: int = option(25, least=0)  # steps
+    eval_problems: int = option(100, least=0)
+    seed: int = option(0, least=0)
 
     def __post_init__(self):
-        check_fields(self, loss=("sampled", *LOSSES[1:]))
+        check_options(self)
+
+
+@dataclass(frozen=True)
+class VerifierConfig:
+    """How the head of a learned verifier is trained."""
+
+    units: int = option(32, "of the head's inner layer")
+    epochs: int = option(20, "passes over the samples")
+    batch_size: int = option(256, "samples an update")
+    learning_rate: float = option(1e-3, "of AdamW")
+    weight_decay: float = option(0.1, "of AdamW", least=0)
+    seed: int = option(0, "of the head's weights and the order", least=0)
+
+    def __post_init__(self):
+        check_options(self)
 
 
 def check_teacher(config, has_teacher):
@@ -345,25 +406,6 @@ def check_teacher(config, has_teacher):
             f"loss={config.loss!r} with{'' if has_teacher else 'out'} a "
             "teacher model: the hard loss takes none, the others need one"
         )
-
-
-def check_fields(config, **choices):
-    """Raise ValueError for a field that is not what it may be."""
-    for name in (each.name for each in fields(config)):
-        value = getattr(config, name)
-        allowed = {**CHOICES, **choices}.get(name)
-        if allowed and value not in allowed:
-            raise ValueError(
-                f"{name} must be one of {', '.join(allowed)}; got {value!r}"
-            )
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            continue
-        if not math.isfinite(value):
-            raise ValueError(f"{name} must be a finite number, got {value}")
-        is_zero_allowed = name in MAY_BE_ZERO
-        if value < 0 or (value == 0 and not is_zero_allowed):
-            sign = ">=" if is_zero_allowed else ">"
-            raise ValueError(f"{name} must be {sign} 0, got {value}")
 
 
 def refuse(*checks):

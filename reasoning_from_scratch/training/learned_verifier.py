@@ -11,7 +11,6 @@ Source: Cobbe et al. 2021 (arXiv 2110.14168).
 
 import random
 from collections import defaultdict
-from dataclasses import dataclass
 from statistics import NormalDist
 
 import torch
@@ -24,19 +23,9 @@ from reasoning_from_scratch.scaling.choosing import (
     solution_features,
 )
 
+from .config import VerifierConfig
+
 BOOTSTRAP = 200  # resamples of problems behind an interval
-
-
-@dataclass(frozen=True)
-class VerifierConfig:
-    """How the head is trained."""
-
-    units: int = 32  # of its inner layer
-    epochs: int = 20
-    batch_size: int = 256  # samples an update
-    learning_rate: float = 1e-3  # of AdamW
-    weight_decay: float = 0.1
-    seed: int = 0
 
 
 def trace_features(model, tokenizer, traces):
@@ -52,13 +41,13 @@ def trace_features(model, tokenizer, traces):
     return solution_features(model, tokenizer, prompts, texts), labels
 
 
-def train_head(features, labels, config=VerifierConfig()):
+def train_head(features, labels, config=None):
     """Fit the head by AdamW on the cross-entropy of right and wrong.
 
     Args:
         features: (samples, features) float32.
         labels: (samples,) 1.0 right, 0.0 wrong.
-        config: a `VerifierConfig`.
+        config: a `VerifierConfig`; None takes its defaults.
 
     Returns:
         (head, losses): for `head_logits`; the mean loss of every epoch.
@@ -66,6 +55,7 @@ def train_head(features, labels, config=VerifierConfig()):
     Raises:
         ValueError: all samples are right, or all wrong.
     """
+    config = config or VerifierConfig()
     if labels.min() == labels.max():
         raise ValueError(
             "a verifier needs right and wrong samples, these are all alike; "
