@@ -23,6 +23,7 @@ from reasoning_from_scratch.evaluation import evaluate, load_problems
 from reasoning_from_scratch.evaluation.problems import load_splits
 from reasoning_from_scratch.files import atomic_write_text
 from reasoning_from_scratch.llm import load_model
+from reasoning_from_scratch.plots import figure_style
 from reasoning_from_scratch.runs import RunFolder
 from reasoning_from_scratch.settings import default_model, get_settings
 from reasoning_from_scratch.training import train_grpo
@@ -76,6 +77,8 @@ def add_arguments(parser) -> None:
 
 def run(args) -> None:
     """Train, evaluate and compare what is there."""
+    with figure_style():  # hours of work shall not end without matplotlib
+        pass
     model = args.model or default_model()
     settings = get_settings(model)
     source = args.problems or settings.problems
@@ -93,7 +96,9 @@ def run(args) -> None:
             run_name(*key): asdict(config) for key, config in configs.items()
         },
     }
-    folder = RunFolder.create(args.run, about, resume=args.resume)
+    folder = RunFolder.create(
+        args.run, about, resume=args.resume, shared=True
+    )
     for number, ((name, seed), config) in enumerate(configs.items(), start=1):
         if args.only is None or name in args.only:
             print(f"[{number}/{len(configs)}] {run_name(name, seed)}")

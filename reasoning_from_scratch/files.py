@@ -113,12 +113,23 @@ def save_state(folder, tree) -> None:
 
 
 def load_state(folder):
-    """Read what `save_state` wrote; tensors come back on the CPU."""
+    """Read what `save_state` wrote; tensors come back on the CPU.
+
+    Raises:
+        ValueError: what is there is broken.
+    """
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     folder = Path(folder)
-    tensors = load_file(folder / STATE_TENSORS)
-    return _unpack(json.loads((folder / STATE_JSON).read_text()), tensors)
+    try:
+        tensors = load_file(folder / STATE_TENSORS)
+        skeleton = json.loads((folder / STATE_JSON).read_text("utf-8"))
+        return _unpack(skeleton, tensors)
+    except (SafetensorError, ValueError, LookupError) as error:
+        raise ValueError(
+            f"the training state in {folder} is broken ({error})"
+        ) from None
 
 
 def _pack(value, tensors: dict, where: str):

@@ -6,15 +6,19 @@
               checkpoints/step_N/   the model in the official layout, and
                   training_state/   optimizer, random numbers, data cursor
 
-How a model is saved comes in as a callable: this file knows no model, and
-importing it does not import torch.
+One process writes in a run; the system's lock ends with it, however it ends.
+How a model is saved comes in as a callable: nothing here imports torch.
 """
 
 import json
 import os
 import re
 import shutil
+import socket
+import time
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from reasoning_from_scratch.files import (
     as_json,
@@ -27,7 +31,12 @@ from reasoning_from_scratch.files import (
 )
 
 STEP = re.compile(r"step_(\d+)")
-RUN_NAME = re.compile(r"\w[\w.-]*")
+RUN_NAME = re.compile(r"\w([\w.-]*[\w-])?")
+# Windows keeps these names, with any ending, for devices
+RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+LOCK, HOLDER = ".lock", ".holder.json"
+METRICS, ROWS = "metrics.jsonl", "rows.json"
+CURE = "restore it from a copy, or start another --run"
 
 
 def runs_root() -> Path:
@@ -35,15 +44,20 @@ def runs_root() -> Path:
     return Path(os.environ.get("RFS_RUNS") or "runs")
 
 
+class RunInUseError(FileExistsError):
+    """Another process is working in the run; the message says which."""
+
+
 class RunFolder:
     """One job's folder; `path` and `config` are its whole state in memory."""
 
-    def __init__(self, path, config: dict):
+    def __init__(self, path, config: dict, lock: FileLock | None = None):
         self.path = Path(path)
         self.config = config
+        self._lock = lock  # let go of with this object, or with the process
 
     @classmethod
-    def create(cls, name, config, *, root=None, resume=False):
+    def create(cls, name, config, *, root=None, resume=False, shared=False):
         """Start a run, or go on with it.
 
         Args:
@@ -51,32 +65,47 @@ class RunFolder:
             config: the settings, as JSON can hold them (dataclasses too).
             root: the folder of all runs; None takes `runs_root()`.
             resume: go on with the run of this name where there is one.
+            shared: several processes may work in it at once.
 
         Raises:
-            FileExistsError: the name is taken and `resume` is false.
+            FileExistsError: the name is taken and `resume` is false, or
+                another process holds the run.
             ValueError: a bad name, or other settings than the run has; the
                 keys that differ are named.
         """
-        if not RUN_NAME.fullmatch(name):
-            raise ValueError(
-                f"a run is named by letters, digits, '.', '-' and '_', "
-                f"got {name!r}; its folder will be {runs_root()}/NAME"
-            )
-        path = (Path(root) if root is not None else runs_root()) / name
+        path = cls.check_name(name, root=root, resume=resume)
+        path.mkdir(parents=True, exist_ok=True)
+        lock = None if shared else _lock(path)
         config = json.loads(as_json(config))  # as it will be read back
-        if not path.exists():
-            with atomic_folder(path) as folder:
-                atomic_write_json(folder / "config.json", config)
-            return cls(path, config)
-        if not resume:
-            raise FileExistsError(
-                f"{path} exists; add --resume to go on with it, or choose "
-                "another --run name"
-            )
+        if not _is_begun(path):
+            atomic_write_json(path / "config.json", config)
+            return cls(path, config, lock)
         run = cls.open(path)
         _refuse_other_settings(run, config)
+        run._lock = lock
         run._clear_up()
         return run
+
+    @staticmethod
+    def check_name(name, *, root=None, resume=False) -> Path:
+        """Raise what `create` would about a name, and create nothing."""
+        root = Path(root) if root is not None else runs_root()
+        if not RUN_NAME.fullmatch(name) or RESERVED.fullmatch(name):
+            raise ValueError(
+                f"a run is named by letters, digits, '.', '-' and '_', and "
+                f"not like a device of Windows, got {name!r}; its folder "
+                f"will be {root}/NAME"
+            )
+        if root.exists() and not root.is_dir():
+            raise NotADirectoryError(
+                f"{root} is no folder, so no run can go there; set RFS_RUNS"
+            )
+        if _is_begun(root / name) and not resume:
+            raise FileExistsError(
+                f"{root / name} exists; add --resume to go on with it, or "
+                "choose another --run name"
+            )
+        return root / name
 
     @classmethod
     def numbered(cls, prefix, config, *, root=None):
@@ -90,17 +119,17 @@ class RunFolder:
 
     @classmethod
     def open(cls, path):
-        """Open a run that exists.
+        """Open a run that exists, to read in it.
 
         Raises:
             FileNotFoundError: no run folder there.
+            ValueError: its config.json is broken.
         """
-        config_path = Path(path) / "config.json"
-        if not config_path.is_file():
+        if not (Path(path) / "config.json").is_file():
             raise FileNotFoundError(
                 f"{path} is not a run folder: it has no config.json"
             )
-        return cls(path, json.loads(config_path.read_text("utf-8")))
+        return cls(path, _read_object(Path(path) / "config.json"))
 
     # ---- JSON, by the line and whole ----
 
@@ -116,7 +145,7 @@ class RunFolder:
             return []
         lines = path.read_text("utf-8").split("\n")[:-1]
         return [
-            _parse_line(path, number, line)
+            _parse_object(line, f"{path}, line {number}")
             for number, line in enumerate(lines, start=1)
         ]
 
@@ -129,9 +158,9 @@ class RunFolder:
         """Write one JSON document, all or nothing."""
         atomic_write_json(self.path / file, obj)
 
-    def read_json(self, file):
-        """Read one JSON document."""
-        return json.loads((self.path / file).read_text("utf-8"))
+    def read_json(self, file) -> dict:
+        """Read one JSON object."""
+        return _read_object(self.path / file)
 
     def _clear_up(self) -> None:
         """Mend what a kill left: half a line, a folder half replaced."""
@@ -167,11 +196,37 @@ class RunFolder:
         with atomic_folder(path) as folder:
             save_model(folder)
             save_state(folder / "training_state", state)
+            rows = {METRICS: self._count_rows(step)}
+            atomic_write_json(folder / "training_state" / ROWS, rows)
         return path
 
     def load_checkpoint_state(self, step: int):
-        """Read the tree that was saved with a step."""
-        return load_state(self.checkpoint_path(step) / "training_state")
+        """Read the tree that was saved with a step.
+
+        Raises:
+            ValueError: it is broken, or rows of metrics.jsonl are missing.
+        """
+        folder = self.checkpoint_path(step) / "training_state"
+        try:
+            state = load_state(folder)
+        except (OSError, ValueError) as error:
+            raise ValueError(
+                f"{error}; delete {folder.parent}, and --resume goes on from "
+                "the checkpoint before, or from the start"
+            ) from None
+        if (folder / ROWS).exists():
+            expected = _read_object(folder / ROWS).get(METRICS)
+            found = self._count_rows(step)
+            if found != expected:
+                raise ValueError(
+                    f"{self.path / METRICS} has {found} rows up to step "
+                    f"{step}, but {expected} when that step was saved; {CURE}"
+                )
+        return state
+
+    def _count_rows(self, step: int) -> int:
+        rows = self.read(METRICS)
+        return sum(row.get("step", 0) <= step for row in rows)
 
     def prune_checkpoints(self, keep: set[int]) -> None:
         """Delete the checkpoints of all steps but those in `keep`."""
@@ -188,9 +243,19 @@ class RunFolder:
 
     def best_step(self) -> int | None:
         """The step noted by `set_best`, if any."""
-        if not (self.path / "best.json").exists():
+        path = self.path / "best.json"
+        if not path.exists():
             return None
-        return self.read_json("best.json")["step"]
+        step = self.read_json("best.json").get("step")
+        if not isinstance(step, int):
+            raise ValueError(
+                f"{path} names no step; delete it, and the last checkpoint "
+                "counts as the best"
+            )
+        return step
+
+
+# ---- Finding a run ----
 
 
 def find_run(name_or_path) -> Path:
@@ -245,6 +310,11 @@ def resolve_checkpoint(path) -> Path:
         tried = " nor at ".join(map(str, candidates))
         raise FileNotFoundError(f"no model or run folder at {tried}")
     if not (folder / "checkpoints").is_dir():
+        if any(folder.glob("*.jsonl")):
+            raise FileNotFoundError(
+                f"{folder} is a run that holds no model: it trained none, or "
+                "has not reached its first checkpoint"
+            )
         return folder
     run = RunFolder.open(folder)
     steps = run.checkpoint_steps()
@@ -268,6 +338,42 @@ def _possible_folders(name_or_path) -> list[Path]:
     return [in_root] if in_root == path else [in_root, path]
 
 
+# ---- What may go wrong ----
+
+
+def _is_begun(path: Path) -> bool:
+    """Whether there is more than what a start that was cut short leaves."""
+    if not path.is_dir():
+        return path.exists()
+    return any(not each.name.startswith(".") for each in path.iterdir())
+
+
+def _lock(path: Path) -> FileLock:
+    """Take the run for this process; its threads and objects share it."""
+    lock = FileLock(
+        path.absolute() / LOCK, is_singleton=True, thread_local=False
+    )
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise RunInUseError(
+            f"{path} is in use by {_describe_holder(path)}; wait for it, or "
+            "choose another --run name"
+        ) from None
+    started = time.strftime("%Y-%m-%d %H:%M:%S")
+    about = {"pid": os.getpid(), "host": socket.gethostname()}
+    atomic_write_json(path / HOLDER, {**about, "since": started})
+    return lock
+
+
+def _describe_holder(path: Path) -> str:
+    try:
+        holder = _read_object(path / HOLDER)
+    except (OSError, ValueError):
+        return "another process"
+    return "process {pid} on {host} since {since}".format_map(holder)
+
+
 def _refuse_other_settings(run: RunFolder, config: dict) -> None:
     old = run.config
     differing = [
@@ -283,11 +389,15 @@ def _refuse_other_settings(run: RunFolder, config: dict) -> None:
         )
 
 
-def _parse_line(path: Path, number: int, line: str) -> dict:
+def _read_object(path: Path) -> dict:
+    return _parse_object(path.read_text("utf-8"), str(path))
+
+
+def _parse_object(text: str, where: str) -> dict:
     try:
-        return json.loads(line)
+        value = json.loads(text)
     except ValueError as error:
-        raise ValueError(
-            f"{path}, line {number} is not JSON ({error}); repair the line "
-            "or delete it"
-        ) from None
+        raise ValueError(f"{where} is not JSON ({error}); {CURE}") from None
+    if not isinstance(value, dict):
+        raise ValueError(f"{where} is no JSON object; {CURE}")
+    return value

@@ -1,6 +1,7 @@
 """The ablation: one command, resumable, and no claim inside the noise."""
 
 import json
+import sys
 
 import ablate
 import ablation_table as tables
@@ -119,7 +120,12 @@ def test_the_command_trains_evaluates_compares_and_goes_on(
     assert main([*command, "--resume"]) == 0
 
 
-def test_an_unknown_variant_is_named(tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("RFS_RUNS", str(tmp_path))
+def test_what_cannot_work_is_said_before_anything_is_made(
+    runs_folder, monkeypatch, capsys
+):
     assert main(["ablate", "--variants", "grpo3", "--run", "x"]) == 1
     assert "unknown variant 'grpo3'" in capsys.readouterr().err
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert main(["ablate", "--run", "x"]) == 1
+    assert "pictures need matplotlib" in capsys.readouterr().err
+    assert not runs_folder.exists()

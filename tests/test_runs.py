@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -21,6 +22,7 @@ from reasoning_from_scratch.files import (
 )
 from reasoning_from_scratch.runs import (
     RunFolder,
+    RunInUseError,
     find_run,
     resolve_checkpoint,
 )
@@ -169,9 +171,13 @@ def test_a_taken_name_is_refused_with_both_ways_on(tmp_path):
 
 
 def test_a_name_that_leaves_the_root_is_refused(tmp_path):
-    for name in ("", "../a", "a/b", ".hidden", "/a"):
+    # Windows keeps some names for devices and drops a dot at the end
+    names = ("", "../a", "a/b", ".hidden", "/a", "con", "NUL.txt", "com1")
+    for name in (*names, "a."):
         with pytest.raises(ValueError, match="a run is named by"):
             RunFolder.create(name, {}, root=tmp_path)
+    assert os.listdir(tmp_path) == []
+    assert RunFolder.create("console.1", {}, root=tmp_path).path.is_dir()
 
 
 def test_resume_with_other_settings_names_the_keys_that_differ(tmp_path):
@@ -202,6 +208,134 @@ def test_numbered_runs_count_up(tmp_path):
     assert names == ["tour-1", "tour-2", "tour-3"]
 
 
+@pytest.mark.parametrize("start", [RunFolder.numbered, RunFolder.create])
+def test_runs_that_can_have_no_folder_are_refused(tmp_path, start):
+    (tmp_path / "runs").write_text("a file")
+
+    with pytest.raises(NotADirectoryError, match="set RFS_RUNS"):
+        start("tour", {}, root=tmp_path / "runs")
+
+
+def test_a_name_is_checked_without_creating_anything(runs_folder):
+    assert RunFolder.check_name("a") == runs_folder / "a"
+    assert not runs_folder.exists()
+    RunFolder.create("a", {})
+    with pytest.raises(FileExistsError, match="a exists; add --resume"):
+        RunFolder.check_name("a")
+    assert RunFolder.check_name("a", resume=True) == runs_folder / "a"
+
+
+# ---- Two processes -------------------------------------------------------
+
+HOLD = """
+import sys, time
+from reasoning_from_scratch.runs import RunFolder
+run = RunFolder.create("a", {}, root=sys.argv[1], resume=True)
+print("holds", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def holder(tmp_path):
+    """Another process that works in run `a`."""
+    command = [sys.executable, "-c", HOLD, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"holds\n"
+        yield process
+        process.kill()
+
+
+def test_a_second_process_is_refused_with_the_first_ones_name(
+    tmp_path, holder
+):
+    who = f"process {holder.pid} on {socket.gethostname()} since 20"
+    with pytest.raises(RunInUseError, match=who):
+        RunFolder.create("a", {}, root=tmp_path, resume=True)
+
+    assert RunFolder.open(tmp_path / "a").config == {}  # readers may
+    assert RunFolder.create("a", {}, root=tmp_path, resume=True, shared=True)
+    assert RunFolder.numbered("a", {}, root=tmp_path).path.name == "a-1"
+
+
+def test_a_kill_leaves_no_lock(tmp_path, holder):
+    holder.kill()
+    holder.wait()
+
+    assert RunFolder.create("a", {}, root=tmp_path, resume=True)
+
+
+def test_a_process_may_open_its_run_again_and_lets_go_of_it(tmp_path):
+    runs = [
+        RunFolder.create("a", {}, root=tmp_path, resume=True) for _ in "ab"
+    ]
+    command = [sys.executable, "-c", HOLD.replace("60", "0"), str(tmp_path)]
+    for expected in (1, 1, 0):  # held twice, once, not any more
+        process = subprocess.run(command, capture_output=True, text=True)
+        assert (process.returncode, bool(process.stdout)) == (
+            expected,
+            not expected,
+        )
+        del runs[:1]
+
+
+# ---- What may be broken --------------------------------------------------
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", "", "null"])
+def test_a_broken_config_is_named_with_a_way_on(tmp_path, text):
+    run = RunFolder.create("a", {}, root=tmp_path)
+    (run.path / "config.json").write_text(text)
+
+    with pytest.raises(ValueError, match="a/config.json is no.*restore it"):
+        RunFolder.open(run.path)
+
+
+@pytest.mark.parametrize("text", ["{}", "{", '{"step": "x"}'])
+def test_a_broken_best_is_named_with_a_way_on(tmp_path, text):
+    run = RunFolder.create("a", {}, root=tmp_path)
+    run.save_checkpoint(1, save_text_model("w"), {})
+    (run.path / "best.json").write_text(text)
+
+    with pytest.raises(ValueError, match="a/best.json"):
+        resolve_checkpoint(run.path)
+
+
+@pytest.mark.parametrize("file", ["state.json", "state.safetensors"])
+@pytest.mark.parametrize("keep", [0, 9, None])
+def test_a_broken_state_is_named_with_a_way_on(tmp_path, file, keep):
+    run = RunFolder.create("a", {}, root=tmp_path)
+    state = {"weights": torch.zeros(100), "step": 1}
+    folder = run.save_checkpoint(1, save_text_model("w"), state)
+    path = folder / "training_state" / file
+    content = path.read_bytes()
+    path.unlink() if keep is None else path.write_bytes(content[:keep])
+
+    with pytest.raises(ValueError, match="step_1/training_state.*delete .*"):
+        run.load_checkpoint_state(1)
+
+
+def test_rows_that_went_missing_stop_a_resume(tmp_path):
+    run = RunFolder.create("a", {}, root=tmp_path)
+    rows = [{"step": n} for n in range(4)]
+    run.rewrite("metrics.jsonl", rows)
+    run.save_checkpoint(2, save_text_model("w"), {"x": 1})
+    assert run.load_checkpoint_state(2) == {"x": 1}  # 3 will be done again
+
+    for damaged in ([rows[0], *rows[2:]], []):
+        run.rewrite("metrics.jsonl", damaged)
+        with pytest.raises(ValueError, match="rows up to step 2, but 3 when"):
+            run.load_checkpoint_state(2)
+
+
+def test_a_run_without_a_model_says_so(tmp_path):
+    run = RunFolder.create("a", {}, root=tmp_path)
+    run.append("records.jsonl", {"id": 1})
+
+    with pytest.raises(FileNotFoundError, match="a is a run that holds no m"):
+        resolve_checkpoint(run.path)
+
+
 def test_a_line_torn_by_a_kill_is_dropped_and_written_over(tmp_path):
     run = RunFolder.create("a", {}, root=tmp_path)
     run.append("rows.jsonl", {"id": 1, "text": "line\nbreak \u2028 \ud800"})
@@ -220,7 +354,8 @@ def test_a_broken_line_in_the_middle_is_named(tmp_path):
     run = RunFolder.create("a", {}, root=tmp_path)
     (run.path / "rows.jsonl").write_text('{"id": 1}\n{"id"\n{"id": 3}\n')
 
-    with pytest.raises(ValueError, match="rows.jsonl, line 2 is not JSON"):
+    message = "rows.jsonl, line 2 is not JSON.*restore it from a copy"
+    with pytest.raises(ValueError, match=message):
         run.read("rows.jsonl")
 
 
