@@ -18,7 +18,10 @@ from reasoning_from_scratch.cli.flags import (
     choose_problems,
 )
 from reasoning_from_scratch.endpoints import EndpointSettings
-from reasoning_from_scratch.evaluation import load_problems
+from reasoning_from_scratch.evaluation.problems import (
+    load_problems,
+    refuse_test_problems,
+)
 from reasoning_from_scratch.options import add_options, given_options
 from reasoning_from_scratch.settings import default_model, get_settings
 
@@ -54,7 +57,6 @@ def add_arguments(parser) -> None:
 def run(args) -> int:
     """Ask for all answers, and count them; 1 when the budget ran out."""
     from reasoning_from_scratch.runs import RunFolder
-    from reasoning_from_scratch.training.loop import refuse_test_split
     from reasoning_from_scratch.training.teacher import (
         generate_teacher_traces,
     )
@@ -63,7 +65,7 @@ def run(args) -> int:
     settings = get_settings(CHAT_ROW if args.endpoint else model_name)
     source = choose_problems(args, settings)
     problems = load_problems(source, split=args.split, limit=args.limit)
-    refuse_test_split(problems)
+    refuse_test_problems(problems)
     options = answer_options(args, settings)
     teacher = open_teacher(args, model_name, options)
     run_folder = RunFolder.create(

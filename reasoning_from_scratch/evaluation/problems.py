@@ -61,6 +61,7 @@ PROBLEM_SETS = {
 }
 # A set with a test split only is trained on through its sister
 TRAINING_SETS = {"math500": "math-train"}
+TEST_ID = re.compile(r"(^|[-/_])test([-/_]|$)", re.IGNORECASE)
 HELD_OUT = 200  # problems kept back where a set has no validation split
 NUM_OPENING_PROBLEMS = 10
 # field of Problem -> names it goes by, the first present counts
@@ -209,15 +210,18 @@ def problems_digest(problems: list[Problem]) -> str:
 
 
 def refuse_test_problems(problems: list[Problem]) -> None:
-    """Raise ValueError for problems that a test set holds, by their text."""
-    found = [p for p in problems if _text(p) in _test_texts()]
-    if found:
-        raise ValueError(
-            f"{len(found)} of {len(problems)} problems are in the test set "
-            f"of {_test_texts()[_text(found[0])]} (the first: "
-            f"{found[0].problem[:60]!r}); training on them would make its "
-            "accuracy worthless: leave them out"
-        )
+    """Raise ValueError for a problem of a test set, by its id or its text.
+
+    Training on what a claim is measured on would make the claim worthless.
+    """
+    for problem in problems:
+        name = _test_texts().get(_text(problem))
+        if name or TEST_ID.search(problem.id):
+            raise ValueError(
+                f"problem {problem.id!r}, {problem.problem[:40]!r}, belongs "
+                f"to the test split of {name or 'its set'}; train on "
+                "split='train' and watch split='validation'"
+            )
 
 
 def _without_test_problems(problems: list[Problem], name: str):

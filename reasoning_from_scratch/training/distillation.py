@@ -19,11 +19,14 @@ import math
 
 import torch
 
+from reasoning_from_scratch.evaluation.problems import (
+    refuse_test_problems,
+)
 from reasoning_from_scratch.llm.logprobs import hidden_logprobs
 
 from .config import check_teacher
 from .distillation_loss import SoftTargets, learned_hidden
-from .loop import TrainingLoop, refuse_test_split, shuffled_indices
+from .loop import TrainingLoop, shuffled_indices
 from .optimization import MasterAdamW, scheduled_learning_rate
 from .progress import measure_accuracy
 from .sft_data import count_learned_tokens, micro_batches
@@ -66,7 +69,7 @@ def train_distillation(
             missing, unused or of another vocabulary.
         KeyboardInterrupt: after Ctrl-C, once the step is done and saved.
     """
-    refuse_test_split(validation)
+    refuse_test_problems(validation)
     num_steps, steps_an_epoch = count_steps(len(examples), config)
     loss, examples = prepare_loss(teacher, tokenizer, examples, config)
     optimizer = make_optimizer(model, config)

@@ -17,11 +17,14 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
+from reasoning_from_scratch.evaluation.problems import (
+    refuse_test_problems,
+)
 from reasoning_from_scratch.llm import SamplingConfig
 
 from .config import PER_REWARD
 from .curriculum import Curriculum
-from .loop import TrainingLoop, refuse_test_split, shuffled_indices
+from .loop import TrainingLoop, shuffled_indices
 from .objective import grpo_loss
 from .optimization import MasterAdamW
 from .parallel import (
@@ -85,7 +88,7 @@ def train_grpo(
         ValueError: problems of a test split.
         KeyboardInterrupt: after Ctrl-C, once the step is done and saved.
     """
-    refuse_test_split([*problems, *(validation or [])])
+    refuse_test_problems([*problems, *(validation or [])])
     trainer = Trainer.start(model, tokenizer, config)
 
     def take_step(step):

@@ -14,7 +14,6 @@ more than that has to be kept.
 """
 
 import contextlib
-import re
 import signal
 import sys
 import threading
@@ -28,8 +27,6 @@ from reasoning_from_scratch.llm import load_model, save_model
 
 from .parallel import one_at_a_time, process_rank
 from .progress import plot_training, summary
-
-TEST_ID = re.compile(r"(^|[-/_])test([-/_]|$)", re.IGNORECASE)
 
 
 @dataclass
@@ -221,20 +218,6 @@ def deferred_interrupt():
         yield requested
     finally:
         signal.signal(signal.SIGINT, previous)
-
-
-def refuse_test_split(problems):
-    """Raise ValueError when a problem's id says that it is a test problem.
-
-    Training on the problems that a claim is measured on would make the
-    claim worthless.
-    """
-    for problem in problems:
-        if TEST_ID.search(problem.id):
-            raise ValueError(
-                f"problem {problem.id!r} belongs to a test split; train on "
-                "split='train' and watch split='validation'"
-            )
 
 
 def shuffled_indices(num_items, start, count, *, seed):

@@ -23,12 +23,15 @@ Sources: Agarwal et al. 2023 (GKD), arXiv 2306.13649; Thinking Machines Lab
 import functools
 
 from reasoning_from_scratch.evaluation import render_prompt
+from reasoning_from_scratch.evaluation.problems import (
+    refuse_test_problems,
+)
 from reasoning_from_scratch.llm import SamplingConfig
 from reasoning_from_scratch.llm.logprobs import hidden_logprobs
 
 from .distillation import learn_examples, make_optimizer, planned_rate
 from .distillation_loss import SoftTargets
-from .loop import TrainingLoop, refuse_test_split, shuffled_indices
+from .loop import TrainingLoop, shuffled_indices
 from .progress import measure_accuracy
 from .rollouts import collect_rollouts
 from .sft_data import Example
@@ -68,7 +71,7 @@ def train_on_policy(
             vocabulary.
         KeyboardInterrupt: after Ctrl-C, once the step is done and saved.
     """
-    refuse_test_split([*problems, *validation])
+    refuse_test_problems([*problems, *validation])
     optimizer = make_optimizer(model, config)
     targets = SoftTargets(
         teacher,
@@ -195,7 +198,7 @@ def collect_verified_samples(
     go to `LocalTeacher`. A run's traces.jsonl holds all answers. Returns
     (traces, counts): the right answers, and what each filter dropped.
     """
-    refuse_test_split(problems)
+    refuse_test_problems(problems)
     teacher = LocalTeacher(model, tokenizer, **teacher_options)
     traces = generate_teacher_traces(
         teacher, problems, num_samples=num_samples, run=run, progress=progress
