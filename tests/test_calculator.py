@@ -1,5 +1,8 @@
-"""The calculator at work: when it is called, what it writes, what it costs."""
+"""The calculator: exact, calm about any text, and silent when unsure."""
 
+import random
+import re
+import time
 from fractions import Fraction
 
 import pytest
@@ -9,12 +12,136 @@ from tiny import ByteTokenizer, tiny_model
 from reasoning_from_scratch.evaluation import Problem
 from reasoning_from_scratch.llm import generate
 from reasoning_from_scratch.scaling.calculator import (
+    MAX_DIGITS,
     CalculatorEdit,
+    calculate,
     calculator,
     count_calls,
     decimal_text,
     result_behind,
 )
+
+ALPHABETS = (
+    "0123456789.+-*/^() ",  # mostly well-formed pieces
+    "0123456789+-*/",
+    "9^()-. ",  # towers, nesting
+    "".join(map(chr, range(32, 127))),
+    "0147+-*/=xπ÷×²½٣\\{}timescdot\n\x00\ud800",
+)
+FORMS = ("{}", "({})", "-({})", "({})*9^99", "{}/0", "(((((({}))))))")
+SECONDS = 1.0  # for one text, on a busy machine
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("47*6", 282),
+        ("2+3*4", 14),
+        ("(2+3)*4", 20),
+        ("10-2-3", 5),
+        ("100/10/5", 2),
+        ("8/2*4", 16),
+        ("-2^2", -4),
+        ("3*(-2)", -6),
+        ("2--3", 5),
+        ("2^-1", Fraction(1, 2)),
+        ("1.5*4", 6),
+        ("0.1+0.2", Fraction(3, 10)),
+        (r"47 \times 6", 282),
+        (" 7 + 5 ", 12),
+    ],
+)
+def test_arithmetic_is_exact_and_keeps_its_order(expression, value):
+    assert calculate(expression) == value
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "",
+        "2x+1",
+        "sqrt(4)",
+        "__import__('os')",
+        "1/0",
+        "0^0",
+        "9^9^9",  # no two exponents on one base
+        "9^999999999",
+        "9^99",  # a result of 95 digits
+        "(" * 60 + "1" + ")" * 39,
+        "1+" * 60 + "1",
+        "3 4",
+        "1 1/2",  # a mixed number in an answer, but no arithmetic
+        "(3",
+        "2=2",
+        "1,000",
+        "3.(3)*3",  # a repeating decimal, or a product
+        "6/2(1+2)",  # what does the 6 divide?
+        "2024-01-05",
+        "٣+٣",
+    ],
+)
+def test_what_is_no_arithmetic_or_too_large_has_no_value(expression):
+    assert calculate(expression) is None
+
+
+def random_expression(rng, depth):
+    """An expression of whole numbers and the value it should have."""
+    if depth == 0 or rng.random() < 0.2:
+        number = rng.randrange(100)
+        return str(number), Fraction(number)
+    left, first = random_expression(rng, depth - 1)
+    right, second = random_expression(rng, depth - 1)
+    sign = rng.choice("+-*/")
+    if sign == "/" and second == 0:
+        sign = "+"
+    value = {
+        "+": lambda: first + second,
+        "-": lambda: first - second,
+        "*": lambda: first * second,
+        "/": lambda: first / second,
+    }[sign]()
+    return f"({left}{sign}{right})", value
+
+
+def test_random_expressions_have_the_value_of_their_tree():
+    rng = random.Random(0)
+    for _ in range(300):
+        expression, value = random_expression(rng, 3)
+        assert calculate(expression) == value, expression
+
+
+def fuzz(count, seed=0):
+    """Throw strings at the calculator; any exception is the caller's.
+
+    Returns:
+        (values, slowest): how many had a value, and seconds of the slowest.
+    """
+    rng, num_values, slowest = random.Random(seed), 0, 0.0
+    for _ in range(count):
+        size = rng.randrange(1, rng.choice((8, 30, 120)))
+        text = "".join(rng.choices(rng.choice(ALPHABETS), k=size))
+        text = rng.choice(FORMS).format(text)
+        start = time.perf_counter()
+        value = calculate(text)
+        slowest = max(slowest, time.perf_counter() - start)
+        if value is not None:
+            num_values += 1
+            assert abs(value.numerator) < 10**MAX_DIGITS
+    return num_values, slowest
+
+
+def test_random_strings_raise_nothing_and_take_no_time():
+    num_values, slowest = fuzz(3_000)
+    assert num_values > 100  # not all of it is refused at the door
+    assert slowest < SECONDS
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_strings_raise_nothing_and_take_no_time():
+    num_values, slowest = fuzz(120_000, seed=1)
+    print(f"{num_values:,} had a value, slowest {1000 * slowest:.0f} ms")
+    assert num_values > 4_000
+    assert slowest < SECONDS
 
 
 @pytest.mark.parametrize(
@@ -50,10 +177,59 @@ def test_the_result_stands_behind_arithmetic(text, result):
         "1.0/3",  # no end of decimals
         "1/0",
         "",
+        "12,500*2",  # not 500*2
+        "1,000 + 5",
+        "12:30 + 1",
+        "3,5 * 2",
+        "47\n+6*2",  # 47+6*2, over two lines
     ],
 )
 def test_what_could_mean_several_things_is_left_to_the_model(text):
     assert result_behind(text) is None
+
+
+# What may stand before a calculation, and what makes it a part of something
+BEFORE = ("", "So: ", "x=2: ", "Then, ", "y = ", "12 m\n", "3*4=12\n", "x; ")
+PART_OF = (
+    "12,", "1, 000 - ", "1,250,", "12:", "7 : ", "3;", "2\\,", "1\\;", "5 +\n",
+    "(4 *\n", "3 \\times\n", "2^", "8/(", "9 7", "5!*", "2x ", "$", "~",
+)  # fmt: skip
+
+
+def random_sum(rng):
+    """A calculation as it is written, and its value."""
+    numbers = [str(rng.choice((rng.randrange(1, 9999), 1.5, 0.25)))]
+    for _ in range(rng.randrange(1, 4)):
+        numbers += [rng.choice(("+", "-", "*", " + ", " - ", " * "))]
+        numbers += [str(rng.randrange(1, 999))]
+    text = "".join(numbers)
+    exact = re.sub(r"[\d.]+", lambda number: f"Fraction('{number[0]}')", text)
+    return text, eval(exact, {"Fraction": Fraction})
+
+
+def test_a_result_is_exact_whatever_stands_before_it():
+    rng = random.Random(0)
+    for _ in range(2_000):
+        text, value = random_sum(rng)
+        before = rng.choice(BEFORE)
+        assert Fraction(result_behind(before + text)) == value, before + text
+
+
+@pytest.mark.parametrize("before", PART_OF)
+def test_a_part_of_something_longer_gets_no_result(before):
+    rng = random.Random(1)
+    for _ in range(100):
+        text = before + random_sum(rng)[0]
+        assert result_behind(text) is None, text
+
+
+def test_thousands_are_not_read_at_all():
+    rng = random.Random(2)
+    for _ in range(300):
+        first, second = rng.randrange(1_000, 10**9), rng.randrange(2, 5_000)
+        sign = rng.choice("+-*")
+        text = f"{first:,} {sign} {second:,}"
+        assert result_behind(text) is None, text
 
 
 def test_decimals_are_written_without_rounding():

@@ -7,7 +7,8 @@ was trained for it, so steps that it takes in its head get no help.
 
 Only whole results are written, or decimals where the expression has some: a
 quotient such as 3/4 may be about to become 6/8, 0.75 or a remainder, and is
-left to the model.
+left to the model. So is whatever may be the end of something longer, as in
+12,500*2 or 12:30 + 1: no result is better than a wrong one.
 
 Source: Cobbe et al. 2021 (arXiv 2110.14168), appendix C; there the model was
 trained to mark its calculations.
@@ -33,20 +34,30 @@ MAX_DECIMALS = 6
 MAX_CHARACTERS = 100  # of one expression
 MAX_DIGITS = 30  # of a result's numerator and of its denominator
 ARITHMETIC = re.compile(r"(?:[0-9.+\-*/^() ]|\\times|\\cdot)+")
-TWO_NUMBERS = re.compile(r"[0-9.] +[0-9.]")  # 1 1/2 would be read as mixed
+AMBIGUOUS = re.compile(
+    r"[0-9.] +[0-9.]"  # 1 1/2, 12 500
+    r"|\. *\("  # 0.(3)
+    r"|[-/]0[0-9]"  # 2024-01-05
+    r"|/.*[0-9)] *\("  # 6/2(1+2)
+)
+# Behind these something new begins; in 1,000 and 12:30, in x : 3 and 5\,000 it
+# does not, and 1, 000 is not sure
+SEPARATOR = re.compile(r"(?<![\\\s])(?!(?<=\d),\s*\d{3}(?!\d))[,;:](?=\s)")
+UNFINISHED = re.compile(r"(?:[+\-*/^(]|\\times|\\cdot)$")
 
 
 def calculate(expression):
     """Compute an arithmetic expression exactly, as a Fraction.
 
-    None for any other text, where there is no value (1/0), and over a limit.
+    None for any other text, for one that can be read in two ways, where there
+    is no value (1/0), and over a limit.
 
     >>> calculate("47*6 - 1/3")
     Fraction(845, 3)
     """
     if len(expression) > MAX_CHARACTERS:
         return None
-    if not ARITHMETIC.fullmatch(expression) or TWO_NUMBERS.search(expression):
+    if not ARITHMETIC.fullmatch(expression) or AMBIGUOUS.search(expression):
         return None
     try:
         value = exact_value(parse(expression))
@@ -131,10 +142,11 @@ def result_behind(text):
     >>> result_behind("So:\n47*6")
     '282'
     """
-    *sides, last = text.rpartition("\n")[2].split("=")
-    if any(map(NUMBER.fullmatch, sides)):
+    above, _, line = text.rpartition("\n")
+    *sides, last = line.split("=")
+    if any(map(NUMBER.fullmatch, sides)) or goes_on(above, line):
         return None
-    expression = re.split("[,;:]", last)[-1]
+    expression = SEPARATOR.split(last)[-1]
     value = calculate(expression) if OPERATOR.search(expression) else None
     if value is None:
         return None
@@ -143,6 +155,12 @@ def result_behind(text):
         gap = " " if expression.endswith(" ") else ""
         return gap + decimal_text(value)
     return None
+
+
+def goes_on(above, line):
+    """Tell whether the line may go on with a calculation of the one above."""
+    is_unfinished = UNFINISHED.search(above.rstrip(" ")) is not None
+    return is_unfinished or line.lstrip(" ").startswith(tuple("+*/^"))
 
 
 def decimal_text(value):
