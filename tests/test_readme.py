@@ -39,6 +39,13 @@ def test_the_first_command_ends_in_the_tour():
     assert '".[book]"' in block
 
 
+def test_the_cpu_build_is_the_pinned_version():
+    (block,) = [b for b in code_blocks(README) if "whl/cpu" in b]
+    (pin,) = re.findall(r"torch==\S+", block)
+
+    assert pin in (ROOT / "constraints.txt").read_text("utf-8").splitlines()
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.parent.name))
 def test_every_link_leads_somewhere(page):
     targets = re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8"))
