@@ -96,9 +96,7 @@ def run(args) -> None:
             run_name(*key): asdict(config) for key, config in configs.items()
         },
     }
-    folder = RunFolder.create(
-        args.run, about, resume=args.resume, shared=True
-    )
+    folder = RunFolder.create(args.run, about, resume=args.resume, shared=True)
     for number, ((name, seed), config) in enumerate(configs.items(), start=1):
         if args.only is None or name in args.only:
             print(f"[{number}/{len(configs)}] {run_name(name, seed)}")

@@ -27,15 +27,7 @@ def available_devices() -> list[str]:
 
 
 def pick_device(name=None) -> torch.device:
-    """Choose the device.
-
-    Args:
-        name: a torch.device or its name ("cpu", "cuda:1", …); None takes
-            the best that is here.
-
-    Raises:
-        ValueError: no such device here.
-    """
+    """Choose the device: a torch.device or its name, None for the best."""
     kinds = available_devices()
     if name is None:
         return torch.device(kinds[0])
@@ -52,27 +44,18 @@ def pick_device(name=None) -> torch.device:
 
 
 def pick_dtype(device, model_name, dtype=None) -> torch.dtype:
-    """Choose the number format of the weights.
-
-    Args:
-        device: where the model will run.
-        model_name: a name, Hub id or folder, as `load_model` takes it.
-        dtype: a torch.dtype or its name, to decide oneself.
-
-    Raises:
-        ValueError: an unknown name of a dtype.
-    """
-    if dtype is not None:
-        if isinstance(dtype, torch.dtype):
-            return dtype
-        if dtype not in DTYPES:
-            raise ValueError(
-                f"unknown dtype {dtype!r}; expected one of {', '.join(DTYPES)}"
-            )
-        return DTYPES[dtype]
-    if is_pocket(model_name):
-        return torch.float32
-    return torch.bfloat16 if _has_bfloat16(device) else torch.float16
+    """Choose the number format of a model's weights on a device."""
+    if dtype is None:
+        if is_pocket(model_name):
+            return torch.float32
+        return torch.bfloat16 if _has_bfloat16(device) else torch.float16
+    if isinstance(dtype, torch.dtype):
+        return dtype
+    if dtype not in DTYPES:
+        raise ValueError(
+            f"unknown dtype {dtype!r}; expected one of {', '.join(DTYPES)}"
+        )
+    return DTYPES[dtype]
 
 
 def describe_device(device, dtype) -> str:

@@ -101,9 +101,8 @@ class ApiKey:
         """Take the key, and characters that are none, out of a text."""
         key = self._read()
         text = text.encode("utf-8", "replace").decode()
-        return (
-            text.replace(key, "[key]") if len(key) >= SHORTEST_SECRET else text
-        )
+        is_secret = len(key) >= SHORTEST_SECRET
+        return text.replace(key, "[key]") if is_secret else text
 
     def _read(self) -> str:
         return os.environ.get(self.variable, "").strip()
@@ -126,21 +125,12 @@ class _Passing(Exception):
 
 
 class EndpointClient:
-    """Sends chat requests, alone or many at once.
-
-    Args:
-        settings: an EndpointSettings.
-        seed: seeds the jitter of the waiting times.
-
-    Attributes:
-        num_requests: attempts sent so far.
-        num_tokens: tokens paid for so far.
-    """
+    """Sends chat requests, alone or many at once; counts what they cost."""
 
     def __init__(self, settings: EndpointSettings, *, seed: int | None = None):
         self.settings = settings
-        self.num_requests = 0
-        self.num_tokens = 0
+        self.num_requests = 0  # attempts sent so far
+        self.num_tokens = 0  # paid for so far
         self._lock = threading.Lock()
         self._next_start = 0.0  # on the monotonic clock, for the rate limit
         self._closed = threading.Event()
@@ -167,14 +157,8 @@ class EndpointClient:
     def complete(self, messages: list[dict], **options) -> Completion:
         """Ask for one answer; try again when the trouble may pass.
 
-        Args:
-            messages: dicts with "role" and "content".
-            options: sent along, such as temperature or max_tokens.
-
-        Raises:
-            BudgetSpent: max_requests or max_tokens is reached. Requests
-                already under way then may still overshoot max_tokens.
-            EndpointError: refused, or still failing after all retries.
+        Options such as temperature are sent along. Where the budget is spent
+        requests already under way may still overshoot max_tokens.
         """
         body = {"model": self.settings.model, "messages": messages, **options}
         for attempt in range(self.settings.max_retries + 1):
@@ -197,12 +181,8 @@ class EndpointClient:
     ) -> Iterator[tuple[str, Completion | EndpointError]]:
         """Ask for many answers at once and yield them as they come in.
 
-        Args:
-            requests: pairs of an id and messages, taken as they are needed.
-
-        Yields:
-            (id, Completion), or (id, EndpointError) for a request that
-            failed; every pair comes back exactly once.
+        Takes pairs of an id and messages as they are needed; each id comes
+        back exactly once, with a Completion or with its EndpointError.
         """
 
         def ask(messages):

@@ -43,11 +43,7 @@ STYLE = {
 
 @contextlib.contextmanager
 def figure_style():
-    """Draw in the house style inside the block; yields `matplotlib.pyplot`.
-
-    Raises:
-        ImportError: matplotlib is missing; the message tells how to get it.
-    """
+    """Draw in the house style inside the block; yields `matplotlib.pyplot`."""
     try:
         from cycler import cycler
         from matplotlib import pyplot
@@ -75,10 +71,8 @@ def plot_accuracy_bars(
         rows: dicts with name, accuracy, low, high (all in [0, 1]) and
             mean_tokens, top bar first.
         path: also save the picture there.
-        title: what was measured on what.
-        reference: rows of the same kind; each draws a white mark on the
-            bar of its name, to compare with. Only its accuracy counts.
-        reference_label: what those marks are.
+        reference: rows of the same kind; the accuracy of each draws a white
+            mark on the bar of its name, to compare with.
     """
     rows = list(rows)
     marks = {row["name"]: row["accuracy"] for row in reference}

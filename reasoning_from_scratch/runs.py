@@ -58,20 +58,10 @@ class RunFolder:
 
     @classmethod
     def create(cls, name, config, *, root=None, resume=False, shared=False):
-        """Start a run, or go on with it.
+        """Start a run, or go on with one of the same settings.
 
-        Args:
-            name: letters, digits, dots, dashes and underscores.
-            config: the settings, as JSON can hold them (dataclasses too).
-            root: the folder of all runs; None takes `runs_root()`.
-            resume: go on with the run of this name where there is one.
-            shared: several processes may work in it at once.
-
-        Raises:
-            FileExistsError: the name is taken and `resume` is false, or
-                another process holds the run.
-            ValueError: a bad name, or other settings than the run has; the
-                keys that differ are named.
+        A taken name and a run in another process's hands are refused with a
+        FileExistsError, but for `shared` ones; `root` holds all runs.
         """
         path = cls.check_name(name, root=root, resume=resume)
         path.mkdir(parents=True, exist_ok=True)
@@ -119,12 +109,7 @@ class RunFolder:
 
     @classmethod
     def open(cls, path):
-        """Open a run that exists, to read in it.
-
-        Raises:
-            FileNotFoundError: no run folder there.
-            ValueError: its config.json is broken.
-        """
+        """Open a run that exists, to read in it."""
         if not (Path(path) / "config.json").is_file():
             raise FileNotFoundError(
                 f"{path} is not a run folder: it has no config.json"
@@ -185,13 +170,7 @@ class RunFolder:
         return sorted(int(match[1]) for match in matches if match)
 
     def save_checkpoint(self, step: int, save_model, state) -> Path:
-        """Save model and training state, both or nothing.
-
-        Args:
-            step: how many steps are done.
-            save_model: called with a folder; writes the official layout.
-            state: a tree as `save_state` takes it.
-        """
+        """Let `save_model` write a folder, add the state: both or nothing."""
         path = self.checkpoint_path(step)
         with atomic_folder(path) as folder:
             save_model(folder)
@@ -201,11 +180,7 @@ class RunFolder:
         return path
 
     def load_checkpoint_state(self, step: int):
-        """Read the tree that was saved with a step.
-
-        Raises:
-            ValueError: it is broken, or rows of metrics.jsonl are missing.
-        """
+        """Read the tree that was saved with a step, if its rows are there."""
         folder = self.checkpoint_path(step) / "training_state"
         try:
             state = load_state(folder)
@@ -261,13 +236,8 @@ class RunFolder:
 def find_run(name_or_path) -> Path:
     """Find a run's folder by its name, by runs/NAME or by its path.
 
-    Args:
-        name_or_path: a bare name and runs/NAME mean the run of that name
-            wherever `runs_root()` is, else a folder here; any other path
-            means itself.
-
-    Raises:
-        FileNotFoundError: no run there; the message says what was tried.
+    A bare name and runs/NAME mean the run of that name wherever
+    `runs_root()` is, else a folder here; any other path means itself.
     """
     candidates = _possible_folders(name_or_path)
     for candidate in candidates:
@@ -281,11 +251,7 @@ def find_run(name_or_path) -> Path:
 
 
 def find_file(name_or_path, file) -> Path:
-    """Find a file by its path, or the one called `file` in a run.
-
-    Raises:
-        FileNotFoundError: neither is there.
-    """
+    """Find a file by its path, or the one called `file` in a run."""
     candidates = _possible_folders(name_or_path)
     for candidate in candidates:
         for path in (candidate, candidate / file):
@@ -300,9 +266,6 @@ def resolve_checkpoint(path) -> Path:
 
     A run (see `find_run`) means its best checkpoint by validation where there
     is one, else the last. Any other folder means itself.
-
-    Raises:
-        FileNotFoundError: no such folder, or a run without a checkpoint.
     """
     candidates = _possible_folders(path)
     folder = next((each for each in candidates if each.is_dir()), None)

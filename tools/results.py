@@ -16,7 +16,7 @@ from pathlib import Path
 
 from remake import remake
 
-from reasoning_from_scratch import results as measured
+from reasoning_from_scratch import results as stored
 from reasoning_from_scratch.files import as_json, atomic_write_text
 from reasoning_from_scratch.plots import describe_bars, plot_accuracy_bars
 from reasoning_from_scratch.results import (
@@ -87,7 +87,7 @@ def run(args) -> int:
     """Remake where asked, then draw or check."""
     if args.remake is not None:
         remake(args.remake)
-    checkout = measured.FOLDER.parent
+    checkout = stored.FOLDER.parent
     return check(checkout) if args.check else draw(checkout)
 
 
@@ -127,7 +127,7 @@ def pages(checkout: Path) -> dict[Path, str]:
     readme = checkout / "README.md"
     block = readme_block(rows, picture)
     return {
-        measured.SUMMARY: summary(rows),
+        stored.SUMMARY: summary(rows),
         checkout / "RESULTS.md": results_page(rows, picture),
         readme: replace_block(readme.read_text("utf-8"), block),
     }
