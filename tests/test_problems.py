@@ -195,7 +195,7 @@ def test_training_and_validation_share_no_problem(tmp_path):
 
 def test_test_problems_are_refused_for_training_also_from_a_file(tmp_path):
     for name in ("pocketmath", "math500", "gsm8k"):
-        with pytest.raises(ValueError, match=f"the test split of {name}"):
+        with pytest.raises(ValueError, match=r"belongs to a test split \("):
             load_splits(name, "test")
         problem = load_problems(name)[7]
         path = write_lines(
@@ -203,10 +203,10 @@ def test_test_problems_are_refused_for_training_also_from_a_file(tmp_path):
             {"problem": "1 + 1", "answer": "2"},
             {"question": f" {problem.problem}\n", "answer": "3"},
         )
-        with pytest.raises(ValueError, match=f"-2'.* test split of {name}"):
+        with pytest.raises(ValueError, match=f"-2'.*test split .{problem.id}"):
             load_splits(path)
     for name in ("pocketmath-test-00001", "test/algebra/7.json"):
-        with pytest.raises(ValueError, match="the test split of its set"):
+        with pytest.raises(ValueError, match="test split"):
             refuse_test_problems([Problem("1?", "1", id=name)])
     refuse_test_problems([Problem("1?", "1", id="latest-train-3")])
 

@@ -26,7 +26,7 @@ from reasoning_from_scratch.cli.flags import (
     describe_training,
 )
 from reasoning_from_scratch.evaluation.problems import (
-    load_problems,
+    all_test_problems,
     load_splits,
 )
 from reasoning_from_scratch.options import add_options, given_options
@@ -37,12 +37,6 @@ from reasoning_from_scratch.training.config import (
     check_teacher,
 )
 
-# training set -> the set whose test split its traces may not repeat
-TEST_SETS = {
-    "pocketmath": "pocketmath",
-    "math-train": "math500",
-    "gsm8k": "gsm8k",
-}
 # Flags beside the configuration's that the result depends on
 RECORDED = (
     "teacher",
@@ -161,7 +155,7 @@ def run(args) -> None:
             traces,
             student=student,
             problems=problems,
-            held_out=[*common["validation"], *load_test_problems(source)],
+            held_out=[*common["validation"], *all_test_problems()],
             run=folder,
         )
         train_on_traces(student, kept, config, **common)
@@ -259,12 +253,6 @@ def answer_problems(args, student, problems, **options):
         batch_size=settings.batch_size,
         **options,
     )
-
-
-def load_test_problems(source) -> list:
-    """What no trace may repeat; nothing for a file of one's own."""
-    test_set = TEST_SETS.get(source)
-    return load_problems(test_set, split="test") if test_set else []
 
 
 def train_on_traces(student, traces, config, **common) -> None:

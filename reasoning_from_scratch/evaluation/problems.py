@@ -215,18 +215,18 @@ def refuse_test_problems(problems: list[Problem]) -> None:
     Training on what a claim is measured on would make the claim worthless.
     """
     for problem in problems:
-        name = _test_texts().get(_text(problem))
-        if name or TEST_ID.search(problem.id):
+        known = _test_ids().get(_text(problem))
+        if known or TEST_ID.search(problem.id):
             raise ValueError(
                 f"problem {problem.id!r}, {problem.problem[:40]!r}, belongs "
-                f"to the test split of {name or 'its set'}; train on "
+                f"to a test split ({known or problem.id}); train on "
                 "split='train' and watch split='validation'"
             )
 
 
 def _without_test_problems(problems: list[Problem], name: str):
     """Leave out what a test set holds too, and say so."""
-    kept = [p for p in problems if _text(p) not in _test_texts()]
+    kept = [p for p in problems if _text(p) not in _test_ids()]
     if len(kept) < len(problems):
         warnings.warn(
             f"{name}: left out {len(problems) - len(kept)} problems that are "
@@ -237,10 +237,15 @@ def _without_test_problems(problems: list[Problem], name: str):
 
 
 @lru_cache(maxsize=1)
-def _test_texts() -> dict[str, str]:
-    """The text of each test problem that ships -> the name of its set."""
+def _test_ids() -> dict[str, str]:
+    """The text of each test problem that ships -> its id."""
+    return {_text(problem): problem.id for problem in all_test_problems()}
+
+
+def all_test_problems() -> list[Problem]:
+    """The test problems that ship: what no training text may repeat."""
     names = [n for n, splits in PROBLEM_SETS.items() if "test" in splits]
-    return {_text(p): name for name in names for p in load_problems(name)}
+    return [problem for name in names for problem in load_problems(name)]
 
 
 def _text(problem: Problem) -> str:
