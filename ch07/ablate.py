@@ -23,6 +23,7 @@ from reasoning_from_scratch.evaluation import evaluate, load_problems
 from reasoning_from_scratch.evaluation.problems import load_splits
 from reasoning_from_scratch.files import atomic_write_text
 from reasoning_from_scratch.llm import load_model
+from reasoning_from_scratch.llm.weights import find_model_folder
 from reasoning_from_scratch.plots import figure_style
 from reasoning_from_scratch.runs import RunFolder
 from reasoning_from_scratch.settings import default_model, get_settings
@@ -96,11 +97,19 @@ def run(args) -> None:
             run_name(*key): asdict(config) for key, config in configs.items()
         },
     }
+    problems, _ = load_splits(source, "train")
+    find_model_folder(model)
     folder = RunFolder.create(args.run, about, resume=args.resume, shared=True)
     for number, ((name, seed), config) in enumerate(configs.items(), start=1):
         if args.only is None or name in args.only:
             print(f"[{number}/{len(configs)}] {run_name(name, seed)}")
-            measure(folder, run_name(name, seed), config, device=args.device)
+            measure(
+                folder,
+                run_name(name, seed),
+                config,
+                problems=problems,
+                device=args.device,
+            )
     print(report(folder, args.variants, args.seeds))
 
 
@@ -128,14 +137,12 @@ def choose_config(variant, seed, args, settings):
     return variant_config(variant, **settings.grpo.of(GRPOConfig) | choices)
 
 
-def measure(folder, name, config, *, device=None) -> None:
+def measure(folder, name, config, *, problems, device) -> None:
     """Train one variant with one seed and evaluate it, unless it is done."""
-    source, limit = folder.config["problems"], folder.config["limit"]
     root = folder.path
     test_run = RunFolder.create(f"{name}-test", {}, root=root, resume=True)
     if (test_run.path / RESULT).exists():
         return
-    problems, _ = load_splits(source, "train")
     model, tokenizer = load_model(folder.config["model"], device=device)
     about = {"model": folder.config["model"]} | asdict(config)
     train_grpo(
@@ -149,7 +156,11 @@ def measure(folder, name, config, *, device=None) -> None:
     evaluate(
         model,
         tokenizer,
-        load_problems(source, split="test", limit=limit),
+        load_problems(
+            folder.config["problems"],
+            split="test",
+            limit=folder.config["limit"],
+        ),
         prompt=config.prompt,
         max_new_tokens=get_settings(folder.config["model"]).max_new_tokens,
         run=test_run,

@@ -116,7 +116,7 @@ def test_the_command_trains_evaluates_compares_and_goes_on(
     for file in ("table.md", "plot.png", "rloo-seed1/metrics.jsonl"):
         assert (tmp_path / "small" / file).is_file()
     # Then nothing is done a third time
-    monkeypatch.setattr(ablate, "load_splits", None)
+    monkeypatch.setattr(ablate, "train_grpo", None)
     assert main([*command, "--resume"]) == 0
 
 
@@ -125,6 +125,8 @@ def test_what_cannot_work_is_said_before_anything_is_made(
 ):
     assert main(["ablate", "--variants", "grpo3", "--run", "x"]) == 1
     assert "unknown variant 'grpo3'" in capsys.readouterr().err
+    assert main(["ablate", "--model", "pokcet", "--run", "x"]) == 1
+    assert "did you mean 'pocket'" in capsys.readouterr().err
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert main(["ablate", "--run", "x"]) == 1
     assert "pictures need matplotlib" in capsys.readouterr().err
