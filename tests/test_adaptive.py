@@ -1,32 +1,21 @@
 """Adaptive thinking: who answers twice, and what it costs."""
 
-from scripted import output_of
+from scripted import play
 from tiny import ByteTokenizer
 
-from reasoning_from_scratch import llm
 from reasoning_from_scratch.evaluation import Problem
+from reasoning_from_scratch.llm import SamplingConfig
 from reasoning_from_scratch.scaling import METHODS
 from reasoning_from_scratch.scaling.adaptive import adaptive_thinking
 
 PROBLEMS = [Problem("easy", "1", id="e"), Problem("hard", "2", id="h")]
 
 
-def play(monkeypatch, write):
-    """Let `llm.generate` say (text, log-probability) by prompt."""
-    calls = []
-
-    def generate(model, tokenizer, prompts, *, num_samples=1, **decoding):
-        calls.append((prompts, num_samples, decoding))
-        outputs = []
-        for prompt in prompts:
-            for number in range(num_samples):
-                text, logprob = write(prompt, number)
-                count = len(output_of(text).token_ids)
-                outputs.append(output_of(text, [logprob] * count))
-        return outputs
-
-    monkeypatch.setattr(llm, "generate", generate)
-    return calls
+def vote_when_unsure(problems, num_samples=2):
+    prompts = [problem.problem for problem in problems]
+    method = METHODS["adaptive-samples"]
+    arguments = (None, ByteTokenizer(), problems, prompts)
+    return method(*arguments, num_samples=num_samples)
 
 
 def test_only_the_unsure_are_asked_to_think(monkeypatch):
@@ -35,7 +24,7 @@ def test_only_the_unsure_are_asked_to_think(monkeypatch):
             return r"so \boxed{2}", -0.1
         return r"\boxed{1}", -0.1 if "easy" in prompt else -0.9
 
-    calls = play(monkeypatch, write)
+    script = play(monkeypatch, write)
     easy, hard = adaptive_thinking(
         None,
         ByteTokenizer(),
@@ -43,31 +32,24 @@ def test_only_the_unsure_are_asked_to_think(monkeypatch):
         ["think easy", "think hard"],
         threshold=-0.2,
         direct_prompt="{problem}:",
-        sampling=llm.SamplingConfig(temperature=0.7),
+        sampling=SamplingConfig(temperature=0.7),
     )
-    assert [call[0] for call in calls] == [
-        ["easy:", "hard:"],
-        ["think hard"],
-    ]
+    first, second = script.calls
+    assert first["prompts"] == ["easy:", "hard:"]
+    assert second["prompts"] == ["think hard"]
     assert (easy.response, hard.response) == (r"\boxed{1}", r"so \boxed{2}")
     # One token a byte and the end: 9 + 1; then 12 + 1 on top
     assert (easy.num_tokens, hard.num_tokens) == (10, 23)
     # The first look is greedy whatever the second is
-    assert calls[0][2]["sampling"].is_greedy
-    assert not calls[1][2]["sampling"].is_greedy
+    assert first["sampling"].is_greedy
+    assert not second["sampling"].is_greedy
 
 
 def test_an_unsure_solution_is_put_to_the_vote(monkeypatch):
     votes = [r"\boxed{2}", r"\boxed{7}", r"\boxed{2}"]
-
-    def write(prompt, number):
-        return votes[number], -0.3
-
-    calls = play(monkeypatch, write)
-    (output,) = METHODS["adaptive-samples"](
-        None, ByteTokenizer(), PROBLEMS[1:], ["hard"], num_samples=3
-    )
-    assert [call[1] for call in calls] == [1, 3]
+    script = play(monkeypatch, lambda prompt, number: (votes[number], -0.3))
+    (output,) = vote_when_unsure(PROBLEMS[1:], num_samples=3)
+    assert [call["num_samples"] for call in script.calls] == [1, 3]
     assert [s.get("role") for s in output.samples] == ["draft", *[None] * 3]
     assert output.response == r"\boxed{2}"
     assert output.num_tokens == 4 * 10
@@ -75,16 +57,12 @@ def test_an_unsure_solution_is_put_to_the_vote(monkeypatch):
 
 def test_a_sure_answer_that_was_cut_or_is_none_does_not_stand(monkeypatch):
     for text in (r"\boxed{1}…", "no answer at all"):
-        calls = play(monkeypatch, lambda prompt, number, t=text: (t, -0.01))
-        METHODS["adaptive-samples"](
-            None, ByteTokenizer(), PROBLEMS[:1], ["easy"], num_samples=2
-        )
-        assert len(calls) == 2
+        script = play(monkeypatch, lambda prompt, number, t=text: (t, -0.01))
+        vote_when_unsure(PROBLEMS[:1])
+        assert len(script.calls) == 2
 
 
 def test_when_all_are_sure_nobody_is_asked_twice(monkeypatch):
-    calls = play(monkeypatch, lambda prompt, number: (r"\boxed{1}", -0.01))
-    METHODS["adaptive-samples"](
-        None, ByteTokenizer(), PROBLEMS, ["easy", "hard"]
-    )
-    assert len(calls) == 1
+    script = play(monkeypatch, lambda prompt, number: (r"\boxed{1}", -0.01))
+    vote_when_unsure(PROBLEMS)
+    assert len(script.calls) == 1

@@ -4,6 +4,7 @@ from scripted import play
 from tiny import ByteTokenizer
 
 from reasoning_from_scratch.evaluation import Problem
+from reasoning_from_scratch.llm import SamplingConfig
 from reasoning_from_scratch.scaling.budget import budget_forcing
 
 THINK_ID = 1
@@ -104,6 +105,9 @@ def test_wait_takes_the_place_of_the_end_of_a_think_block(monkeypatch):
 
 def test_every_sample_of_a_problem_gets_its_budget(monkeypatch):
     output, _ = force(
-        monkeypatch, lambda *_: r"3+4=7 \boxed{7}", num_samples=3
+        monkeypatch,
+        lambda *_: r"3+4=7 \boxed{7}",
+        num_samples=3,
+        sampling=SamplingConfig(temperature=0.7),
     )
     assert [sample["answer"] for sample in output.samples] == ["7"] * 3

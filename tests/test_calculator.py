@@ -10,7 +10,7 @@ import torch
 from tiny import ByteTokenizer, tiny_model
 
 from reasoning_from_scratch.evaluation import Problem
-from reasoning_from_scratch.llm import generate
+from reasoning_from_scratch.llm import SamplingConfig, generate
 from reasoning_from_scratch.scaling.calculator import (
     MAX_DIGITS,
     CalculatorEdit,
@@ -304,6 +304,7 @@ def test_every_answer_of_a_batch_is_helped_alike():
         problems,
         ["?", "?"],
         num_samples=2,
+        sampling=SamplingConfig(temperature=0.1),
         max_new_tokens=16,
         seed=0,
         batch_size=2,

@@ -91,10 +91,25 @@ def test_what_the_caller_says_goes_before_the_defaults(monkeypatch):
     assert call["sampling"] == sampling
 
 
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("num_samples", [0, -1])
+def test_no_method_takes_less_than_one_sample(name, num_samples):
+    with pytest.raises(ValueError, match=f"must be >= 1, got {num_samples}"):
+        run_tiny(METHODS[name], num_samples)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_several_samples_without_a_temperature_are_refused(name):
+    if "refine" in name:  # its samples follow from each other
+        return
+    with pytest.raises(ValueError, match="greedy samples would all be the"):
+        run_tiny(METHODS[name], 2, sampling=SamplingConfig())
+
+
 CHOOSERS = [name for name in METHODS if "vote" in name or "best" in name]
 
 
-def run_tiny(method, num_samples):
+def run_tiny(method, num_samples, **decoding):
     return method(
         tiny_model(),
         Tokenizer(),
@@ -103,6 +118,7 @@ def run_tiny(method, num_samples):
         num_samples=num_samples,
         max_new_tokens=6,
         seed=5,
+        **decoding,
     )
 
 

@@ -122,13 +122,9 @@ def generate_answers(
     **decoding,
 ) -> list[MethodOutput]:
     """Answer each problem with the first completion drawn for it."""
-    num_samples = num_samples or 1
+    num_samples = _count("num_samples", num_samples, 1)
     sampling = sampling or llm.SamplingConfig()
-    if num_samples > 1 and sampling.is_greedy:
-        raise ValueError(
-            f"{num_samples} greedy samples would all be the same; pass "
-            "sampling=SamplingConfig(temperature=…)"
-        )
+    check_samples(num_samples, sampling)
     outputs = llm.generate(
         model,
         tokenizer,
@@ -157,6 +153,17 @@ def generate_answers(
             )
         )
     return answers
+
+
+def check_samples(num_samples, sampling):
+    """Refuse less than one sample, and several without a temperature."""
+    _count("num_samples", num_samples, None)
+    is_greedy = sampling is None or sampling.is_greedy
+    if num_samples > 1 and is_greedy:
+        raise ValueError(
+            f"{num_samples} greedy samples would all be the same; pass "
+            "sampling=SamplingConfig(temperature=…), or --temperature"
+        )
 
 
 def _count(name, value, default):

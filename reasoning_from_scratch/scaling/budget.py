@@ -11,6 +11,8 @@ Source: Muennighoff et al. 2025, "s1: Simple test-time scaling"
 
 from functools import partial
 
+from reasoning_from_scratch.evaluation.evaluate import check_samples
+
 from .samples import continue_traces, make_output, split, start_traces
 
 WAIT = " Wait,"
@@ -43,6 +45,7 @@ def budget_forcing(
     Returns:
         One MethodOutput per problem.
     """
+    check_samples(num_samples, decoding.get("sampling"))
     traces = start_traces(problems, prompts, range(num_samples))
     think = partial(
         continue_traces,

@@ -71,6 +71,8 @@ class Method:
         sampling=None,
         **decoding,
     ):
+        if num_samples is None:
+            num_samples = self.num_samples
         if sampling is None:
             sampling = llm.SamplingConfig(temperature=self.temperature)
         return self.run(
@@ -78,7 +80,7 @@ class Method:
             tokenizer,
             problems,
             prompts,
-            num_samples=num_samples or self.num_samples,
+            num_samples=num_samples,
             sampling=sampling,
             **decoding,
         )

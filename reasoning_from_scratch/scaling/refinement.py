@@ -94,6 +94,8 @@ def self_refine(
         One MethodOutput per problem. Each of its samples says which "role"
         it had: draft, critique or revision.
     """
+    if num_samples < 1:
+        raise ValueError(f"num_samples must be >= 1, got {num_samples}")
     tasks = [
         Refinement(problem, prompt)
         for problem, prompt in zip(problems, prompts, strict=True)

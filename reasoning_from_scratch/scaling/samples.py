@@ -12,7 +12,10 @@ from statistics import fmean
 
 from reasoning_from_scratch import llm
 from reasoning_from_scratch.evaluation.answers import extract_answer
-from reasoning_from_scratch.evaluation.evaluate import MethodOutput
+from reasoning_from_scratch.evaluation.evaluate import (
+    MethodOutput,
+    check_samples,
+)
 from reasoning_from_scratch.evaluation.grouping import group_answers
 
 DIGITS = 4  # decimals kept of log-probabilities and confidences
@@ -78,6 +81,8 @@ def draw_samples(
     Returns:
         One list of Samples per problem.
     """
+
+    check_samples(num_samples, decoding.get("sampling"))
 
     def write(prompts, **numbers):
         outputs = llm.generate(
