@@ -22,10 +22,12 @@ from reasoning_from_scratch.training import (
     LossConfig,
     RewardSet,
     grpo_loss,
+    parallel,
     train_grpo,
     variant_config,
 )
 from reasoning_from_scratch.training.loop import (
+    TrainingLoop,
     deferred_interrupt,
     shuffled_indices,
 )
@@ -142,22 +144,96 @@ def test_a_reference_is_scored_and_its_speed_told():
     assert rows[0]["scoring_tokens_per_second"] > 0
 
 
-def test_a_step_with_a_broken_gradient_is_skipped_and_told(monkeypatch):
+@pytest.mark.parametrize("factor", [float("nan"), float("inf")])
+def test_a_run_stops_at_the_first_loss_that_is_not_finite(
+    tmp_path, tokenizer, monkeypatch, factor
+):
     from reasoning_from_scratch.training import update
 
-    real = update.row_logprobs
-    calls = iter(range(100))
+    real, calls = update.row_logprobs, iter(range(100))
 
-    def breaking_once(*arguments):
-        logprobs = real(*arguments)
-        return logprobs * (float("nan") if next(calls) == 0 else 1.0)
+    def breaking(*arguments):
+        # A micro-batch is one call, a step has a few: breaks in step 2 or 3
+        return real(*arguments) * (factor if next(calls) > 4 else 1.0)
 
-    monkeypatch.setattr(update, "row_logprobs", breaking_once)
-    config = replace(CONFIG, steps=2, eval_every=0, track_kl=False)
-    model, rows = train(config)
-    assert [row["updates_skipped"] for row in rows] == [1, 1]
+    monkeypatch.setattr(update, "row_logprobs", breaking)
+    run = RunFolder.create("run", asdict(CONFIG), root=tmp_path)
+    model = tiny_policy()
+    config = replace(CONFIG, eval_every=0, track_kl=False, checkpoint_every=1)
+    with pytest.raises(ValueError, match="nothing of this step is saved"):
+        train(config, model=model, tokenizer=tokenizer, run=run)
+    rows = run.read("metrics.jsonl")
+    assert run.checkpoint_steps()[-1] == len(rows) < 6
     assert weights_of(model).isfinite().all()
-    assert not torch.equal(weights_of(model), weights_of(tiny_model()))
+
+
+def test_weights_that_are_not_finite_are_never_saved(tmp_path, tokenizer):
+    model = tiny_policy()
+    run = RunFolder.create("run", {}, root=tmp_path)
+
+    def overflow(step):
+        model.norm.weight.data[0] = float("inf")
+        return {"loss": 1.0}
+
+    loop = TrainingLoop(
+        model,
+        tokenizer,
+        optimizer_of(model),
+        num_steps=1,
+        evaluate=dict,
+        eval_every=1,
+        checkpoint_every=1,
+        run=run,
+        progress=False,
+    )
+    with pytest.raises(ValueError, match="step 1: weights are not finite"):
+        loop.train(overflow)
+    assert run.checkpoint_steps() == []
+    with pytest.raises(ValueError, match="must be a finite number, got inf"):
+        replace(CONFIG, learning_rate=float("inf"))
+
+
+def swapped_arguments(problem, text):
+    return float(problem.answer in text)
+
+
+def with_a_typo(text, problem):
+    return float(problem.answr == text)
+
+
+def with_another_signature(text):
+    return 1.0
+
+
+@pytest.mark.parametrize(
+    ("reward", "error"),
+    [
+        (swapped_arguments, "'str' object has no attribute 'answer'"),
+        (with_a_typo, "no attribute 'answr'"),
+        (with_another_signature, "takes 1 positional argument but 2"),
+        (lambda text, problem: undefined, "'undefined' is not defined"),  # noqa: F821
+        (lambda text, problem: None, "returned None; it must be a finite number"),
+        (lambda text, problem: float("nan"), "returned nan; it must be a finite number"),
+    ],
+)
+def test_a_broken_reward_ends_the_first_step_in_its_own_exception(
+    reward, error
+):
+    with pytest.raises(Exception, match=error) as caught:
+        train(reward={"sound": starts_low, "broken": reward})
+    assert "reward broken failed on all 16 texts" in caught.value.__notes__[0]
+
+
+def test_flat_groups_are_replaced_when_several_rewards_are_told_apart():
+    def rarely(text, problem):
+        return float(problem.id in ("p1", "p4", "p7") and len(text) > 2)
+
+    rewards = {"rarely": rarely, "flat": lambda text, problem: 0.1}
+    config = replace(CONFIG, steps=1, eval_every=0, advantages="per_reward")
+    _, plain = train(config, reward=rewards)
+    _, dynamic = train(replace(config, dynamic_sampling=3), reward=rewards)
+    assert plain[0]["no_signal"] > 0
+    assert dynamic[0]["tokens_generated"] > plain[0]["tokens_generated"]
 
 
 def test_a_loss_of_ones_own_takes_the_place_of_grpo_loss():
@@ -305,7 +381,7 @@ def test_a_run_folder_holds_metrics_samples_curve_and_checkpoints(
 
 
 def test_ctrl_c_finishes_the_step_saves_and_says_how_to_go_on(
-    tmp_path, tokenizer
+    tmp_path, tokenizer, capsys
 ):
     calls = iter(range(10**6))
 
@@ -323,6 +399,25 @@ def test_ctrl_c_finishes_the_step_saves_and_says_how_to_go_on(
             run=run,
         )
     assert run.checkpoint_steps()[-1] == 2
+    assert "grpo: stopping after this step" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("damage", ["row", "rows", "state"])
+def test_a_damaged_run_is_refused_with_the_file_and_the_cure(
+    tmp_path, tokenizer, damage
+):
+    run = RunFolder.create("run", asdict(CONFIG), root=tmp_path)
+    train(model=tiny_policy(), tokenizer=tokenizer, run=run)
+    state = run.checkpoint_path(6) / "training_state" / "state.safetensors"
+    if damage == "row":
+        run.rewrite("metrics.jsonl", run.read("metrics.jsonl")[:3])
+    elif damage == "rows":
+        (run.path / "metrics.jsonl").unlink()
+    else:
+        state.write_bytes(state.read_bytes()[:100])
+    place = "training_state" if damage == "state" else "metrics.jsonl"
+    with pytest.raises(ValueError, match=f"{place}.*under another --run"):
+        train(model=tiny_policy(), tokenizer=tokenizer, run=run)
 
 
 def test_a_second_ctrl_c_does_not_wait():
@@ -373,6 +468,38 @@ def test_two_processes_train_as_one(tmp_path):
         pair_losses, pair_weights = torch.load(f"{results[1]}-{rank}")
         torch.testing.assert_close(pair_weights, weights, atol=1e-5, rtol=0)
         assert pair_losses == pytest.approx(losses, abs=1e-5)
+
+
+def _reduce_on_the_cpu(rank, path, backend):
+    """A world in which only `backend` serves, "onlygpu" knows no CPU."""
+    dist.Backend.register_backend(
+        "onlygpu",
+        lambda store, rank, size, timeout: dist.ProcessGroupGloo(
+            store, rank, size
+        ),
+        devices=["cuda"],
+    )
+    dist.init_process_group(
+        backend, init_method=f"file://{path}", rank=rank, world_size=2
+    )
+    ones = torch.ones(2, 1)
+    assert parallel.sum_over_processes(ones).tolist() == [[2.0], [2.0]]
+    assert parallel.gather_rows(ones).shape == (4, 1)
+    with parallel.one_at_a_time():
+        pass
+    dist.destroy_process_group()
+
+
+def test_counts_on_the_cpu_are_summed_beside_gradients_on_a_gpu(tmp_path):
+    # Given a backend that stands for NCCL: it serves one kind of device
+    backend = parallel.GPU_BACKENDS.replace("nccl", "onlygpu")
+    multiprocessing.spawn(
+        _reduce_on_the_cpu, (tmp_path / "both", backend), nprocs=2
+    )
+    with pytest.raises(Exception, match="No backend type associated"):
+        multiprocessing.spawn(
+            _reduce_on_the_cpu, (tmp_path / "one", "onlygpu"), nprocs=2
+        )
 
 
 # Settings

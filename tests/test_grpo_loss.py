@@ -115,6 +115,15 @@ def test_equal_rewards_give_exact_zeros_whatever_the_rounding(mode):
     assert not group_advantages(rewards, mode)[0].any()
 
 
+def test_flat_groups_of_several_rewards_are_exact_zeros():
+    generator = torch.Generator().manual_seed(0)
+    rewards = torch.rand(600, 8, 2, generator=generator)
+    rewards[::2] = rewards[::2, :1]  # every second group is flat
+    advantages = per_reward_advantages(rewards, [1.0, 0.5])
+    assert not advantages[::2].any()
+    assert advantages[1::2].any(dim=1).all()
+
+
 def test_every_mode_keeps_the_dtype():
     for mode in ADVANTAGE_MODES:
         rewards = torch.rand(2, 4, dtype=torch.float64)
@@ -517,6 +526,19 @@ def test_token_advantages_are_used_token_by_token():
         config=LossConfig(),
     )
     assert loss.item() == pytest.approx(-1 / 5)  # the masked 5.0 is unseen
+
+
+@pytest.mark.parametrize("distance", [1e-4, 1.0, 30.0, 200.0])
+def test_k3_pulls_back_however_far_the_policy_rose(distance):
+    # k3 = x - 1 - log x with log x = -distance; d k3 / d log pi = 1 - x
+    logprobs = torch.zeros(1, 1, requires_grad=True)
+    kl = kl_per_token(logprobs, torch.full((1, 1), -distance), "k3")
+    kl.sum().backward()
+    exact = math.expm1(-distance) + distance
+    # In float32 the value holds its digits near 0, the gradient 1e-7 of 1
+    assert kl.item() == pytest.approx(exact, rel=1e-3)
+    slope = -math.expm1(-distance)
+    assert logprobs.grad.item() == pytest.approx(slope, abs=2e-7)
 
 
 def test_extreme_ratios_stay_finite():

@@ -85,7 +85,9 @@ def train_grpo(
         list of dicts, one a step: the rows of metrics.jsonl.
 
     Raises:
-        ValueError: problems of a test split.
+        ValueError: problems of a test split, or a loss or gradient that is
+            not finite.
+        Exception: whatever a reward raised that failed on every rollout.
         KeyboardInterrupt: after Ctrl-C, once the step is done and saved.
     """
     refuse_test_problems([*problems, *(validation or [])])
@@ -146,6 +148,7 @@ class Trainer:
     cursor: int = 0  # problems drawn from the shuffled order
     row: dict = field(default_factory=dict)  # that a resumed run takes up
     curriculum: Curriculum | None = None  # made when problems are known
+    rewards: RewardSet | None = None  # made of the first step's
 
     @classmethod
     def start(cls, model, tokenizer, config):
@@ -186,7 +189,8 @@ class Trainer:
         """
         start = time.perf_counter()
         config = self.config
-        rollouts = self.collect(problems, config.prompts_per_step, reward)
+        self.rewards = self.rewards or reward_of(config, reward)
+        rollouts = self.collect(problems, config.prompts_per_step)
         metrics = rollout_metrics(rollouts)
         num_tokens = rollouts.mask.sum()
         for _ in range(config.dynamic_sampling):
@@ -195,7 +199,7 @@ class Trainer:
             if num_missing == 0:
                 break
             kept = rollouts.select_prompts(has_signal.nonzero().flatten())
-            more = self.collect(problems, num_missing, reward)
+            more = self.collect(problems, num_missing)
             num_tokens = num_tokens + more.mask.sum()
             rollouts = join_rollouts([kept, more])
         metrics["generation_seconds"] = time.perf_counter() - start
@@ -204,7 +208,7 @@ class Trainer:
             metrics["kl"] = self.measure_kl(rollouts)
         return rollouts, metrics
 
-    def collect(self, problems, count, reward):
+    def collect(self, problems, count):
         """Rollouts of the next problems; this process's share of them."""
         config = self.config
         indices = self.choose(problems, count)
@@ -224,7 +228,7 @@ class Trainer:
             ),
             keep_sampling_mask=config.keep_sampling_mask,
             max_new_tokens=config.max_new_tokens,
-            reward=reward_of(config, reward),
+            reward=self.rewards,
             require_end=config.require_end,
             seed=seed,
         )

@@ -14,6 +14,7 @@ more than that has to be kept.
 """
 
 import contextlib
+import math
 import signal
 import sys
 import threading
@@ -21,6 +22,7 @@ import time
 from dataclasses import dataclass, field
 
 import torch
+from safetensors import SafetensorError
 from tqdm import tqdm
 
 from reasoning_from_scratch.llm import load_model, save_model
@@ -68,6 +70,8 @@ class TrainingLoop:
             list of dicts, the rows of metrics.jsonl.
 
         Raises:
+            ValueError: a loss, gradient or weight that is not finite; nothing
+                of that step is saved.
             KeyboardInterrupt: after Ctrl-C, once the step is done and saved.
         """
         if self.done == 0 and self.measures_start and self.eval_every:
@@ -80,11 +84,12 @@ class TrainingLoop:
             disable=not self.progress or process_rank() > 0,
             file=sys.stderr,
         )
-        with bar, deferred_interrupt() as interrupted:
+        with bar, deferred_interrupt(self.name) as interrupted:
             while self.done < self.num_steps and not interrupted.is_set():
                 start = time.perf_counter()
                 metrics = take_step(self.done)
                 metrics["seconds"] = time.perf_counter() - start
+                self._refuse_not_finite(metrics)
                 self.done += 1
                 is_evaluated = self._is_due(self.eval_every)
                 is_saved = self._is_due(self.checkpoint_every)
@@ -118,6 +123,22 @@ class TrainingLoop:
         is_last = self.done == self.num_steps
         return bool(every) and (self.done % every == 0 or is_last)
 
+    def _refuse_not_finite(self, metrics):
+        """Stop before a broken step is counted, let alone saved."""
+        broken = [
+            f"{name} is {metrics[name]}"
+            for name in ("loss", "grad_norm")
+            if not math.isfinite(metrics.get(name, 0.0))
+        ]
+        if not all(p.isfinite().all() for p in self.model.parameters()):
+            broken.append("weights are not finite")
+        if broken:
+            raise ValueError(
+                f"step {self.done + 1}: {' and '.join(broken)}; nothing of "
+                "this step is saved. The learning rate may be too high: try "
+                "a lower one under another --run name"
+            )
+
     def _evaluate(self):
         return self.evaluate() if process_rank() == 0 else {}
 
@@ -142,15 +163,32 @@ class TrainingLoop:
         if self.done == 0:
             return
         self.rows += run.read("metrics.jsonl")
+        self._check_rows()
+        path = run.checkpoint_path(self.done)
         saved, _ = load_model(
-            run.checkpoint_path(self.done),
-            device=self.model.device,
-            dtype=self.model.dtype,
+            path, device=self.model.device, dtype=self.model.dtype
         )
         self.model.load_state_dict(saved.state_dict())
-        state = run.load_checkpoint_state(self.done)
-        self.optimizer.load_state_dict(state["optimizer"])
+        try:
+            state = run.load_checkpoint_state(self.done)
+            self.optimizer.load_state_dict(state["optimizer"])
+        except (OSError, ValueError, KeyError, SafetensorError) as error:
+            raise ValueError(
+                f"{path / 'training_state'} cannot be read ({error}); delete "
+                f"{path} to go on from the checkpoint before it, or start "
+                "anew under another --run name"
+            ) from error
         self._note_best()  # the kill may have come just before
+
+    def _check_rows(self):
+        """Every step up to the checkpoint has its row, in order."""
+        steps, whole = [r["step"] for r in self.rows], [*range(self.done + 1)]
+        if steps not in (whole, whole[1:]):
+            raise ValueError(
+                f"{self.run.path / 'metrics.jsonl'} must hold a row for every "
+                f"step up to {self.done}, the last checkpoint; put the file "
+                "back as it was, or start anew under another --run name"
+            )
 
     def _save(self):
         """Write a checkpoint; keep it, to resume, and the best, to use."""
@@ -196,7 +234,7 @@ def score_of(row):
 
 
 @contextlib.contextmanager
-def deferred_interrupt():
+def deferred_interrupt(name="training"):
     """Note the first Ctrl-C instead of raising; a second one raises.
 
     Yields a `threading.Event` that is set once the user asked to stop, so
@@ -209,6 +247,8 @@ def deferred_interrupt():
         if requested.is_set():
             raise KeyboardInterrupt
         requested.set()
+        message = "stopping after this step; Ctrl-C again stops at once"
+        print(f"\n{name}: {message}", file=sys.stderr, flush=True)
 
     if threading.current_thread() is not threading.main_thread():
         yield requested

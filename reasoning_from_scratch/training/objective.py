@@ -128,7 +128,8 @@ def per_reward_advantages(rewards, weights):
         weight * group_advantages(rewards[..., index])
         for index, weight in enumerate(weights)
     )
-    return whiten(combined)
+    # Every group's mean is 0, and so is the batch's: a flat group stays 0
+    return whiten(combined).masked_fill(combined == 0, 0.0)
 
 
 def grpo_loss(
@@ -282,8 +283,8 @@ def kl_per_token(logprobs, ref_logprobs, estimator="k3"):
         return -log_x
     if estimator == "k2":
         return log_x.square() / 2
-    log_x = log_x.clamp(-MAX_LOG_RATIO, MAX_LOG_RATIO)
-    return log_x.exp() - 1 - log_x
+    log_x = log_x.clamp(max=MAX_LOG_RATIO)
+    return log_x.expm1() - log_x
 
 
 def truncated_importance_weights(old_logprobs, sampler_logprobs, cap):

@@ -72,7 +72,7 @@ class MasterAdamW:
 
         One NaN would spread over all weights and moments, so a gradient
         whose norm is not finite is dropped as a whole, and counted. Returns
-        the norm before clipping; 0.0 if dropped.
+        the norm before clipping.
         """
         trained = [p for p in self.parameters if p.grad is not None]
         norm = torch.nn.utils.get_total_norm([p.grad for p in trained])
@@ -80,7 +80,7 @@ class MasterAdamW:
             self.num_skipped += 1
             for parameter in trained:
                 parameter.grad = None
-            return 0.0
+            return float(norm)
         scale = (self.max_grad_norm / (norm + 1e-6)).clamp(max=1.0)
         self.num_updates += 1
         states = zip(

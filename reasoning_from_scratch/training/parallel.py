@@ -20,16 +20,19 @@ import torch.distributed as dist
 
 from reasoning_from_scratch.runs import RunFolder
 
+# Gradients are added on the GPU, rewards, counts and norms on the CPU
+GPU_BACKENDS = "cpu:gloo,cuda:nccl"
+
 
 def start_processes():
     """Join the processes that `torchrun` started; one alone joins nobody."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return
+    backend = "gloo"
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-        dist.init_process_group("nccl")
-    else:
-        dist.init_process_group("gloo")
+        backend = GPU_BACKENDS
+    dist.init_process_group(backend)
 
 
 def open_run(name, config, *, resume=False):
