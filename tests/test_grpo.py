@@ -212,8 +212,8 @@ def with_another_signature(text):
         (with_a_typo, "no attribute 'answr'"),
         (with_another_signature, "takes 1 positional argument but 2"),
         (lambda text, problem: undefined, "'undefined' is not defined"),  # noqa: F821
-        (lambda text, problem: None, "returned None; it must be a finite number"),
-        (lambda text, problem: float("nan"), "returned nan; it must be a finite number"),
+        (lambda text, problem: None, "returned None; it must be"),
+        (lambda text, problem: float("nan"), "returned nan; it must be"),
     ],
 )
 def test_a_broken_reward_ends_the_first_step_in_its_own_exception(
