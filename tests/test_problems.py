@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from reasoning_from_scratch.evaluation import verify
 from reasoning_from_scratch.evaluation.problems import (
     PROBLEM_SETS,
     HubFile,
@@ -175,6 +176,14 @@ def test_the_test_sets_ship_with_the_package(name, number, levels):
         assert Counter(p.level for p in problems) == levels
 
 
+def test_the_references_that_ship_are_what_their_solutions_say():
+    for problem in load_problems("math500"):
+        assert verify(problem.solution, problem.answer), problem.id
+    for problem in load_problems("gsm8k"):
+        response = f"{problem.solution}\n#### {problem.answer}"
+        assert verify(response, problem.answer), problem.id
+
+
 # ---- Splits ----
 
 
@@ -209,6 +218,8 @@ def test_test_problems_are_refused_for_training_also_from_a_file(tmp_path):
         with pytest.raises(ValueError, match="test split"):
             refuse_test_problems([Problem("1?", "1", id=name)])
     refuse_test_problems([Problem("1?", "1", id="latest-train-3")])
+    with pytest.raises(ValueError, match="expected Problem"):
+        refuse_test_problems("pocketmath")
 
 
 def test_the_digest_tells_problems_answers_and_order_apart():

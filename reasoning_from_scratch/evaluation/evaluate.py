@@ -227,7 +227,7 @@ def _resume(run, problems, prompts, block_size) -> tuple[list[dict], float]:
         if whole < len(records):
             run.rewrite(RECORDS, records[:whole])
         records = records[:whole]
-    found = [(r["id"], r["reference"], r["prompt_hash"]) for r in records]
+    found = [(r["id"], r["reference"], r.get("prompt_hash")) for r in records]
     expected = [
         (problem.id, problem.answer, prompt_hash(prompt))
         for problem, prompt in zip(problems, prompts, strict=True)

@@ -192,11 +192,16 @@ def checked_problems(problems) -> list:
     if not problems:
         raise ValueError("there are no problems; give at least one")
     for problem in problems:
-        if not hasattr(problem, "answer"):
-            raise ValueError(
-                f"expected Problem(problem, answer, …), got {problem!r}"
-            )
+        _check_type(problem)
     return problems
+
+
+def _check_type(problem) -> None:
+    """Refuse a text, a dict or anything else that is no Problem."""
+    if not hasattr(problem, "problem") or not hasattr(problem, "answer"):
+        raise ValueError(
+            f"expected Problem(problem, answer, …), got {problem!r}"
+        )
 
 
 def problems_digest(problems: list[Problem]) -> str:
@@ -215,6 +220,7 @@ def refuse_test_problems(problems: list[Problem]) -> None:
     Training on what a claim is measured on would make the claim worthless.
     """
     for problem in problems:
+        _check_type(problem)
         known = _test_ids().get(_text(problem))
         if known or TEST_ID.search(problem.id):
             raise ValueError(

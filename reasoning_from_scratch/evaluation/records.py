@@ -21,6 +21,8 @@ RECORDS = "records.jsonl"
 # What is needed to judge, to pair and to summarize
 RECORD_FIELDS = {
     "id",
+    "subject",
+    "level",
     "reference",
     "response",
     "num_tokens",
@@ -75,13 +77,11 @@ def make_record(problem, prompt_hash: str, output) -> dict:
         "reference": problem.answer,
     }
     if isinstance(output, Exception):
-        error = f"{type(output).__name__}: {output}"
-        return {
-            **record,
+        return record | {
             "response": "",
             "num_tokens": 0,
             "stop_reason": "error",
-            "error": error,
+            "error": f"{type(output).__name__}: {output}",
         }
     record |= {
         "response": output.response,
