@@ -151,6 +151,11 @@ def test_a_type_that_cannot_be_saved_is_named_with_its_place(tmp_path):
 # ---- Run folders ---------------------------------------------------------
 
 
+@pytest.fixture
+def run(tmp_path):
+    return RunFolder.create("a", {}, root=tmp_path)
+
+
 def test_a_run_keeps_its_config(runs_folder):
     @dataclass(frozen=True)
     class Config:
@@ -283,8 +288,7 @@ def test_a_process_may_open_its_run_again_and_lets_go_of_it(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["{", "[1]", "", "null"])
-def test_a_broken_config_is_named_with_a_way_on(tmp_path, text):
-    run = RunFolder.create("a", {}, root=tmp_path)
+def test_a_broken_config_is_named_with_a_way_on(run, text):
     (run.path / "config.json").write_text(text)
 
     with pytest.raises(ValueError, match="a/config.json is no.*restore it"):
@@ -292,8 +296,7 @@ def test_a_broken_config_is_named_with_a_way_on(tmp_path, text):
 
 
 @pytest.mark.parametrize("text", ["{}", "{", '{"step": "x"}'])
-def test_a_broken_best_is_named_with_a_way_on(tmp_path, text):
-    run = RunFolder.create("a", {}, root=tmp_path)
+def test_a_broken_best_is_named_with_a_way_on(run, text):
     run.save_checkpoint(1, save_text_model("w"), {})
     (run.path / "best.json").write_text(text)
 
@@ -303,8 +306,7 @@ def test_a_broken_best_is_named_with_a_way_on(tmp_path, text):
 
 @pytest.mark.parametrize("file", ["state.json", "state.safetensors"])
 @pytest.mark.parametrize("keep", [0, 9, None])
-def test_a_broken_state_is_named_with_a_way_on(tmp_path, file, keep):
-    run = RunFolder.create("a", {}, root=tmp_path)
+def test_a_broken_state_is_named_with_a_way_on(run, file, keep):
     state = {"weights": torch.zeros(100), "step": 1}
     folder = run.save_checkpoint(1, save_text_model("w"), state)
     path = folder / "training_state" / file
@@ -315,8 +317,7 @@ def test_a_broken_state_is_named_with_a_way_on(tmp_path, file, keep):
         run.load_checkpoint_state(1)
 
 
-def test_rows_that_went_missing_stop_a_resume(tmp_path):
-    run = RunFolder.create("a", {}, root=tmp_path)
+def test_rows_that_went_missing_stop_a_resume(run):
     rows = [{"step": n} for n in range(4)]
     run.rewrite("metrics.jsonl", rows)
     run.save_checkpoint(2, save_text_model("w"), {"x": 1})
@@ -328,16 +329,14 @@ def test_rows_that_went_missing_stop_a_resume(tmp_path):
             run.load_checkpoint_state(2)
 
 
-def test_a_run_without_a_model_says_so(tmp_path):
-    run = RunFolder.create("a", {}, root=tmp_path)
+def test_a_run_without_a_model_says_so(run):
     run.append("records.jsonl", {"id": 1})
 
     with pytest.raises(FileNotFoundError, match="a is a run that holds no m"):
         resolve_checkpoint(run.path)
 
 
-def test_a_line_torn_by_a_kill_is_dropped_and_written_over(tmp_path):
-    run = RunFolder.create("a", {}, root=tmp_path)
+def test_a_line_torn_by_a_kill_is_dropped_and_written_over(run, tmp_path):
     run.append("rows.jsonl", {"id": 1, "text": "line\nbreak \u2028 \ud800"})
     with open(run.path / "rows.jsonl", "a") as file:
         file.write('{"id": 2, "te')
@@ -350,8 +349,7 @@ def test_a_line_torn_by_a_kill_is_dropped_and_written_over(tmp_path):
     assert resumed.read("rows.jsonl")[0]["text"].endswith("\u2028 \ud800")
 
 
-def test_a_broken_line_in_the_middle_is_named(tmp_path):
-    run = RunFolder.create("a", {}, root=tmp_path)
+def test_a_broken_line_in_the_middle_is_named(run):
     (run.path / "rows.jsonl").write_text('{"id": 1}\n{"id"\n{"id": 3}\n')
 
     message = "rows.jsonl, line 2 is not JSON.*restore it from a copy"
@@ -359,8 +357,7 @@ def test_a_broken_line_in_the_middle_is_named(tmp_path):
         run.read("rows.jsonl")
 
 
-def test_rows_never_written_read_as_none_at_all(tmp_path):
-    run = RunFolder.create("a", {}, root=tmp_path)
+def test_rows_never_written_read_as_none_at_all(run):
     assert run.read("rows.jsonl") == []
 
     run.rewrite("rows.jsonl", [{"id": 1}, {"id": 2}])
@@ -370,8 +367,7 @@ def test_rows_never_written_read_as_none_at_all(tmp_path):
 # ---- Checkpoints ---------------------------------------------------------
 
 
-def test_checkpoints_are_listed_in_the_order_of_their_steps(tmp_path):
-    run = RunFolder.create("a", {}, root=tmp_path)
+def test_checkpoints_are_listed_in_the_order_of_their_steps(run):
     for step in (9, 10, 100):
         run.save_checkpoint(step, save_text_model("w"), {"step": step})
 
@@ -382,8 +378,7 @@ def test_checkpoints_are_listed_in_the_order_of_their_steps(tmp_path):
     assert os.listdir(run.path / "checkpoints") == ["step_100"]
 
 
-def test_a_run_means_its_best_checkpoint_else_its_last(tmp_path):
-    run = RunFolder.create("a", {}, root=tmp_path)
+def test_a_run_means_its_best_checkpoint_else_its_last(run):
     run.save_checkpoint(1, save_text_model("w"), {})
     run.save_checkpoint(2, save_text_model("w"), {})
 
@@ -429,8 +424,7 @@ def test_a_run_that_is_not_there_is_named_with_what_was_tried(runs_folder):
             find_run(name)
 
 
-def test_a_run_without_checkpoint_says_so(tmp_path):
-    run = RunFolder.create("a", {}, root=tmp_path)
+def test_a_run_without_checkpoint_says_so(run):
     (run.path / "checkpoints").mkdir()
 
     with pytest.raises(FileNotFoundError, match="no checkpoint yet"):
