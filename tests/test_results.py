@@ -5,6 +5,7 @@ import sys
 
 import pytest
 import remake
+from rows import save_result
 
 import results as drawing
 from reasoning_from_scratch import results
@@ -65,13 +66,13 @@ def test_a_row_that_lacks_a_key_is_named_with_the_key(checkout):
     row = {key: value for key, value in DIRECT.items() if key != "commit"}
 
     with pytest.raises(ValueError, match="results/a.json lacks commit"):
-        remake.save_result("a", row)
+        save_result("a", row)
     assert results.load_results() == {}
 
 
 def test_an_accuracy_in_per_cent_is_refused(checkout):
     with pytest.raises(ValueError, match="0 <= low <= accuracy"):
-        remake.save_result("a", {**DIRECT, "accuracy": 12.5})
+        save_result("a", {**DIRECT, "accuracy": 12.5})
 
 
 def test_the_ladder_holds_the_steps_up_to_a_chapter_in_order():
@@ -117,7 +118,7 @@ def test_the_page_has_every_kind_of_row():
 
 def test_check_fails_until_the_drawings_are_up_to_date(checkout, capsys):
     pytest.importorskip("matplotlib")
-    remake.save_result("direct", DIRECT)
+    save_result("direct", DIRECT)
 
     assert drawing.check(checkout) == 1
     assert "RESULTS.md is out of date" in capsys.readouterr().out
@@ -131,7 +132,7 @@ def test_check_fails_until_the_drawings_are_up_to_date(checkout, capsys):
     assert step["accuracy"] == DIRECT["accuracy"]
     (checkout / "gone").rename(checkout / "results")
 
-    remake.save_result("direct", {**DIRECT, "high": 0.2})
+    save_result("direct", {**DIRECT, "high": 0.2})
     (checkout / "RESULTS.md").write_text("")
     assert drawing.check(checkout) == 1
     assert "summary.png is out of date" in capsys.readouterr().out

@@ -15,13 +15,14 @@ import sys
 import time
 from pathlib import Path
 
-from reasoning_from_scratch import results
+from rows import current_commit, save_result
+
 from reasoning_from_scratch.files import atomic_write_json
+from reasoning_from_scratch.results import load_results
 from reasoning_from_scratch.runs import RunFolder, runs_root
 
 DONE = "done.json"  # command -> {"minutes", "output"}
 FIGURES = ("accuracy", "low", "high", "num_problems", "mean_tokens")
-DRAWN = ("results", "RESULTS.md", "README.md", "*/assets/results.json")
 CURVES = ("pass_at_k", "majority_at_k")  # of rows with several samples
 
 
@@ -36,7 +37,7 @@ def remake(names: list[str]) -> None:
         ValueError: a row that does not exist or cannot be filled in.
         ChildProcessError: a command failed; what was done before is kept.
     """
-    rows = results.load_results()
+    rows = load_results()
     unknown = [name for name in names if name not in rows]
     if unknown:
         raise ValueError(
@@ -191,29 +192,3 @@ def difference(row: dict, rows: dict, folder: Path) -> dict:
         "difference_high": outcome.high,
         "p_value": outcome.p_value,
     }
-
-
-def save_result(name: str, row: dict) -> None:
-    """Check and write one row."""
-    results.check_row(name, row)
-    atomic_write_json(results.FOLDER / f"{name}.json", row)
-
-
-def current_commit() -> str:
-    """The checkout's commit, with + where files differ from it.
-
-    What `rfs results` itself writes does not count.
-    """
-
-    def git(*arguments):
-        command = ["git", "-C", str(results.FOLDER.parent), *arguments]
-        return subprocess.run(
-            command, capture_output=True, text=True, check=True
-        ).stdout.strip()
-
-    try:
-        drawn = [f":!{name}" for name in DRAWN]
-        is_clean = not git("status", "--porcelain", "-uno", "--", *drawn)
-        return git("rev-parse", "--short=10", "HEAD") + "+" * (not is_clean)
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"

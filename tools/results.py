@@ -15,12 +15,12 @@ import hashlib
 from pathlib import Path
 
 from remake import remake
+from rows import CHAPTERS, check_row
 
 from reasoning_from_scratch import results as stored
 from reasoning_from_scratch.files import as_json, atomic_write_text
 from reasoning_from_scratch.plots import describe_bars, plot_accuracy_bars
 from reasoning_from_scratch.results import (
-    CHAPTERS,
     is_measured,
     ladder,
     load_results,
@@ -118,8 +118,10 @@ def check(checkout: Path) -> int:
 
 
 def pages(checkout: Path) -> dict[Path, str]:
-    """The text that each drawn page should have."""
+    """The text that each drawn page should have; its rows are checked."""
     rows = load_results()
+    for name, row in rows.items():
+        check_row(name, row)
     steps = ladder(rows)
     picture = ""
     if steps:
