@@ -334,8 +334,11 @@ def test_math_train_leaves_out_what_math500_holds(hub, monkeypatch):
         monkeypatch,
         "math-train",
         {"problem": held_out.replace(" ", "\n"), "answer": "2"},
-        {"problem": "What is 2 + 1?", "answer": "3"},
+        {"problem": "What is 2 + 1?", "answer": "3", "unique_id": "test/1"},
     )
     with pytest.warns(UserWarning, match="left out 1 problems"):
         problems = load_problems("math-train", split="train")
-    assert [problem.answer for problem in problems] == ["3"]
+    # MATH's own id is of an older split, and would be refused
+    assert problems == [
+        Problem("What is 2 + 1?", "3", id="math-train/train-2")
+    ]

@@ -17,7 +17,7 @@ import re
 import warnings
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -125,13 +125,17 @@ def load_problems(
         raise ValueError(
             f"{name} has no split {split!r}; expected {' or '.join(splits)}"
         )
-    source = splits[split]
-    is_here = isinstance(source, str)
-    path = PACKAGE / source if is_here else fetch_file(*source)
-    problems = read_problems(path, name=f"{name}/{split}")
-    if name == "math-train":
-        problems = _without_test_problems(problems, name)
-    return problems[:limit]
+    source, title = splits[split], f"{name}/{split}"
+    if isinstance(source, str):
+        return read_problems(PACKAGE / source, name=title, limit=limit)
+    problems = [
+        # Numbered by us: an id of MATH may say test where this split is train
+        replace(problem, id=f"{title}-{number}")
+        for number, problem in enumerate(
+            read_problems(fetch_file(*source)), start=1
+        )
+    ]
+    return _without_test_problems(problems, title)[:limit]
 
 
 def load_splits(
