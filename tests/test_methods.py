@@ -35,41 +35,32 @@ def verifier(runs_folder):
     save_head(new_head(features, 4, generator), folder)
 
 
-@pytest.mark.parametrize("name", METHODS)
-def test_every_method_answers_every_problem(name):
-    outputs = METHODS[name](
+def run_tiny(method, num_samples, **decoding):
+    return method(
         tiny_model(),
         Tokenizer(),
         PROBLEMS,
         PROMPTS,
-        num_samples=min(2, METHODS[name].num_samples),
+        num_samples=num_samples,
         max_new_tokens=6,
-        seed=0,
-        batch_size=8,
-        progress=None,
+        seed=5,
+        **decoding,
     )
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_answers_every_problem_and_repeats_itself(name):
+    num_samples = min(2, METHODS[name].num_samples)
+    outputs, again = (
+        run_tiny(METHODS[name], num_samples, batch_size=8, progress=None)
+        for _ in range(2)
+    )
+    assert outputs == again
     assert len(outputs) == len(PROBLEMS)
     for output in outputs:
         tokens = [sample["num_tokens"] for sample in output.samples]
         assert not tokens or output.num_tokens == sum(tokens)
         assert output.stop_reason in ("stop", "length")
-
-
-@pytest.mark.parametrize("name", METHODS)
-def test_every_method_repeats_itself_with_its_seed(name):
-    first, second = (
-        METHODS[name](
-            tiny_model(),
-            Tokenizer(),
-            PROBLEMS,
-            PROMPTS,
-            num_samples=min(2, METHODS[name].num_samples),
-            max_new_tokens=6,
-            seed=5,
-        )
-        for _ in range(2)
-    )
-    assert first == second
 
 
 def test_a_method_brings_its_own_defaults(monkeypatch):
@@ -107,19 +98,6 @@ def test_several_samples_without_a_temperature_are_refused(name):
 
 
 CHOOSERS = [name for name in METHODS if "vote" in name or "best" in name]
-
-
-def run_tiny(method, num_samples, **decoding):
-    return method(
-        tiny_model(),
-        Tokenizer(),
-        PROBLEMS,
-        PROMPTS,
-        num_samples=num_samples,
-        max_new_tokens=6,
-        seed=5,
-        **decoding,
-    )
 
 
 def as_records(outputs):

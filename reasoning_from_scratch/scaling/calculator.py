@@ -131,13 +131,9 @@ class CalculatorEdit:
 def result_behind(text):
     r"""Compute what should follow an equals sign behind this text.
 
-    Args:
-        text: up to the equals sign; its last line, or what stands there
-            behind a comma, a colon or another `=`, must be arithmetic.
-
-    Returns:
-        str, or None: no arithmetic, no whole result, or a number that is
-        being written in other ways, as in 14=1*14=2*7.
+    Its last line, or what stands there behind a comma, a colon or another
+    `=`, must be arithmetic. None without a whole result, and where a number
+    is being written in other ways, as in 14=1*14=2*7.
 
     >>> result_behind("So:\n47*6")
     '282'

@@ -7,15 +7,13 @@ higher is better, which picks the best sample or weighs the votes; only the
 oracle looks at the problem, to show the ceiling that no honest scorer can
 pass. Use small n: a large one finds the samples that fool the scorer.
 
-The learned verifier is a small head on the model's own hidden states. The
-model that wrote a solution reads it again; what it holds of it inside goes
-through a head of two layers, trained on right and wrong samples in
-`training.learned_verifier`, which says how likely the solution is right.
+The learned verifier is a head of two layers on the hidden states of the model
+that reads its solution again, trained in `training.learned_verifier`: it says
+how likely the solution is right.
 
 Sources: Wang et al. 2022 (self-consistency, arXiv 2203.11171); Kang et al.
-2025 (self-certainty, arXiv 2502.18581); Fu et al. 2025 (confidence, arXiv
-2508.15260); Cobbe et al. 2021 (verifier, arXiv 2110.14168); Li et al. 2022,
-"DiVeRSe" (its weighted vote, arXiv 2206.02336).
+2025 (self-certainty, arXiv 2502.18581); Cobbe et al. 2021 (verifier, arXiv
+2110.14168); Li et al. 2022, "DiVeRSe" (its weighted vote, arXiv 2206.02336).
 """
 
 from dataclasses import replace
@@ -119,7 +117,6 @@ def sample_and_choose(
     *,
     draw=draw_samples,
     choose=choose_by_vote,
-    num_samples=16,
     **drawing,
 ):
     """Answer each problem with the one chosen of its samples.
@@ -132,14 +129,7 @@ def sample_and_choose(
     Returns:
         One MethodOutput per problem, with all its samples.
     """
-    pools = draw(
-        model,
-        tokenizer,
-        problems,
-        prompts,
-        num_samples=num_samples,
-        **drawing,
-    )
+    pools = draw(model, tokenizer, problems, prompts, **drawing)
     return [
         make_output(samples, choose(samples, problem))
         for samples, problem in zip(pools, problems, strict=True)
@@ -269,10 +259,9 @@ def score_solutions(model, tokenizer, head, prompts, texts):
 def solution_features(model, tokenizer, prompts, texts):
     """What the model holds of solutions that it reads.
 
-    Returns:
-        (solutions, 3 * hidden + 2) float32: the final hidden states' mean
-        over the completion, the last one, that before the least likely
-        token; the mean and the least log-probability of the tokens.
+    (solutions, 3 * hidden + 2) float32: the final hidden states' mean over
+    the completion, the last one, that before the least likely token; the
+    mean and the least log-probability of the tokens.
     """
     import torch
 

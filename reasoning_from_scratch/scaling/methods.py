@@ -53,37 +53,20 @@ DRAWING_WHOLE = (draw_samples, draw_and_verify)
 
 @dataclass(frozen=True)
 class Method:
-    """A way to answer problems, with its defaults."""
+    """A way to answer a question (model, tokenizer, problems, prompts)."""
 
     run: Callable
     summary: str
     temperature: float = TEMPERATURE
     num_samples: int = NUM_SAMPLES
 
-    def __call__(
-        self,
-        model,
-        tokenizer,
-        problems,
-        prompts,
-        *,
-        num_samples=None,
-        sampling=None,
-        **decoding,
-    ):
+    def __call__(self, *question, num_samples=None, sampling=None, **decoding):
         if num_samples is None:
             num_samples = self.num_samples
         if sampling is None:
             sampling = llm.SamplingConfig(temperature=self.temperature)
-        return self.run(
-            model,
-            tokenizer,
-            problems,
-            prompts,
-            num_samples=num_samples,
-            sampling=sampling,
-            **decoding,
-        )
+        decoding |= {"num_samples": num_samples, "sampling": sampling}
+        return self.run(*question, **decoding)
 
     @property
     def draw(self):
