@@ -191,6 +191,12 @@ def test_a_stored_top_k_of_nearly_all_tokens_equals_the_live_teacher(
         torch.testing.assert_close(one, other, atol=2e-5, rtol=1e-3)
 
 
+def test_a_top_k_of_the_whole_vocabulary_is_refused(tokenizer):
+    for size in (tokenizer.vocab_size, 10**6):
+        with pytest.raises(ValueError, match="0 to keep them all"):
+            SoftTargets(student(), tokenizer.vocab_size, top_k=size)
+
+
 def test_a_teacher_reads_the_completion_behind_its_own_prompt(tokenizer):
     asked = Example([1, 2], [5, 6], teacher_prompt_ids=[3, 4, 7])
     soft = SoftTargets(student(), tokenizer.vocab_size)

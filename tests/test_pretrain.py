@@ -1,5 +1,6 @@
 """Pre-training: packing, the optimizer, the schedule, resuming."""
 
+import sys
 from argparse import Namespace
 from dataclasses import replace
 
@@ -175,6 +176,16 @@ def test_an_interrupted_run_ends_in_the_same_weights(tokenizer, tmp_path):
         assert torch.equal(weight, resumed.state_dict()[name]), name
     steps = [row["step"] for row in cut.read("metrics.jsonl")]
     assert steps == [1, 2, 3, 4, 5, 6]
+
+
+def test_without_matplotlib_a_run_ends_without_its_curve(
+    tokenizer, tmp_path, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    run = RunFolder.create("plain", {}, root=tmp_path)
+    pretrain(TINY, run, tokenizer=tokenizer)
+    assert run.checkpoint_steps() == [6]
+    assert not (run.path / "plot.png").exists()
 
 
 def test_training_goes_on_from_a_model_that_is_named(tokenizer, tmp_path):

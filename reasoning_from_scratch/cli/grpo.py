@@ -99,19 +99,15 @@ def run(args) -> None:
     model, tokenizer = load_model(
         model_name, device=args.device, dtype=args.dtype
     )
-    try:
-        train_grpo(
-            model,
-            tokenizer,
-            problems,
-            config,
-            reward=reward,
-            validation=validation,
-            run=folder,
-        )
-    except KeyboardInterrupt as interrupt:
-        print(interrupt)  # what is saved, and how to go on
-        raise
+    train_grpo(
+        model,
+        tokenizer,
+        problems,
+        config,
+        reward=reward,
+        validation=validation,
+        run=folder,
+    )
     if process_rank() == 0:
         print(describe_training(folder))
 

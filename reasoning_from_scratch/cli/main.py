@@ -110,8 +110,9 @@ def _run_command(name: str, arguments: list[str]) -> int:
         module = _import_command(name)
         args = _build_parser(name, module).parse_args(arguments)
         return module.run(args) or 0
-    except KeyboardInterrupt:
-        print("\ninterrupted", file=sys.stderr)
+    except KeyboardInterrupt as interrupt:
+        # A trainer says what is saved and how to go on
+        print(f"\n{str(interrupt) or 'interrupted'}", file=sys.stderr)
         return 130
     except BrokenPipeError:  # `rfs … | head` has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

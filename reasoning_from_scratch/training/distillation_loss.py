@@ -166,6 +166,11 @@ class SoftTargets:
                 f"{self.vocab_size:,}; soft distillation needs a teacher "
                 "with the same tokenizer"
             )
+        if self.top_k >= self.vocab_size:
+            raise ValueError(
+                f"teacher_top_k={self.top_k:,} of {self.vocab_size:,} tokens "
+                "leaves none out; choose fewer, or 0 to keep them all, live"
+            )
 
     def loss(self, model, hidden, batch):
         """The divergence, summed over the learned tokens of a `Batch`."""

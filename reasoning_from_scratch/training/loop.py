@@ -22,7 +22,6 @@ import time
 from dataclasses import dataclass, field
 
 import torch
-from safetensors import SafetensorError
 from tqdm import tqdm
 
 from reasoning_from_scratch.llm import load_model, save_model
@@ -163,32 +162,14 @@ class TrainingLoop:
         if self.done == 0:
             return
         self.rows += run.read("metrics.jsonl")
-        self._check_rows()
         path = run.checkpoint_path(self.done)
         saved, _ = load_model(
             path, device=self.model.device, dtype=self.model.dtype
         )
         self.model.load_state_dict(saved.state_dict())
-        try:
-            state = run.load_checkpoint_state(self.done)
-            self.optimizer.load_state_dict(state["optimizer"])
-        except (OSError, ValueError, KeyError, SafetensorError) as error:
-            raise ValueError(
-                f"{path / 'training_state'} cannot be read ({error}); delete "
-                f"{path} to go on from the checkpoint before it, or start "
-                "anew under another --run name"
-            ) from error
+        state = run.load_checkpoint_state(self.done)
+        self.optimizer.load_state_dict(state["optimizer"])
         self._note_best()  # the kill may have come just before
-
-    def _check_rows(self):
-        """Every step up to the checkpoint has its row, in order."""
-        steps, whole = [r["step"] for r in self.rows], [*range(self.done + 1)]
-        if steps not in (whole, whole[1:]):
-            raise ValueError(
-                f"{self.run.path / 'metrics.jsonl'} must hold a row for every "
-                f"step up to {self.done}, the last checkpoint; put the file "
-                "back as it was, or start anew under another --run name"
-            )
 
     def _save(self):
         """Write a checkpoint; keep it, to resume, and the best, to use."""
