@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from reasoning_from_scratch.cli.main import COMMANDS
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+PACKAGE_DATA = PROJECT["tool"]["setuptools"]["package-data"]
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("*/README.md"))]
 
 
@@ -52,6 +54,28 @@ def test_every_link_leads_somewhere(page):
     local = [target for target in targets if "://" not in target]
 
     assert [t for t in local if not (page.parent / t).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.parent.name))
+def test_every_python_file_that_is_named_exists(page):
+    named = set(re.findall(r"`([\w/]+\.py)`", page.read_text("utf-8")))
+
+    assert [name for name in named if not any(ROOT.rglob(name))] == []
+
+
+def test_the_wheel_carries_every_file_of_the_package():
+    patterns = [
+        f"{ROOT / name.replace('.', '/')}/{pattern}"
+        for name, these in PACKAGE_DATA.items()
+        for pattern in these
+    ]
+    left_out = [
+        path
+        for path in (ROOT / "reasoning_from_scratch").rglob("*")
+        if path.is_file() and path.suffix not in (".py", ".pyc")
+        if not any(fnmatch(str(path), pattern) for pattern in patterns)
+    ]
+    assert left_out == []
 
 
 def test_every_command_in_the_readme_exists():
