@@ -1,7 +1,7 @@
 """Adaptive thinking: who answers twice, and what it costs."""
 
 from scripted import play
-from tiny import ByteTokenizer
+from tiny import ByteTokenizer, tiny_model
 
 from reasoning_from_scratch.evaluation import Problem
 from reasoning_from_scratch.llm import SamplingConfig
@@ -66,3 +66,12 @@ def test_when_all_are_sure_nobody_is_asked_twice(monkeypatch):
     script = play(monkeypatch, lambda prompt, number: (r"\boxed{1}", -0.01))
     vote_when_unsure(PROBLEMS)
     assert len(script.calls) == 1
+
+
+def test_the_direct_prompt_is_that_of_the_model_asked(monkeypatch):
+    monkeypatch.setenv("RFS_MODEL", "qwen3-0.6b-base")
+    model = tiny_model()
+    model.settings_name = "pocket"
+    script = play(monkeypatch, lambda prompt, number: (r"\boxed{1}", -0.01))
+    adaptive_thinking(model, ByteTokenizer(), PROBLEMS[:1], ["think easy"])
+    assert script.calls[0]["prompts"] == ["Problem: easy\nAnswer:"]
