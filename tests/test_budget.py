@@ -1,7 +1,8 @@
 """Thinking budgets: what is forced, taken back, and paid for."""
 
+import pytest
 from scripted import play
-from tiny import ByteTokenizer
+from tiny import ByteTokenizer, tiny_model
 
 from reasoning_from_scratch.evaluation import Problem
 from reasoning_from_scratch.llm import SamplingConfig
@@ -111,3 +112,14 @@ def test_every_sample_of_a_problem_gets_its_budget(monkeypatch):
         sampling=SamplingConfig(temperature=0.7),
     )
     assert [sample["answer"] for sample in output.samples] == ["7"] * 3
+
+
+def test_a_budget_of_no_tokens_is_not_taken_for_no_budget():
+    with pytest.raises(ValueError, match="max_new_tokens must be"):
+        budget_forcing(
+            tiny_model(),
+            ThinkTokenizer(),
+            [Problem("a?", "7", id="a")],
+            ["a?"],
+            max_thinking_tokens=0,
+        )

@@ -47,11 +47,13 @@ def budget_forcing(
     """
     check_samples(num_samples, decoding.get("sampling"))
     traces = start_traces(problems, prompts, range(num_samples))
+    if max_thinking_tokens is None:
+        max_thinking_tokens = max_new_tokens
     think = partial(
         continue_traces,
         model,
         tokenizer,
-        max_new_tokens=max_thinking_tokens or max_new_tokens,
+        max_new_tokens=max_thinking_tokens,
         stop_ids=_think_stop_ids(tokenizer),
         **decoding,
     )

@@ -81,7 +81,6 @@ def draw_samples(
     Returns:
         One list of Samples per problem.
     """
-
     check_samples(num_samples, decoding.get("sampling"))
 
     def write(prompts, **numbers):
