@@ -9,6 +9,7 @@ from reasoning_from_scratch.evaluation import (
     MethodOutput,
     Problem,
     evaluate,
+    load_problems,
     wilson_interval,
 )
 from reasoning_from_scratch.evaluation.evaluate import generate_answers
@@ -180,6 +181,26 @@ def test_an_evaluation_cut_short_resumes_to_the_same_records(
     assert files[0].read_bytes() == files[1].read_bytes()
     assert result.records == expected.records
     assert len(cut.read("timings.jsonl")) == 3
+
+
+def test_batches_of_any_size_give_the_records_of_one_by_one():
+    model, tokenizer = load_model("pocket", device="cpu")
+    problems = load_problems("pocketmath", limit=5)
+    one, many = (
+        evaluate(
+            model,
+            tokenizer,
+            problems,
+            prompt="step-by-step",
+            num_samples=2,
+            sampling=SamplingConfig(temperature=0.7),
+            max_new_tokens=24,
+            batch_size=batch_size,
+            progress=False,
+        )
+        for batch_size in (1, 5)
+    )
+    assert one.records == many.records
 
 
 def test_a_finished_evaluation_is_not_done_again(monkeypatch, runs_folder):

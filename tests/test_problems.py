@@ -198,6 +198,10 @@ def test_training_and_validation_share_no_problem(tmp_path):
         train, validation = load_splits(source, split)
         assert (len(train), len(validation)) == sizes
         assert not {p.id for p in train} & {p.id for p in validation}
+    twice = write_lines(tmp_path / "twice.jsonl", *rows[:9], rows[0])
+    train, validation = load_splits(twice)  # the first is also the last
+    assert [p.problem for p in validation] == ["8", "0"]
+    assert [p.problem for p in train] == [str(n) for n in range(1, 8)]
     few = write_lines(tmp_path / "few.jsonl", *rows[:4])
     assert load_splits(few) == (load_problems(few), None)
 

@@ -156,7 +156,9 @@ def load_splits(
     held_out = min(HELD_OUT, len(problems) // 5)
     if held_out == 0:
         return problems, None
-    return problems[:-held_out], problems[-held_out:]
+    train, validation = problems[:-held_out], problems[-held_out:]
+    held_out_texts = set(map(_text, validation))  # a file may repeat one
+    return [p for p in train if _text(p) not in held_out_texts], validation
 
 
 def opening_problems(name_or_path: str = "pocketmath") -> list[Problem]:
