@@ -1,16 +1,13 @@
 """Problem sets: fields, errors that name the line, splits, downloads."""
 
 import gzip
-import hashlib
 import json
 import re
-import threading
-import time
 from collections import Counter
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from huggingface_hub import errors
 
 from reasoning_from_scratch.evaluation import verify
 from reasoning_from_scratch.evaluation.problems import (
@@ -98,37 +95,25 @@ def test_a_bad_line_is_named(tmp_path, line, message):
         load_problems(path)
 
 
-def test_a_file_without_problems_or_with_other_bytes_is_refused(tmp_path):
-    path = tmp_path / "empty.jsonl"
-    path.write_text("\n")
-    with pytest.raises(ValueError, match="holds no problem"):
-        load_problems(path)
-    path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ValueError, match="empty.jsonl is not UTF-8"):
-        load_problems(path)
-    path.write_text(json.dumps({"data": [{"problem": "1"}]}, indent=2))
-    with pytest.raises(ValueError, match="empty.jsonl line 1 .* each line"):
-        load_problems(path)
-
-
-def cut_short(data):
-    return data[: len(data) // 2]
-
-
-def with_other_bytes(data):
-    return data[:20] + bytes(byte ^ 255 for byte in data[20:30]) + data[30:]
+ROWS = b"".join(b'{"problem": "%d", "answer": "1"}\n' % n for n in range(99))
+PACKED = gzip.compress(ROWS)
 
 
 @pytest.mark.parametrize(
-    "damage", [cut_short, with_other_bytes, gzip.decompress]
+    ("name", "content", "message"),
+    [
+        ("p.jsonl", b"\n", "p.jsonl holds no problem"),
+        ("p.jsonl", b"\xff\xfe\x00", "p.jsonl is not UTF-8"),
+        ("p.json", b'{\n  "data": []\n}', "p.json line 1 .* on each line"),
+        ("p.jsonl.gz", PACKED[:150], "p.jsonl.gz is no whole gzip file"),
+        ("p.jsonl.gz", PACKED[:20] + ROWS, "p.jsonl.gz is no whole gzip"),
+        ("p.jsonl.gz", ROWS, "p.jsonl.gz is no whole gzip file"),
+    ],
 )
-def test_a_damaged_gzip_file_is_named(tmp_path, damage):
-    path = tmp_path / "p.jsonl.gz"
-    rows = b"".join(
-        b'{"problem": "%d", "answer": "1"}\n' % n for n in range(99)
-    )
-    path.write_bytes(damage(gzip.compress(rows)))
-    with pytest.raises(ValueError, match="p.jsonl.gz is no whole gzip file"):
+def test_a_bad_file_is_named(tmp_path, name, content, message):
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=message):
         load_problems(path)
 
 
@@ -152,10 +137,7 @@ def test_opening_problems_are_spread_over_the_levels(tmp_path):
     chosen = opening_problems(write_lines(tmp_path / "p.jsonl", *rows))
     assert Counter(p.level for p in chosen) == dict.fromkeys(range(1, 6), 2)
     assert [p.problem for p in chosen[:4]] == ["0", "5", "1", "6"]
-
-
-def test_opening_problems_without_levels_are_the_first_ten(tmp_path):
-    rows = [{"problem": f"{n}", "answer": "1"} for n in range(50)]
+    rows = [row | {"level": ""} for row in rows]  # then simply the first ten
     chosen = opening_problems(write_lines(tmp_path / "p.jsonl", *rows))
     assert [p.problem for p in chosen] == [str(n) for n in range(10)]
 
@@ -243,67 +225,38 @@ def test_the_digest_tells_problems_answers_and_order_apart():
 
 # ---- The Hub ----
 
+COMMIT = "a" * 40
+
 
 @pytest.fixture
-def hub(tmp_path, monkeypatch):
-    """Serve {(repo, revision, file): bytes} as the Hub does, over loopback."""
-    from huggingface_hub import constants
+def put_on_hub(tmp_path, monkeypatch):
+    """A function that puts a training set on a stand-in of the Hub."""
 
-    files = {}
+    def download(repo_id, filename, *, repo_type, revision, endpoint):
+        if (repo_type, revision) != ("dataset", COMMIT):
+            raise errors.LocalEntryNotFoundError("offline")
+        return str(tmp_path / repo_id / filename)
 
-    class Handler(BaseHTTPRequestHandler):
-        def log_message(self, *args):
-            pass
+    def put(name, *rows, revision=COMMIT):
+        source = HubFile(name, revision, "train.jsonl")
+        monkeypatch.setitem(PROBLEM_SETS, name, {"train": source})
+        (tmp_path / name).mkdir()
+        write_lines(tmp_path / name / source.filename, *rows)
 
-        def do_HEAD(self):
-            self.do_GET()
-
-        def do_GET(self):
-            repo, rest = self.path.removeprefix("/datasets/").split(
-                "/resolve/"
-            )
-            revision, _, filename = rest.partition("/")
-            body = files.get((repo, revision, filename))
-            self.send_response(404 if body is None else 200)
-            if body is None:
-                self.send_header("X-Error-Code", "RevisionNotFound")
-            else:
-                digest = hashlib.sha256(body).hexdigest()
-                self.send_header("X-Repo-Commit", "a" * 40)
-                self.send_header("ETag", f'"{digest}"')
-            self.send_header("Content-Length", str(len(body or b"")))
-            self.end_headers()
-            if body and self.command == "GET":
-                self.wfile.write(body)
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(
-        target=server.serve_forever, args=(0.01,), daemon=True
-    ).start()
-    monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(time, "sleep", lambda seconds: None)  # its retries
-    server.files = files
-    yield server
-    server.shutdown()
-    server.server_close()
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
+    return put
 
 
-def serve(hub, monkeypatch, name, *rows, revision="a" * 40):
-    """Put a training set of that name on the Hub."""
-    source = HubFile(f"some/{name}", revision, "train.jsonl")
-    monkeypatch.setitem(PROBLEM_SETS, name, {"train": source})
-    lines = "".join(json.dumps(row) + "\n" for row in rows)
-    hub.files[source.repo_id, "a" * 40, source.filename] = lines.encode()
-
-
-def test_a_set_is_downloaded_once_at_its_pinned_commit(hub, monkeypatch):
-    serve(hub, monkeypatch, "mine", {"problem": "1 + 1", "answer": "2"})
-    expected = [Problem("1 + 1", "2", id="mine/train-1")]
-    assert load_problems("mine", split="train") == expected
-    hub.shutdown()  # what is in the cache needs no network
-    assert load_problems("mine", split="train") == expected
+def test_the_hub_is_asked_for_the_commit_or_the_message_says_what_to_do(
+    put_on_hub,
+):
+    put_on_hub("mine", {"problem": "1 + 1", "answer": "2"})
+    assert load_problems("mine", split="train") == [
+        Problem("1 + 1", "2", id="mine/train-1")
+    ]
+    put_on_hub("gone", revision="b" * 40)
+    with pytest.raises(FileNotFoundError, match="--problems pocketmath"):
+        load_problems("gone", split="train")
 
 
 def test_hub_files_are_pinned_but_for_one_whose_commit_is_not_known():
@@ -317,25 +270,9 @@ def test_hub_files_are_pinned_but_for_one_whose_commit_is_not_known():
     assert unpinned == {"nlile/hendrycks-MATH-benchmark"}
 
 
-def test_without_the_hub_or_the_commit_the_message_says_what_to_do(
-    hub, monkeypatch
-):
-    row = {"problem": "1 + 1", "answer": "2"}
-    serve(hub, monkeypatch, "gone", row, revision="b" * 40)
-    with pytest.raises(FileNotFoundError, match="--problems pocketmath"):
-        load_problems("gone", split="train")
-    serve(hub, monkeypatch, "mine", row)
-    hub.shutdown()
-    hub.server_close()
-    with pytest.raises(FileNotFoundError, match="--problems pocketmath"):
-        load_problems("mine", split="train")
-
-
-def test_math_train_leaves_out_what_math500_holds(hub, monkeypatch):
+def test_math_train_leaves_out_what_math500_holds(put_on_hub):
     held_out = load_problems("math500")[3].problem
-    serve(
-        hub,
-        monkeypatch,
+    put_on_hub(
         "math-train",
         {"problem": held_out.replace(" ", "\n"), "answer": "2"},
         {"problem": "What is 2 + 1?", "answer": "3", "unique_id": "test/1"},
