@@ -3,10 +3,17 @@
     steps: int = option(100, "training steps")
 
 gives the field its default, `check_options` its range, and `add_options` the
-flag --steps with its type and its help. Standard library only.
+flag --steps with its type and its help. What is no field stands in a table
+that reads like its help, for `add_flags`:
+
+    --samples N=1    answers to draw
+    --run NAME!      name of its folder
+
+Standard library only.
 """
 
-from argparse import BooleanOptionalAction
+import re
+from argparse import ArgumentTypeError, BooleanOptionalAction
 from dataclasses import field, fields
 from math import isfinite
 from typing import get_args, get_type_hints
@@ -101,3 +108,50 @@ def _options(kinds) -> dict[str, dict]:
                 both = (*known["choices"], *said["choices"])
                 known["choices"] = tuple(dict.fromkeys(both))
     return options
+
+
+def whole_number(least: int):
+    """A type of flag: a whole number that is not smaller."""
+
+    def number(text):
+        if int(text) < least:
+            raise ArgumentTypeError(f"must be {least} or more, got {text}")
+        return int(text)
+
+    number.__name__ = "whole number"  # as argparse's complaints name it
+    return number
+
+
+# By the name of a flag's value; any other is a text
+TYPES = {"N": whole_number(1), "K": whole_number(0), "X": float}
+
+
+def add_flags(parser, table: str) -> None:
+    """Declare the flags of a table, `--name VALUE  help` each.
+
+    N is a whole number from 1 on, K one from 0 on, X any number and {a,b} a
+    choice; no value makes a switch. Behind a value stands =DEFAULT, "!" where
+    it is required, or "+" for several.
+    """
+    for entry in filter(None, re.split(r"\n+(?=\S)", table.strip())):
+        words, text = re.split(r"\s{2,}", entry, maxsplit=1)
+        names = [word for word in words.split() if word.startswith("-")]
+        names = names or words.split()[:1]
+        value = " ".join(words.split()[len(names) :])
+        text = " ".join(text.split()).replace("%", "%%")
+        how = {"help": text}
+        if value:
+            metavar, mark, default = re.fullmatch(
+                r"([^=!+]+)([=!+]?)(.*)", value
+            ).groups()
+            how |= {"metavar": metavar, "type": TYPES.get(metavar)}
+            if mark == "=":
+                how["help"] = f"{text} (default: {default})"
+                how["default"] = (how["type"] or str)(default)
+            elif mark:
+                how |= {"required": True} if mark == "!" else {"nargs": mark}
+            if metavar.startswith("{"):
+                how["choices"] = metavar.strip("{}").split(",")
+        elif names[0].startswith("-"):
+            how["action"] = "store_true"
+        parser.add_argument(*names, **how)

@@ -58,11 +58,11 @@ def test_help_shows_every_command_with_an_example(capsys):
 @pytest.mark.parametrize("name", main.COMMANDS)
 def test_the_example_of_a_command_is_one_that_it_accepts(name):
     example = main.COMMANDS[name].example
-    parser = main._build_parser(name, main._import_command(name))
     program, command, *arguments = shlex.split(example)
 
     assert (program, command) == ("rfs", name)
-    assert isinstance(parser.parse_args(arguments), argparse.Namespace)
+    args, _ = main.read_arguments(name, arguments)
+    assert isinstance(args, argparse.Namespace)
 
 
 def test_help_answers_in_half_a_second():

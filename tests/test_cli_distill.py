@@ -1,15 +1,14 @@
 """The commands teach and distill, from flags to run folders."""
 
 import json
-from argparse import ArgumentParser
 
 import pytest
 from loopback import ChatServer, chat_answer
 from tiny import tiny_model
 from tiny_checkpoints import write_tokenizer
 
-from reasoning_from_scratch.cli.distill import add_arguments, choose_traces
-from reasoning_from_scratch.cli.main import main
+from reasoning_from_scratch.cli.distill import choose_traces
+from reasoning_from_scratch.cli.main import main, read_arguments
 from reasoning_from_scratch.evaluation import PROMPTS, load_problems
 from reasoning_from_scratch.llm import Qwen3Tokenizer, save_model
 from reasoning_from_scratch.runs import RunFolder
@@ -69,7 +68,7 @@ def test_a_run_is_not_overwritten_and_not_resumed_otherwise(
     assert "seed" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("flags", "num_kept"), [([], 1), (["13"], 0)])
+@pytest.mark.parametrize(("flags", "num_kept"), [("", 1), ("--ngram 13", 0)])
 def test_pocketmath_is_searched_for_whole_problems_not_for_phrases(
     runs_folder, flags, num_kept
 ):
@@ -83,14 +82,9 @@ def test_pocketmath_is_searched_for_whole_problems_not_for_phrases(
         )
         for p in [*problems, test[0]]
     ]
-    parser = ArgumentParser()
-    add_arguments(parser)
-    flags = [*(["--ngram"] * len(flags)), *flags]
-    args = parser.parse_args(["--traces", "t", "--run", "r", *flags])
+    args, _ = read_arguments("distill", f"--traces t --run r {flags}".split())
     run = RunFolder.create("r", {"problems": "pocketmath"})
-    kept = choose_traces(
-        args, traces, student=None, problems=[], held_out=test, run=run
-    )
+    kept = choose_traces(args, traces, None, [], validation=[], run=run)
     assert kept == traces[:num_kept]
 
 

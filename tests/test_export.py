@@ -105,6 +105,23 @@ def test_another_models_results_are_not_shown(here):
     assert "52.3" not in card()
 
 
+def test_the_card_of_a_base_model_does_not_boast_of_its_students(here):
+    main(["export", "pocket", "out"])
+    assert "| direct, greedy |" in card()
+    assert "GRPO, then" not in card() and "SFT" not in card()
+
+
+@pytest.mark.parametrize(
+    ("prompt", "asked"),
+    [("direct", r"1/3?\nAnswer:'"), ("Q: {problem}", "'Q: What is 1/2")],
+)
+def test_the_card_asks_as_the_run_was_trained(here, prompt, asked):
+    config = RunFolder.open("runs/reasoner").config | {"prompt": prompt}
+    RunFolder("runs/reasoner", {}).write_json("config.json", config)
+    main(["export", "runs/reasoner", "out"])
+    assert asked in card()
+
+
 def test_the_cards_snippet_runs_as_it_stands(here, capsys):
     pytest.importorskip("transformers")
     main(["export", "runs/reasoner", "out"])

@@ -101,7 +101,7 @@ def test_every_command_of_the_command_line_is_on_the_help_page():
     files = {
         path.stem
         for path in (ROOT / "reasoning_from_scratch" / "cli").glob("*.py")
-        if "\ndef add_arguments(" in path.read_text("utf-8")
+        if "\ndef run(" in path.read_text("utf-8")
     }
     assert files <= set(COMMANDS)
 

@@ -8,8 +8,8 @@ how: the difference between the two is what this book is about.
 """
 
 from reasoning_from_scratch.cli.flags import (
-    add_model_arguments,
-    at_least,
+    MODEL_FLAGS,
+    choose_prompt,
     printable,
 )
 from reasoning_from_scratch.settings import default_model, get_settings
@@ -22,42 +22,24 @@ POCKET = (
 )
 
 
+# Which model writes, and how
+WRITING_FLAGS = f"""{MODEL_FLAGS}
+--temperature X      0 takes the likeliest token (default: the model's way)
+--max-new-tokens N   room for an answer (default: the model's)
+--seed K             repeats the same samples
+"""
+FLAGS = f"""{WRITING_FLAGS}
+question         what is asked
+--prompt NAME    a name of the prompt table, a file, or a template with
+                 {{problem}} in it (default: direct, then step by step)
+--think          only step by step; a chat model thinks before it answers
+-n --samples N=1   answers to draw; more than one are sampled
+"""
+
+
 def add_arguments(parser) -> None:
-    """Declare the flags."""
+    """Say what may be asked."""
     parser.description += f". {POCKET}"
-    parser.add_argument("question")
-    parser.add_argument(
-        "--prompt",
-        help="a name of the prompt table, a file, or a template with "
-        "{problem} in it (default: direct, then step by step)",
-    )
-    parser.add_argument(
-        "--think",
-        action="store_true",
-        help="only step by step; a chat model thinks before it answers",
-    )
-    parser.add_argument(
-        "-n",
-        "--samples",
-        type=at_least(1),
-        default=1,
-        help="answers to draw; more than 1 are sampled (default 1)",
-    )
-    add_writing_arguments(parser)
-
-
-def add_writing_arguments(parser) -> None:
-    """Declare the flags that say which model writes, and how."""
-    add_model_arguments(parser)
-    parser.add_argument(
-        "--temperature",
-        type=float,
-        help="0 always takes the likeliest token (default: the model's way)",
-    )
-    parser.add_argument(
-        "--max-new-tokens", type=at_least(1), help="room for an answer"
-    )
-    parser.add_argument("--seed", type=int, help="repeats the same samples")
 
 
 def run(args) -> None:
@@ -94,8 +76,6 @@ def run(args) -> None:
 
 def choose_prompts(args, settings) -> dict[str, str]:
     """Map a label to each prompt that the question is put with."""
-    from reasoning_from_scratch.evaluation.prompts import find_template
-
     labels = ["direct", "step-by-step"]
     if args.prompt:
         labels = [args.prompt]
@@ -103,10 +83,7 @@ def choose_prompts(args, settings) -> dict[str, str]:
         labels = ["step-by-step"]
     elif settings.is_chat:
         labels = ["direct"]
-    prompts = {label: settings.prompts.get(label, label) for label in labels}
-    for prompt in prompts.values():
-        find_template(prompt)  # a bad one is refused before a model is loaded
-    return prompts
+    return {label: choose_prompt(label, settings) for label in labels}
 
 
 def choose_sampling(args, settings, *, num_samples=1):

@@ -13,7 +13,7 @@ from contextlib import suppress
 
 from reasoning_from_scratch.cli.ask import (
     POCKET,
-    add_writing_arguments,
+    WRITING_FLAGS,
     choose_sampling,
     print_stream,
 )
@@ -23,6 +23,10 @@ from reasoning_from_scratch.settings import (
     is_pocket,
 )
 
+FLAGS = f"""{WRITING_FLAGS}
+--system TEXT    a system message, for chat models
+--think          think before each answer, for chat models
+"""
 RESET = "/reset forgets the conversation"
 COMMANDS = (
     f"{RESET}, /quit (or exit, or Ctrl-D) ends it; Ctrl-C stops an answer, "
@@ -31,17 +35,6 @@ COMMANDS = (
 QUIT = ("exit", "quit", "/exit", "/quit")
 # Room for a conversation, in tokens, where the model has that many positions
 MAX_CONTEXT = 8192
-
-
-def add_arguments(parser) -> None:
-    """Declare the flags."""
-    parser.add_argument("--system", help="a system message, for chat models")
-    parser.add_argument(
-        "--think",
-        action="store_true",
-        help="think before each answer, for chat models",
-    )
-    add_writing_arguments(parser)
 
 
 def run(args) -> None:

@@ -12,13 +12,11 @@ from reasoning_from_scratch.cli.flags import (
     open_evaluated,
 )
 
+FLAGS = """
+first RUN        a run folder, or its name
+second RUN       another
+"""
 SIGNIFICANT = 0.05
-
-
-def add_arguments(parser) -> None:
-    """Declare the flags."""
-    parser.add_argument("first", help="a run folder, or its name")
-    parser.add_argument("second", help="another")
 
 
 def run(args) -> None:

@@ -18,18 +18,23 @@ Without further flags these are the chapter's runs of the model's row in
 from dataclasses import asdict, fields
 
 from reasoning_from_scratch.cli.flags import (
-    add_model_arguments,
-    add_problem_arguments,
-    add_run_arguments,
-    at_least,
+    TRAINING_FLAGS,
     choose_problems,
+    choose_prompt,
     describe_training,
+    new_run,
 )
 from reasoning_from_scratch.evaluation.problems import (
     all_test_problems,
     load_splits,
+    problems_digest,
 )
-from reasoning_from_scratch.options import add_options, given_options
+from reasoning_from_scratch.options import (
+    add_flags,
+    add_options,
+    given_options,
+)
+from reasoning_from_scratch.runs import RunFolder
 from reasoning_from_scratch.settings import default_model, get_settings
 from reasoning_from_scratch.training.config import (
     DistillationConfig,
@@ -37,34 +42,35 @@ from reasoning_from_scratch.training.config import (
     check_teacher,
 )
 
+FLAGS = f"""{TRAINING_FLAGS}
+--teacher NAME   a model of the same tokenizer
+--prompt NAME=direct   how the student is asked
+--teacher-prompt NAME   how the teacher is asked (default: as the student;
+                 --from-self: step-by-step)
+--limit N        learn the first so many traces; --from-self: problems to
+                 answer
+--skip K=0       leave out the first so many lines of the traces' file
+--samples N=1    --from-self: answers to a problem
+--unfiltered     learn wrong traces too
+--ngram K        words in a row that mark a trace as a held-out problem's
+                 (default: 13; on pocketmath 0, whole problems only)
+"""
+SOURCES = """
+--traces RUN     learn from a file or run folder that rfs teach wrote
+--from-self      answer training problems first, and learn what is right
+--on-policy      learn from a teacher's marks on the student's own answers
+"""
 # Flags beside the configuration's that the result depends on
 RECORDED = (
-    "teacher",
-    "traces",
-    "limit",
-    "skip",
-    "samples",
-    "teacher_prompt",
-    "unfiltered",
+    *("split", "teacher", "traces", "limit", "skip", "samples"),
+    *("teacher_prompt", "unfiltered"),
 )
 MAX_HELD_BACK = 100  # traces kept for the validation loss
 
 
 def add_arguments(parser) -> None:
-    """Declare the flags."""
-    add_model_arguments(parser)
-    parser.add_argument("--teacher", help="a model of the same tokenizer")
-    parser.add_argument(
-        "--prompt", default="direct", help="how the student is asked"
-    )
-    parser.add_argument(
-        "--teacher-prompt",
-        help="how the teacher is asked (default: as the student; "
-        "--from-self: step-by-step)",
-    )
-    add_problem_arguments(parser)
-    _add_trace_arguments(parser)
-    add_run_arguments(parser)
+    """Declare where the texts come from, and the flags of the training."""
+    add_flags(parser.add_mutually_exclusive_group(required=True), SOURCES)
     settings = get_settings()
     add_options(
         parser.add_argument_group(f"training, as for {settings.name}"),
@@ -74,57 +80,13 @@ def add_arguments(parser) -> None:
     )
 
 
-def _add_trace_arguments(parser) -> None:
-    """Where the texts come from, and which of them are learned."""
-    source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument(
-        "--traces", help="a file or run folder that rfs teach wrote"
-    )
-    source.add_argument(
-        "--from-self",
-        action="store_true",
-        help="answer training problems first, and learn what is right",
-    )
-    source.add_argument(
-        "--on-policy",
-        action="store_true",
-        help="learn from a teacher's marks on the student's own answers",
-    )
-    parser.add_argument(
-        "--limit",
-        type=at_least(1),
-        help="learn the first so many traces; --from-self: problems to answer",
-    )
-    parser.add_argument(
-        "--skip",
-        type=at_least(0),
-        default=0,
-        help="leave out the first so many lines of the traces' file",
-    )
-    parser.add_argument(
-        "--samples",
-        type=at_least(1),
-        default=1,
-        help="--from-self: answers each",
-    )
-    parser.add_argument(
-        "--unfiltered", action="store_true", help="learn wrong traces too"
-    )
-    parser.add_argument(
-        "--ngram",
-        type=at_least(0),
-        help="words in a row that mark a trace as a held-out problem's "
-        "(default: 13; on pocketmath 0, whole problems only)",
-    )
-
-
 def run(args) -> None:
     """Train, and say where the result lies."""
     from reasoning_from_scratch.llm import load_model
-    from reasoning_from_scratch.runs import RunFolder
     from reasoning_from_scratch.training.on_policy import train_on_policy
     from reasoning_from_scratch.training.traces import read_traces
 
+    RunFolder.check_name(args.run, resume=args.resume)
     name = args.model or default_model()
     settings = get_settings(name)
     config = choose_config(args, settings)
@@ -132,33 +94,24 @@ def run(args) -> None:
     problems, validation = load_splits(source, args.split)
     traces = read_traces(args.traces)[args.skip :] if args.traces else []
     student = load_model(name, device=args.device, dtype=args.dtype)
-    teacher = open_teacher(args, student)
+    common = {
+        "teacher": open_teacher(args, student),
+        "validation": validation or [],
+    }
     about = {
         "command": "distill",
         "model": name,
         "problems": source,
+        "problems_hash": problems_digest([*problems, *common["validation"]]),
         **{flag: getattr(args, flag) for flag in RECORDED},
     }
-    folder = RunFolder.create(
-        args.run, about | asdict(config), resume=args.resume
-    )
-    common = {
-        "teacher": teacher,
-        "validation": validation or [],
-        "run": folder,
-    }
-    if args.on_policy:
-        train_on_policy(*student, problems, config, **common)
-    else:
-        kept = choose_traces(
-            args,
-            traces,
-            student=student,
-            problems=problems,
-            held_out=[*common["validation"], *all_test_problems()],
-            run=folder,
-        )
-        train_on_traces(student, kept, config, **common)
+    with new_run(args, about | asdict(config)) as folder:
+        common["run"] = folder
+        if args.on_policy:
+            train_on_policy(*student, problems, config, **common)
+        else:
+            kept = choose_traces(args, traces, student, problems, **common)
+            train_on_traces(student, kept, config, **common)
     print(describe_training(folder))
 
 
@@ -172,7 +125,7 @@ def choose_config(args, settings):
         "max_new_tokens": settings.max_new_tokens,
         **row,
         **given_options(args, kind),
-        "prompt": settings.prompts.get(args.prompt, args.prompt),
+        "prompt": choose_prompt(args.prompt, settings),
     }
     if "teacher_prompt" in {each.name for each in fields(kind)}:
         chosen["teacher_prompt"] = teacher_prompt(args, settings, default="")
@@ -185,7 +138,7 @@ def choose_config(args, settings):
 def teacher_prompt(args, settings, *, default) -> str:
     """What the teacher is asked with: the flag's prompt, else the default."""
     name = args.teacher_prompt or default
-    return settings.prompts.get(name, name)
+    return choose_prompt(name, settings) if name else ""
 
 
 def open_teacher(args, student):
@@ -204,17 +157,17 @@ def open_teacher(args, student):
     return teacher.requires_grad_(False)
 
 
-def choose_traces(args, traces, *, student, problems, held_out, run):
+def choose_traces(args, traces, student, problems, *, validation, run, **_):
     """Drop what should not be learned; the counts go into filters.json."""
     from reasoning_from_scratch.training.traces import filter_traces
 
+    source = run.config["problems"]
+    default = 0 if source == "pocketmath" else 13
     filters = {
-        "held_out": held_out,
-        "ngram": args.ngram,
+        "held_out": [*validation, *all_test_problems()],
+        "ngram": default if args.ngram is None else args.ngram,
         "keep_wrong": args.unfiltered,
     }
-    if args.ngram is None:
-        filters["ngram"] = 0 if run.config["problems"] == "pocketmath" else 13
     if args.from_self:
         kept, counts = answer_problems(
             args, student, problems, run=run, **filters

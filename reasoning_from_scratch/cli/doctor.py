@@ -41,10 +41,6 @@ ENVIRONMENT = (
 TIMEOUT = 3.0  # seconds to wait for the Hub
 
 
-def add_arguments(parser) -> None:
-    """Nothing to choose: it looks at everything."""
-
-
 def run(args) -> int:
     """Print one line a finding; 1 if something needed is missing."""
     findings = {

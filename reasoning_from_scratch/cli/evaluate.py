@@ -10,12 +10,43 @@ kill, the same command with --resume goes on and ends in the same records.
 from dataclasses import asdict
 
 from reasoning_from_scratch.cli.flags import (
+    MODEL_FLAGS,
+    choose_prompt,
     describe_accuracy,
+    new_run,
     open_evaluated,
 )
+from reasoning_from_scratch.evaluation.problems import (
+    load_problems,
+    problems_digest,
+)
+from reasoning_from_scratch.evaluation.prompts import find_template
+from reasoning_from_scratch.runs import RunFolder
 from reasoning_from_scratch.settings import default_model, get_settings
 
-SAMPLING_FLAGS = ("temperature", "top_p", "top_k")
+FLAGS = f"""{MODEL_FLAGS}
+--revision NAME  of a model on the Hub
+--problems SET   pocketmath, math500, gsm8k, math-train or a JSONL file
+                 (default: the model's)
+--split NAME=test   train, validation or test
+--limit N        only the first so many
+--prompt NAME=direct   direct, step-by-step, another name of the prompt table,
+                 a file, or a template with {{problem}} in it
+--method NAME=greedy   greedy, sample, self-consistency, best-of-n,
+                 self-refine, …; "list" tells of each
+--samples N      answers to a problem (default: the method's)
+--samples-of RUN   choose among the samples of this run, drawing only what is
+                 missing; same model, prompt, sampling and seed
+--verifier RUN   of a method that asks one (default: runs/verifier)
+--temperature X  of sampling (default: the method's, then the model's)
+--top-p X        of sampling: the likeliest tokens of this probability
+--top-k K        of sampling: the so many likeliest tokens; 0 keeps all
+--max-new-tokens N   room for an answer (default: the model's)
+--batch-size N   rows at once (default: the model's)
+--seed K=0       repeats the same samples
+--run NAME       name of its folder (default: numbered)
+--resume         go on with the run of that name
+"""
 # What two runs must share for one's samples to be the other's
 SHARED = (
     "model",
@@ -29,128 +60,92 @@ SHARED = (
 )
 
 
-def add_arguments(parser) -> None:
-    """Declare the flags."""
-    parser.add_argument("--model", help="default: RFS_MODEL, else pocket")
-    parser.add_argument(
-        "--problems",
-        help="pocketmath, math500, gsm8k, math-train or a JSONL file "
-        "(default: the model's)",
-    )
-    parser.add_argument(
-        "--split", default="test", help="train, validation or test (default)"
-    )
-    parser.add_argument("--limit", type=int, help="only the first so many")
-    parser.add_argument(
-        "--prompt",
-        default="direct",
-        help="direct (default), step-by-step, another name of the prompt "
-        "table, a file, or a template with {problem} in it",
-    )
-    parser.add_argument(
-        "--method",
-        default="greedy",
-        help="greedy (default), sample, self-consistency, best-of-n, "
-        "self-refine, …; a wrong name lists all",
-    )
-    parser.add_argument("--samples", type=int, help="default: the method's")
-    parser.add_argument(
-        "--samples-of",
-        metavar="RUN",
-        help="choose among the samples of this run, drawing only what is "
-        "missing; same model, prompt, sampling and seed",
-    )
-    parser.add_argument("--verifier", help="a run (default: runs/verifier)")
-    parser.add_argument("--temperature", type=float)
-    parser.add_argument("--top-p", type=float)
-    parser.add_argument("--top-k", type=int)
-    parser.add_argument("--max-new-tokens", type=int)
-    parser.add_argument("--batch-size", type=int, help="rows at once")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", help="cpu, cuda, mps, … (default: best)")
-    parser.add_argument("--dtype", help="float32 | bfloat16 | float16")
-    parser.add_argument("--revision", help="of a model on the Hub")
-    parser.add_argument("--run", help="name of its folder (default: numbered)")
-    parser.add_argument(
-        "--resume", action="store_true", help="go on with the run of that name"
-    )
-
-
 def run(args) -> None:
     """Evaluate, and print the summary."""
-    from reasoning_from_scratch.evaluation import evaluate, load_problems
-    from reasoning_from_scratch.evaluation.records import read_records
+    from reasoning_from_scratch.evaluation import evaluate
     from reasoning_from_scratch.llm import load_model
-    from reasoning_from_scratch.scaling.samples import read_samples
 
-    settings = get_settings(args.model or default_model())
-    method = choose_method(args.method)
-    if args.verifier:
-        method = method.judged_by(args.verifier)
+    if args.method == "list":
+        return print(list_methods())
+    if args.run:
+        RunFolder.check_name(args.run, resume=args.resume)
+    elif args.resume:
+        raise ValueError("--resume needs --run NAME to go on with")
+    name = args.model or default_model()
+    settings = get_settings(name)
+    method = choose_method(args)
     options = choose_options(args, settings, method)
     problems = load_problems(
         args.problems or settings.problems, split=args.split, limit=args.limit
     )
-    folder = start_run(args, settings, problems, options)
+    config = describe_run(args, settings, problems, options)
     if args.samples_of:
-        records = read_records(open_evaluated(args.samples_of))
-        method = method.reusing(read_samples(records))
+        method = method.reusing(fitting_samples(args.samples_of, config))
     model, tokenizer = load_model(
-        args.model or default_model(),
-        device=args.device,
-        dtype=args.dtype,
-        revision=args.revision,
+        name, device=args.device, dtype=args.dtype, revision=args.revision
     )
-    try:
-        result = evaluate(
-            model, tokenizer, problems, method=method, run=folder, **options
-        )
-    except KeyboardInterrupt:
-        print(f"\nto go on, add: --run {folder.path.name} --resume")
-        raise
+    with new_run(args, config, create=create_run) as folder:
+        try:
+            result = evaluate(
+                model,
+                tokenizer,
+                problems,
+                method=method,
+                run=folder,
+                **options,
+            )
+        except KeyboardInterrupt:
+            print(f"\nto go on, add: --run {folder.path.name} --resume")
+            raise
     print(describe_result(result))
     print(f"records     {folder.path / 'records.jsonl'}")
 
 
-def choose_method(name: str):
-    """Return the method of that name."""
+def list_methods() -> str:
+    """Every method with what it does."""
     from reasoning_from_scratch.scaling import METHODS
 
-    if name not in METHODS:
-        rows = "\n".join(f"  {n:<28} {m.summary}" for n, m in METHODS.items())
-        raise ValueError(f"no method {name!r}; expected one of\n{rows}")
-    return METHODS[name]
+    return "\n".join(f"{n:<28} {m.summary}" for n, m in METHODS.items())
+
+
+def choose_method(args):
+    """The method of that name, with the verifier that it shall ask."""
+    from reasoning_from_scratch.scaling import METHODS
+
+    if args.method not in METHODS:
+        raise ValueError(
+            f"no method {args.method!r}; there are {', '.join(METHODS)}"
+        )
+    method = METHODS[args.method]
+    return method.judged_by(args.verifier) if args.verifier else method
 
 
 def choose_options(args, settings, method) -> dict:
     """Lay the flags over the method's and the model's own choices."""
+    from reasoning_from_scratch.evaluation.evaluate import check_samples
     from reasoning_from_scratch.llm import SamplingConfig
 
-    flags = {
-        name: getattr(args, name)
-        for name in SAMPLING_FLAGS
-        if getattr(args, name) is not None
-    }
+    names = ("temperature", "top_p", "top_k")
     row = {"temperature": method.temperature}
-    is_greedy = flags.get("temperature") == 0  # the row's filters go, too
-    if method.temperature > 0 and not is_greedy:
-        row = {name: getattr(settings, name) for name in SAMPLING_FLAGS}
+    if method.temperature > 0:
+        row = {name: getattr(settings, name) for name in names}
+    flags = {name: getattr(args, name) for name in names}
+    given = {name: x for name, x in flags.items() if x is not None}
+    sampling = SamplingConfig(**{**row, **given})
+    num_samples = args.samples or method.num_samples
+    check_samples(num_samples, sampling)
     return {
-        "prompt": settings.prompts.get(args.prompt, args.prompt),
-        "num_samples": args.samples or method.num_samples,
-        "sampling": SamplingConfig(**{**row, **flags}),
+        "prompt": choose_prompt(args.prompt, settings),
+        "num_samples": num_samples,
+        "sampling": sampling,
         "max_new_tokens": args.max_new_tokens or settings.max_new_tokens,
         "batch_size": args.batch_size or settings.batch_size,
         "seed": args.seed,
     }
 
 
-def start_run(args, settings, problems, options):
-    """Open the run folder, with all that the records depend on."""
-    from reasoning_from_scratch.evaluation.problems import problems_digest
-    from reasoning_from_scratch.evaluation.prompts import find_template
-    from reasoning_from_scratch.runs import RunFolder
-
+def describe_run(args, settings, problems, options) -> dict:
+    """All that the records depend on."""
     config = {
         "command": "evaluate",
         "model": args.model or default_model(),
@@ -166,28 +161,35 @@ def start_run(args, settings, problems, options):
         "device": args.device,
         "dtype": args.dtype,
     }
-    if args.verifier:
-        config["verifier"] = args.verifier
-    if args.samples_of:
-        config["samples_of"] = args.samples_of
-        check_samples_fit(args.samples_of, config)
-    if args.run is None:
-        if args.resume:
-            raise ValueError("--resume needs --run NAME to go on with")
+    sources = {"verifier": args.verifier, "samples_of": args.samples_of}
+    return config | {name: x for name, x in sources.items() if x}
+
+
+def create_run(name, config, *, resume=False) -> RunFolder:
+    """The run of that name, or the next number where it has none."""
+    if name is None:
         return RunFolder.numbered("evaluate", config)
-    return RunFolder.create(args.run, config, resume=args.resume)
+    return RunFolder.create(name, config, resume=resume)
 
 
-def check_samples_fit(name: str, config: dict) -> None:
-    """Raise a ValueError if that run's samples are not what this one draws."""
-    source = open_evaluated(name).config
+def fitting_samples(name: str, config: dict):
+    """The samples of a run, if they are what this one would draw.
+
+    Raises:
+        ValueError: they were drawn otherwise.
+    """
+    from reasoning_from_scratch.evaluation.records import read_records
+    from reasoning_from_scratch.scaling.samples import read_samples
+
+    source = open_evaluated(name)
     for key in SHARED:
-        if source.get(key) != config[key]:
+        if source.config.get(key) != config[key]:
             raise ValueError(
                 f"the samples of {name} were drawn with {key} "
-                f"{source.get(key)!r}, this run wants {config[key]!r}; "
+                f"{source.config.get(key)!r}, this run wants {config[key]!r}; "
                 "repeat the flags of that run"
             )
+    return read_samples(read_records(source))
 
 
 def describe_result(result) -> str:

@@ -1,63 +1,45 @@
-"""What several commands share: flags, what they are checked for, last words.
+"""What several commands share: flags, what is checked first, last words.
 
 What a model writes is untrusted. Control characters could recolour, clear or
 retitle a terminal, so they are made visible before anything is printed.
 """
 
+import shutil
 import sys
 import unicodedata
-from argparse import ArgumentTypeError
+from contextlib import contextmanager
 
 from reasoning_from_scratch.evaluation.problems import TRAINING_SETS
+from reasoning_from_scratch.evaluation.prompts import find_template
 from reasoning_from_scratch.runs import RunFolder, find_run
 
-MODEL = "a name, runs/NAME, a folder or Hub id (default: RFS_MODEL, pocket)"
+MODEL_FLAGS = """
+--model NAME     a name, runs/NAME, folder or Hub id (default: RFS_MODEL, else
+                 pocket)
+--device NAME    cpu, cuda, mps, … (default: the best there is)
+--dtype NAME     float32, bfloat16 or float16 (default: the device's)
+"""
+RUN_FLAGS = """
+--run NAME!      name of its folder
+--resume         go on with the run of that name
+"""
+TRAINING_FLAGS = f"""{MODEL_FLAGS}
+--problems SET   a set with a train split, or a JSONL file
+--split NAME=train   of the problem set; test is refused
+{RUN_FLAGS}"""
 # Line ends, tabs, and the joiners that scripts and emoji are written with
 KEPT = "\n\t\u200c\u200d"
 HIDDEN = ("Cc", "Cf", "Cs")  # controls, bidirectional tricks, surrogates
 
 
-# ---- Flags ----
+# ---- Checked before anything is made ----
 
 
-def at_least(least: int):
-    """A type of flag: a whole number that is not smaller."""
-
-    def number(text):
-        value = int(text)
-        if value < least:
-            raise ArgumentTypeError(f"must be {least} or more, got {value}")
-        return value
-
-    number.__name__ = "int"  # as argparse names a type in its complaints
-    return number
-
-
-def add_model_arguments(parser, *, model=MODEL) -> None:
-    """Declare which model is used, and where it is computed."""
-    parser.add_argument("--model", help=model)
-    parser.add_argument("--device", help="cpu, cuda, mps, … (default: best)")
-    parser.add_argument("--dtype", help="float32 | bfloat16 | float16")
-
-
-def add_problem_arguments(parser) -> None:
-    """Declare which problems are trained on."""
-    parser.add_argument(
-        "--problems", help="a set with a train split, or a JSONL file"
-    )
-    parser.add_argument(
-        "--split",
-        default="train",
-        help="of the problem set (default: train; test is refused)",
-    )
-
-
-def add_run_arguments(parser) -> None:
-    """Declare where the run is kept."""
-    parser.add_argument("--run", required=True, help="name of its folder")
-    parser.add_argument(
-        "--resume", action="store_true", help="go on with the run of that name"
-    )
+def choose_prompt(name: str, settings) -> str:
+    """What a model calls a prompt; one that there is not is refused."""
+    prompt = settings.prompts.get(name, name)
+    find_template(prompt)
+    return prompt
 
 
 def choose_problems(args, settings) -> str:
@@ -76,7 +58,23 @@ def choose_problems(args, settings) -> str:
     return TRAINING_SETS.get(settings.problems, settings.problems)
 
 
-def open_evaluated(name: str):
+@contextmanager
+def new_run(args, config: dict, *, create=RunFolder.create):
+    """Open the run's folder, and take a new one back if nothing came of it.
+
+    A job that fails before it has written a thing must not use up the name.
+    """
+    folder = create(args.run, config, resume=args.resume)
+    try:
+        yield folder
+    except Exception:
+        written = {path.name for path in folder.path.glob("[!.]*")}
+        if not args.resume and written <= {"config.json"}:
+            shutil.rmtree(folder.path, ignore_errors=True)
+        raise
+
+
+def open_evaluated(name: str) -> RunFolder:
     """Open the run of an evaluation, by path or by name."""
     folder = RunFolder.open(find_run(name))
     if not (folder.path / "records.jsonl").is_file():

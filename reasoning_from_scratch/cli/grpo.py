@@ -11,14 +11,18 @@ Without further flags this is the chapter's run of the model's row in
 from dataclasses import asdict
 
 from reasoning_from_scratch.cli.flags import (
-    add_model_arguments,
-    add_problem_arguments,
-    add_run_arguments,
+    TRAINING_FLAGS,
     choose_problems,
+    choose_prompt,
     describe_training,
+    new_run,
 )
-from reasoning_from_scratch.evaluation.problems import load_splits
+from reasoning_from_scratch.evaluation.problems import (
+    load_splits,
+    problems_digest,
+)
 from reasoning_from_scratch.options import add_options, given_options
+from reasoning_from_scratch.runs import RunFolder
 from reasoning_from_scratch.settings import default_model, get_settings
 from reasoning_from_scratch.training.config import PER_REWARD, GRPOConfig
 from reasoning_from_scratch.training.variants import (
@@ -26,48 +30,31 @@ from reasoning_from_scratch.training.variants import (
     variant_config,
 )
 
-REWARDS = ("accuracy", "partial", "format", "both", "code")
-# accuracy with a term of rewards.LENGTH_TERMS
+# accuracy with a term of rewards.LENGTH_TERMS: short-target, …
 LENGTH_REWARDS = ("target", "group", "right", "easy")
+REWARDS = (
+    *("accuracy", "partial", "format", "both", "code"),
+    *(f"short-{name}" for name in LENGTH_REWARDS),
+)
+FLAGS = f"""{TRAINING_FLAGS}
+--prompt NAME=direct   how the problems are put
+--variant {{{",".join(GRPO_VARIANTS)}}}=grpo   a row of GRPO_VARIANTS
+--reward {{{",".join(REWARDS)}}}
+    both: accuracy and format; short-…: accuracy less what the length costs,
+    measured against a target, the group, its right answers, or how easy the
+    problem is; code: a program that prints the answer (default: accuracy;
+    both where a variant takes several rewards)
+--allow-code-execution
+    let --reward code run what the model writes, in a jail; read
+    training/code_reward.py first
+"""
 
 
 def add_arguments(parser) -> None:
-    """Declare the flags."""
-    add_model_arguments(parser)
-    add_problem_arguments(parser)
-    parser.add_argument(
-        "--variant",
-        choices=GRPO_VARIANTS,
-        default="grpo",
-        help="a row of GRPO_VARIANTS (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--prompt",
-        default="direct",
-        help="how the problems are put (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--reward",
-        choices=(*REWARDS, *(f"short-{name}" for name in LENGTH_REWARDS)),
-        help="both: accuracy and format; short-…: accuracy less what the "
-        "length costs, measured against a target, the group, its right "
-        "answers, or how easy the problem is; code: a program that prints "
-        "the answer (default: accuracy; both where a variant takes several "
-        "rewards)",
-    )
-    parser.add_argument(
-        "--allow-code-execution",
-        action="store_true",
-        help="let --reward code run what the model writes, in a jail; read "
-        "training/code_reward.py first",
-    )
-    add_run_arguments(parser)
+    """Declare the flags of the training."""
     settings = get_settings()
-    add_options(
-        parser.add_argument_group(f"training, as for {settings.name}"),
-        GRPOConfig,
-        row=settings.grpo,
-    )
+    group = parser.add_argument_group(f"training, as for {settings.name}")
+    add_options(group, GRPOConfig, row=settings.grpo)
 
 
 def run(args) -> None:
@@ -80,34 +67,35 @@ def run(args) -> None:
         start_processes,
     )
 
-    model_name = args.model or default_model()
-    settings = get_settings(model_name)
+    RunFolder.check_name(args.run, resume=args.resume)
+    name = args.model or default_model()
+    settings = get_settings(name)
     config = choose_config(args, settings)
     reward_name = args.reward or default_reward(config)
     reward = choose_reward(reward_name, args.allow_code_execution)
     source = choose_problems(args, settings)
     problems, validation = load_splits(source, args.split)
     start_processes()
+    model, tokenizer = load_model(name, device=args.device, dtype=args.dtype)
     about = {
         "command": "grpo",
-        "model": model_name,
+        "model": name,
         "problems": source,
+        "split": args.split,
+        "problems_hash": problems_digest([*problems, *(validation or [])]),
         "variant": args.variant,
         "reward": reward_name,
     }
-    folder = open_run(args.run, about | asdict(config), resume=args.resume)
-    model, tokenizer = load_model(
-        model_name, device=args.device, dtype=args.dtype
-    )
-    train_grpo(
-        model,
-        tokenizer,
-        problems,
-        config,
-        reward=reward,
-        validation=validation,
-        run=folder,
-    )
+    with new_run(args, about | asdict(config), create=open_run) as folder:
+        train_grpo(
+            model,
+            tokenizer,
+            problems,
+            config,
+            reward=reward,
+            validation=validation,
+            run=folder,
+        )
     if process_rank() == 0:
         print(describe_training(folder))
 
@@ -115,7 +103,7 @@ def run(args) -> None:
 def choose_config(args, settings):
     """The variant with the model's row and then the flags laid over it."""
     chosen = settings.grpo.of(GRPOConfig) | given_options(args, GRPOConfig)
-    chosen["prompt"] = settings.prompts.get(args.prompt, args.prompt)
+    chosen["prompt"] = choose_prompt(args.prompt, settings)
     return variant_config(args.variant, **chosen)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from reasoning_from_scratch import __version__
+from reasoning_from_scratch.options import add_flags
 
 FOLDER = "reasoning_from_scratch.cli"
 CHECKOUT = Path(__file__).parents[2]
@@ -107,9 +108,8 @@ def main(arguments=None) -> int:
 def _run_command(name: str, arguments: list[str]) -> int:
     is_debugged = "--debug" in arguments or os.environ.get("RFS_DEBUG") == "1"
     try:
-        module = _import_command(name)
-        args = _build_parser(name, module).parse_args(arguments)
-        return module.run(args) or 0
+        args, run = read_arguments(name, arguments)
+        return run(args) or 0
     except KeyboardInterrupt as interrupt:
         # A trainer says what is saved and how to go on
         print(f"\n{str(interrupt) or 'interrupted'}", file=sys.stderr)
@@ -124,6 +124,27 @@ def _run_command(name: str, arguments: list[str]) -> int:
         return 1
 
 
+class Parser(argparse.ArgumentParser):
+    """One that says in one line what is wrong."""
+
+    def error(self, message):
+        self.exit(2, f"{self.prog}: {message}; --help tells the flags\n")
+
+
+def read_arguments(name: str, arguments: list[str]):
+    """What a command's flags say, and the function that runs it."""
+    module = _import_command(name)
+    parser = Parser(
+        prog=f"rfs {name}",
+        description=COMMANDS[name].help,
+        epilog=f"example: {COMMANDS[name].example}",
+    )
+    add_flags(parser, getattr(module, "FLAGS", ""))
+    getattr(module, "add_arguments", lambda parser: None)(parser)
+    add_flags(parser, "--debug  show the traceback of an error")
+    return parser.parse_args(arguments), module.run
+
+
 def _import_command(name: str):
     """The module of a command, from the checkout where it lives there."""
     if name not in OUTSIDE:
@@ -136,19 +157,6 @@ def _import_command(name: str):
         )
     sys.path.insert(0, str(folder))
     return import_module(name)
-
-
-def _build_parser(name: str, module) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog=f"rfs {name}",
-        description=COMMANDS[name].help,
-        epilog=f"example: {COMMANDS[name].example}",
-    )
-    module.add_arguments(parser)
-    parser.add_argument(
-        "--debug", action="store_true", help="show the traceback of an error"
-    )
-    return parser
 
 
 def _unknown_command(name: str) -> str:

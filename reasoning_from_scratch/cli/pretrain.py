@@ -10,26 +10,22 @@ command with --resume goes on after an interruption, to the same weights.
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from reasoning_from_scratch.cli.flags import new_run
 from reasoning_from_scratch.options import add_options, given_options
 from reasoning_from_scratch.pocket.recipes import RECIPES, PretrainConfig
+from reasoning_from_scratch.runs import RunFolder
+
+FLAGS = f"""
+--model-config {{{",".join(RECIPES)}}}=pocket   a row of RECIPES
+--run NAME       name of its folder
+--resume         go on with the run of that name
+--write-data FOLDER   instead write the problem sets and the tokenizer there
+"""
 
 
 def add_arguments(parser) -> None:
-    """Declare the flags."""
-    parser.add_argument(
-        "--model-config",
-        choices=RECIPES,
-        default="pocket",
-        help="a row of RECIPES (default: %(default)s)",
-    )
-    parser.add_argument("--run", help="name of its folder")
-    parser.add_argument("--resume", action="store_true")
+    """Declare the flags of the training."""
     add_options(parser, PretrainConfig)
-    parser.add_argument(
-        "--write-data",
-        metavar="FOLDER",
-        help="instead write the problem sets and the tokenizer there",
-    )
 
 
 def run(args) -> None:
@@ -38,18 +34,20 @@ def run(args) -> None:
         return write_data(Path(args.write_data))
     if not args.run:
         raise ValueError("--run NAME is missing: the folder to train in")
-    from reasoning_from_scratch.llm import Qwen3Tokenizer
+    from reasoning_from_scratch.llm import Qwen3Tokenizer, load_model
     from reasoning_from_scratch.pocket.pretrain import pretrain
     from reasoning_from_scratch.pocket.tokenizer_training import (
         write_tokenizer,
     )
-    from reasoning_from_scratch.runs import RunFolder
 
+    RunFolder.check_name(args.run, resume=args.resume)
     config = choose_config(args)
-    folder = RunFolder.create(args.run, asdict(config), resume=args.resume)
-    write_tokenizer(folder.path / "tokenizer", is_chat=config.is_chat)
-    tokenizer = Qwen3Tokenizer(folder.path / "tokenizer")
-    pretrain(config, folder, tokenizer=tokenizer)
+    if config.init_from:
+        load_model(config.init_from, device="cpu")  # refused before the run
+    with new_run(args, asdict(config)) as folder:
+        write_tokenizer(folder.path / "tokenizer", is_chat=config.is_chat)
+        tokenizer = Qwen3Tokenizer(folder.path / "tokenizer")
+        pretrain(config, folder, tokenizer=tokenizer)
     print(f"model: {folder.checkpoint_path(config.steps)}")
 
 

@@ -12,12 +12,8 @@ from reasoning_from_scratch.cli.flags import (
     printable,
 )
 
+FLAGS = "name RUN  a run folder or its name"
 NUM_SHOWN = 20
-
-
-def add_arguments(parser) -> None:
-    """Declare the flags."""
-    parser.add_argument("name", metavar="RUN", help="a run folder or its name")
 
 
 def run(args) -> None:

@@ -9,18 +9,11 @@ is still under way can be looked at too.
 
 from pathlib import Path
 
-
-def add_arguments(parser) -> None:
-    """Declare the flags."""
-    parser.add_argument(
-        "runs", nargs="+", metavar="RUN", help="a run's name or folder"
-    )
-    parser.add_argument(
-        "--output",
-        type=Path,
-        help="the page (default: report.html in the folder of the one run, "
-        "or in the folder of all runs)",
-    )
+FLAGS = """
+runs RUN+        a run's name or folder
+--output FILE    the page (default: report.html in the folder of the one run,
+                 or in the folder of all runs)
+"""
 
 
 def run(args) -> None:
@@ -35,7 +28,7 @@ def run(args) -> None:
 
     runs = read_runs(args.runs)
     folder = runs[0].path if len(runs) == 1 else runs_root()
-    output = args.output or folder / "report.html"
+    output = Path(args.output or folder / "report.html")
     atomic_write_text(output, render_report(runs))
     for each in runs:
         findings = diagnose(each.rows)

@@ -11,82 +11,73 @@ names).
 """
 
 from reasoning_from_scratch.cli.flags import (
-    add_model_arguments,
-    add_problem_arguments,
-    add_run_arguments,
-    at_least,
+    TRAINING_FLAGS,
     choose_problems,
+    choose_prompt,
+    new_run,
 )
 from reasoning_from_scratch.endpoints import EndpointSettings
 from reasoning_from_scratch.evaluation.problems import (
     load_problems,
+    problems_digest,
     refuse_test_problems,
 )
-from reasoning_from_scratch.options import add_options, given_options
+from reasoning_from_scratch.options import (
+    add_flags,
+    add_options,
+    given_options,
+)
+from reasoning_from_scratch.runs import RunFolder
 from reasoning_from_scratch.settings import default_model, get_settings
 
+FLAGS = f"""{TRAINING_FLAGS}
+--limit N        only the first so many problems
+--prompt NAME=step-by-step   how the problems are put
+--samples N=1    answers a problem
+--temperature X  of the answers (default: the model's)
+--max-new-tokens N   room for an answer (default: the model's)
+--seed K=0       repeats the same answers
+"""
 CHAT_ROW = "qwen3-0.6b"  # whose settings any model behind an endpoint gets
 
 
 def add_arguments(parser) -> None:
-    """Declare the flags."""
-    add_model_arguments(parser)
-    add_problem_arguments(parser)
-    parser.add_argument(
-        "--limit", type=at_least(1), help="only the first so many"
-    )
-    parser.add_argument(
-        "--prompt",
-        default="step-by-step",
-        help="how the problems are put (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--samples", type=at_least(1), default=1, help="answers a problem"
-    )
-    parser.add_argument("--temperature", type=float)
-    parser.add_argument("--max-new-tokens", type=at_least(1))
-    parser.add_argument("--seed", type=int, default=0)
-    add_run_arguments(parser)
+    """Declare the flags of an endpoint."""
     endpoint = parser.add_argument_group("a teacher behind an endpoint")
-    endpoint.add_argument(
-        "--endpoint", help="base URL of an OpenAI-compatible server"
-    )
+    add_flags(endpoint, "--endpoint URL  of an OpenAI-compatible server")
     add_options(endpoint, EndpointSettings, prefix="endpoint_")
 
 
 def run(args) -> int:
     """Ask for all answers, and count them; 1 when the budget ran out."""
-    from reasoning_from_scratch.runs import RunFolder
     from reasoning_from_scratch.training.teacher import (
         generate_teacher_traces,
     )
 
-    model_name = args.model or default_model()
-    settings = get_settings(CHAT_ROW if args.endpoint else model_name)
+    RunFolder.check_name(args.run, resume=args.resume)
+    name = args.model or default_model()
+    settings = get_settings(CHAT_ROW if args.endpoint else name)
     source = choose_problems(args, settings)
     problems = load_problems(source, split=args.split, limit=args.limit)
     refuse_test_problems(problems)
     options = answer_options(args, settings)
-    teacher = open_teacher(args, model_name, options)
-    run_folder = RunFolder.create(
-        args.run,
-        {
-            "command": "teach",
-            "model": model_name,
-            "endpoint": args.endpoint,
-            "problems": source,
-            "split": args.split,
-            "limit": args.limit,
-            "samples": args.samples,
-            "seed": args.seed,
-            **options,
-        },
-        resume=args.resume,
-    )
-    traces = generate_teacher_traces(
-        teacher, problems, num_samples=args.samples, run=run_folder
-    )
-    print(summary(traces, run_folder))
+    teacher = open_teacher(args, name, options)
+    about = {
+        "command": "teach",
+        "model": name,
+        "endpoint": args.endpoint,
+        "problems": source,
+        "split": args.split,
+        "problems_hash": problems_digest(problems),
+        "limit": args.limit,
+        "samples": args.samples,
+        "seed": args.seed,
+    }
+    with new_run(args, about | options) as folder:
+        traces = generate_teacher_traces(
+            teacher, problems, num_samples=args.samples, run=folder
+        )
+    print(summary(traces, folder))
     if getattr(teacher, "spent", ""):
         print(f"{teacher.spent}; --resume with a larger budget goes on")
         return 1
@@ -99,7 +90,7 @@ def answer_options(args, settings) -> dict:
     if temperature is None:
         temperature = settings.temperature
     return {
-        "prompt": settings.prompts.get(args.prompt, args.prompt),
+        "prompt": choose_prompt(args.prompt, settings),
         "temperature": temperature,
         "top_p": settings.top_p if temperature else 1.0,
         "top_k": settings.top_k if temperature else 0,

@@ -11,32 +11,26 @@ the train split and is measured on those of the validation split.
 
 from dataclasses import asdict
 
-from reasoning_from_scratch.cli.flags import (
-    add_model_arguments,
-    add_run_arguments,
-)
+from reasoning_from_scratch.cli.flags import MODEL_FLAGS, RUN_FLAGS, new_run
 from reasoning_from_scratch.options import add_options, given_options
+from reasoning_from_scratch.runs import RunFolder
 from reasoning_from_scratch.settings import default_model
 from reasoning_from_scratch.training.config import VerifierConfig
 
+FLAGS = f"""{MODEL_FLAGS}
+--traces RUN!      samples to learn from: of rfs teach
+--validation RUN!  samples to measure with
+{RUN_FLAGS}"""
+
 
 def add_arguments(parser) -> None:
-    """Declare the flags."""
-    add_model_arguments(parser)
-    parser.add_argument(
-        "--traces", required=True, help="samples to learn from: of rfs teach"
-    )
-    parser.add_argument(
-        "--validation", required=True, help="samples to measure with"
-    )
+    """Declare the flags of the training."""
     add_options(parser, VerifierConfig)
-    add_run_arguments(parser)
 
 
 def run(args) -> None:
     """Train, measure, save."""
     from reasoning_from_scratch.llm import load_model
-    from reasoning_from_scratch.runs import RunFolder
     from reasoning_from_scratch.training.learned_verifier import (
         measure_head,
         save_head,
@@ -45,32 +39,29 @@ def run(args) -> None:
     )
     from reasoning_from_scratch.training.traces import read_traces
 
+    RunFolder.check_name(args.run, resume=args.resume)
     config = VerifierConfig(**given_options(args, VerifierConfig))
     traces, unseen = map(read_traces, (args.traces, args.validation))
-    model_name = args.model or default_model()
+    name = args.model or default_model()
+    model, tokenizer = load_model(name, device=args.device, dtype=args.dtype)
     about = {
         "command": "verifier",
-        "model": model_name,
+        "model": name,
         "traces": args.traces,
         "validation": args.validation,
     }
-    folder = RunFolder.create(
-        args.run, about | asdict(config), resume=args.resume
-    )
-    model, tokenizer = load_model(
-        model_name, device=args.device, dtype=args.dtype
-    )
-    features, labels = trace_features(model, tokenizer, traces)
-    head, losses = train_head(features, labels, config)
-    folder.rewrite(
-        "metrics.jsonl",
-        [{"epoch": n, "loss": x} for n, x in enumerate(losses, start=1)],
-    )
-    result = measure_head(
-        head, unseen, *trace_features(model, tokenizer, unseen)
-    )
-    save_head(head, folder.path)
-    folder.write_json("result.json", result)
+    with new_run(args, about | asdict(config)) as folder:
+        features, labels = trace_features(model, tokenizer, traces)
+        head, losses = train_head(features, labels, config)
+        result = measure_head(
+            head, unseen, *trace_features(model, tokenizer, unseen)
+        )
+        folder.rewrite(
+            "metrics.jsonl",
+            [{"epoch": n, "loss": x} for n, x in enumerate(losses, start=1)],
+        )
+        save_head(head, folder.path)
+        folder.write_json("result.json", result)
     print(describe(result))
     print(f"use it: rfs evaluate --verifier runs/{folder.path.name} …")
 
