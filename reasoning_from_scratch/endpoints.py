@@ -13,6 +13,7 @@ import email.utils
 import json
 import os
 import random
+import re
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -25,6 +26,7 @@ import httpx
 from reasoning_from_scratch.options import check_options, option
 
 RETRIED_STATUSES = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
+RETRIED_STATUSES |= frozenset(range(520, 525))  # a proxy's, of its server
 MAX_BODY_BYTES = 32 * 2**20
 SHORTEST_SECRET = 7  # "EMPTY" and "ollama" are stand-ins, and may be words
 # what reading JSON of another form than expected may raise
@@ -253,32 +255,39 @@ class EndpointClient:
         raise EndpointError(message)
 
     def _read_completion(self, content: bytes) -> Completion:
-        """Parse an answer; count its tokens."""
+        """Parse an answer; count its tokens, which are paid for anyway."""
+        usage = None
         try:
             answer = json.loads(content)
+            usage = answer.get("usage")
             choice = answer["choices"][0]
             message = choice["message"]
             thoughts = ("reasoning_content", "reasoning")  # by server
             texts = [
-                message["content"] or "",
+                message.get("content") or "",
                 next(filter(None, map(message.get, thoughts)), ""),
                 choice.get("finish_reason") or "",
             ]
             text, thinking, finish_reason = map(self._key.scrub, texts)
-            usage = answer.get("usage")
         except (*UNREADABLE, RecursionError) as error:
+            self._count_tokens(usage, guess=0)
             start = self._key.scrub(content[:80].decode("utf-8", "replace"))
             raise _Passing(
                 f"{self._url} answered in an unknown form "
                 f"({type(error).__name__}): {start!r}"
             ) from None
-        num_prompt = _token_count(usage, "prompt_tokens", 0)
         # without a count, about three characters a token
         guess = (len(text) + len(thinking)) // 3 + 1
+        counts = self._count_tokens(usage, guess)
+        return Completion(text, thinking, finish_reason, *counts)
+
+    def _count_tokens(self, usage, guess: int) -> tuple[int, int]:
+        """Add up and return what an answer cost: of its prompt and its own."""
+        num_prompt = _token_count(usage, "prompt_tokens", 0)
         num_new = _token_count(usage, "completion_tokens", guess)
         with self._lock:
             self.num_tokens += num_prompt + num_new
-        return Completion(text, thinking, finish_reason, num_prompt, num_new)
+        return num_prompt, num_new
 
 
 def _take_finished(pending: dict) -> Iterator[tuple]:
@@ -302,8 +311,8 @@ def _read_body(response: httpx.Response, deadline: float) -> bytes:
 def _retry_after(headers: httpx.Headers) -> float:
     """Read Retry-After, in seconds or as a date; 0 where it is neither."""
     value = headers.get("retry-after", "").strip()
-    if value.isascii() and value.isdigit():
-        return float(value[:9])
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", value):
+        return float(value)
     try:
         moment = email.utils.parsedate_to_datetime(value)
         return max(0.0, moment.timestamp() - time.time())

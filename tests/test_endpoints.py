@@ -44,7 +44,19 @@ def test_a_good_answer_is_read_with_its_thinking_and_tokens():
 
 @pytest.mark.parametrize(
     "trouble",
-    [429, 500, 503, "cut", b"<html>", b"", b"[" * 50_000, b"\xff\xfe", {}]
+    [
+        429,
+        500,
+        503,
+        520,
+        524,
+        "cut",
+        b"<html>",
+        b"",
+        b"[" * 50_000,
+        b"\xff\xfe",
+        {},
+    ]
     + [{"choices": []}, {"choices": [{"message": {"content": 7}}]}],
     ids=str,
 )
@@ -83,12 +95,13 @@ def test_no_server_at_all_is_an_endpoint_error():
         client.complete(HELLO)
 
 
-def test_retry_after_is_waited_for():
-    busy = (429, {"Retry-After": "1"})
+@pytest.mark.parametrize("seconds", ["1", "0.7"])
+def test_retry_after_is_waited_for(seconds):
+    busy = (429, {"Retry-After": seconds})
     with ChatServer(busy, GOOD) as server, client_for(server) as client:
         start = time.monotonic()
         client.complete(HELLO)
-        assert 1 <= time.monotonic() - start < 3
+        assert float(seconds) <= time.monotonic() - start < 3
 
 
 def test_a_retry_after_beyond_patience_gives_up_at_once():
@@ -180,6 +193,22 @@ def test_tokens_are_estimated_where_the_server_does_not_count(usage):
     with ChatServer(answer) as server, client_for(server) as client:
         client.complete(HELLO)
     assert client.num_tokens == 101
+
+
+def test_an_answer_without_content_is_paid_for_and_not_asked_again():
+    silent = chat_answer("", "end_turn")
+    del silent["choices"][0]["message"]["content"]
+    with ChatServer(silent) as server, client_for(server) as client:
+        assert client.complete(HELLO) == Completion("", "", "end_turn", 10, 5)
+        assert len(server.requests) == 1
+    assert client.num_tokens == 15
+
+
+def test_an_answer_that_cannot_be_read_is_paid_for_too():
+    broken = chat_answer(7)  # the content is no text
+    with ChatServer(broken, GOOD) as server, client_for(server) as client:
+        assert client.complete(HELLO).text == "42"
+    assert client.num_tokens == 30
 
 
 def test_closing_wakes_a_client_that_waits_for_a_retry():

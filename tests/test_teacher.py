@@ -8,6 +8,7 @@ from loopback import ChatServer, chat_answer
 from tiny import tiny_model
 from tiny_checkpoints import write_tokenizer
 
+from reasoning_from_scratch.cli.main import main
 from reasoning_from_scratch.endpoints import EndpointClient, EndpointSettings
 from reasoning_from_scratch.evaluation import Problem
 from reasoning_from_scratch.llm import Qwen3Tokenizer, SamplingConfig
@@ -18,6 +19,7 @@ from reasoning_from_scratch.training import (
     collect_verified_samples,
     generate_teacher_traces,
 )
+from reasoning_from_scratch.training.traces import make_trace
 
 PROBLEMS = [Problem(f"{n} + 1", str(n + 1), id=f"p{n}") for n in range(6)]
 KEY = "sk-very-secret-0123456789"
@@ -96,21 +98,50 @@ def test_a_resumed_job_asks_for_nothing_twice(tmp_path):
         first, teacher = ask(
             server, run=run_folder(tmp_path), max_requests=2, max_concurrent=1
         )
-        assert len(first) == 2 and "budget is spent" in teacher.spent
+        assert len(first) == 2 and "budget is spent" in teacher.stopped
         traces, _ = ask(server, run=run_folder(tmp_path, resume=True))
         asked = [body["messages"][0]["content"] for _, body in server.requests]
     assert len(asked) == len(set(asked)) == 6
     assert traces[:2] == first and len(traces) == 6
 
 
-def test_a_failure_on_record_is_not_asked_again(tmp_path):
-    with ChatServer(400) as server:
-        ask(server, PROBLEMS[:2], run=run_folder(tmp_path))
+def test_a_failure_on_record_is_asked_again(tmp_path):
+    with ChatServer(right_answer, 400) as server:
+        run = run_folder(tmp_path)
+        first, _ = ask(server, PROBLEMS[:3], run=run, max_concurrent=1)
+    assert [t.finish_reason for t in first] == ["stop", "error", "error"]
     with ChatServer(right_answer) as server:
         run = run_folder(tmp_path, resume=True)
-        traces, _ = ask(server, PROBLEMS[:3], run=run)
-        assert len(server.requests) == 1
-    assert [t.finish_reason for t in traces] == ["error", "error", "stop"]
+        traces, _ = ask(server, PROBLEMS[:3], run=run, max_concurrent=1)
+        assert len(server.requests) == 2
+    assert [t.finish_reason for t in traces] == ["stop"] * 3
+    assert run.read("traces.jsonl") == [vars(t) for t in traces]
+
+
+def test_where_all_first_answers_fail_the_rest_is_not_asked(tmp_path):
+    with ChatServer(401) as server:
+        traces, teacher = ask(server, samples=9, max_concurrent=2)
+    assert "requests all failed" in teacher.stopped
+    assert 8 <= len(traces) <= 10 < 54
+
+
+def test_failures_after_a_good_answer_do_not_stop_the_rest():
+    with ChatServer(right_answer, 400) as server:
+        traces, teacher = ask(server, samples=9, max_concurrent=1)
+    assert len(traces) == 54 and not teacher.stopped
+
+
+def test_a_stop_by_the_user_says_how_to_go_on(tmp_path):
+    class Interrupted:
+        def answer_all(self, items, done):
+            yield make_trace(*items[0], "1", finish_reason="stop", model="m")
+            raise KeyboardInterrupt
+
+    told = "after 1 of 6 answers, which are kept in .*--resume goes on"
+    with pytest.raises(KeyboardInterrupt, match=told):
+        generate_teacher_traces(
+            Interrupted(), PROBLEMS, run=run_folder(tmp_path), progress=False
+        )
 
 
 def test_a_torn_last_line_is_asked_again(tmp_path):
@@ -123,6 +154,28 @@ def test_a_torn_last_line_is_asked_again(tmp_path):
         assert len(server.requests) == 3
     lines = path.read_text().splitlines()
     assert [json.loads(line)["id"] for line in lines] == ["p0#0", "p1#0"]
+
+
+def test_the_command_tells_the_first_failure_and_goes_on_when_resumed(
+    runs_folder, capsys
+):
+    def command(server, *more):
+        words = f"teach --endpoint {server.base_url} --model big --run t"
+        words += " --problems pocketmath --limit 2"
+        return main([*words.split(), *more])
+
+    with ChatServer((401, {})) as server:
+        assert command(server) == 1
+    said = capsys.readouterr().out
+    assert "2 failed, the first with" in said and "answered 401" in said
+    assert "(2 failed, 0 truncated" in said
+    with ChatServer(chat_answer(r"\boxed{1}")) as server:
+        # another port is another setting; the run's own is kept
+        path = runs_folder / "t" / "config.json"
+        config = json.loads(path.read_text())
+        path.write_text(json.dumps({**config, "endpoint": server.base_url}))
+        assert command(server, "--resume") == 0
+        assert len(server.requests) == 2
 
 
 # On this machine
@@ -174,8 +227,6 @@ def test_a_killed_job_resumes_to_the_same_file(tmp_path, tokenizer, num_lines):
 
 def test_only_verified_answers_are_learned(tokenizer, monkeypatch):
     def answer(self, items):
-        from reasoning_from_scratch.training.traces import make_trace
-
         return [
             make_trace(
                 problem,

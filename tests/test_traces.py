@@ -35,6 +35,10 @@ def test_an_answer_is_judged_when_it_comes_in():
         ("no thinking", ("", "", "no thinking")),
         ("<think>never closed", ("", "never closed", "")),
         ("the tag <think> in a text", ("", "", "the tag <think> in a text")),
+        # The prompt began it; a tag twice; said before: none is left behind
+        ("2+3</think> 5", ("", "2+3", " 5")),
+        ("<think>2</think>+3</think> 5", ("", "2</think>+3", " 5")),
+        ("So <think>2+3</think> 5", ("", "So <think>2+3", " 5")),
     ],
 )
 def test_thinking_is_kept_apart_from_the_answer(text, parts):
@@ -67,6 +71,19 @@ def test_every_filter_counts_what_it_drops():
         "duplicate": 1,
         "contaminated": 1,
     }
+
+
+@pytest.mark.parametrize(
+    ("reason", "is_kept"),
+    [("stop", True), ("eos", True), ("end_turn", True), ("", True)]
+    + [("length", False), ("max_tokens", False)],
+)
+def test_only_a_limit_cuts_an_answer_off_whatever_a_server_calls_its_end(
+    reason, is_kept
+):
+    kept, counts = filter_traces([trace(finish_reason=reason)])
+    assert (len(kept) == 1) == is_kept
+    assert counts["truncated"] == (not is_kept)
 
 
 def test_wrong_traces_can_be_kept_on_purpose():

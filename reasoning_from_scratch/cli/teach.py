@@ -49,7 +49,7 @@ def add_arguments(parser) -> None:
 
 
 def run(args) -> int:
-    """Ask for all answers, and count them; 1 when the budget ran out."""
+    """Ask for all answers, and count them; 1 when some are missing."""
     from reasoning_from_scratch.training.teacher import (
         generate_teacher_traces,
     )
@@ -78,10 +78,13 @@ def run(args) -> int:
             teacher, problems, num_samples=args.samples, run=folder
         )
     print(summary(traces, folder))
-    if getattr(teacher, "spent", ""):
-        print(f"{teacher.spent}; --resume with a larger budget goes on")
-        return 1
-    return 0
+    errors = [trace.error for trace in traces if trace.error]
+    missing = [getattr(teacher, "stopped", "")]
+    if errors:
+        missing.append(f"{len(errors):,} failed, the first with: {errors[0]}")
+    for line in filter(None, missing):
+        print(f"{line}; --resume asks for what is missing")
+    return int(any(missing))
 
 
 def answer_options(args, settings) -> dict:

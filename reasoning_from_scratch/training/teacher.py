@@ -3,12 +3,13 @@
     runs/NAME/traces.jsonl      one `Trace` a line, as it came in
 
 A teacher is any object with `answer_all`; a model on this machine is
-`LocalTeacher`, a server `EndpointTeacher`. A killed
-job goes on where it stopped: what is in the file is not asked again.
+`LocalTeacher`, a server (vLLM, Ollama, or a paid service) `EndpointTeacher`.
+A killed job goes on where it stopped: what was answered is not asked again.
 """
 
 import sys
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 
 from tqdm import tqdm
 
@@ -20,9 +21,17 @@ from reasoning_from_scratch.evaluation.prompts import (
 )
 from reasoning_from_scratch.llm import SamplingConfig, generate
 
-from .traces import TRACES, Trace, make_trace, trace_id
+from .traces import (
+    FAILED,
+    TRACES,
+    Trace,
+    make_trace,
+    split_thinking,
+    trace_id,
+)
 
 WARM = SamplingConfig(temperature=0.7)
+MAX_FIRST_FAILURES = 8  # when nothing was answered yet: then it is no use
 
 
 def generate_teacher_traces(
@@ -36,16 +45,21 @@ def generate_teacher_traces(
             in a fixed order, done is a set of trace ids.
         problems: list of `Problem`, of a train split.
         num_samples: answers a problem.
-        run: a `RunFolder`; it receives traces.jsonl, and what is there
-            already is kept and not asked again.
+        run: a `RunFolder`; it receives traces.jsonl. What was answered there
+            is kept and not asked again, what failed is.
         progress: show a bar.
 
     Returns:
         list of `Trace`, also of wrong, truncated and failed answers (see
         `filter_traces`), in the order in which they came in.
+
+    Raises:
+        KeyboardInterrupt: after Ctrl-C; the message says how to go on.
     """
     rows = run.read(TRACES) if run is not None else []
-    traces = [Trace(**row) for row in rows]
+    traces = [Trace(**row) for row in rows if row["finish_reason"] != FAILED]
+    if len(traces) < len(rows):
+        run.rewrite(TRACES, map(asdict, traces))
     done = {trace.id for trace in traces}
     items = [(p, sample) for p in problems for sample in range(num_samples)]
     bar = tqdm(
@@ -57,7 +71,7 @@ def generate_teacher_traces(
         file=sys.stderr,
     )
     num_right = sum(trace.correct for trace in traces)
-    with bar:
+    try:
         for trace in teacher.answer_all(items, done):
             if run is not None:
                 run.append(TRACES, asdict(trace))
@@ -65,46 +79,34 @@ def generate_teacher_traces(
             num_right += trace.correct
             bar.update()
             bar.set_postfix_str(f"right {num_right / len(traces):.0%}")
+    except KeyboardInterrupt:
+        where = "lost" if run is None else f"kept in {run.path}"
+        raise KeyboardInterrupt(
+            f"stopped after {len(traces):,} of {len(items):,} answers, which "
+            f"are {where}; the same command with --resume goes on"
+        ) from None
+    finally:
+        bar.close()
     return traces
 
 
+@dataclass(repr=False, eq=False)
 class LocalTeacher:
     """A model on this machine as a teacher.
 
     Answers come in fixed blocks, and a block cut by a kill is answered
     again as a whole, so that a resumed file holds what an uninterrupted one
     would.
-
-    Args:
-        model, tokenizer: as `load_model` returns them.
-        name: stands in every trace.
-        prompt: a name of PROMPTS or a template.
-        sampling: a `SamplingConfig`.
-        max_new_tokens: a longer answer is truncated.
-        seed: with a problem's id and the sample's number it fixes an answer.
-        batch_size: rows of a block.
     """
 
-    def __init__(
-        self,
-        model,
-        tokenizer,
-        *,
-        name="local",
-        prompt="step-by-step",
-        sampling=WARM,
-        max_new_tokens=192,
-        seed=0,
-        batch_size=256,
-    ):
-        self.model = model
-        self.tokenizer = tokenizer
-        self.name = name
-        self.prompt = prompt
-        self.sampling = sampling
-        self.max_new_tokens = max_new_tokens
-        self.seed = seed
-        self.batch_size = batch_size
+    model: Callable
+    tokenizer: object
+    name: str = "local"  # stands in every trace
+    prompt: str = "step-by-step"  # a name of PROMPTS or a template
+    sampling: SamplingConfig = WARM
+    max_new_tokens: int = 192  # a longer answer is truncated
+    seed: int = 0  # with the problem's id and the sample it fixes an answer
+    batch_size: int = 256  # rows of a block
 
     def answer_all(self, items, done=frozenset()):
         """Yield the traces of all items that are not done, block by block."""
@@ -132,20 +134,22 @@ class LocalTeacher:
         )
         return [
             make_trace(
-                problem,
-                sample,
+                *item,
                 output.text,
                 finish_reason=output.stop_reason,
                 model=self.name,
                 prompt=self.prompt,
                 num_tokens=len(output.token_ids),
             )
-            for (problem, sample), output in zip(items, outputs, strict=True)
+            for item, output in zip(items, outputs, strict=True)
         ]
 
 
 class EndpointTeacher:
     """Asks a server; several questions are under way at once.
+
+    Waiting, retrying and the budget are `endpoints`' business; here a
+    problem becomes a message, and an answer or a failure becomes a trace.
 
     Args:
         client: an `EndpointClient`.
@@ -154,35 +158,40 @@ class EndpointTeacher:
             max_tokens.
 
     Attributes:
-        spent: why the last `answer_all` stopped early; empty if it did not.
+        stopped: why the last `answer_all` left items unasked; empty if it
+            did not.
     """
 
     def __init__(self, client, *, prompt="chat", **options):
         self.client = client
         self.prompt = prompt
         self.options = options
-        self.spent = ""
+        self.stopped = ""
 
     def answer_all(self, items, done=frozenset()):
         """Yield a trace for every item not done, as the answers come in.
 
-        An item that stays unanswered becomes a trace with finish_reason
-        "error", so that it is not paid for twice. Once the budget is spent
-        the rest is left unasked.
+        An item that stays unanswered becomes a trace whose finish_reason is
+        FAILED. Once the budget is spent, or where all of the first answers
+        are failures, the rest is left unasked.
         """
-        self.spent = ""
+        self.stopped = ""
         waiting = {trace_id(*item): item for item in items}
         requests = (
             (key, self.messages(problem))
             for key, (problem, _) in waiting.items()
-            if key not in done and not self.spent
+            if key not in done and not self.stopped
         )
-        answers = self.client.complete_many(requests, **self.options)
-        for key, answer in answers:
+        num_failed, is_alive = 0, False
+        for key, answer in self.client.complete_many(requests, **self.options):
             if isinstance(answer, BudgetSpent):
-                self.spent = str(answer)
-            else:
-                yield self.trace(*waiting[key], answer)
+                self.stopped = str(answer)
+                continue
+            is_alive = is_alive or isinstance(answer, Completion)
+            num_failed += not isinstance(answer, Completion)
+            if num_failed >= MAX_FIRST_FAILURES and not is_alive:
+                self.stopped = f"the first {num_failed} requests all failed"
+            yield self.trace(*waiting[key], answer)
 
     def messages(self, problem):
         """The conversation that puts a problem to the server."""
@@ -194,18 +203,12 @@ class EndpointTeacher:
         """Record an answer, or an `EndpointError`."""
         known = {"model": self.client.settings.model, "prompt": self.prompt}
         if not isinstance(answer, Completion):
-            return make_trace(
-                problem,
-                sample,
-                "",
-                finish_reason="error",
-                error=str(answer),
-                **known,
-            )
+            known |= {"finish_reason": FAILED, "error": str(answer)}
+            return make_trace(problem, sample, "", **known)
         text, thinking = answer.text, None
         if answer.thinking:  # put back as Qwen3 writes it
             thinking = f"\n{answer.thinking.strip()}\n"
-            text = f"\n\n{text.strip()}"
+            text = f"\n\n{split_thinking(text)[-1].strip()}"
         return make_trace(
             problem,
             sample,

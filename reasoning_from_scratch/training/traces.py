@@ -17,6 +17,8 @@ from reasoning_from_scratch.runs import find_file
 TRACES = "traces.jsonl"  # its name in a run folder
 WORD = re.compile(r"\w+")
 SPACING = re.compile(r"[\s.,;:!?'\"$]+")
+FAILED = "error"  # the finish_reason of what was never answered
+CUT_OFF = ("length", "max_tokens")  # by the limit; servers have many ends
 FILTERS = ("failed", "truncated", "wrong", "duplicate", "contaminated")
 
 
@@ -29,7 +31,7 @@ class Trace:
     answer: str  # the reference, not the teacher's
     thinking: str  # what stood between <think> and </think>, verbatim
     response: str  # what followed, verbatim
-    finish_reason: str  # "stop", "length", … or "error"
+    finish_reason: str  # "stop", "length", … by server; or FAILED
     model: str
     correct: bool  # by the verifier, over response alone
     prompt: str = ""  # the template it was asked with
@@ -49,14 +51,10 @@ class Trace:
 
 
 def make_trace(problem, sample, text, *, thinking=None, **rest):
-    """Judge one answer and make it a trace.
+    """Judge one answer, the sample-th to a `Problem`, and make it a trace.
 
-    Args:
-        problem: the `Problem` that was asked.
-        sample: which of its answers this is, 0 for the first.
-        text: the answer; with `thinking` None it is split at its tags.
-        thinking: the reasoning, where it came apart from the answer.
-        rest: the other fields of `Trace`.
+    With `thinking` None the text is split at its tags; `rest` are the other
+    fields of `Trace`.
     """
     opening = ""
     if thinking is None:
@@ -84,23 +82,24 @@ def split_thinking(text):
     """Split an answer into what was thought and what was said.
 
     Thinking that was never closed is all thinking: there is no response.
-    White space before it comes first, so that the parts make the whole.
+    Where only its end is there, the prompt began it. White space before it
+    comes first, so that the parts make the whole.
 
     >>> split_thinking(" <think>2+2=4</think> 4")
     (' ', '2+2=4', ' 4')
     """
     before, opened, rest = text.partition("<think>")
-    if not opened or before.strip():
-        return "", "", text
-    thinking, _, response = rest.partition("</think>")
-    return before, thinking, response
+    is_open = opened and not before.strip()
+    if not is_open:
+        before, rest = "", text
+    thinking, closed, response = rest.rpartition("</think>")
+    if closed:
+        return before, thinking, response
+    return (before, rest, "") if is_open else ("", "", text)
 
 
 def read_traces(path):
-    """Read a file of traces, or the one in a run folder.
-
-    Returns:
-        list of `Trace`.
+    """Read a file of traces, or the one in a run folder, as `Trace`s.
 
     Raises:
         FileNotFoundError: no such file.
@@ -146,8 +145,8 @@ def filter_traces(traces, *, held_out=(), ngram=13, keep_wrong=False):
     for trace in traces:
         key = canonical_text(trace.problem), trace.text
         reasons = {
-            "failed": trace.finish_reason == "error",
-            "truncated": trace.finish_reason != "stop",
+            "failed": trace.finish_reason == FAILED,
+            "truncated": trace.finish_reason in CUT_OFF,
             "wrong": not (trace.correct or keep_wrong),
             "duplicate": key in seen,
             "contaminated": is_held_out(trace.problem),
