@@ -23,7 +23,7 @@ PACKAGES = (
     "safetensors",
     "tokenizers",
     "huggingface_hub",
-    "sympy",
+    "mpmath",
     "transformers",
     "matplotlib",
     "jupyterlab",

@@ -18,12 +18,12 @@ import re
 from dataclasses import replace
 from functools import partial
 
-from reasoning_from_scratch.evaluation.verifier.answer_parser import parse
-from reasoning_from_scratch.evaluation.verifier.exact import exact_value
-from reasoning_from_scratch.evaluation.verifier.limits import (
+from reasoning_from_scratch.evaluation.verifier.parser import parse
+from reasoning_from_scratch.evaluation.verifier.tree import (
     Undecided,
     UnreadableAnswer,
 )
+from reasoning_from_scratch.evaluation.verifier.values import exact_value
 
 from .choosing import sample_and_choose
 from .samples import draw_samples

@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from reasoning_from_scratch.evaluation.verifier import (  # noqa: E402
     answers_equal,
-    verdict,
+    cached_readings,
 )
 
 # Answers as those of MATH-500, right ones in another form, and wrong ones.
@@ -75,7 +75,7 @@ def read_pairs(path):
 
 def ours(pairs):
     """Our verdicts, from a cold cache."""
-    verdict.cached_readings.cache_clear()
+    cached_readings.cache_clear()
     return [answers_equal(*pair) for pair in pairs]
 
 

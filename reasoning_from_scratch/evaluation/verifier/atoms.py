@@ -1,291 +1,323 @@
-"""Reading the parts of an expression that begin with a name or a bracket."""
+"""Reading what begins a value: numbers, names, brackets, commands.
+
+Each reader takes the parser, whose next token stands behind the one that
+chose the reader, and returns a tree.
+"""
+
+from fractions import Fraction
 
 from . import tree
-from .limits import MAX_ITEMS, UnreadableAnswer
-from .parser import ExpressionParser, plain_number
+from .tokenizer import Token, plain_number, repeating_decimal
 from .tree import (
-    BaseNumeral,
+    MAX_ITEMS,
     Collection,
     Matrix,
     Number,
     Operation,
+    Relation,
     Sequence,
     Symbol,
     Text,
+    UnreadableAnswer,
 )
+from .vocabulary import MATRICES, SCALES, words
 
-BARS = {
-    "|": ("|", "abs"),
-    "||": ("||", "norm"),
-    "lvert": ("rvert", "abs"),
-    "lfloor": ("rfloor", "floor"),
-    "lceil": ("rceil", "ceiling"),
+# How tightly operators bind
+OR, AND, LIST, RELATION, SETS, UNIT, RATIO, SUM = range(8)
+PRODUCT, SIGN, POWER, ATOM = range(8, 12)
+BARS = {"|": ("|", "abs"), "||": ("||", "norm"), "lvert": ("rvert", "abs")}
+BARS |= {f"l{name}": (f"r{name}", name) for name in ("floor", "ceil")}
+CONDITIONS = words("if for when where as while provided")
+ALIGNED = ("=", "<", "<=", ">", ">=", "!=", "~", "+", "-")
+MANY_ARGUMENTS = ("max", "min", "gcd", "lcm")
+APPLIED = ("f", "g", "h")  # f(x) is a value of f, no product
+INVERSE = {name: f"arc{name}" for name in words("sin cos tan cot sec csc")}
+INVERSE |= {name: f"ar{name}" for name in words("sinh cosh tanh")}
+
+
+def read_atom(parser, token):
+    """The tree that begins with a token."""
+    kind, text = token
+    if kind == "operator" and text.startswith("begin "):
+        return environment(parser, text[6:])
+    if kind == "operator" and text in COMMANDS:
+        return COMMANDS[text](parser)
+    if kind in KINDS:
+        return KINDS[kind](parser, token)
+    raise UnreadableAnswer(f"did not expect {text!r}")
+
+
+def number(parser, token):
+    """A number token, with its scale, or with a fraction behind."""
+    if token.kind == "grouped" and parser.split_groups:
+        return Collection(tuple(split_group(token)))
+    if token.kind == "repeating":
+        return repeating_decimal(token.text)
+    value = plain_number(token.text.replace(",", ""))
+    if value.places < 0 and value.value.denominator == 1:
+        value = mixed(parser, value)
+    while parser.token.kind == "text" and parser.token.text in SCALES:
+        value = Number(value.value * SCALES[parser.advance().text])
+    if parser.accept("_"):  # 52_8, among others
+        base = parser.argument()
+        if not isinstance(base, Number) or value.places >= 0:
+            raise UnreadableAnswer("cannot read the index of a number")
+        return Text(f"{value.value}_{base.value}")
+    return value
+
+
+def split_group(token):
+    """The numbers between the commas of 1,234."""
+    return [plain_number(part) for part in token.text.split(",")]
+
+
+def mixed(parser, whole):
+    """A whole number with the proper fraction behind it: 1 1/2."""
+    start = parser.position
+    ahead = parser.tokens[start : start + 3]
+    if parser.accept("frac"):
+        over, under = fraction(parser).args
+    elif (
+        [token.kind for token in ahead] == ["number", "operator", "number"]
+        and ahead[1].text == "/"
+    ):
+        over, under = plain_number(ahead[0].text), plain_number(ahead[2].text)
+        parser.position += 3
+    else:
+        return whole
+    values = [getattr(part, "value", Fraction(1, 2)) for part in (over, under)]
+    if {v.denominator for v in values} == {1} and 0 < values[0] < values[1]:
+        return Number(whole.value + values[0] / values[1])
+    parser.position = start
+    return whole
+
+
+def fraction(parser):
+    """The two arguments behind \\frac."""
+    over, under = digit(parser), digit(parser)
+    parser.closed_at = parser.position
+    return tree.divide(over, under)
+
+
+def digit(parser):
+    """The next argument of a fraction: of \\frac12 the first digit."""
+    token = parser.token
+    if token.kind != "number" or not token.text.isdigit():
+        return parser.argument()
+    rest = token.text[1:]
+    if rest:
+        parser.tokens[parser.position] = Token("number", rest)
+    else:
+        parser.position += 1
+    return tree.integer(int(token.text[0]))
+
+
+def symbol(parser, token):
+    """A symbol with its index and primes, or a value f(x)."""
+    name = token.text
+    if parser.accept("_"):
+        name = f"{name}_{index(parser)}"
+    while parser.accept("'"):
+        name += "'"
+    if name in ("angle", "triangle"):
+        while parser.token.kind == "symbol":
+            name += parser.advance().text
+    ahead = [token.text for token in parser.tokens[parser.position :][:6]]
+    if name in APPLIED and ahead == ["^", "{", "-", "1", "}", "("]:
+        parser.position += 5
+        name += "^-1"
+    if name[0] in APPLIED and parser.accept("("):
+        arguments = parser.items(")")
+        return Operation("apply", (Symbol(name), *arguments))
+    return Symbol(name)
+
+
+def index(parser):
+    """The text of an index: 1, n+1, max."""
+    if not parser.accept("{"):
+        return parser.advance().text
+    texts = []
+    while not parser.accept("}"):
+        if parser.position >= len(parser.tokens):
+            raise UnreadableAnswer("an index is not closed")
+        texts.append(parser.advance().text)
+    return "".join(texts)
+
+
+def function(parser, token):
+    """A function with base, exponent and argument: \\log_2 x."""
+    name = token.text
+    base = parser.argument() if parser.accept("_") else None
+    exponent = parser.argument() if parser.accept("^") else None
+    if exponent == tree.integer(-1) and name in INVERSE:
+        name, exponent = INVERSE[name], None
+    arguments = function_arguments(parser)
+    if name == "det" and isinstance(arguments[0], Matrix):
+        return determinant(arguments[0].rows)
+    if len(arguments) > 1 and name not in MANY_ARGUMENTS:
+        raise UnreadableAnswer(f"{name} takes one argument")
+    if base is not None:
+        if name != "log":
+            raise UnreadableAnswer(f"{name} takes no base")
+        arguments = (*arguments, base)
+    value = Operation(name, tuple(arguments))
+    return value if exponent is None else Operation("power", (value, exponent))
+
+
+def function_arguments(parser):
+    """What is in the brackets, or the factors that follow."""
+    for opener, closer in (("(", ")"), ("{", "}"), ("\\{", "\\}")):
+        if parser.accept(opener):
+            return parser.items(closer)
+    factors = [parser.parse(SIGN)]
+    while parser.token.kind == "symbol":
+        factors.append(parser.parse(SIGN))
+    return [tree.multiply(*factors)]
+
+
+def bound(parser, name):
+    """A sum or product over an index: \\sum_{k=1}^{n} k."""
+    parser.expect("_")
+    parser.expect("{")
+    token = parser.advance()
+    parser.expect("=")
+    low = parser.group("}")
+    parser.expect("^")
+    high = parser.argument()
+    if token.kind != "symbol":
+        raise UnreadableAnswer("an index must be a letter")
+    body = parser.parse(PRODUCT)
+    return Operation(name, (Symbol(token.text), low, high, body))
+
+
+def root(parser):
+    """\\sqrt{x}, \\sqrt[3]{x} or sqrt(x)."""
+    if parser.accept("["):
+        degree = parser.group("]")
+        return Operation("root", (parser.argument(), degree))
+    return Operation("sqrt", (parser.argument(),))
+
+
+def bracket(parser, left, *closers):
+    """Items in brackets; one item in matching brackets is a group."""
+    items = parser.items(*closers)
+    right = parser.peek(-1).text
+    if len(items) == 1 and right == closers[0]:
+        return items[0]
+    if len(items) < 2:
+        raise UnreadableAnswer(f"nothing between {left} and {right}")
+    return Sequence(tuple(items), left, right)
+
+
+def braces(parser):
+    """{x} is a group, {1, 2} is a set, {n \\choose k} a binomial."""
+    items = parser.items("}")
+    return items[0] if len(items) == 1 else Collection(tuple(items), "set")
+
+
+def finite_set(parser):
+    """\\{1, 2\\}, or \\{x : x > 1\\} with a condition."""
+    if parser.accept("\\}"):
+        return tree.EMPTY_SET
+    items = parser.items("\\}", "|", ":")
+    if parser.peek(-1).text != "\\}":
+        items += parser.items("\\}")
+        if len(items) != 2:
+            raise UnreadableAnswer("a set with several conditions")
+        items = items[1:]
+    if len(items) == 1 and isinstance(items[0], Relation):
+        return items[0]
+    return Collection(tuple(items), "set")
+
+
+def environment(parser, name):
+    """A matrix, or lines of equations, or the cases of a function."""
+    end = f"end {name}"
+    is_matrix = name in MATRICES
+    if not is_matrix:
+        align(parser, name, end)
+    rows, row, found = [], [], "&"
+    while found != end:
+        if not parser.is_next("&", "newline", end):
+            row.append(parser.parse(RELATION if is_matrix else OR))
+        found = parser.expect("&", "newline", end)
+        if found != "&" and row:
+            rows.append(tuple(row))
+            row = []
+    num_cells = sum(map(len, rows))
+    if not num_cells or num_cells > MAX_ITEMS:
+        raise UnreadableAnswer(f"a matrix of {num_cells} cells")
+    if not is_matrix:
+        is_function = "cases" in name  # each value with its condition
+        return Collection(tuple(line_of(r, is_function) for r in rows), "and")
+    if any(len(line) != len(rows[0]) for line in rows):
+        raise UnreadableAnswer("rows of different length")
+    return determinant(rows) if name == "vmatrix" else Matrix(tuple(rows))
+
+
+def line_of(cells, is_function):
+    """One answer of the cells of a line."""
+    if len(cells) == 1:
+        return cells[0]
+    return Sequence(cells, "&", "&") if is_function else Collection(cells)
+
+
+def align(parser, name, end):
+    """Write the lines of a system in one way: without &=, "if", last comma."""
+    ahead = parser.tokens[parser.position :]
+    if Token("operator", end) not in ahead:
+        raise UnreadableAnswer(f"{end} is missing")
+    stop = ahead.index(Token("operator", end))
+    signs = ALIGNED[: 7 if "cases" in name else None]
+    lines = []
+    for token, after in zip(ahead[:stop], ahead[1 : stop + 1], strict=True):
+        if token.kind == "text" and token.text.lower() in CONDITIONS:
+            token = Token("operator", "&")
+        if token.text in ("&", "newline"):
+            while lines and lines[-1].text in (",", ";", ":"):
+                lines.pop()
+        is_doubled = after.text in signs or lines[-1:] == [token]
+        if token.text != "&" or not is_doubled:
+            lines.append(token)
+    while lines and lines[-1].text in (",", ";", "newline"):
+        lines.pop()
+    parser.tokens[parser.position : parser.position + stop] = lines
+
+
+def determinant(rows):
+    """The determinant of a matrix, as a sum of products."""
+    if len(rows) != len(rows[0]) or len(rows) > 4:
+        raise UnreadableAnswer("a determinant needs as many rows as columns")
+    if len(rows) == 1:
+        return rows[0][0]
+    terms = []
+    for column, factor in enumerate(rows[0]):
+        rest = [(*row[:column], *row[column + 1 :]) for row in rows[1:]]
+        term = tree.multiply(factor, determinant(rest))
+        terms.append(tree.negate(term) if column % 2 else term)
+    return tree.add(*terms)
+
+
+def bars(closer, name):
+    """What reads |x|, floor and ceiling."""
+    return lambda parser: Operation(name, (parser.group(closer),))
+
+
+KINDS = dict.fromkeys(("number", "repeating", "grouped"), number) | {
+    "symbol": symbol,
+    "function": function,
 }
-BINDERS = {"sum", "product"}
-LISTS = {"cases", "aligned", "align", "align*", "gathered", "gather"}
-MANY_ARGUMENTS = {"max", "min", "gcd", "lcm"}
-APPLIED = {"f", "g", "h"}  # f(x) is a value of f, no product
-INVERSE = {
-    **{name: "arc" + name for name in ("sin", "cos", "tan", "cot")},
-    **{"sec": "arcsec", "csc": "arccsc"},
-    **{"sinh": "arsinh", "cosh": "arcosh", "tanh": "artanh"},
-}
-
-
-class AtomParser(ExpressionParser):
-    """The rules for atoms; `items` (lists) comes from the answer parser."""
-
-    def atom(self):
-        """One number, name, bracket or command with its arguments."""
-        token = self.advance()
-        if token.kind in ("number", "repeating"):
-            return self.based(self.number(token))
-        if token.kind == "grouped":
-            return self.grouped(token)
-        if token.kind == "symbol":
-            return self.symbol(token.text)
-        if token.kind == "function":
-            return self.function(token.text)
-        if token.kind == "letter":
-            return Text(token.text.lower())
-        if token.kind == "operator":
-            return self.command(token.text)
-        raise UnreadableAnswer(f"did not expect {token.text!r}")
-
-    def grouped(self, token):
-        """1,234: one number, unless this reading splits at the comma."""
-        if not self.split_groups:
-            return self.number(token)
-        return Collection(tuple(map(plain_number, token.text.split(","))))
-
-    def based(self, number):
-        """A number, with its base if an index follows."""
-        if not self.accept("_"):
-            return number
-        base = self.argument()
-        if isinstance(base, Number) and number.places < 0:
-            return BaseNumeral(str(number.value), int(base.value))
-        raise UnreadableAnswer("cannot read the index of a number")
-
-    def symbol(self, name):
-        """A symbol with its index and primes, or a value f(x)."""
-        if self.accept("_"):
-            name = f"{name}_{self.index()}"
-        while self.accept("'"):
-            name += "'"
-        if name in ("angle", "triangle") and self.token.kind == "symbol":
-            while self.token.kind == "symbol":
-                name += self.advance().text
-        if name in APPLIED and self.accept_inverse():
-            name += "^-1"
-        if name[0] in APPLIED and self.is_next("("):
-            self.advance()
-            arguments = self.group_items(")")
-            return Operation("apply", (Symbol(name), *arguments))
-        return Symbol(name)
-
-    def accept_inverse(self):
-        """Consume the ^{-1} of f^{-1}(x)."""
-        texts = [token.text for token in self.tokens[self.position :][:6]]
-        if texts != ["^", "{", "-", "1", "}", "("]:
-            return False
-        self.position += 5
-        return True
-
-    def index(self):
-        """The text of an index: 1, n+1, max."""
-        if not self.accept("{"):
-            return self.advance().text
-        texts = []
-        while not self.is_next("}"):
-            if self.position >= len(self.tokens):
-                raise UnreadableAnswer("an index is not closed")
-            texts.append(self.advance().text)
-        self.advance()
-        return "".join(texts)
-
-    def function(self, name):
-        """A function with base, exponent and argument: \\log_2 x."""
-        base = self.argument() if self.accept("_") else None
-        exponent = self.argument() if self.accept("^") else None
-        if exponent == tree.integer(-1) and name in INVERSE:
-            name, exponent = INVERSE[name], None
-        arguments = self.function_arguments()
-        if len(arguments) > 1 and name not in MANY_ARGUMENTS:
-            raise UnreadableAnswer(f"{name} takes one argument")
-        if base is not None:
-            if name != "log":
-                raise UnreadableAnswer(f"{name} takes no base")
-            arguments = (*arguments, base)
-        value = Operation(name, tuple(arguments))
-        return value if exponent is None else self.raised(value, exponent)
-
-    def function_arguments(self):
-        """What is in the brackets, or the factors that follow."""
-        if self.accept("("):
-            return self.group_items(")")
-        if self.accept("{"):
-            return self.group_items("}")
-        factors = [self.signed_power()]
-        while self.token.kind == "symbol":
-            factors.append(self.power())
-        return [tree.multiply(*factors)]
-
-    def group_items(self, *closers):
-        """The items up to a closing bracket; the depth is counted."""
-        outer, self.open_bars = self.open_bars, []
-        items = self.items()
-        self.expect(*closers)
-        self.open_bars = outer
-        return items
-
-    def command(self, name):
-        """An atom that begins with an operator token."""
-        if name in BARS:
-            return self.bars(*BARS[name])
-        if name in BINDERS:
-            return self.bound(name)
-        if name.startswith("begin "):
-            return self.environment(name[6:])
-        reader = COMMANDS.get(name)
-        if reader is None:
-            raise UnreadableAnswer(f"did not expect {name!r}")
-        return reader(self)
-
-    def bars(self, closer, name):
-        """|x|, floor and ceiling."""
-        self.open_bars.append(closer)
-        content = self.sum()
-        self.expect(closer)
-        self.open_bars.pop()
-        return Operation(name, (content,))
-
-    def bound(self, name):
-        """A sum or product over an index: \\sum_{k=1}^{n} k."""
-        self.expect("_")
-        self.expect("{")
-        index = self.advance()
-        self.expect("=")
-        low = self.bracketed("}")
-        self.expect("^")
-        high = self.argument()
-        if index.kind != "symbol":
-            raise UnreadableAnswer("an index must be a letter")
-        body = self.term()
-        return Operation(name, (Symbol(index.text), low, high, body))
-
-    def root(self):
-        """\\sqrt{x}, \\sqrt[3]{x} or sqrt(x)."""
-        if self.accept("["):
-            degree = self.bracketed("]")
-            return Operation("root", (self.argument(), degree))
-        return Operation("sqrt", (self.argument(),))
-
-    def binomial(self):
-        """\\binom{n}{k}."""
-        return Operation("binomial", (self.digit(), self.digit()))
-
-    def round_bracket(self):
-        """(x), a point (x, y) or an interval that opens with (."""
-        return self.bracket("(", ")", "]")
-
-    def square_bracket(self):
-        """[x], [x, y] or an interval that opens with [."""
-        return self.bracket("[", "]", ")")
-
-    def bracket(self, left, *closers):
-        """Items in brackets; one item in equal brackets is a group."""
-        outer, self.open_bars = self.open_bars, []
-        items = self.split_single(self.items())
-        if len(items) == 1 and self.accept("choose"):
-            items = [Operation("binomial", (items[0], self.sum()))]
-        right = self.expect(*closers)
-        self.open_bars = outer
-        if len(items) == 1 and right == closers[0]:
-            return items[0]
-        if len(items) < 2:
-            raise UnreadableAnswer(f"nothing between {left} and {right}")
-        return Sequence(tuple(items), left, right)
-
-    def split_single(self, items):
-        """(1,234) holds two numbers: nobody brackets one of them."""
-        before = self.tokens[self.position - 1]
-        if len(items) == 1 and before.kind == "grouped":
-            opener = self.tokens[self.position - 2].text
-            if opener in ("(", "[", "\\{", "{"):
-                return list(map(plain_number, before.text.split(",")))
-        return items
-
-    def braces(self):
-        """{x} is a group, {1, 2} is a set, {n \\choose k} a binomial."""
-        if self.accept("}"):
-            raise UnreadableAnswer("empty braces")
-        items = self.items()
-        if len(items) == 1 and self.accept("choose"):
-            items = [Operation("binomial", (items[0], self.sum()))]
-        self.expect("}")
-        if len(items) == 1:
-            return items[0]
-        return Collection(tuple(items), "set")
-
-    def finite_set(self):
-        """\\{1, 2\\}, or \\{x : x > 1\\} with a condition."""
-        if self.accept("\\}"):
-            return tree.EMPTY_SET
-        outer, self.open_bars = self.open_bars, ["|"]
-        self.has_ratios = False
-        items = self.split_single(self.items())
-        self.has_ratios = True
-        if self.accept("|", ":"):
-            items = [self.condition(items)]
-        self.open_bars = outer
-        self.expect("\\}")
-        if len(items) == 1 and isinstance(items[0], tree.Relation):
-            return items[0]
-        return Collection(tuple(items), "set")
-
-    def condition(self, items):
-        """The relation in a set builder; it describes the set."""
-        conditions = self.items()
-        if len(conditions) == 1 and len(items) == 1:
-            return conditions[0]
-        raise UnreadableAnswer("a set with several conditions")
-
-    def vector(self):
-        """\\langle 1, 2 \\rangle is the point (1, 2)."""
-        return Sequence(tuple(self.group_items("rangle")))
-
-    def environment(self, name):
-        """A matrix, or lines of equations."""
-        rows, row = [], []
-        while True:
-            if not self.is_next("&", "newline", f"end {name}"):
-                row.append(self.item())
-            found = self.expect("&", "newline", f"end {name}")
-            if found != "&":
-                rows.extend([tuple(row)] if row else [])
-                row = []
-            if found.startswith("end"):
-                break
-        cells = [cell for line in rows for cell in line]
-        if not cells or len(cells) > MAX_ITEMS:
-            raise UnreadableAnswer(f"a matrix of {len(cells)} cells")
-        if name in LISTS:
-            return Collection(tuple(cells))
-        if any(len(line) != len(rows[0]) for line in rows):
-            raise UnreadableAnswer("rows of different length")
-        return Matrix(tuple(rows))
-
-
 COMMANDS = {
-    "(": AtomParser.round_bracket,
-    "[": AtomParser.square_bracket,
-    "{": AtomParser.braces,
-    "\\{": AtomParser.finite_set,
-    "langle": AtomParser.vector,
-    "frac": AtomParser.fraction,
-    "sqrt": AtomParser.root,
-    "binom": AtomParser.binomial,
-    "infinity": lambda self: tree.INFINITY,
-    "empty": lambda self: tree.EMPTY_SET,
-}
+    "(": lambda parser: bracket(parser, "(", ")", "]"),
+    "[": lambda parser: bracket(parser, "[", "]", ")"),
+    "{": braces,
+    "\\{": finite_set,
+    "langle": lambda parser: Sequence(tuple(parser.items("rangle"))),
+    "frac": fraction,
+    "sqrt": root,
+    "binom": lambda parser: Operation("binomial", fraction(parser).args),
+    "infinity": lambda parser: tree.INFINITY,
+    "empty": lambda parser: tree.EMPTY_SET,
+    "sum": lambda parser: bound(parser, "sum"),
+    "product": lambda parser: bound(parser, "product"),
+} | {opener: bars(*names) for opener, names in BARS.items()}

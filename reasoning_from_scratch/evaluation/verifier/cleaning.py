@@ -3,31 +3,70 @@
 import re
 import unicodedata
 
-from .limits import MAX_CHARACTERS, UnreadableAnswer
-from .vocabulary import CHARACTERS
+from .tree import MAX_CHARACTERS, UnreadableAnswer
+from .vocabulary import CHARACTERS, FRACTION_WORDS
 
 SUPERSCRIPTS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾", "0123456789+-()", strict=True))
 SUBSCRIPTS = dict(zip("₀₁₂₃₄₅₆₇₈₉", "0123456789", strict=True))
 SUPERSCRIPT_RUN = re.compile(f"[{''.join(SUPERSCRIPTS)}]+")
 SUBSCRIPT_RUN = re.compile(f"[{''.join(SUBSCRIPTS)}]+")
 DELIMITERS = (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"))
-SYSTEM = re.compile(  # \left\{ \begin{array}{l} x=1 \\ y=2 \end{array} \right.
-    r"\\left\s*\\\{\s*\\begin\{(array|aligned|matrix)\}(?:\{[^{}]*\})?(.*)"
-    r"\\end\{\1\}\s*\\right\s*\.",
-    re.DOTALL,
-)
-LINE_SKIP = re.compile(r"\\\\\s*\[-?[\d.]+\s*(?:pt|em|ex|mm|cm)\]")
+REWRITES = [
+    (re.compile(pattern, re.DOTALL), replacement)
+    for pattern, replacement in (
+        # \left\{ \begin{array}{l} x=1 \\ y=2 \end{array} \right.
+        (
+            r"\\left\s*\\\{\s*\\begin\{(array|aligned|matrix)\}"
+            r"(?:\{[^{}]*\})?(.*)\\end\{\1\}\s*\\right\s*\.",
+            r"\\begin{cases}\2\\end{cases}",
+        ),
+        (r"\\\\\s*\[-?[\d.]+\s*(?:pt|em|ex|mm|cm)\]", r"\\\\ "),
+        # 3.2 x 10^5 and 2 x 3, but not 2x3, which may have been 2x^3
+        (r"(?<=\d)\s*[xX]\s*(?=10\s*(?:\^|\*\*))", r"\\times "),
+        (r"(?<=\d)\s+[xX]\s+(?=\d)", r"\\times "),
+        (r"\^\{\s*\\circ\s*\}", r"^\\circ "),
+        (r"\(\s*\\?[bp]?mod\s*([^()]*)\)", r"\\pmod{\1}"),
+        (r"^0[xX]([0-9A-Fa-f]+)$", r"\1_{16}"),
+        (r"^0[bB]([01]+)$", r"\1_{2}"),
+        (r"^((?:.*=)?\s*)<([^<>=]+,[^<>=]+)>$", r"\1\\langle \2\\rangle "),
+        # ]2, 5[ is the open interval (2, 5)
+        (
+            r"(^|[=,;{\s]|\\cup|\\in)(\s*(?:\\left)?)([\[\](])"
+            r"([^][()]*,[^][()]*?)(\\right)?([\[\])])(?=\s*($|[,;)}\\oa]))",
+            lambda m: m[1] + m[2] + ("(" if m[3] == "]" else m[3]) + m[4]
+            + (")" if m[6] == "[" else m[6]),
+        ),
+        # 2 and a half
+        (
+            r"(?<=\d) and (?:an?|one) "
+            rf"({'|'.join(FRACTION_WORDS)})\b",
+            lambda match: rf"\frac{{1}}{{{FRACTION_WORDS[match[1]]}}}",
+        ),
+        (
+            r"^(?:\\text\w*\s*\{)?\s*(?:x is )?(?:the set of )?(?:all )?"
+            r"(?:real numbers|reals|\\mathbb\{?R\}?)\s*(?:\\text\w*\s*\{)?\s*"
+            r"(?:except|excluding|other than)(?: for)?\s*\}?"
+            r"\s*(?:x\s*=\s*)?(.*)$",
+            r"\\mathbb{R}\\setminus\\{\1\\}",
+        ),
+    )
+]
 LEAD_COMMAND = re.compile(
     r"\\text\{\s*(?:the\s+)?(?:final\s+)?answer\s*(?:is\s*)?:?\s*\}\s*",
     re.IGNORECASE,
 )
-EMPTY_END = re.compile(r"\\text\{[\s.,;]*\}$")
-WRAPPER = re.compile(r"\\(?:boxed|fbox)\s*\{(.*)\}\s*", re.DOTALL)
 LEAD = re.compile(
     r"(?:(?:thus|so|therefore|hence),?\s+)?(?:the\s+)?(?:final\s+)?"
     r"answer\s*(?:is\s*:?|[:=])\s*|(?:option|choice)\s+(?=\(?[A-H]\b)",
     re.IGNORECASE,
 )
+EMPTY_END = re.compile(r"\\text\{[\s.,;]*\}$")
+WRAPPER = re.compile(r"\\(?:boxed|fbox)\s*\{(.*)\}\s*", re.DOTALL)
+FACES = re.compile(r"\\(?:text\w*|mbox|hbox|mathrm|emph)\s*\{([^{}]*)\}")
+LAYOUT_COMMANDS = re.compile(
+    r"\\(?:left|right|displaystyle|quad|qquad|[,;:! ])(?![A-Za-z])"
+)
+SPACES = re.compile(r"(?<!\w)\s+|\s+(?!\w)")
 
 
 def clean(text):
@@ -42,14 +81,14 @@ def clean(text):
             f"got {len(text):,}"
         )
     text = plain_characters(text)
-    text = LINE_SKIP.sub(r"\\\\ ", text)
-    text = SYSTEM.sub(r"\\begin{cases}\2\\end{cases}", text)
     previous = None
     while text != previous:
         previous = text
         text = unwrap(text)
     if not text:
         raise UnreadableAnswer("the answer is empty")
+    for pattern, replacement in REWRITES:
+        text = pattern.sub(replacement, text)
     return text
 
 
@@ -95,10 +134,10 @@ def unwrap(text):
             and not inner.endswith("\\")
         ):
             return inner
-    if text.startswith("**") and text.endswith("**") and len(text) > 4:
-        return text[2:-2]
-    if text.startswith("`") and text.endswith("`"):
-        return text.strip("`")
+    for mark in ("**", "`", '"', "'"):
+        inner = text[len(mark) : -len(mark)]
+        if text == f"{mark}{inner}{mark}" and inner.strip(mark):
+            return inner
     box = WRAPPER.fullmatch(text)
     if box and is_balanced(box[1]):
         return box[1]
@@ -106,7 +145,9 @@ def unwrap(text):
         if match := lead.match(text):
             return text[match.end() :]
     text = EMPTY_END.sub("", text)
-    if text.endswith((".", ",", ";", ":", "\\\\")):
+    if text.endswith(("...", "\\right.")):
+        return text
+    if text.endswith((".", ",", ";", ":", "\\")):
         return text.rstrip(".,;:\\ ")
     return text
 
@@ -130,10 +171,3 @@ def text_key(text):
     text = LAYOUT_COMMANDS.sub(" ", text).replace("$", "")
     text = re.sub(r"\s+", " ", text.strip())
     return SPACES.sub("", text)
-
-
-FACES = re.compile(r"\\(?:text\w*|mbox|hbox|mathrm|emph)\s*\{([^{}]*)\}")
-LAYOUT_COMMANDS = re.compile(
-    r"\\(?:left|right|displaystyle|quad|qquad|[,;:! ])(?![A-Za-z])"
-)
-SPACES = re.compile(r"(?<!\w)\s+|\s+(?!\w)")

@@ -8,147 +8,161 @@ outer percent or degree sign is a unit; a number times a matrix is a matrix.
 from itertools import product
 
 from . import tree
-from .limits import Undecided
-from .scalars import same_value
 from .tree import (
     Collection,
     Matrix,
-    Number,
     Operation,
     Quantity,
     Relation,
     Sequence,
     Symbol,
     Text,
+    Undecided,
+    is_operation,
 )
+from .values import same_value
 
 EQUALITIES = {"=", "~"}
 MAX_SIGNS = 3  # independent plus-minus signs: eight answers
+WHOLE = (Symbol("integers"), Symbol("naturals"))
+UNIT_VECTORS = ("unit i", "unit j", "unit k")
+UNKNOWNS = frozenset("tuvxyn")  # |x| = 5 asks for x, |z| = 5 for |z|
 
 
 def settle(answer):
     """The answer with its abbreviations written out."""
+    is_one = isinstance(answer, (Operation, Relation, Sequence))
+    if (is_one or is_system(answer)) and tree.contains(answer, is_sign):
+        return settle(Collection(tuple(sign_choices(answer)), "or"))
     if isinstance(answer, Operation):
         return settle_operation(answer)
-    if isinstance(answer, Relation):
-        return settle_relation(answer)
     if isinstance(answer, Quantity):
         return Quantity(settle(answer.value), answer.unit)
     if isinstance(answer, Collection):
         return settle_collection(answer)
     if isinstance(answer, Sequence):
         return as_matrix(answer)
+    if isinstance(answer, Relation):
+        return split_tuple(answer)
     return answer
 
 
 def settle_operation(answer):
-    """Outer percent and degree signs, plus-minus, products of matrices."""
-    if has_signs(answer):
-        return Collection(tuple(map(settle, sign_choices(answer))))
+    """Outer percent and degree signs, vectors, products of matrices."""
     if answer.name in ("percent", "degree"):
         return Quantity(answer.args[0], answer.name)
     if answer.name == "negate":
         inner = settle(answer.args[0])
         if isinstance(inner, Quantity):
             return Quantity(tree.negate(inner.value), inner.unit)
-    if answer.name in ("negate", "multiply", "divide", "transpose"):
-        return matrix_product(answer) or answer
-    return answer
+    return unit_vectors(answer) or matrix_product(answer) or answer
+
+
+def unit_vectors(answer):
+    """2i - 3j in unit vectors as a column."""
+    names = tree.free_symbols(answer) & set(UNIT_VECTORS)
+    parts = {name: [tree.integer(0)] for name in UNIT_VECTORS}
+    for term in answer.args if answer.name == "add" else (answer,):
+        found = tree.free_symbols(term) & names
+        if len(found) != 1:
+            return None
+        (name,) = found
+        parts[name].append(tree.substitute(term, name, tree.integer(1)))
+    rows = tuple((tree.add(*terms),) for terms in parts.values())
+    return Matrix(rows if "unit k" in names else rows[:2])
 
 
 def matrix_product(answer):
     """A number times a matrix, cell by cell, or a transposed matrix."""
-    args = [settle_operation(a) if isinstance(a, Operation) else a
-            for a in answer.args]  # fmt: skip
+    if answer.name not in ("negate", "multiply", "divide", "transpose"):
+        return None
+    args = [settle(a) if isinstance(a, Operation) else a for a in answer.args]
+    if answer.name == "transpose":
+        rows = getattr(args[0], "rows", (getattr(args[0], "items", ()),))
+        return Matrix(tuple(zip(*rows, strict=True)))
     places = [n for n, arg in enumerate(args) if isinstance(arg, Matrix)]
     if len(places) != 1 or answer.name == "divide" and places != [0]:
         return None
-    rows = args[places[0]].rows
-    if answer.name == "transpose":
-        return Matrix(tuple(zip(*rows, strict=True)))
+    (place,) = places
 
     def replaced(cell):
-        cells = [*args[: places[0]], cell, *args[places[0] + 1 :]]
-        return Operation(answer.name, tuple(cells))
+        cells = (*args[:place], cell, *args[place + 1 :])
+        return Operation(answer.name, cells)
 
-    return Matrix(tuple(tuple(map(replaced, row)) for row in rows))
-
-
-def settle_relation(answer):
-    """Relations with plus-minus become a list of relations."""
-    if not any(map(has_signs, answer.operands)):
-        return answer
-    choices = [
-        sign_choices(operand) if tree.is_expression(operand) else [operand]
-        for operand in answer.operands
-    ]
-    return Collection(
-        tuple(Relation(answer.operators, c) for c in product(*choices))
+    return Matrix(
+        tuple(tuple(map(replaced, row)) for row in args[place].rows)
     )
 
 
 def settle_collection(answer):
     """Flatten lists in lists, and repeat the label of "x = 1, 2"."""
-    items, label = [], None
-    for item in map(settle, answer.items):
-        inner = [item]
-        if isinstance(item, Collection) and item.kind != "set":
-            inner = item.items
-        for part in inner:
-            if is_labelled(part):
-                label = part.operands[0]
-            elif label is not None and not isinstance(part, Relation):
-                part = Relation(("=",), (label, part))
+    found = list(map(settle, answer.items))
+    is_whole = answer.kind == "or" or all(map(is_system, found))
+    items, label, operators = [], None, None
+    for item in found:
+        is_list = tree.is_kind(item, "list", "and", "or")
+        is_open = is_list and not (is_whole and is_system(item))
+        for part in item.items if is_open else (item,):
+            if is_labelled(part) or is_excluded(part):
+                label, operators = part.operands[0], part.operators[:1]
+            elif label is not None and tree.is_expression(part):
+                part = Relation(operators, (label, part))
             items.append(part)
-    kind = answer.kind
-    items = [part for part in items if not is_about_integers(part)] or items
-    if kind != "set" and len(items) == 1:
+    items = drop_parameters(items)
+    if answer.kind != "set" and len(items) == 1:
         return items[0]
-    return Collection(tuple(items), kind)
+    return Collection(tuple(items), answer.kind)
 
 
-def is_about_integers(part):
-    """Whether a part says no more than that a symbol is an integer."""
-    return (
-        isinstance(part, Relation)
-        and part.operators == ("in",)
-        and part.operands[1] in (Symbol("integers"), Symbol("naturals"))
-    )
+def is_system(item):
+    """Whether a list says several things about one answer: x = 1, y = 2."""
+    if not tree.is_kind(item, "list", "and"):
+        return False
+    relations = [part for part in item.items if isinstance(part, Relation)]
+    labels = {part.operands[0] for part in relations}
+    is_order = not all(map(is_labelled, relations))
+    return is_order or 1 < len(labels) == len(relations)
+
+
+def drop_parameters(items):
+    """Without "k is an integer", if k is a parameter of another item."""
+    for place, item in enumerate(items):
+        if not isinstance(item, Relation) or item.operators != ("in",):
+            continue
+        name, home = item.operands
+        others = [*items[:place], *items[place + 1 :]]
+        labels = [o.operands[0] for o in others if isinstance(o, Relation)]
+        is_parameter = isinstance(name, Symbol) and name not in labels
+        if home in WHOLE and is_parameter and others:
+            whole = Symbol("k")
+            return [tree.substitute(o, name.name, whole) for o in others]
+    return items
 
 
 def as_matrix(answer):
     """[[1, 2], [3, 4]] as a matrix; other sequences stay."""
-    rows = answer.items
-    if answer.left != "[" or answer.right != "]":
-        return answer
+    rows = (answer, *answer.items)
     if not all(isinstance(row, Sequence) for row in rows):
         return answer
-    if any(row.left != "[" or row.right != "]" for row in rows):
+    sizes = {len(row.items) for row in answer.items}
+    brackets = {(row.left, row.right) for row in rows}
+    if brackets != {("[", "]")} or len(sizes) > 1:
         return answer
-    if len({len(row.items) for row in rows}) > 1:
-        return answer
-    return Matrix(tuple(row.items for row in rows))
-
-
-def has_signs(answer):
-    """Whether an expression holds a plus-minus sign."""
-    return tree.is_expression(answer) and tree.contains(answer, is_sign)
+    return Matrix(tuple(row.items for row in answer.items))
 
 
 def is_sign(part):
     """Whether a tree is a plus-minus or minus-plus operation."""
-    return isinstance(part, Operation) and part.name in ("pm", "mp")
+    return is_operation(part, "pm", "mp")
 
 
 def sign_choices(answer):
-    """The expressions that the signs of one expression stand for.
+    """The answers that the signs of one answer stand for.
 
     With a minus-plus sign all signs are chosen together; without, each is
     free.
     """
-    signs = signs_in(answer)
-    if not signs:
-        return [answer]
+    signs = [part.name for part in tree.walk(answer) if is_sign(part)]
     if len(signs) > MAX_SIGNS:
         raise Undecided(f"more than {MAX_SIGNS} plus-minus signs")
     if "mp" in signs:
@@ -158,71 +172,68 @@ def sign_choices(answer):
     return [choose_signs(answer, iter(choice)) for choice in choices]
 
 
-def signs_in(answer):
-    """The names of the signs in an expression, in the order of a walk."""
-    if not isinstance(answer, Operation):
-        return []
-    inner = [name for arg in answer.args for name in signs_in(arg)]
-    return [answer.name, *inner] if is_sign(answer) else inner
-
-
 def choose_signs(answer, choice):
-    """The expression with each sign read as plus (True) or minus."""
-    if not isinstance(answer, Operation):
-        return answer
+    """The answer with each sign read as plus (True) or minus."""
     if not is_sign(answer):
-        args = tuple(choose_signs(arg, choice) for arg in answer.args)
-        return Operation(answer.name, args)
+        return tree.rebuild(answer, lambda part: choose_signs(part, choice))
     is_plus = next(choice) == (answer.name == "pm")
     left, right = (choose_signs(arg, choice) for arg in answer.args)
+    if isinstance(right, Collection) and left == tree.integer(0):
+        items = right.items if is_plus else map(tree.negate, right.items)
+        return Collection(tuple(items))
     return tree.add(left, right) if is_plus else tree.subtract(left, right)
 
 
 def split_tuple(answer):
     """(x, y) = (1, 2) as the list x = 1, y = 2; all else stays."""
-    if not isinstance(answer, Relation) or answer.operators != ("=",):
+    names, values = answer.operands[0], answer.operands[-1]
+    if answer.operators != ("=",) or not is_label(names):
         return answer
-    names, values = answer.operands
     if not (isinstance(names, Sequence) and isinstance(values, Sequence)):
         return answer
-    if not is_label(names) or len(names.items) != len(values.items):
+    if len(names.items) != len(values.items):
         return answer
     pairs = zip(names.items, values.items, strict=True)
-    return Collection(tuple(Relation(("=",), pair) for pair in pairs))
+    return Collection(tuple(Relation(("=",), pair) for pair in pairs), "and")
 
 
 def is_label(answer):
-    """Whether a left side names what is asked for: x, f(2), AB, x + y."""
-    if isinstance(answer, (Symbol, Text)):
+    """Whether a left side names what is asked for: x, f(2), AB, x + y.
+
+    -x, ln x and |x| name nothing: x is to be found. An angle's sine and
+    what is made of two names may be asked for.
+    """
+    if isinstance(answer, (Symbol, Text)) or is_operation(answer, "apply"):
         return True
     if isinstance(answer, Sequence):
         return all(isinstance(item, Symbol) for item in answer.items)
-    if not isinstance(answer, Operation):
+    if not isinstance(answer, Operation) or tree.contains(answer, is_number):
         return False
-    if answer.name == "apply":
-        return True
-    return bool(tree.free_symbols(answer)) and not tree.contains(
-        answer, lambda part: isinstance(part, Number)
-    )
+    names = tree.free_symbols(answer)
+    if answer.name in ("abs", "norm", "sin", "cos", "tan", "cot"):
+        return bool(names) and not names & UNKNOWNS
+    return len(names) > 1 and answer.name in ("add", "multiply", "divide")
+
+
+def is_number(part):
+    """Whether a tree is a number."""
+    return isinstance(part, tree.Number)
+
+
+def is_excluded(answer):
+    """Whether an answer is of the kind x != 1."""
+    return isinstance(answer, Relation) and answer.operators == ("!=",)
 
 
 def is_labelled(answer):
     """Whether the answer is an equation with a label on its left."""
-    return (
-        isinstance(answer, Relation)
-        and set(answer.operators) <= EQUALITIES
-        and is_label(answer.operands[0])
-        and is_allowed_value(*answer.operands[:: len(answer.operands) - 1])
-    )
-
-
-def is_allowed_value(label, value):
-    """Whether the right side can be the value of the label."""
-    if isinstance(label, (Symbol, Text, Sequence)):
-        return True
-    if isinstance(label, Operation) and label.name == "apply":
-        return True
-    return not tree.free_symbols(value)
+    if not isinstance(answer, Relation):
+        return False
+    label, value = answer.operands[0], answer.operands[-1]
+    if not set(answer.operators) <= EQUALITIES or not is_label(label):
+        return False
+    is_name = not isinstance(label, Operation) or label.name == "apply"
+    return is_name or not tree.free_symbols(value)
 
 
 def value_of(answer):
@@ -234,27 +245,14 @@ def value_of(answer):
         return operands[1]
     if not set(answer.operators) <= EQUALITIES:
         return None
-    exact = operands
-    if "~" in answer.operators[1:]:
-        exact = operands[: answer.operators.index("~", 1) + 1]
     if is_labelled(answer):
-        return exact[-1]
+        rounded = "~" in answer.operators[1:]
+        return operands[answer.operators.index("~", 1) if rounded else -1]
     if is_label(operands[-1]) and not tree.free_symbols(operands[0]):
         return operands[0]
-    return value_of_chain(answer)
-
-
-def value_of_chain(answer):
-    """The value of 2 + 3 = 5, if the equation is true."""
-    operands = answer.operands
-    for operator, left, right in zip(
-        answer.operators, operands, operands[1:], strict=False
-    ):
-        if operator == "=" and not (
-            tree.is_expression(left)
-            and tree.is_expression(right)
-            and same_value(left, right)
-        ):
+    for operator, left, right in answer.links():  # 2 + 3 = 5, if it is true
+        is_sum = tree.is_expression(left) and tree.is_expression(right)
+        if operator == "=" and not (is_sum and same_value(left, right)):
             return None
     return operands[0]
 
@@ -264,9 +262,15 @@ def values_of(answer):
     if not all(isinstance(item, Relation) for item in answer.items):
         return None
     values = tuple(map(value_of, answer.items))
+    labels = [item.operands[0] for item in answer.items]
     if None in values:
         return None
-    labels = {item.operands[0] for item in answer.items}
-    if len(labels) == len(values) > 1:
-        return Sequence(values)
-    return Collection(values) if len(labels) == 1 else None
+    if len(set(labels)) == 1:
+        return Collection(values)
+    if len(set(labels)) < len(labels) or answer.kind == "or":
+        return None
+    names = [getattr(label, "name", "") for label in labels]
+    order = range(len(labels))
+    if all(len(name) == 1 and name.islower() for name in names):
+        order = sorted(order, key=names.__getitem__)  # x before y
+    return Sequence(tuple(values[place] for place in order))

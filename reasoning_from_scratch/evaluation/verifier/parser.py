@@ -1,56 +1,61 @@
-"""Reading an expression: recursive descent over the tokens.
+"""Reading an answer: precedence climbing over the tokens.
 
-    sum     = [sign] term {sign term}
-    term    = power {("*" | "/" | nothing) power}
-    power   = postfix ["^" exponent]
-    postfix = atom {"!" | "%" | degree | "_" index}
-    atom    = number | symbol | function | fraction | root | bracket | ...
-
-Each rule is a method that consumes its tokens and returns a tree. What the
-grammar does not know raises UnreadableAnswer. `answer_parser` adds lists,
-relations and units around expressions.
+`Parser.parse(level)` reads what begins a value (`atoms`), then goes on as long
+as the next operator of the table INFIX binds at least as tightly as `level`:
+from "or" and commas over relations, sets, units, sums and products to
+exponents. What the grammar does not know raises UnreadableAnswer.
 """
 
 import re
-from fractions import Fraction
 
-from . import tree
-from .limits import MAX_DEPTH, MAX_DIGITS, UnreadableAnswer
-from .tokenizer import Token
-from .tree import Number, Operation, Symbol
-from .vocabulary import SCALES, words
+from . import atoms, tree
+from .atoms import PRODUCT, RELATION, SETS, SUM, split_group
+from .tokenizer import VALUES, Token, tokenize
+from .tree import (
+    MAX_DEPTH,
+    MAX_ITEMS,
+    Choice,
+    Collection,
+    Number,
+    Operation,
+    Quantity,
+    Relation,
+    Sequence,
+    Symbol,
+    Text,
+    UnreadableAnswer,
+)
+from .words import changes_value, is_unit, meaning_of, number_in_words
 
 END = Token("end", "")
-SIGNS = {"+", "-", "pm", "mp"}
-ATOM_KINDS = {"symbol", "function"}
-ATOM_OPERATORS = words(
-    """( [ { \\{ | || lvert lfloor lceil frac binom sqrt sum product infinity
-    empty langle"""
-)
+RELATIONS = ("=", "<", "<=", ">", ">=", "!=", "~", "in", "notin")
+SEPARATORS = (",", ";", "and", "or")
+SIGNS = ("+", "-", "pm", "mp")
+POSTFIX = {"!": "factorial", "%": "percent", "degree": "degree"}
+MAX_POSTFIX = 5
+WORDS = ("text", "letter", "currency")
 
 
-class ExpressionParser:
-    """Tokens, the position in them, and how deep the rules are nested."""
+class Parser:
+    """Tokens, the position in them, and what is open around it."""
 
-    def __init__(self, tokens, split_groups=False):
+    def __init__(self, tokens, split_groups):
         self.tokens = list(tokens)
         self.position = 0
         self.depth = 0
-        self.open_bars = []  # which bars are open: | closes before it opens
-        self.has_ratios = True  # 3:4 is a ratio, {x : x > 1} is not
+        self.closers = [()]  # of the bars and brackets that are open
         self.split_groups = split_groups  # read 1,234 as two numbers
+        self.closed_at = -1  # where a fraction such as \frac12 ended
 
     @property
     def token(self):
         """The token to read next."""
-        if self.position < len(self.tokens):
-            return self.tokens[self.position]
-        return END
+        return self.peek(0)
 
-    def is_next(self, *operators):
-        """Whether one of the operators comes next."""
-        token = self.token
-        return token.kind == "operator" and token.text in operators
+    def peek(self, offset=1):
+        """The token that many places ahead."""
+        place = self.position + offset
+        return self.tokens[place] if place < len(self.tokens) else END
 
     def advance(self):
         """Consume a token and return it."""
@@ -58,229 +63,321 @@ class ExpressionParser:
         self.position += 1
         return token
 
+    def is_next(self, *operators):
+        """Whether one of the operators comes next."""
+        return self.token.kind == "operator" and self.token.text in operators
+
     def accept(self, *operators):
         """Consume one of the operators and return it, or return None."""
         return self.advance().text if self.is_next(*operators) else None
 
     def expect(self, *operators):
         """Consume one of the operators, which must come next."""
-        found = self.accept(*operators)
-        if found is None:
+        if not self.is_next(*operators):
             raise UnreadableAnswer(
                 f"expected {' or '.join(operators)}, got {self.token.text!r}"
             )
-        return found
+        return self.advance().text
 
-    def sum(self):
-        """[sign] term {sign term}, with both kinds of plus-minus."""
+    def parse(self, level):
+        """A value with all operators that bind at least as tightly."""
         self.depth += 1
         if self.depth > MAX_DEPTH:
             raise UnreadableAnswer(f"nested deeper than {MAX_DEPTH}")
-        total, terms = None, []
-        sign = self.accept(*SIGNS) or "+"
+        left = self.prefix(level)
         while True:
-            term = self.term()
+            operator = self.operator()
+            binding, read = INFIX.get(operator, (-1, None))
+            if binding < level:
+                self.depth -= 1
+                return left
+            left = read(self, operator, left)
+
+    def operator(self):
+        """The name of the operator that comes next, written or not."""
+        kind, text = self.token
+        if kind in WORDS:
+            is_set = self.peek().text in ("[", "(", "{", "\\{")
+            return "in" if text == "in" and is_set else "unit"
+        if kind == "operator":
+            if text in self.closers[-1]:
+                return None
+            starts_factor = text in atoms.COMMANDS or text[:6] == "begin "
+            return "factor" if starts_factor else text
+        is_value = kind in VALUES and self.position != self.closed_at
+        if is_value and self.peek(-1).kind in VALUES:
+            return None  # no second number behind a number
+        return "factor" if kind != "end" else None
+
+    def prefix(self, level):
+        """What begins a value."""
+        token = self.advance()
+        if token.kind == "currency":  # $5, USD 5
+            return Quantity(self.parse(max(level, SUM)), token.text)
+        if token.kind in WORDS:
+            return self.words(token)
+        if token.kind == "operator" and token.text in SIGNS:
+            return self.signed(token.text, max(level, PRODUCT))
+        if token.text in ("=", "~") and level <= RELATION:
+            return self.parse(SETS)  # "= 5", as in a line of a calculation
+        return atoms.read_atom(self, token)
+
+    # Lists, relations, sets, units: what stands around expressions
+
+    def join(self, operator, left):
+        """Items between commas, "and" or "or"; ", or" makes all an "or"."""
+        level, _ = INFIX[operator]
+        items = [left]
+        while INFIX.get(found := self.operator(), (None,))[0] == level:
+            self.advance()
+            joint = self.accept("and", "or")
+            while self.accept(*SEPARATORS):
+                pass
+            if joint and found == ",":
+                return Collection((*items, self.parse(RELATION)), joint)
+            items.append(self.parse(level + 1))
+            if len(items) > MAX_ITEMS:
+                raise UnreadableAnswer(f"more than {MAX_ITEMS} items")
+        kind = "list" if operator in ",;" else operator
+        return Collection(tuple(items), kind)
+
+    def items(self, *closers):
+        """The items in a bracket, and what closes it."""
+        self.closers.append(closers)
+        items = flat(self.parse(atoms.OR))
+        self.closers.pop()
+        before, opener = self.peek(-1), self.peek(-2)
+        if before.kind == "grouped" and opener.text in ("(", "[", "\\{", "{"):
+            items = split_group(before)  # (1,234): nobody brackets one number
+        if len(items) == 1 and self.accept("choose"):
+            items = [Operation("binomial", (items[0], self.parse(SUM)))]
+        self.expect(*closers)
+        return items
+
+    def relation(self, operator, left):
+        """Operands with relation signs between them."""
+        operands, operators = [left], []
+        while operator in RELATIONS:
+            self.advance()
+            operators.append(operator)
+            operands.append(self.parse(SETS))
+            operator = self.operator()
+        return Relation(tuple(operators), tuple(operands))
+
+    def ratio(self, operator, left):
+        """3:4 is the quotient; 1:2:3 are the quotients by the first."""
+        parts = [left]
+        while self.accept(":"):
+            parts.append(self.parse(SUM))
+        if len(parts) == 2:
+            return tree.divide(*parts)
+        shares = (tree.divide(part, left) for part in parts)
+        return Sequence(tuple(shares), ":", ":")
+
+    def with_unit(self, operator, left):
+        """The value, as a quantity if words or a currency stand behind."""
+        unit = self.unit()
+        if isinstance(left, Quantity):  # $5 million, 5 dollars each
+            return left
+        if tree.is_operation(left, "degree") and is_unit(unit):  # celsius
+            left = left.args[0]
+        is_named = tree.free_symbols(left) and not is_unit(unit)
+        if not tree.is_expression(left) or is_named or changes_value(unit):
+            raise UnreadableAnswer(f"{unit!r} is no unit of this value")
+        return Quantity(left, unit)
+
+    def unit(self):
+        """Words after a value, with exponents and slashes between them."""
+        found = []
+        while True:
+            is_below = found and found[-1] == "/"  # the h of km/h
+            behind = self.peek().kind in ("text", "letter", "symbol", "end")
+            if self.token.kind in (*WORDS, *(["symbol"] if is_below else [])):
+                found.append(self.advance().text)
+            elif found and self.accept("^"):
+                exponent = self.argument()
+                if not isinstance(exponent, Number):
+                    raise UnreadableAnswer("a unit has a number as exponent")
+                found.append(str(exponent.value))
+            elif found and self.is_next("/", "*") and behind:
+                found.append(self.advance().text)
+            else:
+                return " ".join(found)
+
+    def words(self, token):
+        """Text tokens as one Text, or the number or set they name."""
+        found = [token.text.lower()]
+        if token.kind == "letter" and self.token.kind != "text":
+            return Text(found[0])
+        while self.token.kind in ("text", "letter", "symbol"):
+            found.append(self.advance().text.lower())
+        return meaning_of(" ".join(found))
+
+    # Sums, products, powers
+
+    def signed(self, sign, level):
+        """A sign in front of a value."""
+        value = self.parse(level)
+        if sign in ("pm", "mp"):
+            return Operation(sign, (tree.integer(0), value))
+        if sign == "-" and isinstance(value, Quantity):
+            return Quantity(tree.negate(value.value), value.unit)
+        return tree.negate(value) if sign == "-" else value
+
+    def sum(self, operator, left):
+        """Terms between signs; a set after a minus sign is taken away."""
+        terms = [left]
+        while sign := self.accept(*SIGNS):
+            term = self.parse(PRODUCT)
             if sign in ("pm", "mp"):
-                before = tree.add(*terms) if terms else tree.integer(0)
-                total = Operation(sign, (before, term))
-                terms = [total]
+                terms = [Operation(sign, (tree.add(*terms), term))]
+            elif sign == "-" and isinstance(term, Collection):
+                return Operation("setminus", (left, term))
             else:
                 terms.append(tree.negate(term) if sign == "-" else term)
-            sign = self.accept(*SIGNS)
-            if sign is None:
-                self.depth -= 1
-                return tree.add(*terms)
+        return tree.add(*terms)
 
-    def term(self):
-        """Factors side by side, or joined by a sign for times or over."""
-        above, below = [self.signed_power()], []
-        while True:
-            if self.accept("*"):
-                above.append(self.signed_power())
-            elif self.accept("/"):
-                below.append(self.signed_power())
-            elif self.accept("mod"):
-                left = self.quotient(above, below)
-                above = [Operation("modulo", (left, self.signed_power()))]
-                below = []
-            elif self.starts_factor():
-                above.append(self.power())
-            else:
-                return self.quotient(above, below)
+    def binary(self, operator, left):
+        """Division, remainders and set operations, from left to right."""
+        self.advance()
+        right = self.parse(INFIX[operator][0] + 1)
+        return Operation(BINARY[operator], (left, right))
 
-    def quotient(self, above, below):
-        """The product of one list over the product of another."""
-        product = tree.multiply(*above)
-        if not below:
-            return product
-        return Operation("divide", (product, tree.multiply(*below)))
+    def product(self, operator, left):
+        """A factor with or without its sign."""
+        is_written = operator == "*"
+        self.position += is_written
+        right = self.parse(atoms.SIGN if is_written else atoms.POWER)
+        is_product = tree.is_operation(left, "multiply")
+        return tree.multiply(*(left.args if is_product else (left,)), right)
 
-    def starts_factor(self):
-        """Whether the next token begins a factor without a times sign."""
-        token = self.token
-        if token.kind == "operator":
-            closes = self.open_bars and token.text == self.open_bars[-1]
-            is_atom = token.text in ATOM_OPERATORS
-            return not closes and (is_atom or token.text[:6] == "begin ")
-        if token.kind == "number":  # the 3 of 7!3!
-            return self.tokens[self.position - 1].text == "!"
-        return token.kind in ATOM_KINDS
+    def power(self, operator, left):
+        """A base with its exponent, a degree, or a transposed matrix."""
+        self.advance()
+        if self.accept("degree"):
+            return Operation("degree", (left,))
+        exponent = self.argument()
+        if self.is_next("^"):
+            raise UnreadableAnswer("two exponents on one base")
+        if exponent == Symbol("T") and not tree.is_expression(left):
+            return Operation("transpose", (left,))
+        return Operation("power", (left, exponent))
 
-    def signed_power(self):
-        """A power with signs in front: the -3 of 2 * -3."""
-        is_negative = False
-        while sign := self.accept("+", "-"):
-            is_negative ^= sign == "-"
-        power = self.power()
-        return tree.negate(power) if is_negative else power
+    def postfix(self, operator, left):
+        """Factorials, percent, degrees, and the class of 3 (mod 7)."""
+        for _ in range(MAX_POSTFIX):
+            if sign := self.accept(*POSTFIX):
+                left = Operation(POSTFIX[sign], (left,))
+        if self.is_next(*POSTFIX):
+            raise UnreadableAnswer("too many signs after one number")
+        return left
 
-    def power(self):
-        """postfix ["^" exponent]; a power of a power nests to the right."""
-        base = self.postfix()
-        if self.accept("^"):
-            if self.accept("degree"):
-                return self.postfix_of(Operation("degree", (base,)))
-            if self.is_circle():
-                return self.postfix_of(Operation("degree", (base,)))
-            base = self.raised(base, self.argument())
-            if self.is_next("^"):
-                raise UnreadableAnswer("two exponents on one base")
-            base = self.postfix_of(base)
-        return base
-
-    def is_circle(self):
-        """Consume {\\circ} in braces, the exponent of a degree."""
-        texts = [t.text for t in self.tokens[self.position :][:3]]
-        if texts == ["{", "degree", "}"]:
-            self.position += 3
-            return True
-        return False
-
-    def raised(self, base, exponent):
-        """A base with its exponent; a superscript T transposes."""
-        if exponent == Symbol("T") and not tree.is_expression(base):
-            return Operation("transpose", (base,))
-        return Operation("power", (base, exponent))
-
-    def postfix(self):
-        """An atom with the signs that follow it."""
-        return self.postfix_of(self.atom())
-
-    def postfix_of(self, atom):
-        """Factorials, percent, degrees; at most five of them."""
-        for _ in range(5):
-            if self.accept("!"):
-                atom = Operation("factorial", (atom,))
-            elif self.accept("%"):
-                atom = Operation("percent", (atom,))
-            elif self.accept("degree"):
-                atom = Operation("degree", (atom,))
-            else:
-                return atom
-        raise UnreadableAnswer("too many signs after one number")
+    def residue(self, operator, left):
+        """3 (mod 7): all numbers that leave the remainder 3."""
+        self.advance()
+        return Operation("residue", (left, self.argument()))
 
     def argument(self):
         """What a command or an exponent applies to: {...} or one atom."""
         if self.accept("{"):
-            content = self.bracketed("}")
-            return content
+            return self.group("}")
         sign = self.accept("-", "+")
-        self.depth += 1
-        if self.depth > MAX_DEPTH:
-            raise UnreadableAnswer(f"nested deeper than {MAX_DEPTH}")
-        atom = self.atom()
-        self.depth -= 1
-        return tree.negate(atom) if sign == "-" else atom
+        value = self.parse(atoms.ATOM)
+        return tree.negate(value) if sign == "-" else value
 
-    def bracketed(self, closer):
-        """A sum up to its closing bracket; bars outside do not count."""
-        outer, self.open_bars = self.open_bars, []
-        content = self.sum()
+    def group(self, closer):
+        """An expression up to its closing bracket."""
+        self.closers.append((closer,))
+        content = self.parse(SUM)
+        self.closers.pop()
         self.expect(closer)
-        self.open_bars = outer
         return content
 
-    def digit(self):
-        """The next argument of a fraction: of \\frac12 the first digit."""
-        token = self.token
-        if token.kind == "number" and token.text.isdigit():
-            rest = token.text[1:]
-            if rest:
-                self.tokens[self.position] = Token("number", rest)
-            else:
-                self.position += 1
-            return tree.integer(int(token.text[0]))
-        return self.argument()
 
-    def number(self, token):
-        """A number token, or a mixed number such as 1 1/2."""
-        if token.kind == "repeating":
-            return repeating_decimal(token.text)
-        number = plain_number(token.text.replace(",", ""))
-        if number.places < 0 and number.value.denominator == 1:
-            number = self.mixed(number)
-        while self.token.kind == "text" and self.token.text in SCALES:
-            scale = SCALES[self.advance().text]
-            number = Number(number.value * scale)
-        return number
-
-    def mixed(self, whole):
-        """A whole number with the proper fraction behind it."""
-        start = self.position
-        if self.accept("frac"):
-            part = self.fraction()
-        else:
-            three = self.tokens[start : start + 3]
-            if [t.text for t in three[1:2]] != ["/"] or len(three) < 3:
-                return whole
-            if three[0].kind != "number" or three[2].kind != "number":
-                return whole
-            self.position += 3
-            over, under = (plain_number(three[i].text) for i in (0, 2))
-            part = Operation("divide", (over, under))
-        over, under = part.args
-        if is_proper(over, under):
-            return Number(whole.value + over.value / under.value)
-        self.position = start
-        return whole
-
-    def fraction(self):
-        """The two arguments behind \\frac."""
-        over = self.digit()
-        return Operation("divide", (over, self.digit()))
+BINARY = {name: name for name in tree.UNIONS}
+BINARY |= {"/": "divide", "mod": "modulo"}
+INFIX = (
+    {"or": (atoms.OR, Parser.join), ",": (atoms.LIST, Parser.join)}
+    | dict.fromkeys(("and", ";"), (atoms.AND, Parser.join))
+    | dict.fromkeys(RELATIONS, (RELATION, Parser.relation))
+    | dict.fromkeys(tree.UNIONS, (SETS, Parser.binary))
+    | {"unit": (atoms.UNIT, Parser.with_unit)}
+    | {"pmod": (atoms.UNIT, Parser.residue), ":": (atoms.RATIO, Parser.ratio)}
+    | dict.fromkeys(SIGNS, (SUM, Parser.sum))
+    | dict.fromkeys(("*", "factor"), (PRODUCT, Parser.product))
+    | dict.fromkeys(("/", "mod"), (PRODUCT, Parser.binary))
+    | {"^": (atoms.POWER, Parser.power)}
+    | dict.fromkeys(POSTFIX, (atoms.POWER, Parser.postfix))
+)
+NUMERAL = re.compile(
+    r"(?:\\text\w*\{|\()?\s*([0-9A-Fa-f]+)\s*[)}]?\s*"
+    r"(?:_\s*\{?|(?:\\text\w*\s*\{)?\s*\(?(?:in )?base[- ]?)"
+    r"(?:\\text\w*\s*\{)?\s*(?:base)?\s*(\d+|[a-z]+)\s*[})]*"
+)
+CHOICE = re.compile(
+    r"(?:\\text(?:bf|rm|it)?\s*\{\s*)?"
+    r"(?:\(\s*(?:\\text\w*\{)?([A-H])\}?\s*\)\s*\}?(?:\\ |~|[\s:.])*"
+    r"|([A-H])\s*[.):]\s*\}?(?:(?:\\ |[\s~])+|$))(.*)",
+    re.DOTALL,
+)
 
 
-def is_proper(over, under):
-    """Whether two trees are whole numbers with 0 < over < under."""
-    if not (isinstance(over, Number) and isinstance(under, Number)):
-        return False
-    values = over.value, under.value
-    whole = all(value.denominator == 1 for value in values)
-    return whole and 0 < values[0] < values[1]
+def flat(answer):
+    """The items of a list, and of lists in it."""
+    if not tree.is_kind(answer, "list", "and", "or"):
+        return [answer]
+    return [part for item in answer.items for part in flat(item)]
 
 
-NUMBER = re.compile(r"(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d+))?")
-
-
-def plain_number(text):
-    """The exact value of digits, with a point and an exponent perhaps."""
-    match = NUMBER.fullmatch(text)
+def read_numeral(text):
+    """52_8, 1A_{16} or 101 (base 2) as a text that names its base, or None."""
+    match = NUMERAL.fullmatch(text)
     if not match:
-        raise UnreadableAnswer(f"cannot read the number {text!r}")
-    whole, decimals, exponent = match[1], match[2] or "", int(match[3] or 0)
-    if not whole + decimals or abs(exponent) > MAX_DIGITS:
-        raise UnreadableAnswer(f"cannot read the number {text!r}")
-    value = Fraction(int(whole + decimals)) * Fraction(10) ** (
-        exponent - len(decimals)
-    )
-    is_decimal = bool(decimals.strip("0")) or exponent < 0
-    return Number(value, len(decimals) - exponent if is_decimal else -1)
+        return None
+    digits, base = match[1], number_in_words(match[2])
+    size = int(match[2][:3]) if match[2].isdigit() else base and base.value
+    allowed = "0123456789ABCDEF"[: int(size or 0)]
+    is_name = digits.isalpha() and not digits.isupper()
+    if len(allowed) < 2 or is_name or not set(digits.upper()) <= set(allowed):
+        return None
+    return Text(f"{digits.upper().lstrip('0') or 0}_{size}")
 
 
-def repeating_decimal(text):
-    """0.1|6 stands for 0.1666...: the block repeats for ever."""
-    start, block = text.split("|")
-    first = plain_number(start.rstrip(".") or "0").value
-    places = len(start.partition(".")[2])
-    period = Fraction(int(block), 10 ** len(block) - 1)
-    return Number(first + period / 10**places)
+def read_choice(text, split_groups):
+    """(B), (B) 12, B) or B. 12 as a choice, or None."""
+    match = CHOICE.fullmatch(text)
+    if not match:
+        return None
+    letter, rest = (match[1] or match[2]).lower(), match[3].strip()
+    if not rest.strip("}"):
+        return Text(letter)
+    if rest[0] in "(^_+-*/=!,<>" or rest.startswith(("\\c", "\\s")):
+        return None
+    try:
+        return Choice(letter, parse(rest, split_groups))
+    except UnreadableAnswer:
+        return None  # perhaps a list: (A) and (C)
+
+
+def parse(text, split_groups=False):
+    """The tree of an answer.
+
+    Args:
+        text: an answer as `cleaning.clean` leaves it.
+        split_groups: read 1,234 as the two numbers 1 and 234.
+
+    Raises:
+        UnreadableAnswer: our grammar does not know it, or a limit is passed.
+    """
+    for special in (
+        read_numeral(text),
+        read_choice(text, split_groups),
+        number_in_words(text),
+    ):
+        if special:
+            return special
+    parser = Parser(tokenize(text), split_groups)
+    answer = parser.parse(atoms.OR)
+    if parser.position < len(parser.tokens):
+        raise UnreadableAnswer(f"did not expect {parser.token.text!r}")
+    return answer

@@ -1,269 +1,301 @@
-"""Sets of real numbers: intervals, their unions, and what relations say.
+"""Sets of real numbers: intervals, unions, and what relations say.
 
-A set is a sorted tuple of disjoint pieces; a piece has two ends, each a
-60-digit number with a mark whether it belongs to the set. Ends equal to 30
-digits are one end. Only relations linear in their one symbol are solved here;
-all others are left to the worker.
+Two sets are equal if they have the same members among all the numbers where
+one of them can begin or end, and between each two of these. A relation of
+polynomials can change its truth only at their zeros and poles, so a double
+zero far from any sample, as in (x-1000)^2 (x-5) > 0, cannot slip through. A
+relation of other functions is compared at the ends of the other set, close to
+them, and at samples.
 """
 
-from typing import NamedTuple
+import operator
+import random
+from fractions import Fraction
+from itertools import pairwise, zip_longest
 
 from . import tree
-from .limits import Undecided
-from .numeric import context, is_real, numeric_value
-from .scalars import is_infinite
-from .tree import (
-    Collection,
-    Combination,
-    Operation,
-    Relation,
-    Sequence,
-    Symbol,
-)
+from .tree import Collection, Operation, Relation, Sequence, Symbol, Undecided
+from .values import context, is_infinite, is_real, numeric, value_of
 
-RATIONAL = {"add", "multiply", "divide", "negate", "power"}
-PROBES = (37, -61, 113, -1009)  # where a line is told from a curve
-REVERSED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "=", "!=": "!="}
-
-
-class Piece(NamedTuple):
-    """An interval; a single number has equal closed ends."""
-
-    low: object
-    low_closed: bool
-    high: object
-    high_closed: bool
-
-
-def everything():
-    """The set of all real numbers."""
-    infinity = context().inf
-    return (Piece(-infinity, False, infinity, False),)
-
-
-def same_number(left, right):
-    """Whether two ends are equal to 30 digits."""
-    if left == right:
-        return True
-    if not (context().isfinite(left) and context().isfinite(right)):
-        return False
-    largest = max(abs(left), abs(right))
-    return abs(left - right) <= context().mpf(10) ** -30 * largest
+SEED = 7_919
+MAX_DEGREE = 12  # of a polynomial whose zeros are sought
+ORDER = {"<": operator.lt, "<=": operator.le, ">": operator.gt}
+ORDER |= {">=": operator.ge, "=": operator.eq, "!=": operator.ne}
+JOINED = {"cup": operator.or_, "cap": operator.and_, "setminus": operator.gt}
+ONE = tree.integer(1)
 
 
 def same_set(left, right):
-    """Whether two sets have the same pieces."""
-    return len(left) == len(right) and all(
-        same_number(a.low, b.low)
-        and same_number(a.high, b.high)
-        and (a.low_closed, a.high_closed) == (b.low_closed, b.high_closed)
-        for a, b in zip(left, right, strict=True)
-    )
+    """Whether two answers describe one set; None if that is unclear."""
+    symbols = tree.free_symbols(left) | tree.free_symbols(right)
+    symbols = symbols - {"reals"} or {""}
+    if len(symbols) > 1 or not (is_set(left) and is_set(right)):
+        return None
+    (name,) = symbols
+    ends, unsolved = [], []
+    for answer in (left, right):
+        try:
+            ends += ends_of(answer, name)
+        except tree.TooLong:
+            raise
+        except Undecided:
+            unsolved.append(answer)
+    has_equation = any(tree.contains(a, is_equation) for a in unsolved)
+    if len(unsolved) > 1 or has_equation:
+        return None  # solving it may be the question, not the answer
+    try:
+        points = between(ends)
+        points += samples(ends) if unsolved else ()
+        return members(left, name, points) == members(right, name, points)
+    except tree.TooLong:
+        raise
+    except Undecided:
+        return None
 
 
-def union(*sets):
-    """All numbers of all the sets; pieces that touch become one."""
-    pieces = sorted(
-        (piece for one in sets for piece in one),
-        key=lambda piece: (piece.low, not piece.low_closed),
-    )
-    merged = []
-    for piece in pieces:
-        last = merged[-1] if merged else None
-        if last is None or is_gap(last, piece):
-            merged.append(piece)
-            continue
-        high, closed = last.high, last.high_closed
-        if same_number(piece.high, high):
-            closed = closed or piece.high_closed
-        elif piece.high > high:
-            high, closed = piece.high, piece.high_closed
-        merged[-1] = Piece(last.low, last.low_closed, high, closed)
-    return tuple(merged)
+def is_set(answer):
+    """Whether an answer is built of intervals, sets and relations."""
+    if isinstance(answer, Collection) and answer.kind != "set":
+        speaks = answer.kind == "or" or any(map(is_relation, answer.items))
+        return speaks and all(map(is_set, answer.items))
+    if tree.is_operation(answer, *tree.UNIONS):
+        return all(map(is_set, answer.args))
+    is_plain = is_interval(answer) or tree.is_kind(answer, "set")
+    return is_plain or is_relation(answer) or answer == tree.REALS
 
 
-def is_gap(before, after):
-    """Whether a number lies between two pieces."""
-    if same_number(before.high, after.low):
-        return not (before.high_closed or after.low_closed)
-    return before.high < after.low
+def is_relation(part):
+    """Whether a tree is a relation that speaks about a symbol."""
+    return isinstance(part, Relation) and bool(tree.free_symbols(part))
 
 
-def complement(pieces):
-    """All real numbers that are not in the set."""
-    infinity = context().inf
-    gaps, low, closed = [], -infinity, False
-    for piece in pieces:
-        gaps.append(Piece(low, closed, piece.low, not piece.low_closed))
-        low, closed = piece.high, not piece.high_closed
-    gaps.append(Piece(low, closed, infinity, False))
-    return tuple(gap for gap in gaps if not is_empty(gap))
+def is_equation(part):
+    """Whether a tree is a relation with an equals sign."""
+    return isinstance(part, Relation) and "=" in part.operators
 
 
-def is_empty(piece):
-    """Whether no number lies in the piece."""
-    if abs(piece.low) == context().inf and piece.low == piece.high:
+def same_number(left, right):
+    """Whether two numbers are equal to 30 digits."""
+    if left == right:
         return True
-    if same_number(piece.low, piece.high):
-        return not (piece.low_closed and piece.high_closed)
-    return piece.low > piece.high
+    largest = max(1, abs(left), abs(right))
+    margin = context().mpf(10) ** -30 * largest
+    return context().isfinite(largest) and abs(left - right) <= margin
 
 
-def intersection(left, right):
-    """The numbers in both sets."""
-    return complement(union(complement(left), complement(right)))
+def between(ends):
+    """The ends in order, numbers between them, one below and one above."""
+    numbers = []
+    for end in sorted(ends, key=numeric):
+        if not numbers or not same_number(numeric(numbers[-1]), numeric(end)):
+            numbers.append(end)
+    if not numbers:
+        return [Fraction(0)]
+    inner = [(low + high) / 2 for low, high in pairwise(numbers)]
+    return [*numbers, *inner, numbers[0] - 1, numbers[-1] + 1]
 
 
-def real_set(answer):
-    """The set that an answer describes, and the symbol it speaks about.
-
-    Returns:
-        (pieces, symbol name or None).
-
-    Raises:
-        Undecided: the answer is no set of real numbers, or its relation is
-            not linear in one symbol.
-    """
-    if answer == tree.REALS:
-        return everything(), None
-    if isinstance(answer, Sequence) and len(answer.items) == 2:
-        return (interval(answer),), None
-    if isinstance(answer, Combination):
-        return combined(answer)
-    if isinstance(answer, Relation):
-        return solutions(answer)
-    if isinstance(answer, Collection) and answer.kind == "set":
-        return union(*[(point(item),) for item in answer.items]), None
-    if isinstance(answer, Collection) and answer.kind == "or":
-        sets, symbols = zip(*map(real_set, answer.items), strict=True)
-        return union(*sets), one_symbol(symbols)
-    if isinstance(answer, Collection):
-        return conditions(answer)
-    raise Undecided("no set of real numbers")
+def samples(ends):
+    """Numbers close to the ends of a set, and some everywhere."""
+    near = context().mpf(10) ** -9
+    yield from (end + sign * near for end in ends for sign in (1, -1))
+    yield from map(Fraction, range(-9, 10))
+    generator = random.Random(SEED)
+    for size in (2, 10, 300) * 12:
+        yield Fraction(generator.randint(-size * 1000, size * 1000), 1009)
 
 
-def end(answer):
-    """The number at the end of an interval."""
+def number_of(answer):
+    """The number at the end of an interval, as a fraction if it is one."""
     if is_infinite(answer):
         return context().inf * (1 if answer == tree.INFINITY else -1)
-    value = numeric_value(answer)
+    value = value_of(answer)
     if not is_real(value):
         raise Undecided("an end is not real")
-    return context().re(value)
+    return value if isinstance(value, Fraction) else context().re(value)
 
 
-def point(answer):
-    """A set of one number."""
-    value = end(answer)
-    return Piece(value, True, value, True)
+def is_interval(answer):
+    """Whether an answer is a pair in brackets."""
+    return isinstance(answer, Sequence) and len(answer.items) == 2
 
 
-def interval(answer):
-    """(1, 2] as a piece."""
-    low, high = map(end, answer.items)
-    closed = answer.left == "[", answer.right == "]"
-    piece = Piece(low, closed[0], high, closed[1])
-    if is_empty(piece):
-        raise Undecided("the ends are not in order")
-    return piece
+def ends_of(answer, name):
+    """The numbers at which a set can begin or end."""
+    if is_interval(answer) or tree.is_kind(answer, "set"):
+        numbers = [number_of(item) for item in answer.items]
+        is_ordered = [*map(numeric, numbers)] == sorted(map(numeric, numbers))
+        if is_interval(answer) and not is_ordered:
+            raise Undecided("the ends are not in order")
+        return [n for n in numbers if abs(n) != context().inf]
+    if isinstance(answer, Relation):
+        return [end for link in answer.links() for end in changes(*link, name)]
+    return [end for part in tree.parts(answer) for end in ends_of(part, name)]
 
 
-def combined(answer):
-    """A union, intersection or difference."""
-    left, _ = real_set(answer.left)
-    right, _ = real_set(answer.right)
-    if answer.operator == "cup":
-        return union(left, right), None
-    if answer.operator == "setminus":
-        right = complement(right)
-    return intersection(left, right), None
+def members(answer, name, points):
+    """Which of the points belong to what an answer describes."""
+    if answer == tree.REALS:
+        return [True] * len(points)
+    if is_interval(answer):
+        low, high = (numeric(number_of(item)) for item in answer.items)
+        closed = answer.left == "[", answer.right == "]"
+        return [is_inside(numeric(p), low, high, *closed) for p in points]
+    if tree.is_kind(answer, "set"):
+        numbers = [numeric(number_of(item)) for item in answer.items]
+        return [any(same_number(numeric(p), n) for n in numbers)
+                for p in points]  # fmt: skip
+    if isinstance(answer, Relation):
+        return relation_members(answer, name, points)
+    rows = [members(part, name, points) for part in tree.parts(answer)]
+    columns = [*zip(*rows, strict=True)]
+    if isinstance(answer, Operation):
+        return [JOINED[answer.name](*column) for column in columns]
+    all_hold = [*map(all, columns)]
+    # Commas mean "and" where all can hold, "or" where they cannot
+    is_or = answer.kind == "or" or answer.kind == "list" and not any(all_hold)
+    return [*map(any, columns)] if is_or else all_hold
 
 
-def solutions(answer):
-    """The solutions of a chain of relations in one symbol."""
-    names = tree.free_symbols(answer) - {"reals"}
-    if len(names) != 1:
-        raise Undecided("not one symbol")
-    (name,) = names
-    pieces = everything()
-    for operator, left, right in zip(
-        answer.operators, answer.operands, answer.operands[1:], strict=False
-    ):
-        if is_no_bound(operator, left, right):
+def is_inside(number, low, high, low_closed, high_closed):
+    """Whether a number belongs to an interval."""
+    if same_number(number, low):
+        return low_closed
+    if same_number(number, high):
+        return high_closed
+    return low < number < high
+
+
+def relation_members(answer, name, points):
+    """At which points all relations of a chain are true."""
+    found = [True] * len(points)
+    for sign, left, right in answer.links():
+        if sign in ("in", "notin"):
+            if left != Symbol(name):
+                raise Undecided("what is in the set?")
+            inside = members(right, name, points)
+            holds = inside if sign == "in" else [not one for one in inside]
+        elif is_no_bound(sign, left, right):
             continue
-        if operator in ("in", "notin"):
-            found, _ = real_set(right)
-            found = complement(found) if operator == "notin" else found
         else:
-            found = linear_solutions(operator, left, right, name)
-        pieces = intersection(pieces, found)
-    return pieces, name
+            holds = [is_true(sign, left, right, {name: p}) for p in points]
+        found = [a and b for a, b in zip(found, holds, strict=True)]
+    return found
 
 
-def is_no_bound(operator, left, right):
+def is_true(sign, left, right, point):
+    """Whether a relation holds at a point where both sides are real."""
+    try:
+        sides = [value_of(side, point) for side in (left, right)]
+    except tree.TooLong:
+        raise
+    except Undecided:
+        return False  # undefined here: no solution
+    if not all(map(is_real, sides)) or sign not in ORDER:
+        return False
+    left, right = (context().re(numeric(side)) for side in sides)
+    is_rounded = not all(isinstance(p, Fraction) for p in point.values())
+    if is_rounded and max(abs(left), abs(right)) > context().mpf(10) ** 25:
+        return False  # a pole, missed by rounding
+    return ORDER[sign](left, left if same_number(left, right) else right)
+
+
+def is_no_bound(sign, left, right):
     """Whether an inequality only says that a number is finite."""
-    if operator in (">", ">="):
+    if sign in (">", ">="):
         left, right = right, left
-    is_order = operator in ("<", "<=", ">", ">=")
     below, above = tree.negate(tree.INFINITY), tree.INFINITY
-    return is_order and (left == below or right == above)
+    return sign in ("<", "<=", ">", ">=") and (left == below or right == above)
 
 
-def linear_solutions(operator, left, right, name):
-    """Solve left < right (or another sign) that is linear in one symbol."""
-    difference = tree.subtract(left, right)
-    if not is_rational(difference, name):
-        raise Undecided("not linear")
-    start, *values = (
-        numeric_value(difference, {name: number}) for number in (0, *PROBES)
-    )
-    slope = (values[0] - start) / PROBES[0]
-    for number, value in zip(PROBES, values, strict=True):
-        if not same_number(value, start + slope * number) or slope == 0:
-            raise Undecided("not linear")
-    if not (is_real(slope) and is_real(start)) or operator not in REVERSED:
-        raise Undecided("not real")
-    root = -start / slope
-    return half_line(REVERSED[operator] if slope < 0 else operator, root)
+# Where a relation of polynomials can change its truth
 
 
-def is_rational(answer, name):
-    """Whether a symbol is only added, multiplied and divided."""
+def changes(sign, left, right, name):
+    """The zeros of left - right, or the ends of the set on the right."""
+    if is_no_bound(sign, left, right):
+        return []
+    if sign in ("in", "notin"):
+        return ends_of(right, name)
+    coefficients = polynomial(tree.subtract(left, right), name)
+    if sign not in ORDER or sign == "=" and len(coefficients) > 2:
+        raise Undecided("solving it may be the question, not the answer")
+    return real_zeros(coefficients)
+
+
+def polynomial(answer, name):
+    """The coefficients of a polynomial, from the constant one on."""
     if name not in tree.free_symbols(answer):
-        return True
-    if isinstance(answer, Operation) and answer.name in RATIONAL:
-        return all(is_rational(arg, name) for arg in answer.args)
-    return isinstance(answer, Symbol)
+        return [number_of(answer)]
+    if isinstance(answer, Symbol):
+        return [Fraction(0), Fraction(1)]
+    kind, args = getattr(answer, "name", ""), tree.parts(answer)
+    if kind == "power":
+        times_taken = value_of(args[1])
+        if times_taken not in range(1, MAX_DEGREE + 1):
+            raise Undecided("no polynomial")
+        kind, args = "multiply", args[:1] * int(times_taken)
+    if kind == "divide" and name not in tree.free_symbols(args[1]):
+        kind, args = "multiply", (args[0], tree.divide(ONE, args[1]))
+    if kind not in ("add", "multiply", "negate"):
+        raise Undecided("no polynomial")
+    first, *rest = [polynomial(arg, name) for arg in args]
+    for other in [[Fraction(-1)]] if kind == "negate" else rest:
+        first = plus(first, other) if kind == "add" else times(first, other)
+    return first
 
 
-def half_line(operator, value):
-    """The numbers below, above, at or not at a value."""
-    infinity = context().inf
-    if operator in ("<", "<="):
-        return (Piece(-infinity, False, value, operator == "<="),)
-    if operator in (">", ">="):
-        return (Piece(value, operator == ">=", infinity, False),)
-    single = (Piece(value, True, value, True),)
-    return single if operator == "=" else complement(single)
+def times(left, right):
+    """The product of two polynomials."""
+    if len(left) + len(right) > MAX_DEGREE + 2:
+        raise Undecided("a polynomial of too high a degree")
+    total = [Fraction(0)] * (len(left) + len(right) - 1)
+    for i, a in enumerate(left):
+        for j, b in enumerate(right):
+            total[i + j] += a * b
+    return total
 
 
-def conditions(answer):
-    """Several relations between commas.
-
-    They mean "and" where both can hold (x > 0, x != 1) and "or" where they
-    cannot (x < 0, x > 1).
-    """
-    sets, symbols = zip(*map(real_set, answer.items), strict=True)
-    if one_symbol(symbols) is None:
-        raise Undecided("a list of sets")
-    common = everything()
-    for pieces in sets:
-        common = intersection(common, pieces)
-    return common or union(*sets), symbols[0]
+def plus(left, right):
+    """The sum of two polynomials, without leading zeros."""
+    total = [a + b for a, b in zip_longest(left, right, fillvalue=0)]
+    while total and total[-1] == 0:
+        total.pop()
+    return total
 
 
-def one_symbol(symbols):
-    """The symbol that all sets speak about, or None if none does."""
-    if len(set(symbols)) != 1:
-        raise Undecided("not one symbol")
-    return symbols[0]
+def real_zeros(coefficients):
+    """The real zeros of a polynomial, exact where they are rational."""
+    rest = plus(coefficients, [])
+    is_exact = all(isinstance(c, Fraction) for c in rest)
+    if is_exact and len(rest) > 2:  # multiple zeros once: p / gcd(p, p')
+        divisor, other = rest, [n * c for n, c in enumerate(rest)][1:]
+        while other:
+            divisor, other = other, divided(divisor, other)[1]
+        rest = divided(rest, divisor)[0]
+    if len(rest) <= 2:
+        return [-rest[0] / rest[1]] if len(rest) == 2 else []
+    mp = context()
+    above = [numeric(c) for c in reversed(rest)]
+    try:
+        found = mp.polyroots(above, maxsteps=200, extraprec=200)
+    except mp.NoConvergence as error:
+        raise Undecided("no zeros found") from error
+    return [exact_zero(rest, mp.re(zero)) for zero in found if is_real(zero)]
+
+
+def exact_zero(coefficients, zero):
+    """The rational number that a zero is, or the zero as it was found."""
+    guess = Fraction(int(zero * 2**100), 2**100).limit_denominator(10**6)
+    value = sum(c * guess**power for power, c in enumerate(coefficients))
+    return guess if value == 0 else zero
+
+
+def divided(above, below):
+    """Quotient and remainder of two polynomials, exactly."""
+    quotient, rest = [Fraction(0)] * max(1, len(above) - len(below) + 1), above
+    while len(rest) >= len(below):
+        factor, shift = rest[-1] / below[-1], len(rest) - len(below)
+        quotient[shift] = factor
+        rest = plus(rest, [0] * shift + [-factor * c for c in below])
+    return quotient, rest

@@ -2,14 +2,40 @@
 
 Expressions are numbers, symbols and operations with a name from a fixed list;
 answers put them in quantities, sequences, sets, matrices and relations. A
-tree is plain data: nothing in it can be called, and `encode` turns it into
-lists of strings that travel to the worker process as JSON.
+tree is plain data: nothing in it can be called. The limits stand here too:
+each is far above what an answer needs and low enough that reading and
+comparing two hostile texts takes milliseconds.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from fractions import Fraction
+from functools import lru_cache
+
+MAX_CHARACTERS = 2_000  # of one answer, before tokenizing
+MAX_TOKENS = 600
+MAX_DEPTH = 40  # nested brackets, fractions, roots, exponents
+MAX_DIGITS = 400  # of one number as it is written
+MAX_ITEMS = 60  # of one list, set or matrix; matching is quadratic
+MAX_BITS = 60_000  # of an exact integer, numerator or denominator
+MAX_MAGNITUDE = 10**6  # largest |argument| of exp, sin, gamma, ...
+MAX_COMPARED = 5_000  # pairs of parts in one comparison
+MAX_STEPS = 20_000  # operations in one comparison, sums unrolled
 
 CONSTANTS = ("pi", "e", "i")  # symbols with a value unless a sum binds them
+BINDERS = ("sum", "product")
+UNIONS = ("cup", "cap", "setminus")
+
+
+class UnreadableAnswer(ValueError):
+    """The text is no answer that our grammar knows, or is over a limit."""
+
+
+class Undecided(ArithmeticError):
+    """A value cannot be had here: too large, undefined or symbolic."""
+
+
+class TooLong(Undecided):
+    """Evaluating takes more steps than an answer is worth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +62,8 @@ class Operation:
 
 
 @dataclass(frozen=True, slots=True)
-class BaseNumeral:
-    """Digits in a stated base: 52_8."""
-
-    digits: str
-    base: int
-
-
-@dataclass(frozen=True, slots=True)
 class Text:
-    """Words; only letters and digits of them are kept, in lower case."""
+    """Words in lower case without spaces, or a numeral in a base: 52_8."""
 
     words: str
 
@@ -68,7 +86,7 @@ class Quantity:
 
 @dataclass(frozen=True, slots=True)
 class Sequence:
-    """Items in order between brackets: a point, a vector, an interval."""
+    """Items in order between brackets: a point, an interval, a row ("&")."""
 
     items: tuple
     left: str = "("
@@ -77,7 +95,7 @@ class Sequence:
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """Items in any order; kind is "set", "list" (1, 2) or "or" (1 or 2)."""
+    """Items in any order; kind is "set", "list" (1, 2), "and" or "or"."""
 
     items: tuple
     kind: str = "list"
@@ -97,33 +115,17 @@ class Relation:
     operators: tuple
     operands: tuple
 
+    def links(self):
+        """(operator, left, right) of each pair of neighbours."""
+        pairs = zip(self.operands, self.operands[1:], strict=False)
+        return [
+            (operator, *pair)
+            for operator, pair in zip(self.operators, pairs, strict=True)
+        ]
 
-@dataclass(frozen=True, slots=True)
-class Combination:
-    """A union, intersection or difference of two sets."""
 
-    operator: str
-    left: object
-    right: object
-
-
-KINDS = {
-    kind.__name__: kind
-    for kind in (
-        Number,
-        Symbol,
-        Operation,
-        BaseNumeral,
-        Text,
-        Choice,
-        Quantity,
-        Sequence,
-        Collection,
-        Matrix,
-        Relation,
-        Combination,
-    )
-}
+KINDS = (Number, Symbol, Operation, Text, Choice, Quantity, Sequence)
+KINDS += (Collection, Matrix, Relation)
 INFINITY = Operation("infinity")
 REALS = Symbol("reals")
 EMPTY_SET = Collection((), "set")
@@ -137,6 +139,11 @@ def add(*terms):
 def multiply(*factors):
     """The product of the factors; one factor stands for itself."""
     return factors[0] if len(factors) == 1 else Operation("multiply", factors)
+
+
+def divide(above, below):
+    """The quotient of two trees."""
+    return Operation("divide", (above, below))
 
 
 def negate(tree):
@@ -156,33 +163,51 @@ def integer(value):
     return Number(Fraction(value))
 
 
+def is_operation(tree, *names):
+    """Whether a tree is an operation of one of the names."""
+    return isinstance(tree, Operation) and tree.name in names
+
+
+def is_kind(tree, *kinds):
+    """Whether a tree is a collection of one of the kinds."""
+    return isinstance(tree, Collection) and tree.kind in kinds
+
+
 def parts(tree):
     """The trees directly inside a tree."""
+    if isinstance(tree, Operation):
+        return tree.args
+    if isinstance(tree, (Number, Symbol)):
+        return ()
     if isinstance(tree, Matrix):
         return tuple(cell for row in tree.rows for cell in row)
-    values = (getattr(tree, field.name) for field in fields(tree))
     found = []
-    for value in values:
+    for field in fields(tree):
+        value = getattr(tree, field.name)
         found.extend(value if isinstance(value, tuple) else (value,))
-    return tuple(value for value in found if type(value) in TREE_TYPES)
+    return tuple(value for value in found if type(value) in KINDS)
 
 
-TREE_TYPES = frozenset(KINDS.values())
+def rebuild(tree, change):
+    """The tree with each tree directly inside it changed."""
+    for name in ("args", "items", "operands"):
+        if hasattr(tree, name):
+            inner = tuple(map(change, getattr(tree, name)))
+            return replace(tree, **{name: inner})
+    return tree
 
 
+@lru_cache(4_096)
 def free_symbols(tree):
     """Names without a value: no constants, no bound indices of a sum."""
     if isinstance(tree, Symbol):
-        return set() if tree.name in CONSTANTS else {tree.name}
-    if isinstance(tree, Operation) and tree.name == "apply":
-        return {applied_name(tree)}
-    names = set().union(*map(free_symbols, parts(tree)))
-    if isinstance(tree, Operation) and tree.name in BINDERS:
-        names.discard(tree.args[0].name)
+        return frozenset(() if tree.name in CONSTANTS else (tree.name,))
+    if is_operation(tree, "apply"):
+        return frozenset((applied_name(tree),))
+    names = frozenset().union(*map(free_symbols, parts(tree)))
+    if is_operation(tree, *BINDERS):
+        names -= {tree.args[0].name}
     return names
-
-
-BINDERS = ("sum", "product")
 
 
 def applied_name(tree):
@@ -190,9 +215,25 @@ def applied_name(tree):
     return str(encode(tree))
 
 
+def substitute(tree, name, value):
+    """The expression with a tree in place of a free symbol."""
+    if isinstance(tree, Symbol):
+        return value if tree.name == name else tree
+    if is_operation(tree, "apply") and applied_name(tree) == name:
+        return value
+    return rebuild(tree, lambda arg: substitute(arg, name, value))
+
+
+def walk(tree):
+    """A tree and all trees inside it, in the order of reading."""
+    yield tree
+    for part in parts(tree):
+        yield from walk(part)
+
+
 def contains(tree, test):
     """Whether the test holds for the tree or for any tree inside it."""
-    return test(tree) or any(contains(part, test) for part in parts(tree))
+    return any(map(test, walk(tree)))
 
 
 def in_order(left, right, kind):
@@ -210,25 +251,12 @@ def is_expression(tree):
 
 
 def encode(tree):
-    """A tree as nested lists of strings and integers, ready for JSON."""
+    """A tree as nested lists of strings and integers, to be printed."""
     if isinstance(tree, tuple):
         return [encode(item) for item in tree]
     if isinstance(tree, Fraction):
         return str(tree)
-    if type(tree) in TREE_TYPES:
+    if type(tree) in KINDS:
         values = [encode(getattr(tree, f.name)) for f in fields(tree)]
         return {type(tree).__name__: values}
     return tree
-
-
-def decode(data):
-    """The tree that `encode` wrote."""
-    if isinstance(data, list):
-        return tuple(decode(item) for item in data)
-    if isinstance(data, dict):
-        ((name, values),) = data.items()
-        values = [decode(value) for value in values]
-        if name == "Number":
-            values[0] = Fraction(values[0])
-        return KINDS[name](*values)
-    return data

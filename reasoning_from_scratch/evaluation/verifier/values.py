@@ -1,0 +1,423 @@
+"""The value of an expression, and whether two expressions have the same one.
+
+One walk over the tree computes with fractions as long as it can and with 60
+digits of mpmath from the first irrational number on. Every step is counted,
+every size is checked before it is taken, so that any expression ends soon.
+
+The rule for decimals: a decimal is the fraction that it writes, so 0.5 equals
+1/2 and 0.33 does not equal 1/3. Six or more decimals may also be a value that
+was rounded at the last of them: 0.333333 equals 1/3 and 3.141593 equals pi.
+"""
+
+import math
+import random
+import threading
+from fractions import Fraction
+
+from . import tree
+from .tree import (
+    INFINITY,
+    MAX_BITS,
+    MAX_MAGNITUDE,
+    MAX_STEPS,
+    Number,
+    Operation,
+    Symbol,
+    TooLong,
+    Undecided,
+)
+from .vocabulary import words
+
+DIGITS = 60
+AGREE = 40  # digits in which two equal values agree at least
+ROUNDED_PLACES = 6  # decimals from which on a number may be a rounded one
+SIGNIFICANT = 10**4  # five digits that are no leading zeros
+NOISE = Fraction(1, 2**50)  # relative error of a few float operations
+SEED = 20_240_213
+POINTS = [((1,), 1)] * 4 + [((-1,), 1)] + [((1, -1), 1)] * 4
+POINTS += [((1,), 100), ((-1,), 100)]  # signs to choose from, scale
+ENOUGH_POINTS = 4
+LARGEST = 10**150  # of values that 300 digits can still tell apart
+_thread = threading.local()  # of each: a context of mpmath, and the steps
+
+
+def context():
+    """The mpmath context of this thread: its precision is shared state."""
+    if not hasattr(_thread, "context"):
+        import mpmath  # late: most answers need no irrational number
+
+        _thread.context = mpmath.MPContext()
+        _thread.context.dps = DIGITS
+        _thread.functions = numeric_functions(_thread.context)
+    return _thread.context
+
+
+def start_counting():
+    """Begin the steps of one comparison."""
+    _thread.steps = 0
+
+
+def take_steps(number):
+    """Count steps of this thread's comparison, which has so many."""
+    _thread.steps = getattr(_thread, "steps", 0) + number
+    if _thread.steps > MAX_STEPS:
+        raise TooLong("too many steps")
+
+
+def size(value):
+    """Bits of a fraction."""
+    return value.numerator.bit_length() + value.denominator.bit_length()
+
+
+def exact_product(*factors):
+    """The product of fractions, checked after every one."""
+    total = Fraction(1)
+    for factor in factors:
+        total *= factor
+        if size(total) > MAX_BITS:
+            raise Undecided("a number of too many digits")
+    return total
+
+
+def exact_power(base, exponent):
+    """A power with a whole exponent; None if it is irrational or too large."""
+    if base == 0 and exponent <= 0:
+        raise Undecided("zero has no such power")
+    is_large = size(base) * abs(exponent) > 2 * MAX_BITS
+    if exponent.denominator != 1 or is_large:
+        return None
+    return base**exponent.numerator
+
+
+EXACT = {
+    "add": lambda *terms: sum(terms, Fraction(0)),
+    "multiply": exact_product,
+    "divide": lambda above, below: above / below,
+    "power": exact_power,
+    "negate": lambda value: -value,
+    "percent": lambda value: value / 100,
+    "modulo": lambda value, divisor: value % divisor,
+    "abs": abs,
+    "norm": abs,
+}
+
+
+def small(value):
+    """An argument that no function needs long for."""
+    if abs(value) > MAX_MAGNITUDE:
+        raise Undecided("an argument too large")
+    return value
+
+
+def is_real(value):
+    """Whether the imaginary part is nothing but rounding."""
+    if isinstance(value, Fraction):
+        return True
+    part = abs(context().im(value))
+    return part <= context().mpf(10) ** -AGREE * max(1, abs(value))
+
+
+def real(value):
+    """The real number that a value is."""
+    if not is_real(value):
+        raise Undecided("not a real number")
+    return context().re(value)
+
+
+def whole(value):
+    """The Python integer that a value is."""
+    if not context().isint(value):
+        raise Undecided("not a whole number")
+    return int(value)
+
+
+def numeric_power(base, exponent):
+    """A power whose size is checked before it is taken."""
+    if base == 0:
+        if context().re(exponent) <= 0:
+            raise Undecided("zero has no such power")
+        return base
+    small(exponent * context().log(abs(base)))
+    return base ** small(exponent)
+
+
+def numeric_root(value, degree):
+    """A root; the odd root of a negative number is negative."""
+    is_negative = is_real(value) and context().re(value) < 0
+    if is_negative and context().isint(degree) and int(degree) % 2:
+        return -numeric_power(abs(value), 1 / degree)
+    return numeric_power(value, 1 / degree)
+
+
+def numeric_functions(mp):
+    """The functions of one context, by the name of the operation."""
+
+    def of(check, function):
+        return lambda *values: function(*map(check, values))
+
+    circular = words("sin cos tan cot sec csc")
+    hyperbolic = words("sinh cosh tanh coth sech csch")
+    forward = circular | hyperbolic | {"exp", "factorial", "binomial"}
+    table = {name: of(small, getattr(mp, name)) for name in forward}
+    table |= {"arc" + name: getattr(mp, "a" + name) for name in circular}
+    table |= {"ar" + name: getattr(mp, "a" + name) for name in hyperbolic}
+    return table | {
+        "add": lambda *terms: mp.fsum(terms),
+        "multiply": lambda *factors: mp.fprod(factors),
+        "divide": lambda above, below: above / below,
+        "negate": lambda value: -value,
+        "percent": lambda value: value / 100,
+        "degree": lambda value: value * mp.pi / 180,
+        "power": numeric_power,
+        "sqrt": mp.sqrt,
+        "root": numeric_root,
+        "ln": mp.log,
+        "log": lambda value, base=10: mp.log(value) / mp.log(base),
+        "abs": abs,
+        "norm": abs,
+        "real": mp.re,
+        "imaginary": mp.im,
+        "floor": of(real, mp.floor),
+        "ceil": of(real, mp.ceil),
+        "sign": of(real, mp.sign),
+        "modulo": of(real, lambda value, divisor: value % divisor),
+        "max": of(real, max),
+        "min": of(real, min),
+        "gcd": of(whole, lambda *values: mp.mpf(math.gcd(*values))),
+        "lcm": of(whole, lambda *values: mp.mpf(math.lcm(*values))),
+    }
+
+
+def numeric(value):
+    """A value as a number of 60 digits."""
+    if isinstance(value, Fraction):
+        return context().mpf(value.numerator) / value.denominator
+    return value
+
+
+class Evaluator:
+    """Walks a tree with values for its symbols."""
+
+    def __init__(self, values, is_complex):
+        self.values = dict(values)
+        self.is_complex = is_complex
+
+    def evaluate(self, answer):
+        """The value of a tree: a Fraction, or a number of mpmath."""
+        take_steps(1)
+        if isinstance(answer, Number):
+            return answer.value
+        if isinstance(answer, Symbol):
+            return self.symbol(answer.name)
+        if not isinstance(answer, Operation):
+            raise Undecided(f"{type(answer).__name__} has no value")
+        if answer.name == "apply":
+            return self.symbol(tree.applied_name(answer))
+        if answer.name in tree.BINDERS:
+            return self.unroll(answer)
+        return self.operation(answer.name, [*map(self.evaluate, answer.args)])
+
+    def symbol(self, name):
+        """The value given to a symbol, or that of pi, e or i."""
+        if self.values.get(name) is not None:
+            return self.values[name]
+        if name not in tree.CONSTANTS or name == "i" and not self.is_complex:
+            raise Undecided(f"{name} has no value")
+        return +getattr(context(), "j" if name == "i" else name)
+
+    def operation(self, name, args):
+        """An operation, exactly if that is possible."""
+        if all(type(arg) is Fraction for arg in args):
+            value = EXACT[name](*args) if name in EXACT else None
+            if value is not None:
+                take_steps(size(value) // 500)
+                return value
+        take_steps(5)
+        mp, arguments = context(), map(numeric, args)
+        function = _thread.functions.get(name)
+        if function is None:
+            raise Undecided(f"{name} has no value")
+        value = function(*arguments)
+        if not mp.isfinite(value) or not (self.is_complex or is_real(value)):
+            raise Undecided("not a finite real number")
+        return value
+
+    def unroll(self, answer):
+        """A sum or product, term by term, or the limit of an infinite sum."""
+        index, low, high, body = answer.args
+        name, outer = index.name, self.values.get(index.name)
+
+        def term(number):
+            self.values[name] = number
+            return self.evaluate(body)
+
+        low = whole(numeric(self.evaluate(low)))
+        if (answer.name, high) == ("sum", INFINITY):
+            return self.limit(lambda number: numeric(term(number)), low)
+        high = whole(numeric(self.evaluate(high)))
+        if high - low > MAX_STEPS:
+            raise TooLong("too many terms")
+        step = "add" if answer.name == "sum" else "multiply"
+        total = Fraction(0 if answer.name == "sum" else 1)
+        for number in range(low, high + 1):
+            total = self.operation(step, [total, term(Fraction(number))])
+        self.values[name] = outer
+        return total
+
+    def limit(self, term, low):
+        """An infinite sum whose terms fall faster than 1/k, if it is found."""
+        mp, far = context(), context().mpf(10) ** 5
+        if abs(term(far)) * far > 1:
+            raise Undecided("the terms do not fall")
+        take_steps(MAX_STEPS // 3)
+        try:
+            return mp.nsum(term, [low, mp.inf], strict=True, maxterms=120)
+        except mp.NoConvergence as error:
+            raise Undecided("the limit is not found") from error
+
+
+def value_of(answer, values=(), *, is_complex=True):
+    """The value of a tree: a Fraction, or an mpmath number.
+
+    With is_complex=False no step on the way may leave the real numbers: the
+    product of the roots of x and y has no value where both are negative.
+
+    Raises:
+        Undecided: there is no value, or it is out of the limits.
+    """
+    try:
+        return Evaluator(values, is_complex).evaluate(answer)
+    except (ZeroDivisionError, ValueError, OverflowError, TypeError) as error:
+        raise Undecided(str(error)) from error
+
+
+def exact_value(answer, values=()):
+    """The value of a tree as a Fraction; Undecided if it has none."""
+    start_counting()
+    value = value_of(answer, values, is_complex=False)
+    if not isinstance(value, Fraction):
+        raise Undecided("no exact value")
+    return value
+
+
+def is_infinite(answer):
+    """Whether the tree is plus or minus infinity."""
+    return answer in (INFINITY, tree.negate(INFINITY))
+
+
+def same_value(left, right):
+    """Whether two expressions are shown to have the same value."""
+    if left == right:
+        return True
+    if is_infinite(left) or is_infinite(right):
+        return False
+    names = sorted(tree.free_symbols(left) | tree.free_symbols(right))
+    try:
+        if names:
+            return agree_at_points(left, right, names)
+        rounded = rounded_decimal(left, right) or rounded_decimal(right, left)
+        return rounded or bool(agree(left, right, {}, is_complex=True))
+    except TooLong:
+        return False
+
+
+def agree_at_points(left, right, names):
+    """Whether two expressions agree wherever both are real numbers.
+
+    Where they are hardly ever real, whole numbers are tried ((-1)^n), and
+    then complex values are compared.
+    """
+    has_i = any(Symbol("i") in tree.walk(side) for side in (left, right))
+    random_points = list(points(names))
+    small_points = list(whole_points(names))
+    for chosen, is_complex in (
+        (random_points, has_i),
+        (small_points, has_i),
+        (random_points, True),
+    ):
+        num_agreed = 0
+        for point in chosen:
+            verdict = agree(left, right, point, is_complex)
+            if verdict is False:
+                return False
+            num_agreed += verdict is True
+        if num_agreed >= ENOUGH_POINTS:
+            return True
+    return False
+
+
+def points(names):
+    """Random rational points: positive, negative, mixed, and far out."""
+    generator = random.Random(SEED)
+    for signs, scale in POINTS:
+        yield {
+            name: Fraction(
+                generator.choice(signs) * generator.randint(3, 400) * scale,
+                generator.choice((7, 11, 13, 17, 19, 23, 101)),
+            )
+            for name in names
+        }
+
+
+def whole_points(names):
+    """Small whole numbers, for factorials and powers of -1."""
+    generator = random.Random(SEED)
+    for start in range(5):
+        yield {n: Fraction(start + generator.randint(1, 3)) for n in names}
+
+
+def agree(left, right, point, is_complex=False):
+    """Whether two values are equal at one point; None if undefined."""
+    try:
+        values = [
+            value_of(side, point, is_complex=is_complex)
+            for side in (left, right)
+        ]
+        if all(isinstance(value, Fraction) for value in values):
+            return values[0] == values[1]
+        return agree_in_digits(left, right, point, [*map(numeric, values)])
+    except TooLong:
+        raise
+    except Undecided:
+        return None
+
+
+def agree_in_digits(left, right, point, values):
+    """Whether two values agree in 40 digits."""
+    largest = max(map(abs, values))
+    if largest > LARGEST:
+        raise Undecided("values too large for the digits at hand")
+    mp = context()
+    difference = abs(values[0] - values[1])
+    if difference > mp.mpf(10) ** -25 * largest + mp.mpf(10) ** -30:
+        return False
+    is_close = difference <= mp.mpf(10) ** -AGREE * largest
+    if is_close and (point or largest < 10**30):
+        return True
+    with mp.workdps(5 * DIGITS):  # does it vanish as digits are added?
+        value = numeric(value_of(tree.subtract(left, right), point))
+        return bool(abs(value) < mp.mpf(10) ** (-2 * DIGITS))
+
+
+def rounded_decimal(decimal, other):
+    """Whether a decimal of many places is the other value, rounded."""
+    if tree.is_operation(decimal, "negate"):
+        decimal, other = decimal.args[0], tree.negate(other)
+    if not isinstance(decimal, Number) or decimal.places < ROUNDED_PLACES:
+        return False
+    written = abs(decimal.value) * 10**decimal.places
+    if isinstance(other, Number) and other.places >= 0:
+        is_noise = written >= 10**15 and other.places <= 12  # of floats
+        difference = abs(decimal.value - other.value)
+        return is_noise and difference <= NOISE * abs(other.value)
+    if written < SIGNIFICANT:
+        return False  # 0.000001 is no rounded value
+    try:
+        value = numeric(value_of(other))
+    except TooLong:
+        raise
+    except Undecided:
+        return False
+    unit = context().mpf(10) ** -min(decimal.places, 12)
+    margin = context().mpf("0.5000001") if decimal.places <= 12 else 1
+    return bool(abs(value - numeric(decimal.value)) <= margin * unit)
