@@ -188,6 +188,27 @@ def test_a_method_without_a_verifier_takes_none():
         METHODS["best-of-n"].judged_by("runs/x")
 
 
+@pytest.mark.parametrize("short", ["traces", "validation"])
+def test_one_sample_a_problem_leaves_nothing_to_choose(
+    tmp_path, runs_folder, capsys, short
+):
+    command = ["verifier", "--run", "judge"]
+    for flag in ("traces", "validation"):
+        texts = [r"\boxed{2}", "no"][: 1 if flag == short else 2]
+        rows = [
+            vars(make_trace(p, n, text, finish_reason="stop", model="m"))
+            for p in load_problems("pocketmath", split="train", limit=3)
+            for n, text in enumerate(texts)
+        ]
+        path = tmp_path / f"{flag}.jsonl"
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        command += [f"--{flag}", str(path)]
+    assert main(command) == 1
+    said = capsys.readouterr().err
+    assert f"{short}.jsonl holds one sample for each problem" in said
+    assert not (runs_folder / "judge").exists()
+
+
 def test_from_traces_to_an_evaluation_on_the_command_line(
     tmp_path, runs_folder, capsys
 ):

@@ -33,6 +33,7 @@ def run(args) -> None:
     from reasoning_from_scratch.llm import load_model
     from reasoning_from_scratch.training.learned_verifier import (
         measure_head,
+        refuse_single_samples,
         save_head,
         trace_features,
         train_head,
@@ -42,6 +43,8 @@ def run(args) -> None:
     RunFolder.check_name(args.run, resume=args.resume)
     config = VerifierConfig(**given_options(args, VerifierConfig))
     traces, unseen = map(read_traces, (args.traces, args.validation))
+    refuse_single_samples(traces, args.traces)
+    refuse_single_samples(unseen, args.validation)
     name = args.model or default_model()
     model, tokenizer = load_model(name, device=args.device, dtype=args.dtype)
     about = {
@@ -72,7 +75,9 @@ def describe(result) -> str:
     for scorer in ("verifier", "mean_logprob"):
         report = result[scorer]
         cells = [
-            f"{name} {report[key]:.3f} "
+            f"{name} unknown, as all are right or all wrong"
+            if report[key] is None
+            else f"{name} {report[key]:.3f} "
             f"({report[f'{key}_low']:.3f} to {report[f'{key}_high']:.3f})"
             for name, key in (("all pairs", "auc"), ("one problem", "within"))
         ]

@@ -136,13 +136,10 @@ def become_program(source, output, limits):
 
 
 def wait_until(pid, deadline):
-    """Wait for the child; at the deadline it is killed, with all it began.
+    """Wait for the child; returns its status and whether it was too late.
 
-    It is the first process of its namespace, and with that one the kernel
-    ends all others.
-
-    Returns:
-        (status, is_late): as os.waitpid gives it; true if it was killed.
+    At the deadline it is killed, and as it is the first process of its
+    namespace, the kernel ends all others with it.
     """
     is_late = False
     while True:

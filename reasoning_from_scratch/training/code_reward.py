@@ -68,11 +68,6 @@ class ProgramResult:
 class CodeReward:
     """1.0 when the last program of a text prints the reference, else 0.0.
 
-    Args:
-        limits: a `CodeLimits`.
-        allow_execution: must be True; programs of a model run otherwise
-            never.
-
     Raises:
         ValueError: execution is not allowed, or the kernel grants no jail.
     """
@@ -107,15 +102,10 @@ class CodeReward:
 
 
 def run_program(source, limits=CodeLimits()):
-    """Run a Python program in the jail.
+    """Run a Python program, hostile text, in the jail.
 
-    Args:
-        source: its text; hostile.
-        limits: a `CodeLimits`.
-
-    Returns:
-        ProgramResult; "refused" where it was not started: no jail here, or a
-        text that is no program.
+    The `ProgramResult` is "refused" where it was not started: no jail here,
+    or a text that is no program.
     """
     try:
         program = source.encode()

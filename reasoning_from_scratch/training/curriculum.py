@@ -29,11 +29,8 @@ RATE, DRAWN = "level_{}_solve_rate", "level_{}_drawn"  # in metrics.jsonl
 def level_weights(solve_rates, target):
     """How often each level is drawn, as shares that sum to 1.
 
-    A bell of width WIDTH around the target, never below FLOOR of its height.
-
-    Args:
-        solve_rates: level -> running solve rate in [0, 1].
-        target: the rate that teaches most, 0.5 for right or wrong.
+    A bell of width WIDTH around the target, the rate that teaches most (0.5
+    for right or wrong), and never below FLOOR of its height.
 
     >>> level_weights({1: 0.4, 2: 0.6}, 0.5)
     {1: 0.5, 2: 0.5}
@@ -75,22 +72,13 @@ class Curriculum:
         return cls(target, seed, places, rates, drawn)
 
     def draw(self, count, cursor):
-        """Places of the next problems.
-
-        Args:
-            count: how many.
-            cursor: problems drawn so far; with the seed it fixes the draw.
-        """
+        """Places of the next problems; seed and cursor fix the draw."""
         weights = level_weights(self.solve_rates, self.target)
         generator = torch.Generator().manual_seed(self.seed * 100_003 + cursor)
-        numbers = torch.multinomial(
-            torch.tensor(list(weights.values())),
-            count,
-            replacement=True,
-            generator=generator,
-        )
+        shares = torch.tensor(list(weights.values()))
+        numbers = shares.multinomial(count, True, generator=generator)
         levels = list(weights)
-        return [self._next(levels[number]) for number in numbers.tolist()]
+        return [self._next(levels[number]) for number in numbers]
 
     def _next(self, level):
         """The level's next problem in its own shuffled order."""

@@ -35,12 +35,9 @@ MIN_WINDOW = 3  # steps
 
 
 def series(rows, name, *, training=True) -> list[float]:
-    """The finite values of a metric, in order.
+    """The finite values of a metric, in order, where rows have it.
 
-    Args:
-        rows: of metrics.jsonl.
-        name: a key that only some rows may have.
-        training: leave out row 0, which is from before the first step.
+    For training, row 0 is left out: it is from before the first step.
     """
     values = [
         row[name]
@@ -51,11 +48,7 @@ def series(rows, name, *, training=True) -> list[float]:
 
 
 def first_and_last(rows, name, average=fmean):
-    """Average of a metric over the first and the last tenth of the steps.
-
-    Returns:
-        (first, last), or None where there are too few values to compare.
-    """
+    """Averages over the first and the last tenth; None for too few steps."""
     values = series(rows, name)
     size = max(MIN_WINDOW, int(WINDOW_SHARE * len(values)))
     if len(values) < 2 * size:
@@ -114,12 +107,11 @@ def diagnose(rows: Iterable[dict]) -> list[Finding]:
         Findings, gravest first; none for a healthy run.
     """
     rows = list(rows)
-    found = []
-    for name, (title, rule) in RULES.items():
-        text = rule(rows)
-        if text:
-            found.append(Finding(name, title, text))
-    return found
+    return [
+        Finding(name, title, text)
+        for name, (title, rule) in RULES.items()
+        if (text := rule(rows))
+    ]
 
 
 def nan_update(rows):
@@ -190,10 +182,7 @@ def _accuracy_drop(rows):
     if len(measured) < 2:
         return None
     first, last = measured[0], measured[-1]
-    is_surely_lower = last.get("accuracy_high", last["accuracy"]) < first.get(
-        "accuracy", 0
-    )
-    if not is_surely_lower:
+    if last.get("accuracy_high", last["accuracy"]) >= first["accuracy"]:
         return None
     return f"from {first['accuracy']:.0%} to {last['accuracy']:.0%}"
 
@@ -253,8 +242,9 @@ def no_signal(rows):
 
 def length_growth(rows):
     """More tokens for no more right answers."""
-    length = first_and_last(rows, "length") or _greedy_lengths(rows)
-    if length is None or length[1] < LIMITS["length_ratio"] * length[0]:
+    greedy = series(rows, "greedy_length", training=False)
+    length = first_and_last(rows, "length") or (*greedy[:1], *greedy[-1:])
+    if not length or length[1] < LIMITS["length_ratio"] * length[0]:
         return None
     if _has_learned(rows):
         return None
@@ -264,12 +254,6 @@ def length_growth(rows):
         "overlong answers, and do not divide a wrong answer's blame by its "
         "length (Dr. GRPO)."
     )
-
-
-def _greedy_lengths(rows):
-    """First and last length of greedy answers, where there are two."""
-    values = series(rows, "greedy_length", training=False)
-    return (values[0], values[-1]) if len(values) > 1 else None
 
 
 def _has_learned(rows):
@@ -285,25 +269,19 @@ def truncation(rows):
     """Answers that did not end before the token limit."""
     shares = {
         "sampled": first_and_last(rows, "truncated"),
-        "greedy": _last_greedy_truncated(rows),
+        "greedy": series(rows, "greedy_truncated", training=False),
     }
-    high = {
-        kind: share[1]
+    seen = " and ".join(
+        f"{share[-1]:.0%} of {kind}"
         for kind, share in shares.items()
-        if share is not None and share[1] > LIMITS["truncated"]
-    }
-    if not high:
+        if share and share[-1] > LIMITS["truncated"]
+    )
+    if not seen:
         return None
-    seen = " and ".join(f"{s:.0%} of {kind}" for kind, s in high.items())
     return (
         f"{seen} answers were cut at the token limit. Check that the end "
         "token is learned and rewarded; only then raise the limit."
     )
-
-
-def _last_greedy_truncated(rows):
-    values = series(rows, "greedy_truncated", training=False)
-    return (values[0], values[-1]) if values else None
 
 
 def heavy_clipping(rows):

@@ -10,7 +10,7 @@ Source: Cobbe et al. 2021 (arXiv 2110.14168).
 """
 
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from statistics import NormalDist
 
 import torch
@@ -26,6 +26,23 @@ from reasoning_from_scratch.scaling.choosing import (
 from .config import VerifierConfig
 
 BOOTSTRAP = 200  # resamples of problems behind an interval
+FIXED = ("mean", "scale")  # of a head: seen once, not trained
+
+
+def refuse_single_samples(traces, source):
+    """Refuse traces that leave a verifier nothing to choose from."""
+    counts = Counter(problem_of(trace) for trace in traces)
+    if max(counts.values(), default=0) < 2:
+        raise ValueError(
+            f"{source} holds one sample for each problem, and a verifier "
+            "chooses among several; draw them with rfs teach --samples 8 "
+            "--temperature 0.7"
+        )
+
+
+def problem_of(trace):
+    """The id of the problem that a trace answers."""
+    return trace.id.rpartition("#")[0]
 
 
 def trace_features(model, tokenizer, traces):
@@ -63,10 +80,7 @@ def train_head(features, labels, config=None):
         )
     generator = torch.Generator().manual_seed(config.seed)
     head = new_head(features, config.units, generator)
-    trained = [head[name] for name in ("inner", "inner_bias", "outer")]
-    trained.append(head["outer_bias"])
-    for parameter in trained:
-        parameter.requires_grad_()
+    trained = [head[n].requires_grad_() for n in head if n not in FIXED]
     optimizer = torch.optim.AdamW(
         trained, config.learning_rate, weight_decay=config.weight_decay
     )
@@ -144,15 +158,7 @@ def auc_within(scores, labels, groups):
 
 
 def auc_report(scores, labels, groups, seed=0):
-    """Both AUCs with intervals from resampled problems.
-
-    Args:
-        scores, labels: one a sample.
-        groups: the problem of each; samples of one stay together.
-
-    Returns:
-        dict: auc, auc_low, auc_high and the same for within, 95 %.
-    """
+    """Both AUCs with 95 % intervals from resampled problems (`groups`)."""
     rows = defaultdict(list)
     for row, group in enumerate(groups):
         rows[group].append(row)
@@ -182,16 +188,8 @@ def auc_report(scores, labels, groups, seed=0):
 
 
 def measure_head(head, traces, features, labels):
-    """How well the head, and the mean log-probability, rank traces.
-
-    Args:
-        head: of `train_head`.
-        traces, features, labels: unseen ones, as for `trace_features`.
-
-    Returns:
-        dict: num_samples, and an `auc_report` a scorer.
-    """
-    problems = [trace.id.partition("#")[0] for trace in traces]
+    """How well the head, and the mean log-probability, rank unseen traces."""
+    problems = [problem_of(trace) for trace in traces]
     scores = {
         "verifier": head_logits(head, features).tolist(),
         "mean_logprob": features[:, -2].tolist(),
