@@ -1,8 +1,6 @@
 """Training on examples: what is learned, and that a kill changes nothing."""
 
 import copy
-import os
-import signal
 from dataclasses import replace
 
 import pytest
@@ -327,47 +325,6 @@ def run_in(tmp_path, name, tokenizer, examples, *, resume=False, **options):
         **options,
     )
     return model, [{**row, "seconds": 0} for row in rows]
-
-
-def stop_at(monkeypatch, step, how):
-    """Interrupt the training while it takes a step, counted from 0."""
-    count = iter(range(100))
-
-    def step_then_stop(*args, **options):
-        if next(count) == step:
-            how()
-        return learn_examples(*args, **options)
-
-    name = "reasoning_from_scratch.training.distillation.learn_examples"
-    monkeypatch.setattr(name, step_then_stop)
-
-
-def die():
-    raise RuntimeError("killed")
-
-
-def press_control_c():
-    os.kill(os.getpid(), signal.SIGINT)
-
-
-@pytest.mark.parametrize(
-    ("step", "how", "error"),
-    [(1, die, RuntimeError), (3, die, RuntimeError)]
-    + [(2, press_control_c, KeyboardInterrupt)],
-)
-def test_a_killed_run_resumes_to_the_same_bits(
-    tmp_path, monkeypatch, tokenizer, examples, step, how, error
-):
-    whole, whole_rows = run_in(tmp_path, "whole", tokenizer, examples)
-    with monkeypatch.context() as patch, pytest.raises(error):
-        stop_at(patch, step, how)
-        run_in(tmp_path, "cut", tokenizer, examples)
-    resumed, rows = run_in(tmp_path, "cut", tokenizer, examples, resume=True)
-    for one, other in zip(
-        whole.parameters(), resumed.parameters(), strict=True
-    ):
-        assert torch.equal(one, other)
-    assert rows == whole_rows
 
 
 def test_the_best_and_the_last_checkpoint_stay_and_load(

@@ -1,7 +1,5 @@
 """A whole run: learning, files, resuming, several processes."""
 
-import os
-import signal
 from dataclasses import asdict, replace
 
 import pytest
@@ -25,11 +23,6 @@ from reasoning_from_scratch.training import (
     parallel,
     train_grpo,
     variant_config,
-)
-from reasoning_from_scratch.training.loop import (
-    TrainingLoop,
-    deferred_interrupt,
-    shuffled_indices,
 )
 from reasoning_from_scratch.training.rewards import group_length_term
 from reasoning_from_scratch.training.update import update_policy
@@ -167,32 +160,6 @@ def test_a_run_stops_at_the_first_loss_that_is_not_finite(
     assert weights_of(model).isfinite().all()
 
 
-def test_weights_that_are_not_finite_are_never_saved(tmp_path, tokenizer):
-    model = tiny_policy()
-    run = RunFolder.create("run", {}, root=tmp_path)
-
-    def overflow(step):
-        model.norm.weight.data[0] = float("inf")
-        return {"loss": 1.0}
-
-    loop = TrainingLoop(
-        model,
-        tokenizer,
-        optimizer_of(model),
-        num_steps=1,
-        evaluate=dict,
-        eval_every=1,
-        checkpoint_every=1,
-        run=run,
-        progress=False,
-    )
-    with pytest.raises(ValueError, match="step 1: weights are not finite"):
-        loop.train(overflow)
-    assert run.checkpoint_steps() == []
-    with pytest.raises(ValueError, match="must be a finite number, got inf"):
-        replace(CONFIG, learning_rate=float("inf"))
-
-
 def swapped_arguments(problem, text):
     return float(problem.answer in text)
 
@@ -269,96 +236,7 @@ def test_a_run_without_any_signal_leaves_the_model_alone():
     assert all(row["no_signal"] == 1.0 for row in rows)
 
 
-def test_test_problems_are_refused():
-    with pytest.raises(ValueError, match="test split"):
-        train(problems=[Problem("1?", "1", id="pocketmath-test-00001")])
-
-
-# The data order
-
-
-def test_every_pass_sees_every_problem_once_in_another_order():
-    first = shuffled_indices(10, 0, 10, seed=1)
-    second = shuffled_indices(10, 10, 10, seed=1)
-    assert sorted(first) == sorted(second) == list(range(10))
-    assert first != second != shuffled_indices(10, 10, 10, seed=2)
-
-
-def test_the_order_can_be_taken_up_anywhere():
-    whole = shuffled_indices(7, 0, 40, seed=5)
-    parts = [shuffled_indices(7, 8 * n, 8, seed=5) for n in range(5)]
-    assert whole == sum(parts, [])
-
-
 # Files and resuming
-
-
-class Killed(Exception):
-    """Stands for a SIGKILL: nothing after it runs."""
-
-
-def killed_at(model, step):
-    """A reward that ends the run in the middle of a step."""
-    calls = iter(range(10**6))
-
-    def reward(text, problem):
-        if next(calls) >= 16 * (step - 1) + 5:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return starts_low(text, problem)
-
-    return reward
-
-
-def _train_until_killed(root, folder, step):
-    """Runs in a process of its own."""
-    run = RunFolder.create("run", asdict(CONFIG), root=root, resume=True)
-    train(
-        reward=killed_at(None, step),
-        model=tiny_policy(),
-        tokenizer=Qwen3Tokenizer(folder),
-        run=run,
-        validation=PROBLEMS[:3],
-    )
-
-
-def strip_clock(rows):
-    """Rows without what the clock and the machine say."""
-    noise = ("seconds", "memory", "per_second")
-    return [
-        {k: v for k, v in row.items() if not any(n in k for n in noise)}
-        for row in rows
-    ]
-
-
-@pytest.mark.parametrize("step", [1, 4])
-def test_a_killed_run_resumes_to_the_same_bits(tmp_path, tokenizer, step):
-    # Given an uninterrupted run
-    whole, rows = train(
-        model=tiny_policy(),
-        tokenizer=tokenizer,
-        validation=PROBLEMS[:3],
-        run=RunFolder.create("whole", asdict(CONFIG), root=tmp_path),
-    )
-    # When another is killed in the middle of a step
-    process = multiprocessing.get_context("spawn").Process(
-        target=_train_until_killed,
-        args=(tmp_path, tmp_path / "tokenizer", step),
-    )
-    process.start()
-    process.join()
-    assert process.exitcode == -signal.SIGKILL
-    # And resumed
-    run = RunFolder.create("run", asdict(CONFIG), root=tmp_path, resume=True)
-    resumed, resumed_rows = train(
-        model=tiny_policy(),
-        tokenizer=tokenizer,
-        validation=PROBLEMS[:3],
-        run=run,
-    )
-    # Then
-    assert torch.equal(weights_of(resumed), weights_of(whole))
-    assert strip_clock(resumed_rows) == strip_clock(rows)
-    assert strip_clock(run.read("metrics.jsonl")) == strip_clock(rows)
 
 
 def test_a_run_folder_holds_metrics_samples_curve_and_checkpoints(
@@ -378,53 +256,6 @@ def test_a_run_folder_holds_metrics_samples_curve_and_checkpoints(
     assert (run.path / "plot.png").stat().st_size > 5_000
     assert run.checkpoint_steps()[-1] == 6
     assert run.best_step() in run.checkpoint_steps()
-
-
-def test_ctrl_c_finishes_the_step_saves_and_says_how_to_go_on(
-    tmp_path, tokenizer, capsys
-):
-    calls = iter(range(10**6))
-
-    def interrupting(text, problem):
-        if next(calls) == 20:  # in step 2
-            os.kill(os.getpid(), signal.SIGINT)
-        return starts_low(text, problem)
-
-    run = RunFolder.create("run", asdict(CONFIG), root=tmp_path)
-    with pytest.raises(KeyboardInterrupt, match="--resume"):
-        train(
-            reward=interrupting,
-            model=tiny_policy(),
-            tokenizer=tokenizer,
-            run=run,
-        )
-    assert run.checkpoint_steps()[-1] == 2
-    assert "grpo: stopping after this step" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("damage", ["row", "rows", "state"])
-def test_a_damaged_run_is_refused_with_the_file_and_the_cure(
-    tmp_path, tokenizer, damage
-):
-    run = RunFolder.create("run", asdict(CONFIG), root=tmp_path)
-    train(model=tiny_policy(), tokenizer=tokenizer, run=run)
-    state = run.checkpoint_path(6) / "training_state" / "state.safetensors"
-    if damage == "row":
-        run.rewrite("metrics.jsonl", run.read("metrics.jsonl")[:3])
-    elif damage == "rows":
-        (run.path / "metrics.jsonl").unlink()
-    else:
-        state.write_bytes(state.read_bytes()[:100])
-    place = "training_state" if damage == "state" else "metrics.jsonl"
-    with pytest.raises(ValueError, match=f"{place}.*(delete|start another)"):
-        train(model=tiny_policy(), tokenizer=tokenizer, run=run)
-
-
-def test_a_second_ctrl_c_does_not_wait():
-    with pytest.raises(KeyboardInterrupt), deferred_interrupt() as asked:
-        os.kill(os.getpid(), signal.SIGINT)
-        assert asked.is_set()
-        os.kill(os.getpid(), signal.SIGINT)
 
 
 # Several processes

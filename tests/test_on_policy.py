@@ -9,10 +9,8 @@ from tiny_checkpoints import write_tokenizer
 
 from reasoning_from_scratch.evaluation import Problem
 from reasoning_from_scratch.llm import Qwen3Tokenizer
-from reasoning_from_scratch.runs import RunFolder
 from reasoning_from_scratch.training import (
     OnPolicyConfig,
-    on_policy,
     train_on_policy,
 )
 from reasoning_from_scratch.training.distillation_loss import (
@@ -117,33 +115,6 @@ def test_the_student_comes_nearer_to_its_teacher(tokenizer, loss):
             return targets.loss(model, learned_hidden(model, batch), batch)
 
     assert reverse_kl(model) < 0.9 * reverse_kl(student())
-
-
-def test_a_killed_run_resumes_to_the_same_bits(
-    tmp_path, monkeypatch, tokenizer
-):
-    whole = RunFolder.create("whole", {}, root=tmp_path)
-    cut = RunFolder.create("cut", {}, root=tmp_path)
-    model, rows = train(tokenizer, run=whole)
-    with monkeypatch.context() as patch:
-        patch.setattr(on_policy, "sample_examples", die_at_step_3)
-        with pytest.raises(RuntimeError, match="killed"):
-            train(tokenizer, run=cut)
-    assert cut.checkpoint_steps() == [2]
-    resumed, resumed_rows = train(tokenizer, run=cut)
-    for one, other in zip(
-        model.parameters(), resumed.parameters(), strict=True
-    ):
-        assert torch.equal(one, other)
-    for row in (*rows, *resumed_rows):
-        row.pop("seconds", None)
-    assert resumed_rows == rows
-
-
-def die_at_step_3(model, tokenizer, problems, step, config):
-    if step == 3:
-        raise RuntimeError("killed")
-    return sample_examples(model, tokenizer, problems, step, config)
 
 
 def test_test_problems_are_refused(tokenizer):

@@ -157,27 +157,6 @@ def test_training_lowers_the_loss(tokenizer, tmp_path):
     assert losses[-1] < losses[0] - 1.0
 
 
-def test_an_interrupted_run_ends_in_the_same_weights(tokenizer, tmp_path):
-    class KilledError(Exception):
-        pass
-
-    def kill_at_five(rows):
-        if rows[-1]["step"] == 5:
-            raise KilledError
-
-    whole = RunFolder.create("whole", {}, root=tmp_path)
-    expected = pretrain(TINY, whole, tokenizer=tokenizer)
-    cut = RunFolder.create("cut", {}, root=tmp_path)
-    with pytest.raises(KilledError):
-        pretrain(TINY, cut, tokenizer=tokenizer, watch=kill_at_five)
-    assert cut.checkpoint_steps() == [4]
-    resumed = pretrain(TINY, cut, tokenizer=tokenizer)
-    for name, weight in expected.state_dict().items():
-        assert torch.equal(weight, resumed.state_dict()[name]), name
-    steps = [row["step"] for row in cut.read("metrics.jsonl")]
-    assert steps == [1, 2, 3, 4, 5, 6]
-
-
 def test_without_matplotlib_a_run_ends_without_its_curve(
     tokenizer, tmp_path, monkeypatch
 ):

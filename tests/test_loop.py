@@ -1,0 +1,244 @@
+"""The one loop: data order, files, resuming, Ctrl-C, curves."""
+
+import os
+import signal
+from dataclasses import asdict, replace
+
+import pytest
+import test_distillation
+import test_on_policy
+import torch
+from test_grpo import CONFIG, PROBLEMS, train
+from test_pretrain import TINY
+from test_update import weights_of
+from tiny import tiny_model
+from tiny_checkpoints import write_tokenizer
+
+from reasoning_from_scratch.llm import Qwen3Tokenizer
+from reasoning_from_scratch.pocket.pretrain import pretrain
+from reasoning_from_scratch.runs import RunFolder
+from reasoning_from_scratch.training import (
+    encode_example,
+    train_distillation,
+    train_on_policy,
+)
+from reasoning_from_scratch.training.loop import (
+    TrainingLoop,
+    deferred_interrupt,
+    shuffled_indices,
+)
+from reasoning_from_scratch.training.optimization import MasterAdamW
+from reasoning_from_scratch.training.progress import plot_training, throughput
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory):
+    return Qwen3Tokenizer(write_tokenizer(tmp_path_factory.mktemp("t")))
+
+
+def test_every_pass_sees_every_problem_once_in_another_order():
+    first = shuffled_indices(10, 0, 10, seed=1)
+    second = shuffled_indices(10, 10, 10, seed=1)
+    assert sorted(first) == sorted(second) == list(range(10))
+    assert first != second != shuffled_indices(10, 10, 10, seed=2)
+
+
+def test_the_order_can_be_taken_up_anywhere():
+    whole = shuffled_indices(7, 0, 40, seed=5)
+    parts = [shuffled_indices(7, 8 * n, 8, seed=5) for n in range(5)]
+    assert whole == sum(parts, [])
+
+
+# Resuming
+
+
+def grpo(run, tokenizer):
+    """Each trainer on tiny data; the model at its end."""
+    model, _ = train(
+        model=tiny_model(vocab_size=320),
+        tokenizer=tokenizer,
+        validation=PROBLEMS[:3],
+        run=run,
+    )
+    return model
+
+
+def distill(run, tokenizer):
+    model = tiny_model(vocab_size=320)
+    examples = [
+        encode_example(tokenizer, f"{n} + 1 =", f" {n + 1}" * (1 + n % 3))
+        for n in range(10)
+    ]
+    train_distillation(
+        model,
+        tokenizer,
+        examples,
+        replace(test_distillation.CONFIG, eval_every=2),
+        validation_examples=examples[:2],
+        run=run,
+        progress=False,
+    )
+    return model
+
+
+def on_policy(run, tokenizer):
+    model = tiny_model(vocab_size=320)
+    train_on_policy(
+        model,
+        tokenizer,
+        test_on_policy.PROBLEMS,
+        test_on_policy.CONFIG,
+        teacher=tiny_model(1, vocab_size=320),
+        run=run,
+        progress=False,
+    )
+    return model
+
+
+def pre_train(run, tokenizer):
+    return pretrain(TINY, run, tokenizer=tokenizer, progress=False)
+
+
+def die():
+    raise RuntimeError("killed")
+
+
+def press_control_c():
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def rows_of(run):
+    """Rows without what the clock and the machine say."""
+    noise = ("seconds", "memory", "per_second")
+    return [
+        {k: v for k, v in row.items() if not any(n in k for n in noise)}
+        for row in run.read("metrics.jsonl")
+    ]
+
+
+@pytest.mark.parametrize("trainer", [grpo, distill, on_policy, pre_train])
+@pytest.mark.parametrize(
+    # Before the first checkpoint, behind one with a row to forget, between
+    ("step", "how", "error"),
+    [(1, die, "killed"), (4, die, "killed"), (3, press_control_c, "--resume")],
+)
+def test_a_run_that_was_cut_resumes_to_the_same_bits(
+    tmp_path, monkeypatch, tokenizer, capsys, trainer, step, how, error
+):
+    whole = RunFolder.create("whole", {}, root=tmp_path)
+    expected = trainer(whole, tokenizer)
+    # Given a run that is cut before the row of a step is written
+    append = RunFolder.append
+
+    def append_or_cut(run, file, row):
+        if file == "metrics.jsonl" and row["step"] == step:
+            how()
+        append(run, file, row)
+
+    cut = RunFolder.create("cut", {}, root=tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(RunFolder, "append", append_or_cut)
+        with pytest.raises((RuntimeError, KeyboardInterrupt), match=error):
+            trainer(cut, tokenizer)
+    if how is press_control_c:
+        assert cut.checkpoint_steps()[-1] == step
+        assert "stopping after this step" in capsys.readouterr().err
+    # When it goes on
+    cut = RunFolder.create("cut", {}, root=tmp_path, resume=True)
+    resumed = trainer(cut, tokenizer)
+    # Then
+    assert torch.equal(weights_of(resumed), weights_of(expected))
+    assert rows_of(cut) == rows_of(whole)
+
+
+@pytest.mark.parametrize("damage", ["row", "rows", "state"])
+def test_a_damaged_run_is_refused_with_the_file_and_the_cure(
+    tmp_path, tokenizer, damage
+):
+    run = RunFolder.create("run", asdict(CONFIG), root=tmp_path)
+    grpo(run, tokenizer)
+    state = run.checkpoint_path(6) / "training_state" / "state.safetensors"
+    if damage == "row":
+        run.rewrite("metrics.jsonl", run.read("metrics.jsonl")[:3])
+    elif damage == "rows":
+        (run.path / "metrics.jsonl").unlink()
+    else:
+        state.write_bytes(state.read_bytes()[:100])
+    place = "training_state" if damage == "state" else "metrics.jsonl"
+    with pytest.raises(ValueError, match=f"{place}.*(delete|start another)"):
+        grpo(run, tokenizer)
+
+
+def test_a_second_ctrl_c_does_not_wait():
+    with pytest.raises(KeyboardInterrupt), deferred_interrupt() as asked:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert asked.is_set()
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_weights_that_are_not_finite_are_never_saved(tmp_path, tokenizer):
+    model = tiny_model(vocab_size=320)
+    run = RunFolder.create("run", {}, root=tmp_path)
+
+    def overflow(step):
+        model.norm.weight.data[0] = float("inf")
+        return {"loss": 1.0}
+
+    loop = TrainingLoop(
+        model,
+        tokenizer,
+        MasterAdamW(model),
+        num_steps=1,
+        evaluate=dict,
+        eval_every=1,
+        checkpoint_every=1,
+        run=run,
+        progress=False,
+    )
+    with pytest.raises(ValueError, match="step 1: weights are not finite"):
+        loop.train(overflow)
+    assert run.checkpoint_steps() == []
+    with pytest.raises(ValueError, match="must be a finite number, got inf"):
+        replace(CONFIG, learning_rate=float("inf"))
+
+
+# What it tells
+
+
+def test_whoever_watches_sees_the_rows_grow():
+    seen = []
+    train(
+        replace(CONFIG, steps=3),
+        validation=PROBLEMS[:2],
+        watch=lambda rows: seen.append([row["step"] for row in rows]),
+    )
+    assert seen == [[0], [0, 1], [0, 1, 2], [0, 1, 2, 3]]
+
+
+def test_throughput_is_tokens_over_seconds_of_each_stage():
+    rates = throughput(
+        {
+            "tokens_generated": 100,
+            "generation_seconds": 4.0,
+            "tokens_scored": 0,
+            "scoring_seconds": 0.001,
+            "tokens_learned": 60,
+            "update_seconds": 2.0,
+        }
+    )
+    assert rates == {
+        "generation_tokens_per_second": pytest.approx(25.0),
+        "scoring_tokens_per_second": 0.0,
+        "update_tokens_per_second": pytest.approx(30.0),
+    }
+
+
+def test_greedy_accuracy_is_never_drawn_as_samples_at_training():
+    rows = [{"step": 0, "accuracy": 0.1}]
+    for row, labels in (
+        ({}, ["greedy, validation"]),
+        ({"solve_rate": 0.2}, ["samples at training", "greedy, validation"]),
+    ):
+        figure = plot_training([*rows, {"step": 1, **row}])
+        legend = figure.axes[0].get_legend()
+        assert [text.get_text() for text in legend.get_texts()] == labels
