@@ -66,6 +66,15 @@ def train(config=CONFIG, reward=starts_low, **changes):
     return model, rows
 
 
+def strip_clock(rows):
+    """Rows without what the clock and the machine say."""
+    noise = ("seconds", "memory", "per_second")
+    return [
+        {k: v for k, v in row.items() if not any(n in k for n in noise)}
+        for row in rows
+    ]
+
+
 @pytest.fixture
 def tokenizer(tmp_path):
     return Qwen3Tokenizer(write_tokenizer(tmp_path / "tokenizer"))
