@@ -8,7 +8,7 @@ import pytest
 import test_distillation
 import test_on_policy
 import torch
-from test_grpo import CONFIG, PROBLEMS, train
+from test_grpo import CONFIG, PROBLEMS, strip_clock, train
 from test_pretrain import TINY
 from test_update import weights_of
 from tiny import tiny_model
