@@ -202,6 +202,9 @@ class EndpointClient:
                     yield from _take_finished(pending)
             while pending:
                 yield from _take_finished(pending)
+        except KeyboardInterrupt:
+            self._closed.set()  # what is under way is not tried again
+            raise
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 

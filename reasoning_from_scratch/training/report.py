@@ -40,17 +40,6 @@ SECONDS = (  # whichever a run's rows have
     "seconds",
 )
 SHARED = ("command", "model", "variant", "reward", "problems")
-ENDS = (
-    "Run",
-    "Steps",
-    "Accuracy before",
-    "Accuracy at the end",
-    "Best, at step",
-    "Greedy tokens",
-    "Reward",
-    "KL",
-    "Minutes",
-)
 
 
 @dataclass(frozen=True)
@@ -66,6 +55,33 @@ class Run:
     def name(self):
         """The folder's."""
         return self.path.name
+
+    @property
+    def findings(self):
+        """What is wrong with it."""
+        return diagnose(self.rows)
+
+    @property
+    def chosen(self):
+        """(step, samples): some of its samples at several steps."""
+        steps = spread(sorted({sample["step"] for sample in self.samples}))
+        return [
+            (s, [x for x in self.samples if x["step"] == s][:SAMPLES_A_STEP])
+            for s in steps
+        ]
+
+    @property
+    def ending(self):
+        """Cells of a table: where it began, where it stands, what it cost."""
+        seconds = [sum(series(self.rows, n, training=False)) for n in SECONDS]
+        return [
+            self.state.split(", "),
+            *accuracies(self.rows),
+            [last_of(self.rows, "greedy_length")],
+            [last_of(self.rows, "reward")],
+            [last_of(self.rows, "kl")],
+            [f"{sum(seconds) / 60:.1f}" if any(seconds) else "–"],
+        ]
 
     @property
     def state(self):
@@ -107,9 +123,11 @@ def read_runs(names):
 
 def render_report(runs):
     """The whole page as text; each `Run` keeps its colour throughout."""
-    templates = FileSystemLoader(Path(__file__).parent)
     page = Environment(
-        loader=templates, autoescape=True, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     page.filters["shown"] = shown
     title = " · ".join(run.name for run in runs)
@@ -132,17 +150,7 @@ def render_report(runs):
             if first.get(key)
             and all(run.config.get(key) == first[key] for run in runs)
         ],
-        runs=[
-            {
-                "name": run.name,
-                "state": run.state,
-                "color": color_of(place),
-                "findings": diagnose(run.rows),
-                "samples": chosen_samples(run),
-            }
-            for place, run in enumerate(runs)
-        ],
-        ends=[ENDS, *map(how_it_ended, range(len(runs)), runs)],
+        runs=[(run, color_of(place)) for place, run in enumerate(runs)],
         settings=differing_settings(runs),
         curves=curves,
         no_curves=no_curves,
@@ -181,15 +189,6 @@ def plot_runs(runs, metrics=None):
     return draw_sheet(panels, runs)
 
 
-def chosen_samples(run):
-    """(step, samples): some of the run's at several steps."""
-    steps = spread(sorted({sample["step"] for sample in run.samples}))
-    return [
-        (step, [s for s in run.samples if s["step"] == step][:SAMPLES_A_STEP])
-        for step in steps
-    ]
-
-
 def spread(items, count=SAMPLED_STEPS):
     """At most `count` of the items, first and last among them."""
     if len(items) <= count:
@@ -209,23 +208,7 @@ def shown(text):
     return f"{safe} … and {rest:,} characters more" if rest > 0 else safe
 
 
-# Tables: a cell is a text and what stands small below it
-
-
-def how_it_ended(place, run):
-    """A row: where a run began, where it stands, what it cost."""
-    seconds = sum(sum(series(run.rows, n, training=False)) for n in SECONDS)
-    state, _, unfinished = run.state.partition(", ")
-    chip = Markup('<span class="chip" style="color:{}"></span> {}')
-    return [
-        (chip.format(color_of(place), run.name), ""),
-        (state, unfinished),
-        *accuracies(run.rows),
-        (last_of(run.rows, "greedy_length"), ""),
-        (last_of(run.rows, "reward"), ""),
-        (last_of(run.rows, "kl"), ""),
-        (f"{seconds / 60:.1f}" if seconds else "–", ""),
-    ]
+# Cells of a table: a text and what stands small below it
 
 
 def accuracies(rows):
@@ -235,7 +218,7 @@ def accuracies(rows):
         name = "step_by_step_accuracy"
     measured = [row for row in rows if row.get(name) is not None]
     if not measured:
-        return [("–", "")] * 3
+        return [["–"]] * 3
     best = max(measured, key=lambda row: row[name])
     cells = [in_per_cent(row, name) for row in (measured[0], measured[-1])]
     return [*cells, (f"{100 * best[name]:.1f} %", f"{best['step']:,}")]
@@ -243,11 +226,11 @@ def accuracies(rows):
 
 def in_per_cent(row, name):
     """An accuracy with its interval, where there is one."""
-    interval = ""
+    cell = [f"{100 * row[name]:.1f} %"]
     if f"{name}_low" in row:
         low, high = (100 * row[f"{name}_{end}"] for end in ("low", "high"))
-        interval = f"{low:.1f} to {high:.1f}"
-    return f"{100 * row[name]:.1f} %", interval
+        cell.append(f"{low:.1f} to {high:.1f}")
+    return cell
 
 
 def last_of(rows, name):
@@ -257,14 +240,13 @@ def last_of(rows, name):
 
 
 def differing_settings(runs):
-    """Head and rows of the settings in which the runs are not alike."""
+    """(name, each run's value) where the runs are not alike."""
     flat = [dict(flattened(run.config)) for run in runs]
-    rows = [
-        [(key, ""), *((str(f.get(key, "–"))[:60], "") for f in flat)]
+    return [
+        (key, [str(f.get(key, "–"))[:60] for f in flat])
         for key in sorted(set().union(*flat))
         if len({str(f.get(key)) for f in flat}) > 1
     ]
-    return [("Setting", *(run.name for run in runs)), *rows] if rows else []
 
 
 def flattened(config, prefix=""):
