@@ -387,6 +387,19 @@ def test_rewards_that_do_not_fit_the_config_are_refused(
         train(replace(CONFIG, **settings), reward=reward)
 
 
+@pytest.mark.parametrize(
+    ("problems", "reason"),
+    [
+        ([Problem("1?", "1", id="pocketmath-test-00001")], "test split"),
+        ([], "there are no problems"),
+        ("pocketmath", "load it first"),
+    ],
+)
+def test_problems_that_cannot_be_trained_on_are_refused(problems, reason):
+    with pytest.raises(ValueError, match=reason):
+        train(problems=problems)
+
+
 def test_the_constant_of_dr_grpo_follows_the_token_limit():
     config = variant_config("dr_grpo", max_new_tokens=64)
     assert config.loss.constant_length == 64

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 import torch
 
 from reasoning_from_scratch.evaluation.problems import (
+    checked_problems,
     refuse_test_problems,
 )
 from reasoning_from_scratch.llm import SamplingConfig
@@ -90,7 +91,7 @@ def train_grpo(
         Exception: whatever a reward raised that failed on every rollout.
         KeyboardInterrupt: after Ctrl-C, once the step is done and saved.
     """
-    refuse_test_problems([*problems, *(validation or [])])
+    refuse_test_problems([*checked_problems(problems), *(validation or [])])
     trainer = Trainer.start(model, tokenizer, config)
 
     def take_step(step):

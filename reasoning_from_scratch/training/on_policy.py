@@ -24,6 +24,7 @@ import functools
 
 from reasoning_from_scratch.evaluation import render_prompt
 from reasoning_from_scratch.evaluation.problems import (
+    checked_problems,
     refuse_test_problems,
 )
 from reasoning_from_scratch.llm import SamplingConfig
@@ -71,6 +72,7 @@ def train_on_policy(
             vocabulary.
         KeyboardInterrupt: after Ctrl-C, once the step is done and saved.
     """
+    problems = checked_problems(problems)
     refuse_test_problems([*problems, *validation])
     optimizer = make_optimizer(model, config)
     targets = SoftTargets(
@@ -198,6 +200,7 @@ def collect_verified_samples(
     go to `LocalTeacher`. A run's traces.jsonl holds all answers. Returns
     (traces, counts): the right answers, and what each filter dropped.
     """
+    problems = checked_problems(problems)
     refuse_test_problems(problems)
     teacher = LocalTeacher(model, tokenizer, **teacher_options)
     traces = generate_teacher_traces(
