@@ -12,37 +12,75 @@ text that was made to be slow.
 import re
 
 MAX_CHARACTERS = 400_000  # read at most, from the end of a response
+MAX_CLAUSE = 500  # characters behind "the answer is"
 BOX_OR_BRACE = re.compile(r"\\boxed\b|\\boxed(?=\d)|\\fbox\b|\\.|[{}]", re.S)
+# What follows a box without braces: a value, not a word as in "in \boxed form"
 BARE_BOX = re.compile(
-    r"[ \t]{0,9}([^\s${}][^\s$]{0,99})(?:([^$\n]{0,200})(?=\$))?"
+    r"[ \t]{0,9}(?=[-+.]?\d|\\[A-Za-z]|(?:[A-Za-z](?![A-Za-z])|[(\[|])"
+    r"[^$\n]{0,99}\$)([^\s${}][^\s$]{0,99})(?:([^$\n]{0,200})(?=\$))?"
 )
+TAGS = re.compile(r"<answer>(.{1,500}?)</answer>", re.DOTALL | re.IGNORECASE)
 ANSWER_IS = re.compile(
-    r"(?:answer|result)\**\s*(?:is|are|:|=)\s*:?\s*", re.IGNORECASE
+    r"(?:answer|result)s?\**\s*(?:is|are|:|=)\s*:?\s*|答案(?:是|为|為|[:：])"
+    r"|\b(?:solution|value|root)s?[^.\n]{0,30}?\b(?:is|are)\b(?=.{0,40}[\d$\\])",
+    re.IGNORECASE,
+)
+OPTION = re.compile(
+    r"(?:(?i:option|choice|choose|pick|select)|选项?)\s*(?:is\b|是|为|[:：])?"
+    r"\s*[(（]?([A-H])\b(?!\s+is\s+(?:not|wrong|incorrect|false))"
+    r"|选\s*[:：]?\s*[(（]?([A-H])"
 )
 HASHES = re.compile(r"####[ \t]*(\S[^\n]{0,300})")
-BOLD = re.compile(r"\*\*([^*\n]{1,200})\*\*")
+BOLD = re.compile(r"\*\*([^*\n]{1,200})\*\*(?![ \t]*:)")
+HEADING = re.compile(
+    r"(?:(?:final )?answer|solution|step|method|case|check|part|conclusion"
+    r"|approach|explanation|verification|problem|question|note)\b[^=$]*$",
+    re.IGNORECASE,
+)
 MATH = re.compile(
     r"\$\$([^$]{1,500})\$\$|\$([^$\n]{1,500})\$"
     r"|\\\(([^\n]{1,500}?)\\\)|\\\[(.{1,500}?)\\\]",
     re.DOTALL,
 )
-NUMBER = re.compile(
-    r"(?<![\w.,/])-?\$?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?"
-    r"(?:/\d+)?%?|(?<![\w.])-?\.\d+"
+# An expression in running text: terms and the operators between them
+TERM = (
+    r"(?:\\(?!boxed|fbox)[A-Za-z]+(?:\s?\{(?:[^{}\n]|\{[^{}\n]{0,40}\}){0,80}\}){0,2}"
+    r"|(?:\d{1,3}(?:,\d{2,3})+(?!\d)|\d+)(?:\.\d+)?(?:[ ]\d+/\d+)?(?:\(\d+\))?"
+    r"(?:[ ]and[ ]an?[ ](?:half|third|quarter))?(?:[A-Za-z]{1,2}(?![A-Za-z]))?"
+    r"|\.\d+|[½⅓⅔¼¾⅕⅛π√∞°%!²³]|\^\{[^{}\n]{1,40}\}|\^-?[\w]"
+    r"|(?<![A-Za-z])[A-Za-z](?![A-Za-z'’])|[(\[][^()\[\]\n]{1,60}[)\]]){1,12}"
 )
+EXPRESSION = re.compile(
+    rf"(?<![A-Za-z0-9_.,/])(?:[-−+]\s?)?\$?{TERM}"
+    rf"(?:\s?(?:[-−+*/=<>×·÷≈:≤≥]|\\times|\\cdot|[xX](?=\s?10\^))\s?"
+    rf"[-−+]?\$?{TERM}){{0,30}}"
+)
+VALUE = re.compile(r"[\d\\π½⅓⅔¼¾⅕⅛√∞$]")
+JOINED = re.compile(r"\s*(?:,\s*)?(?:and|or)\s*|\s*,\s*")
 END_OF_CLAUSE = re.compile(
-    r"[.!?](?=\s|$)|\n|,? (?:because|since|which|as|so|where|when)\b|<"
+    r"[.!?](?=\s|$)|。|\n|,? (?:because|since|which|as|so|where|when)\b"
+    r"|<(?=[/|])"
+)
+FILLER = re.compile(
+    r"^(?:(?:therefore|thus|so|hence|simply|exactly|about|approximately|just"
+    r"|only|clearly|indeed|actually|then|now|equal to|equals|given by"
+    r"|the (?:number|value|integer|fraction|letter))\b[,:]?\s*)+",
+    re.IGNORECASE,
+)
+VERB = re.compile(
+    r"\b(?:is|are|was|were|equals|equal to|gives|makes|has|have|had|be|costs"
+    r"|needs|gets|takes|becomes|contains|of about)\b\s*:?",
 )
 
 
 def extract_answer(text, *, boxed_only=False):
     r"""Find the answer that a response gives.
 
-    Only what follows the last `</think>` counts, where there is one. The
-    last complete \boxed{...} (or \fbox{...}, or `\boxed 7`) wins. Without
-    one, and unless `boxed_only` is set, these are tried in order: "the
-    answer is ...", "#### ...", the last bold text, the last formula or
-    number.
+    Only what follows the last `</think>` counts, where there is one, and
+    nothing behind a `<think>` that is still open. The last complete
+    \boxed{...} (or \fbox{...}, or `\boxed 7`) wins. Without one, and unless
+    `boxed_only` is set, these are tried in order: <answer> tags, "the answer
+    is ...", "option B", "#### ...", the last bold text, the last expression.
 
     Args:
         text: a model's response; anything else than a string gives None.
@@ -57,11 +95,12 @@ def extract_answer(text, *, boxed_only=False):
     if not isinstance(text, str):
         return None
     text = text[-MAX_CHARACTERS:].rpartition("</think>")[2]
+    text = text.partition("<think>")[0]
     answer, end_of_complete = last_box(text)
     if answer is not None or boxed_only:
         return answer
     text = text[:end_of_complete]
-    for find in (after_answer_is, after_hashes, last_bold, last_formula):
+    for find in FINDERS:
         answer = find(text)
         if answer:
             return answer
@@ -100,22 +139,53 @@ def bare_content(match):
     return (match[1] + (match[2] or "")).strip().rstrip(".,;")
 
 
+def in_tags(text):
+    """What stands between the last <answer> tags."""
+    found = TAGS.findall(text)
+    return found[-1].strip() if found else None
+
+
 def after_answer_is(text):
     """What stands after the last "the answer is", up to its clause's end."""
     for match in reversed(list(ANSWER_IS.finditer(text))):
-        rest = text[match.end() : match.end() + 500].lstrip("*: \n")
-        formula = MATH.match(rest)
-        if formula:
-            return formula_content(formula)
-        clause = END_OF_CLAUSE.split(rest, maxsplit=1)[0].strip(" *.,:;")
-        if clause:
-            return clause
+        rest = text[match.end() : match.end() + MAX_CLAUSE]
+        clause = END_OF_CLAUSE.split(rest.lstrip("*:：} \n"), maxsplit=1)[0]
+        if answer := answer_in(clause.strip(" *.,:;'\"`")):
+            return answer
     return None
 
 
+def answer_in(clause):
+    """The answer in a clause: all of it, or an expression in a sentence."""
+    clause = FILLER.sub("", clause)
+    clause = re.sub(r"\s+\([a-z ,-]+\)$", "", clause).strip(" *'\"")
+    if not re.search(r"\\[(\[]", clause):
+        clause = re.sub(r"\s*\\[)\]]$", "", clause)
+    num_open, num_closed = (sum(map(clause.count, b)) for b in ("([", ")]"))
+    if num_closed == num_open + 1:  # (Answer: 9)
+        clause = re.sub(r"[)\]]$", "", clause)
+    formula = MATH.fullmatch(clause)
+    if formula:
+        return formula_content(formula)
+    words = re.match(r"[A-Za-z]{2,}[ ,][^\d$\\=]*", clause)
+    if not words or words.end() == len(clause):
+        return clause
+    verbs = list(VERB.finditer(clause))
+    if not verbs and len(words[0].split()) < 2:
+        return clause  # June 20
+    rest = clause[verbs[-1].end() :] if verbs else clause
+    return last_expression(rest, first=bool(verbs)) or clause
+
+
+def chosen_option(text):
+    """The letter of the last option that the text chooses."""
+    found = OPTION.findall(text)
+    return found[-1][0] or found[-1][1] if found else None
+
+
 def after_hashes(text):
-    """What stands after the last ####, as in GSM8K."""
-    found = HASHES.findall(text)
+    """What stands after the last ####, as in GSM8K; headings are passed."""
+    found = [t for t in HASHES.findall(text) if not HEADING.match(t)]
     return found[-1].strip().rstrip(".") if found else None
 
 
@@ -125,18 +195,45 @@ def last_bold(text):
     Headings are bold as well; an answer there is a number most of the time.
     """
     found = [t for t in BOLD.findall(text) if re.search(r"[\d$\\]", t)]
+    found = [t.strip(" .:") for t in found if not HEADING.match(t)]
     if not found:
         return None
     formula = MATH.search(found[-1])
-    return formula_content(formula) if formula else found[-1].strip(" .:")
+    if formula:
+        return formula_content(formula)
+    return found[-1].rpartition("=")[2].strip() or None
 
 
-def last_formula(text):
-    """The last formula or the last number, whichever comes later."""
-    formulas, numbers = list(MATH.finditer(text)), list(NUMBER.finditer(text))
-    if formulas and (not numbers or numbers[-1].end() <= formulas[-1].end()):
-        return formula_content(formulas[-1])
-    return numbers[-1][0] if numbers else None
+def last_expression(text, first=False):
+    """The last formula or expression, with those that "and" joins to it."""
+    found = [*MATH.finditer(text), *EXPRESSION.finditer(text)]
+    found.sort(key=lambda match: (match.start(), -match.end()))
+    outer, end_of_last = [], -1
+    for match in found:
+        if match.start() >= end_of_last and VALUE.search(match[0]):
+            outer.append(match)
+            end_of_last = match.end()
+    if not outer:
+        return None
+    start = end = 0 if first else len(outer) - 1
+    while start and is_joined(text, *outer[start - 1 : start + 1]):
+        start -= 1
+    while is_joined(text, *outer[end : end + 2]):
+        end += 1
+    whole = text[outer[start].start() : outer[end].end()]
+    if start < end and re.search(r"\b(?:and|or)\b", whole):
+        return whole
+    match = outer[0 if first else -1]
+    if match.re is MATH:
+        return formula_content(match)
+    return match[0].rpartition("=")[2].strip(" .,:") or None
+
+
+def is_joined(text, before, after=None):
+    """Whether "and", "or" or a comma alone stands between two expressions."""
+    if after is None:
+        return False
+    return JOINED.fullmatch(text, before.end(), after.start()) is not None
 
 
 def formula_content(match):
@@ -144,6 +241,14 @@ def formula_content(match):
     return next(group for group in match.groups() if group).strip(" .")
 
 
+FINDERS = (
+    in_tags,
+    after_answer_is,
+    chosen_option,
+    after_hashes,
+    last_bold,
+    last_expression,
+)
 REPLACEMENTS = [
     (re.compile(pattern), replacement)
     for pattern, replacement in (

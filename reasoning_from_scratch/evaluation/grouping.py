@@ -1,26 +1,19 @@
 r"""Which answers are one answer: grouping by value, not by spelling.
 
-`1/2`, `0.5` and `\frac12` are one candidate of a vote. Equivalence is taken to
-be transitive: a new answer is compared with one answer of each group.
+`1/2`, `0.5` and `\frac12` are one candidate of a vote. Equality is not quite
+transitive (50 and 50% are equal, so are 50% and 0.5), so a group holds all
+that a chain of equal answers connects: the groups do not depend on the order.
 """
 
-import re
-from fractions import Fraction
 from functools import lru_cache
 
 from .verifier import answers_equal
 
-PLAIN_NUMBER = re.compile(r"-?\d{1,18}(\.\d{1,18}|/[1-9]\d{0,17})?", re.ASCII)
-
 
 @lru_cache(maxsize=100_000)
 def same_answer(first, second):
-    """Compare two answers by value; plain numbers skip the verifier."""
-    if first == second:
-        return True
-    if PLAIN_NUMBER.fullmatch(first) and PLAIN_NUMBER.fullmatch(second):
-        return Fraction(first) == Fraction(second)
-    return answers_equal(first, second)
+    """Compare two answers by value; what is spelt alike is equal."""
+    return first == second or answers_equal(first, second)
 
 
 def group_answers(answers):
@@ -35,15 +28,14 @@ def group_answers(answers):
     >>> group_answers(["1/2", "3", None, "0.5"])
     [0, 1, None, 0]
     """
-    representatives, groups = [], []
-    for answer in answers:
-        same = (
-            group
-            for group, seen in enumerate(representatives)
-            if same_answer(answer, seen)
-        )
-        group = None if answer is None else next(same, len(representatives))
-        if group == len(representatives):
-            representatives.append(answer)
-        groups.append(group)
-    return groups
+    groups = []  # of spellings, in order of appearance
+    for answer in dict.fromkeys(answers):
+        if answer is None:
+            continue
+        equal = [g for g in groups if any(same_answer(answer, a) for a in g)]
+        merged = [*sum(equal, []), answer]
+        place = groups.index(equal[0]) if equal else len(groups)
+        groups = [group for group in groups if group not in equal]
+        groups.insert(place, merged)
+    numbers = {a: number for number, group in enumerate(groups) for a in group}
+    return [numbers.get(answer) for answer in answers]

@@ -72,7 +72,7 @@ def answers_equal(prediction, reference):
     if left and right:
         return left[0] * right[1] == right[0] * left[1]
     try:
-        return compare(prediction, reference)
+        return compare_answers(prediction, reference)
     except (UnreadableAnswer, Undecided):
         return False
     except Exception as error:
@@ -97,7 +97,7 @@ def plain_fraction(text):
     return (-above if sign == "-" else above), below
 
 
-def compare(prediction, reference):
+def compare_answers(prediction, reference):
     """Compare by text, then by meaning."""
     if max(len(prediction), len(reference)) > MAX_CHARACTERS:
         return prediction.strip() == reference.strip() != ""
