@@ -162,6 +162,13 @@ def test_the_command_line_runs_no_program_unless_it_is_allowed(
         ("```python\nprint(5)\n```\n```python\nprint(6)\n```", 1.0),
         ("```python\nprint(6)\nraise ValueError\n```", 0.0),
         ("```python\n```", 0.0),
+        ("```Python\nprint(6)\n```", 1.0),
+        ("```python3\nprint(6)\n```", 1.0),
+        ("``` py \nprint(6)\n```", 1.0),
+        ("```python\r\nprint(6)\r\n```", 1.0),
+        ("```python\nprint(6)\n", 1.0),  # never closed
+        ("```python\nprint(sum([0.6] * 10))\n```", 1.0),  # noise
+        ("```pythonic\nprint(6)\n```", 0.0),
         ("print(6)", 0.0),  # no block
         (r"\boxed{6}", 0.0),
     ],

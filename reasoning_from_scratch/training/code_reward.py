@@ -43,7 +43,10 @@ from pathlib import Path
 from reasoning_from_scratch.evaluation.verifier import answers_equal
 
 JAIL = Path(__file__).with_name("code_jail.py")
-BLOCK = re.compile(r"```(?:python|py)\n(.*?)```", re.DOTALL)
+BLOCK = re.compile(  # the last one may be cut off behind its program
+    r"```[ \t]*(?:python3?|py3?)\b[^\r\n]*\r?\n(.*?)(?:```|\Z)",
+    re.DOTALL | re.IGNORECASE,
+)
 MAX_PROGRAM_BYTES = 64 * 1024  # one argument of execve has at most 128 KiB
 GRACE_SECONDS = 2.0  # for the jail to start and to clear up
 
