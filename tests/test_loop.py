@@ -8,6 +8,8 @@ import pytest
 import test_distillation
 import test_on_policy
 import torch
+import torch.distributed as dist
+import torch.multiprocessing as multiprocessing
 from test_grpo import CONFIG, PROBLEMS, strip_clock, train
 from test_pretrain import TINY
 from test_update import weights_of
@@ -192,6 +194,39 @@ def test_weights_that_are_not_finite_are_never_saved(tmp_path, tokenizer):
     assert run.checkpoint_steps() == []
     with pytest.raises(ValueError, match="must be a finite number, got inf"):
         replace(CONFIG, learning_rate=float("inf"))
+
+
+def _stop_the_second_of_two(rank, path):
+    """Ctrl-C reaches one process; both must leave after the same step."""
+    dist.init_process_group(
+        "gloo", init_method=f"file://{path}", rank=rank, world_size=2
+    )
+    model = tiny_model()
+
+    def take_step(step):
+        if rank == 1 and step == 1:
+            press_control_c()
+        return {"loss": 1.0}
+
+    loop = TrainingLoop(
+        model,
+        None,
+        MasterAdamW(model),
+        num_steps=5,
+        evaluate=dict,
+        eval_every=0,
+        checkpoint_every=5,
+        progress=False,
+    )
+    with pytest.raises(KeyboardInterrupt, match="stopped after step 2"):
+        loop.train(take_step)
+    dist.destroy_process_group()
+
+
+def test_ctrl_c_in_one_process_stops_all_after_the_same_step(tmp_path):
+    multiprocessing.spawn(
+        _stop_the_second_of_two, (tmp_path / "store",), nprocs=2
+    )
 
 
 # What it tells

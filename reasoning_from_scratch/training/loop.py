@@ -26,7 +26,7 @@ from tqdm import tqdm
 
 from reasoning_from_scratch.llm import load_model, save_model
 
-from .parallel import one_at_a_time, process_rank
+from .parallel import in_any_process, one_at_a_time, process_rank
 from .progress import plot_training, summary
 
 
@@ -83,8 +83,9 @@ class TrainingLoop:
             disable=not self.progress or process_rank() > 0,
             file=sys.stderr,
         )
+        is_stopped = False
         with bar, deferred_interrupt(self.name) as interrupted:
-            while self.done < self.num_steps and not interrupted.is_set():
+            while self.done < self.num_steps and not is_stopped:
                 start = time.perf_counter()
                 metrics = take_step(self.done)
                 metrics["seconds"] = time.perf_counter() - start
@@ -98,9 +99,10 @@ class TrainingLoop:
                 bar.update()
                 bar.set_postfix_str(summary(metrics))
                 is_best = is_evaluated and self.done == self.best[0]
-                if is_saved or is_best or interrupted.is_set():
+                is_stopped = in_any_process(interrupted.is_set())
+                if is_saved or is_best or is_stopped:
                     self._save()
-                if is_evaluated or interrupted.is_set():
+                if is_evaluated or is_stopped:
                     self._draw()
         if self.done < self.num_steps:
             raise KeyboardInterrupt(self._how_to_go_on())
@@ -197,14 +199,13 @@ class TrainingLoop:
 
     def _how_to_go_on(self):
         if self.run is None:
-            return (
-                f"stopped after step {self.done}; without a run nothing is "
-                "saved"
+            saved = "; without a run nothing is saved"
+        else:
+            saved = (
+                f", which is saved in {self.run.path}; the same command with "
+                "--resume goes on"
             )
-        return (
-            f"stopped after step {self.done}, which is saved in "
-            f"{self.run.path}; the same command with --resume goes on"
-        )
+        return f"stopped after step {self.done}{saved}"
 
 
 def score_of(row):
@@ -229,7 +230,8 @@ def deferred_interrupt(name="training"):
             raise KeyboardInterrupt
         requested.set()
         message = "stopping after this step; Ctrl-C again stops at once"
-        print(f"\n{name}: {message}", file=sys.stderr, flush=True)
+        with contextlib.suppress(RuntimeError):  # the bar is being written
+            print(f"\n{name}: {message}", file=sys.stderr, flush=True)
 
     if threading.current_thread() is not threading.main_thread():
         yield requested

@@ -87,6 +87,11 @@ def sum_over_processes(tensor):
     return tensor
 
 
+def in_any_process(flag):
+    """Whether a flag is set in one of the processes, so that all agree."""
+    return bool(sum_over_processes(torch.tensor(float(flag))))
+
+
 def gather_rows(tensor):
     """All processes' tensors stacked along dimension 0, by rank."""
     if num_processes() == 1:
