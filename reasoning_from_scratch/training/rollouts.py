@@ -120,7 +120,7 @@ def collect_rollouts(
         sampling: a `SamplingConfig`, not greedy; top_p and top_k need
             keep_sampling_mask.
         keep_sampling_mask: take log-probs over what top_p and top_k left
-            over (see `kept_tokens`), here and in the loss.
+            over (see above), here and in the loss.
         max_new_tokens: a longer completion is truncated.
         reward: callable (text, problem) -> float, a mapping of them by
             name, or a `RewardSet`.
