@@ -44,8 +44,10 @@ def test_accuracy_counts_the_last_boxed_answer_alone(text, reward):
 
 
 def test_format_earns_with_any_box_and_not_without():
-    assert format_reward(r"\boxed{7}", HALF) == 1.0
-    assert format_reward("7", HALF) == 0.0
+    boxes = [r"\boxed{7}", r"\boxed{7}, as a \boxed answer"]
+    assert [format_reward(text, HALF) for text in boxes] == [1.0, 1.0]
+    mentions = ["7", r"in \boxed form", r"in \boxed.", r"\boxed", r"\boxed{}"]
+    assert [format_reward(text, HALF) for text in mentions] == [0.0] * 5
 
 
 def test_partial_credit_climbs_with_each_step_to_the_goal():

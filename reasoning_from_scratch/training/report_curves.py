@@ -253,6 +253,7 @@ def take_picture(pyplot, figure, words, notes, paper="none"):
         ),
         (r' id="(r\d+)"', r' class="\1"'),
         (r' (id|xmlns:xlink|clip-path)="[^"]*"', ""),
+        (r"font: ([\d.]+px) [^;\"]*", r"font-size: \1"),  # before 3.11
         (r" font-family: [^;\"]*;", ""),
         (r"\s*\n\s*", "\n"),
     ):
