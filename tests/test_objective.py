@@ -6,7 +6,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from reasoning_from_scratch.training import LossConfig, grpo_loss
+from reasoning_from_scratch.cli.grpo import choose_reward, default_reward
+from reasoning_from_scratch.training import (
+    GRPO_VARIANTS,
+    LossConfig,
+    grpo_loss,
+)
 from reasoning_from_scratch.training.objective import (
     ADVANTAGE_MODES,
     group_advantages,
@@ -17,8 +22,100 @@ from reasoning_from_scratch.training.objective import (
     per_reward_advantages,
     truncated_importance_weights,
 )
+from reasoning_from_scratch.training.rewards import overlong_length_term
 
 ON = torch.tensor([[True]])
+# Two rollouts of three and two tokens with advantages 1 and -2. The policy
+# finds the tokens 1, 0.5, 2 and 0.5, 2 times as likely as when they were
+# scored, half as likely as the reference does, and the sampler saw them 1.5
+# and 4 times less likely than the scoring pass.
+LOG_2 = math.log(2)
+PROBABILITIES = [[0.5, 0.25, 0.5], [0.2, 0.5, 0.9]]
+SCORED = [[0.5, 0.5, 0.25], [0.4, 0.25, 0.1]]
+
+# r A is 1, 0.5, 2 and -1, -4. A clip of 0.2 takes min(2, 1.2) = 1.2 and
+# min(-1, -1.6) = -1.6, both without gradient; elsewhere d(r A) = r A.
+# A row here: loss, and d loss / d log pi of the five tokens.
+EXPECTED = {
+    # 1/2 (2.7 / 3 - 5.6 / 2) = -0.95
+    "grpo": (0.95, [-1 / 6, -0.5 / 6, 0, 0, 4 / 4]),
+    # x = 2: k3 = 2 - 1 - log 2 = 0.30685 at each token, its slope 1 - x = -1,
+    # weighed by 1/3 and 1/2 of a rollout, by 1/2 of the batch
+    "grpo_kl": (
+        0.95 + 0.04 * (1 - LOG_2),
+        [
+            *(slope - 0.04 / 6 for slope in (-1 / 6, -0.5 / 6, 0)),
+            *(slope - 0.04 / 4 for slope in (0, 1)),
+        ],
+    ),
+    # 2.7 - 5.6 = -2.9, over 2 rollouts x 128
+    "dr_grpo": (2.9 / 256, [-1 / 256, -0.5 / 256, 0, 0, 4 / 256]),
+    # no clip: 1 + 0.5 + 2 - 1 - 4 = -1.5, over 5 tokens
+    "rloo": (0.3, [-0.2, -0.1, -0.4, 0.2, 0.8]),
+    "reinforce_pp": (2.9 / 5, [-0.2, -0.1, 0, 0, 0.8]),
+    "lite_ppo": (2.9 / 5, [-0.2, -0.1, 0, 0, 0.8]),
+    # the upper bound lies at 1.28: 1 + 0.5 + 1.28 - 1.6 - 4 = -2.82
+    "dapo": (2.82 / 5, [-0.2, -0.1, 0, 0, 0.8]),
+    # geometric means (1 x 0.5 x 2)^(1/3) = 1 and (0.5 x 2)^(1/2) = 1:
+    # 1/2 (1 - 2) = -0.5; each token moves its mean by 1/3 and 1/2
+    "gspo": (0.5, [-1 / 6, -1 / 6, -1 / 6, 2 / 4, 2 / 4]),
+    # the ratios as weights of log pi = log 0.5, 0.25, 0.5, 0.2, 0.5:
+    # r A log pi = -LOG_2 (1 + 0.5 x 2 + 2 - 4) - log 0.2
+    "cispo": (math.log(0.2) / 5, [-0.2, -0.1, -0.4, 0.2, 0.8]),
+    # 4 sigma(r - 1) = 2, 1.51016, 2.92423; 4/1.05 sigma(1.05 (r - 1)) =
+    # 1.41594, 2.82200, times -2; slopes 4 sigma (1 - sigma) r A =
+    # 1, 0.47001, 1.57290; -0.93414, -3.07244
+    "sapo": (
+        1.04657,
+        [-1 / 6, -0.47001 / 6, -1.57290 / 6, 0.93414 / 4, 3.07244 / 4],
+    ),
+    "maxrl": (2.9 / 256, [-1 / 256, -0.5 / 256, 0, 0, 4 / 256]),
+    # weights 1.5 and min(4, 2): 1.5 (1 + 0.5 + 1.272) + 2 (-1.6 - 4)
+    "olmo3": (7.042 / 5, [-0.3, -0.15, 0, 0, 1.6]),
+    # k3 weighed by r: its slope is r (k3 + 1 - x) = -r log 2
+    "deepseek_v32": (
+        0.95 + 0.001 * (1 - LOG_2) * (3.5 / 3 + 2.5 / 2) / 2,
+        [
+            -1 / 6 - 0.001 * LOG_2 / 6,
+            -0.5 / 6 - 0.001 * 0.5 * LOG_2 / 6,
+            -0.001 * 2 * LOG_2 / 6,
+            -0.001 * 0.5 * LOG_2 / 4,
+            1 - 0.001 * 2 * LOG_2 / 4,
+        ],
+    ),
+    "gdpo": (0.95, [-1 / 6, -0.5 / 6, 0, 0, 4 / 4]),
+    # 1/2 (1.5 x 0.9 - 2 x 2.8) = -2.125
+    "grpo_tis": (2.125, [-1.5 / 6, -0.75 / 6, 0, 0, 2.0]),
+}
+
+
+def example():
+    logprobs = torch.tensor(PROBABILITIES, dtype=torch.float64).log()
+    scored = torch.tensor(SCORED, dtype=torch.float64).log()
+    mismatch = torch.tensor([[1.5], [4.0]], dtype=torch.float64).log()
+    return {
+        "logprobs": logprobs.requires_grad_(),
+        "old_logprobs": scored,
+        "ref_logprobs": logprobs.detach() + LOG_2,
+        "sampler_logprobs": scored - mismatch,
+        "advantages": torch.tensor([1.0, -2.0], dtype=torch.float64),
+        "mask": torch.tensor([[True, True, True], [True, True, False]]),
+    }
+
+
+def loss_of(config, **changes):
+    batch = {**example(), **changes}
+    if config.kl_coef == 0:
+        del batch["ref_logprobs"]
+    return grpo_loss(batch.pop("logprobs"), config=config, **batch)
+
+
+def loss_and_slopes(config, **changes):
+    """Of the example, at its five tokens."""
+    batch = {**example(), **changes}
+    loss, _ = loss_of(config, **batch)
+    (slopes,) = torch.autograd.grad(loss, batch["logprobs"])
+    return loss.item(), slopes[batch["mask"]].tolist()
 
 
 def random_batch(rollouts=6, tokens=5, dtype=torch.float64, seed=0):
@@ -47,22 +144,49 @@ def gradient(config, batch, **changes):
     return loss.detach(), torch.autograd.grad(loss, logprobs)[0]
 
 
+def one_token(ratio, advantage=1.0, dtype=torch.float64):
+    """A batch of one token, this much likelier than when it was scored."""
+    old = torch.tensor([[-2.0]], dtype=dtype)
+    return {
+        "logprobs": old + math.log(ratio),
+        "old_logprobs": old,
+        "advantages": torch.tensor([advantage], dtype=dtype),
+        "mask": ON,
+    }
+
+
 # Advantages
 
 
-def test_group_std_matches_the_hand_worked_group():
-    # mean 0.5; squares 4 x 0.25, over n - 1 = 3: std 0.57735;
-    # 0.5 / (0.57735 + 0.0001) = 0.86588
-    advantages = group_advantages(torch.tensor([[1.0, 0.0, 0.0, 1.0]]))
-    expected = torch.tensor([[0.86588, -0.86588, -0.86588, 0.86588]])
-    torch.testing.assert_close(advantages, expected, atol=1e-5, rtol=0)
-
-
-def test_group_mean_only_subtracts():
-    advantages = group_advantages(
-        torch.tensor([[1.0, 0.0, 0.0, 0.0]]), mode="group_mean"
-    )
-    assert advantages.tolist() == [[0.75, -0.25, -0.25, -0.25]]
+@pytest.mark.parametrize(
+    ("mode", "rewards", "expected"),
+    [
+        # mean 0.5; squares 4 x 0.25, over n - 1 = 3: std 0.57735;
+        # 0.5 / (0.57735 + 0.0001) = 0.86588
+        ("group_std", [[1, 0, 1, 0]], [[0.86588, -0.86588] * 2]),
+        ("group_mean", [[1, 0, 0, 0]], [[0.75, -0.25, -0.25, -0.25]]),
+        # p = 0.25: right (1 - p) / p = 3, wrong -p / p = -1; never right: 0
+        ("maxrl", [[1, 0, 0, 0], [0] * 4], [[3, -1, -1, -1], [0] * 4]),
+        # mean 0.5, n - 1 std 0.57735: equal groups still carry a signal
+        ("batch_std", [[1, 1], [0, 0]], [[0.86588] * 2, [-0.86588] * 2]),
+        # centred: 0.5, -0.5, 0.1, -0.1; n - 1 std sqrt(0.52 / 3) = 0.41633,
+        # with the epsilon 0.41643
+        (
+            "group_mean_batch_std",
+            [[1, 0], [0.6, 0.4]],
+            [[1.20068, -1.20068], [0.24014, -0.24014]],
+        ),
+    ],
+)
+def test_advantages_worked_by_hand(mode, rewards, expected):
+    rewards = torch.tensor(rewards, dtype=torch.float64)
+    advantages = group_advantages(rewards, mode)
+    swapped = group_advantages(rewards.flip(1), mode).flip(1)
+    for found in (advantages, swapped):
+        assert found.dtype == torch.float64
+        assert found.tolist() == [
+            pytest.approx(row, abs=1e-5) for row in expected
+        ]
 
 
 def test_rloo_subtracts_the_mean_of_the_others():
@@ -124,12 +248,6 @@ def test_flat_groups_of_several_rewards_are_exact_zeros():
     assert advantages[1::2].any(dim=1).all()
 
 
-def test_every_mode_keeps_the_dtype():
-    for mode in ADVANTAGE_MODES:
-        rewards = torch.rand(2, 4, dtype=torch.float64)
-        assert group_advantages(rewards, mode).dtype == torch.float64
-
-
 def test_advantages_refuse_what_they_cannot_compare():
     with pytest.raises(ValueError, match="at least two rollouts"):
         group_advantages(torch.ones(3, 1))
@@ -148,54 +266,20 @@ def test_per_reward_advantages_tell_apart_what_a_sum_collapses():
     assert advantages[0, 0] > 0 > advantages[0, 1]
 
 
-# The loss by hand: two rollouts of three and two tokens
+# The loss
 
 
-def two_by_three():
-    probabilities = torch.tensor([[0.5, 0.25, 0.5], [0.2, 0.5, 0.9]])
-    old = torch.tensor([[0.5, 0.5, 0.25], [0.4, 0.25, 0.1]])
-    return {
-        "logprobs": probabilities.double().log(),
-        "old_logprobs": old.double().log(),
-        "advantages": torch.tensor([1.0, -2.0], dtype=torch.float64),
-        "mask": torch.tensor([[True, True, True], [True, True, False]]),
-    }
-
-
-# Ratios: 1, 0.5, 2 | 0.5, 2. With clip 0.2 and A = 1, -2 the terms are
-# min(1, 1), min(0.5, 0.8), min(2, 1.2) = 1, 0.5, 1.2 and
-# min(-1, -1.6), min(-4, -2.4) = -1.6, -4.
-@pytest.mark.parametrize(
-    ("reduction", "expected"),
-    [
-        ("token_mean", -(1 + 0.5 + 1.2 - 1.6 - 4) / 5),
-        ("sequence_mean", -(2.7 / 3 - 5.6 / 2) / 2),
-        ("constant", -(2.7 - 5.6) / (2 * 10)),
-    ],
-)
-def test_the_two_by_three_example(reduction, expected):
-    length = 10 if reduction == "constant" else None
-    config = LossConfig(reduction=reduction, constant_length=length)
-    batch = two_by_three()
-    loss, metrics = grpo_loss(batch.pop("logprobs"), config=config, **batch)
-    assert loss.item() == pytest.approx(expected)
+def test_the_measures_of_the_example_by_hand():
+    loss, metrics = loss_of(LossConfig())
+    # min(1, 1), min(0.5, 0.8), min(2, 1.2), min(-1, -1.6), min(-4, -2.4)
+    assert loss.item() == pytest.approx(-(1 + 0.5 + 1.2 - 1.6 - 4) / 5)
     # Clipped: r = 2 with A > 0, and r = 0.5 with A < 0
     assert metrics["clip_share"].item() == pytest.approx(2 / 5)
     assert metrics["ratio"].item() == pytest.approx(6 / 5)
     assert metrics["num_tokens"].item() == 5
-
-
-def test_the_two_by_three_example_with_a_reference():
-    # x = ref / pi = 2 everywhere: k3 = 2 - 1 - log 2 = 0.30685
-    batch = two_by_three()
-    reference = batch["logprobs"] + math.log(2)
-    config = LossConfig(kl_coef=0.5)
-    loss, metrics = grpo_loss(
-        batch.pop("logprobs"), config=config, ref_logprobs=reference, **batch
-    )
-    assert metrics["kl_penalty"].item() == pytest.approx(1 - math.log(2))
-    expected = 2.9 / 5 + 0.5 * (1 - math.log(2))
-    assert loss.item() == pytest.approx(expected)
+    # x = ref / pi = 2 everywhere: k3 = 2 - 1 - log 2
+    _, metrics = loss_of(LossConfig(kl_coef=0.5))
+    assert metrics["kl_penalty"].item() == pytest.approx(1 - LOG_2)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -211,13 +295,7 @@ def test_the_two_by_three_example_with_a_reference():
 def test_four_quadrants_of_clipping(
     dtype, advantage, ratio, value, has_gradient
 ):
-    old = torch.tensor([[-2.0]], dtype=dtype)
-    batch = {
-        "logprobs": old + math.log(ratio),
-        "old_logprobs": old,
-        "advantages": torch.tensor([advantage], dtype=dtype),
-        "mask": ON,
-    }
+    batch = one_token(ratio, advantage, dtype)
     loss, slope = gradient(LossConfig(), batch)
     assert loss.dtype == slope.dtype == dtype
     assert loss.item() == pytest.approx(-value, rel=1e-6)
@@ -227,16 +305,10 @@ def test_four_quadrants_of_clipping(
 
 
 def test_unequal_clips_bound_each_side_by_its_own_number():
-    old = torch.full((2, 1), -3.0, dtype=torch.float64)
-    batch = {
-        "logprobs": old + math.log(1.27),
-        "old_logprobs": old,
-        "advantages": torch.ones(2, dtype=torch.float64),
-        "mask": torch.ones(2, 1, dtype=torch.bool),
-    }
-    _, inside = gradient(LossConfig(clip_low=0.2, clip_high=0.28), batch)
-    _, outside = gradient(LossConfig(clip_low=0.28, clip_high=0.2), batch)
-    assert inside.all() and not outside.any()
+    for low, high, is_inside in ((0.2, 0.28, True), (0.28, 0.2, False)):
+        config = LossConfig(clip_low=low, clip_high=high)
+        _, slope = gradient(config, one_token(1.27))
+        assert bool(slope) == is_inside
 
 
 def test_on_policy_gradient_is_reinforce():
@@ -390,38 +462,24 @@ def forward_kl(logprobs, reference):
     return (reference.exp() * (reference - logprobs)).sum()
 
 
-def test_k1_as_a_loss_pulls_nowhere():
-    torch.testing.assert_close(
-        expected_gradient("k1"), torch.zeros(6, dtype=torch.float64)
-    )
-
-
-def test_k2_as_a_loss_has_the_gradient_of_the_divergence():
-    torch.testing.assert_close(
-        expected_gradient("k2"),
-        finite_difference(reverse_kl),
-        atol=1e-8,
-        rtol=1e-5,
-    )
-
-
-def test_k3_as_a_loss_has_the_gradient_of_the_other_divergence():
-    torch.testing.assert_close(
-        expected_gradient("k3"),
-        finite_difference(forward_kl),
-        atol=1e-8,
-        rtol=1e-5,
-    )
-
-
-@pytest.mark.parametrize("estimator", ["k1", "k3"])
-def test_weighting_by_the_ratio_restores_the_divergence(estimator):
-    torch.testing.assert_close(
-        expected_gradient(estimator, ratio_weighted=True),
-        finite_difference(reverse_kl),
-        atol=1e-8,
-        rtol=1e-5,
-    )
+@pytest.mark.parametrize(
+    ("estimator", "ratio_weighted", "divergence"),
+    [
+        ("k1", False, None),  # pulls nowhere
+        ("k2", False, reverse_kl),
+        ("k3", False, forward_kl),  # the other divergence
+        ("k1", True, reverse_kl),  # the weight restores it
+        ("k3", True, reverse_kl),
+    ],
+)
+def test_what_an_estimator_pulls_towards_as_a_loss(
+    estimator, ratio_weighted, divergence
+):
+    expected = torch.zeros(6, dtype=torch.float64)
+    if divergence is not None:
+        expected = finite_difference(divergence)
+    found = expected_gradient(estimator, ratio_weighted=ratio_weighted)
+    torch.testing.assert_close(found, expected, atol=1e-8, rtol=1e-5)
 
 
 def test_k1_and_k3_estimate_the_divergence_without_bias():
@@ -440,7 +498,7 @@ def test_k1_and_k3_estimate_the_divergence_without_bias():
 
 def test_sequence_ratio_is_the_geometric_mean():
     # Ratios 1, 0.5, 2: product 1; and 0.5, 2: product 1
-    batch = two_by_three()
+    batch = example()
     ratio = importance_ratio(
         batch["logprobs"],
         batch["old_logprobs"] - torch.tensor([[0.3], [0.0]]),
@@ -458,37 +516,6 @@ def test_fresh_sequence_ratios_have_the_gradient_of_grpo():
     _, grpo = gradient(token, batch)
     _, gspo = gradient(replace(token, ratio="sequence"), batch)
     torch.testing.assert_close(gspo, grpo)
-
-
-def test_cispo_keeps_the_gradient_that_clipping_drops():
-    old = torch.tensor([[-3.0]], dtype=torch.float64)
-    batch = {
-        "logprobs": old + math.log(2),
-        "old_logprobs": old,
-        "advantages": torch.ones(1, dtype=torch.float64),
-        "mask": ON,
-    }
-    _, clipped = gradient(LossConfig(), batch)
-    _, weighted = gradient(LossConfig(objective="cispo"), batch)
-    assert clipped.item() == 0
-    assert weighted.item() == pytest.approx(-1.2)  # -clip(2) A
-
-
-def test_sapo_has_the_slope_of_the_ratio_at_one_and_fades_away_from_it():
-    config = LossConfig(objective="sapo", clip_low=None, clip_high=None)
-    slopes = []
-    for ratio in (1.0, 4.0):
-        old = torch.tensor([[-4.0]], dtype=torch.float64)
-        batch = {
-            "logprobs": old + math.log(ratio),
-            "old_logprobs": old,
-            "advantages": torch.ones(1, dtype=torch.float64),
-            "mask": ON,
-        }
-        slopes.append(gradient(config, batch)[1].item())
-    assert slopes[0] == pytest.approx(-1.0)
-    # f'(r) r = 4 s (1 - s) r with s = sigmoid(3) = 0.95257: 0.7228
-    assert slopes[1] == pytest.approx(-0.7228, abs=1e-3)
 
 
 def test_off_policy_mask_drops_bad_rollouts_that_became_unlikely():
@@ -516,7 +543,7 @@ def test_the_mismatch_weight_scales_the_gradient():
 
 
 def test_token_advantages_are_used_token_by_token():
-    batch = two_by_three()
+    batch = example()
     advantages = torch.tensor([[1.0, 0, 0], [0, 0, 5.0]]).double()
     loss, _ = grpo_loss(
         batch["logprobs"],
@@ -546,6 +573,79 @@ def test_extreme_ratios_stay_finite():
     batch["old_logprobs"] = batch["logprobs"].detach() - 500
     loss, slope = gradient(LossConfig(clip_low=None, clip_high=None), batch)
     assert torch.isfinite(loss) and torch.isfinite(slope).all()
+
+
+# The rows of GRPO_VARIANTS
+
+
+def test_every_row_is_worked_by_hand():
+    assert EXPECTED.keys() == GRPO_VARIANTS.keys()
+
+
+@pytest.mark.parametrize("name", GRPO_VARIANTS)
+def test_a_row_has_the_value_and_gradient_worked_by_hand(name):
+    loss, slopes = loss_and_slopes(GRPO_VARIANTS[name].loss)
+    expected_loss, expected_slopes = EXPECTED[name]
+    # sapo's numbers are worked to five digits, the others exactly
+    assert loss == pytest.approx(expected_loss, abs=2e-5)
+    assert slopes == pytest.approx(expected_slopes, abs=2e-6)
+
+
+def test_gspo_stops_a_sequence_as_a_whole():
+    # 0.001 a token is far inside a token's clip and outside GSPO's 0.0004
+    old = example()["logprobs"].detach() - 0.001
+    _, slopes = loss_and_slopes(GRPO_VARIANTS["gspo"].loss, old_logprobs=old)
+    assert slopes[:3] == [0, 0, 0] and all(slopes[3:])
+    _, slopes = loss_and_slopes(GRPO_VARIANTS["grpo"].loss, old_logprobs=old)
+    assert all(slopes)
+
+
+def test_cispo_weighs_no_token_by_more_than_its_bound():
+    # ratios of 7 and 10, bound 1 + 5
+    old = example()["logprobs"].detach() - math.log(7)
+    _, slopes = loss_and_slopes(GRPO_VARIANTS["cispo"].loss, old_logprobs=old)
+    assert slopes == pytest.approx([-6 / 5] * 3 + [12 / 5] * 2)
+
+
+def test_deepseek_leaves_out_a_bad_rollout_that_has_become_unlikely():
+    # The second is exp(-0.6) times as likely a token: beyond delta = 0.5
+    old = example()["logprobs"].detach() + 0.6
+    config = GRPO_VARIANTS["deepseek_v32"].loss
+    _, slopes = loss_and_slopes(config, old_logprobs=old)
+    # What is left of it is the pull of the KL: -beta r log 2 / 4
+    pull = -0.001 * math.exp(-0.6) * LOG_2 / 4
+    assert slopes[3:] == pytest.approx([pull, pull])
+    assert max(slopes[:3]) < -0.05
+
+
+def test_the_pull_of_the_kl_is_towards_the_reference():
+    # The reference finds every token likelier; advantages are silent
+    silent = torch.zeros(2, dtype=torch.float64)
+    for estimator in ("k2", "k3"):
+        config = LossConfig(kl_coef=1.0, kl_estimator=estimator)
+        _, slopes = loss_and_slopes(config, advantages=silent)
+        assert max(slopes) < 0
+
+
+def test_the_overlong_ramp_is_the_papers():
+    # 20,480 tokens, the last 4,096 of them a ramp: half way at 18,432
+    lengths = torch.tensor([[100, 16_384, 18_432, 20_480, 30_000]])
+    term = overlong_length_term(None, lengths, limit=20_480, buffer=4096)
+    assert term.tolist() == [[0.0, 0.0, -0.5, -1.0, -1.0]]
+
+
+def test_the_command_gives_gdpo_two_rewards_and_the_others_one():
+    names = {
+        name: choose_reward(default_reward(config))
+        for name, config in GRPO_VARIANTS.items()
+    }
+    assert names.pop("gdpo").names == ["accuracy", "format"]
+    assert {reward.__name__ for reward in names.values()} == {
+        "accuracy_reward"
+    }
+
+
+# Refusals
 
 
 @pytest.mark.parametrize(
