@@ -155,16 +155,11 @@ def test_a_chat_reads_only_what_the_last_turn_added(
 
 
 def test_reset_forgets_the_conversation(tiny_chat_model, monkeypatch):
-    args = argparse.Namespace(
-        system="Be short.",
-        think=False,
-        device=None,
-        dtype=None,
-        max_new_tokens=2,
-        temperature=0.0,
-        seed=0,
+    flags = '--system "Be short." --max-new-tokens 2 --temperature 0 --seed 0'
+    args, _ = main.read_arguments(
+        "chat", shlex.split(f"--model qwen3-0.6b {flags}")
     )
-    conversation = chat.Conversation("qwen3-0.6b", args)
+    conversation = chat.Conversation(args)
     conversation.answer("1 + 1")
     assert "1 + 1" in conversation.render("next")
     conversation.reset()

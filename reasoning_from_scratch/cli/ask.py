@@ -10,9 +10,10 @@ how: the difference between the two is what this book is about.
 from reasoning_from_scratch.cli.flags import (
     MODEL_FLAGS,
     choose_prompt,
+    open_model,
     printable,
 )
-from reasoning_from_scratch.settings import default_model, get_settings
+from reasoning_from_scratch.settings import get_settings
 
 POCKET = (
     "pocket has 2.1 million weights. It knows school maths in the phrasing of "
@@ -45,7 +46,6 @@ def add_arguments(parser) -> None:
 def run(args) -> None:
     """Answer under each prompt."""
     from reasoning_from_scratch.evaluation.prompts import render_prompt
-    from reasoning_from_scratch.llm import load_model
 
     if not args.question.strip():
         raise ValueError("the question is empty")
@@ -54,11 +54,11 @@ def run(args) -> None:
             f"at --temperature 0 all {args.samples} samples would be the "
             "same answer; leave one of the two flags out"
         )
-    name = args.model or default_model()
-    settings = get_settings(name)
+    settings = get_settings(args.model)
+    max_new_tokens = args.max_new_tokens or settings.max_new_tokens
     sampling = choose_sampling(args, settings, num_samples=args.samples)
     prompts = choose_prompts(args, settings)
-    model, tokenizer = load_model(name, device=args.device, dtype=args.dtype)
+    model, tokenizer = open_model(args, max_new_tokens)
     for label, prompt in prompts.items():
         if len(prompts) > 1:
             print(f"{label}:", end="", flush=True)
@@ -68,7 +68,7 @@ def run(args) -> None:
             tokenizer,
             text,
             num_samples=args.samples,
-            max_new_tokens=args.max_new_tokens or settings.max_new_tokens,
+            max_new_tokens=max_new_tokens,
             sampling=sampling,
             seed=args.seed,
         )

@@ -17,11 +17,8 @@ from reasoning_from_scratch.cli.ask import (
     choose_sampling,
     print_stream,
 )
-from reasoning_from_scratch.settings import (
-    default_model,
-    get_settings,
-    is_pocket,
-)
+from reasoning_from_scratch.cli.flags import open_model
+from reasoning_from_scratch.settings import get_settings, is_pocket
 
 FLAGS = f"""{WRITING_FLAGS}
 --system TEXT    a system message, for chat models
@@ -42,8 +39,8 @@ def run(args) -> None:
     if sys.stdin.isatty():
         with suppress(ImportError):  # Windows has no line editing to offer
             import readline  # noqa: F401, input() uses it once imported
-    name = args.model or default_model()
-    conversation = Conversation(name, args)
+    name = args.model
+    conversation = Conversation(args)
     if not conversation.settings.is_chat:
         print(
             f"{name} is a base model: it completes text and never learned to "
@@ -76,22 +73,19 @@ def read_question() -> str | None:
 class Conversation:
     """The turns so far, and the cache that has read them."""
 
-    def __init__(self, name: str, args):
-        from reasoning_from_scratch.llm import load_model
+    def __init__(self, args):
         from reasoning_from_scratch.llm.kv_cache import PrefixCache
 
         self.args = args
-        self.settings = get_settings(name)
+        self.settings = get_settings(args.model)
         self.sampling = choose_sampling(args, self.settings)
         if not self.settings.is_chat and (args.system or args.think):
             flag = "--system" if args.system else "--think"
             raise ValueError(
-                f"{flag} is for chat models, and {name} is a base model; "
-                "leave it out, or name one such as qwen3-0.6b"
+                f"{flag} is for chat models, and {args.model} is a base "
+                "model; leave it out, or name one such as qwen3-0.6b"
             )
-        self.model, self.tokenizer = load_model(
-            name, device=args.device, dtype=args.dtype
-        )
+        self.model, self.tokenizer = open_model(args)
         room = min(self.model.config.max_position_embeddings, MAX_CONTEXT)
         self.prefix_cache = PrefixCache(self.model, room)
         self.reset()

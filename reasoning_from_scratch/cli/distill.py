@@ -23,6 +23,7 @@ from reasoning_from_scratch.cli.flags import (
     choose_prompt,
     describe_training,
     new_run,
+    open_model,
 )
 from reasoning_from_scratch.evaluation.problems import (
     all_test_problems,
@@ -35,7 +36,7 @@ from reasoning_from_scratch.options import (
     given_options,
 )
 from reasoning_from_scratch.runs import RunFolder
-from reasoning_from_scratch.settings import default_model, get_settings
+from reasoning_from_scratch.settings import get_settings
 from reasoning_from_scratch.training.config import (
     DistillationConfig,
     OnPolicyConfig,
@@ -82,25 +83,23 @@ def add_arguments(parser) -> None:
 
 def run(args) -> None:
     """Train, and say where the result lies."""
-    from reasoning_from_scratch.llm import load_model
     from reasoning_from_scratch.training.on_policy import train_on_policy
     from reasoning_from_scratch.training.traces import read_traces
 
     RunFolder.check_name(args.run, resume=args.resume)
-    name = args.model or default_model()
-    settings = get_settings(name)
+    settings = get_settings(args.model)
     config = choose_config(args, settings)
     source = choose_problems(args, settings)
     problems, validation = load_splits(source, args.split)
     traces = read_traces(args.traces)[args.skip :] if args.traces else []
-    student = load_model(name, device=args.device, dtype=args.dtype)
+    student = open_model(args, config.max_new_tokens)
     common = {
         "teacher": open_teacher(args, student),
         "validation": validation or [],
     }
     about = {
         "command": "distill",
-        "model": name,
+        "model": args.model,
         "problems": source,
         "problems_hash": problems_digest([*problems, *common["validation"]]),
         **{flag: getattr(args, flag) for flag in RECORDED},
@@ -188,7 +187,7 @@ def answer_problems(args, student, problems, **options):
         collect_verified_samples,
     )
 
-    settings = get_settings(args.model or default_model())
+    settings = get_settings(args.model)
     limit = args.limit or settings.distillation.num_traces
     return collect_verified_samples(
         *student,

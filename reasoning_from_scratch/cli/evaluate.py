@@ -15,6 +15,7 @@ from reasoning_from_scratch.cli.flags import (
     describe_accuracy,
     new_run,
     open_evaluated,
+    open_model,
 )
 from reasoning_from_scratch.evaluation.problems import (
     load_problems,
@@ -22,13 +23,13 @@ from reasoning_from_scratch.evaluation.problems import (
 )
 from reasoning_from_scratch.evaluation.prompts import find_template
 from reasoning_from_scratch.runs import RunFolder
-from reasoning_from_scratch.settings import default_model, get_settings
+from reasoning_from_scratch.settings import get_settings
 
 FLAGS = f"""{MODEL_FLAGS}
 --revision NAME  of a model on the Hub
 --problems SET   pocketmath, math500, gsm8k, math-train or a JSONL file
                  (default: the model's)
---split NAME=test   train, validation or test
+--split {{train,validation,test}}=test   of the problem set
 --limit N        only the first so many
 --prompt NAME=direct   direct, step-by-step, another name of the prompt table,
                  a file, or a template with {{problem}} in it
@@ -63,16 +64,15 @@ SHARED = (
 def run(args) -> None:
     """Evaluate, and print the summary."""
     from reasoning_from_scratch.evaluation import evaluate
-    from reasoning_from_scratch.llm import load_model
+    from reasoning_from_scratch.scaling import choosing
 
     if args.method == "list":
         return print(list_methods())
-    if args.run:
+    if args.run is not None:
         RunFolder.check_name(args.run, resume=args.resume)
     elif args.resume:
         raise ValueError("--resume needs --run NAME to go on with")
-    name = args.model or default_model()
-    settings = get_settings(name)
+    settings = get_settings(args.model)
     method = choose_method(args)
     options = choose_options(args, settings, method)
     problems = load_problems(
@@ -81,9 +81,10 @@ def run(args) -> None:
     config = describe_run(args, settings, problems, options)
     if args.samples_of:
         method = method.reusing(fitting_samples(args.samples_of, config))
-    model, tokenizer = load_model(
-        name, device=args.device, dtype=args.dtype, revision=args.revision
-    )
+    model, tokenizer = open_model(args, options["max_new_tokens"])
+    if method.draw is choosing.draw_and_verify:  # is there a head for it?
+        verifier = args.verifier or choosing.VERIFIER
+        choosing.load_head(verifier, model.config.hidden_size)
     with new_run(args, config, create=create_run) as folder:
         try:
             result = evaluate(
@@ -148,7 +149,7 @@ def describe_run(args, settings, problems, options) -> dict:
     """All that the records depend on."""
     config = {
         "command": "evaluate",
-        "model": args.model or default_model(),
+        "model": args.model,
         "revision": args.revision,
         "problems": args.problems or settings.problems,
         "split": args.split,

@@ -25,8 +25,10 @@ RUN_FLAGS = """
 """
 TRAINING_FLAGS = f"""{MODEL_FLAGS}
 --problems SET   a set with a train split, or a JSONL file
---split NAME=train   of the problem set; test is refused
+--split {{train,validation,test}}=train   of the set; test is refused
 {RUN_FLAGS}"""
+# What a run folder holds before its work has begun
+PREPARED = {"config.json", "filters.json"}
 # Line ends, tabs, and the joiners that scripts and emoji are written with
 KEPT = "\n\t\u200c\u200d"
 HIDDEN = ("Cc", "Cf", "Cs")  # controls, bidirectional tricks, surrogates
@@ -58,6 +60,30 @@ def choose_problems(args, settings) -> str:
     return TRAINING_SETS.get(settings.problems, settings.problems)
 
 
+def open_model(args, max_new_tokens: int = 1):
+    """The model and tokenizer that the flags name, with room for an answer.
+
+    Raises:
+        ValueError: an answer of so many tokens cannot fit.
+    """
+    from reasoning_from_scratch.llm import load_model
+
+    model, tokenizer = load_model(
+        args.model,
+        device=args.device,
+        dtype=args.dtype,
+        revision=getattr(args, "revision", None),
+    )
+    room = model.config.max_position_embeddings
+    if max_new_tokens >= room:
+        raise ValueError(
+            f"answers of {max_new_tokens:,} tokens leave no room for the "
+            f"problem in the model's {room:,} positions; lower "
+            "--max-new-tokens"
+        )
+    return model, tokenizer
+
+
 @contextmanager
 def new_run(args, config: dict, *, create=RunFolder.create):
     """Open the run's folder, and take a new one back if nothing came of it.
@@ -69,7 +95,7 @@ def new_run(args, config: dict, *, create=RunFolder.create):
         yield folder
     except Exception:
         written = {path.name for path in folder.path.glob("[!.]*")}
-        if not args.resume and written <= {"config.json"}:
+        if not args.resume and written <= PREPARED:
             shutil.rmtree(folder.path, ignore_errors=True)
         raise
 

@@ -16,6 +16,7 @@ from reasoning_from_scratch.cli.flags import (
     choose_prompt,
     describe_training,
     new_run,
+    open_model,
 )
 from reasoning_from_scratch.evaluation.problems import (
     load_splits,
@@ -23,7 +24,7 @@ from reasoning_from_scratch.evaluation.problems import (
 )
 from reasoning_from_scratch.options import add_options, given_options
 from reasoning_from_scratch.runs import RunFolder
-from reasoning_from_scratch.settings import default_model, get_settings
+from reasoning_from_scratch.settings import get_settings
 from reasoning_from_scratch.training.config import PER_REWARD, GRPOConfig
 from reasoning_from_scratch.training.variants import (
     GRPO_VARIANTS,
@@ -59,7 +60,6 @@ def add_arguments(parser) -> None:
 
 def run(args) -> None:
     """Train, and say where the result lies."""
-    from reasoning_from_scratch.llm import load_model
     from reasoning_from_scratch.training.grpo import train_grpo
     from reasoning_from_scratch.training.parallel import (
         open_run,
@@ -68,18 +68,17 @@ def run(args) -> None:
     )
 
     RunFolder.check_name(args.run, resume=args.resume)
-    name = args.model or default_model()
-    settings = get_settings(name)
+    settings = get_settings(args.model)
     config = choose_config(args, settings)
     reward_name = args.reward or default_reward(config)
     reward = choose_reward(reward_name, args.allow_code_execution)
     source = choose_problems(args, settings)
     problems, validation = load_splits(source, args.split)
     start_processes()
-    model, tokenizer = load_model(name, device=args.device, dtype=args.dtype)
+    model, tokenizer = open_model(args, config.max_new_tokens)
     about = {
         "command": "grpo",
-        "model": name,
+        "model": args.model,
         "problems": source,
         "split": args.split,
         "problems_hash": problems_digest([*problems, *(validation or [])]),

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from reasoning_from_scratch import __version__
 from reasoning_from_scratch.options import add_flags
+from reasoning_from_scratch.settings import default_model
 
 FOLDER = "reasoning_from_scratch.cli"
 CHECKOUT = Path(__file__).parents[2]
@@ -142,7 +143,10 @@ def read_arguments(name: str, arguments: list[str]):
     add_flags(parser, getattr(module, "FLAGS", ""))
     getattr(module, "add_arguments", lambda parser: None)(parser)
     add_flags(parser, "--debug  show the traceback of an error")
-    return parser.parse_args(arguments), module.run
+    args = parser.parse_args(arguments)
+    if getattr(args, "model", "") is None:
+        args.model = default_model()
+    return args, module.run
 
 
 def _import_command(name: str):

@@ -15,6 +15,7 @@ from reasoning_from_scratch.cli.flags import (
     choose_problems,
     choose_prompt,
     new_run,
+    open_model,
 )
 from reasoning_from_scratch.endpoints import EndpointSettings
 from reasoning_from_scratch.evaluation.problems import (
@@ -28,7 +29,7 @@ from reasoning_from_scratch.options import (
     given_options,
 )
 from reasoning_from_scratch.runs import RunFolder
-from reasoning_from_scratch.settings import default_model, get_settings
+from reasoning_from_scratch.settings import get_settings
 
 FLAGS = f"""{TRAINING_FLAGS}
 --limit N        only the first so many problems
@@ -55,16 +56,15 @@ def run(args) -> int:
     )
 
     RunFolder.check_name(args.run, resume=args.resume)
-    name = args.model or default_model()
-    settings = get_settings(CHAT_ROW if args.endpoint else name)
+    settings = get_settings(CHAT_ROW if args.endpoint else args.model)
     source = choose_problems(args, settings)
     problems = load_problems(source, split=args.split, limit=args.limit)
     refuse_test_problems(problems)
     options = answer_options(args, settings)
-    teacher = open_teacher(args, name, options)
+    teacher = open_teacher(args, options)
     about = {
         "command": "teach",
-        "model": name,
+        "model": args.model,
         "endpoint": args.endpoint,
         "problems": source,
         "split": args.split,
@@ -101,10 +101,10 @@ def answer_options(args, settings) -> dict:
     }
 
 
-def open_teacher(args, model_name, options):
+def open_teacher(args, options):
     """The model behind the endpoint, or the one on this machine."""
     from reasoning_from_scratch.endpoints import EndpointClient
-    from reasoning_from_scratch.llm import SamplingConfig, load_model
+    from reasoning_from_scratch.llm import SamplingConfig
     from reasoning_from_scratch.training.teacher import (
         EndpointTeacher,
         LocalTeacher,
@@ -115,7 +115,7 @@ def open_teacher(args, model_name, options):
     )
     if args.endpoint:
         chosen = given_options(args, EndpointSettings, prefix="endpoint_")
-        settings = EndpointSettings(args.endpoint, model_name, **chosen)
+        settings = EndpointSettings(args.endpoint, args.model, **chosen)
         return EndpointTeacher(
             EndpointClient(settings),
             prompt=options["prompt"],
@@ -124,13 +124,13 @@ def open_teacher(args, model_name, options):
             max_tokens=options["max_new_tokens"],
         )
     return LocalTeacher(
-        *load_model(model_name, device=args.device, dtype=args.dtype),
-        name=model_name,
+        *open_model(args, options["max_new_tokens"]),
+        name=args.model,
         prompt=options["prompt"],
         sampling=sampling,
         max_new_tokens=options["max_new_tokens"],
         seed=args.seed,
-        batch_size=get_settings(model_name).batch_size,
+        batch_size=get_settings(args.model).batch_size,
     )
 
 

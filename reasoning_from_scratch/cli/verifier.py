@@ -11,10 +11,14 @@ the train split and is measured on those of the validation split.
 
 from dataclasses import asdict
 
-from reasoning_from_scratch.cli.flags import MODEL_FLAGS, RUN_FLAGS, new_run
+from reasoning_from_scratch.cli.flags import (
+    MODEL_FLAGS,
+    RUN_FLAGS,
+    new_run,
+    open_model,
+)
 from reasoning_from_scratch.options import add_options, given_options
 from reasoning_from_scratch.runs import RunFolder
-from reasoning_from_scratch.settings import default_model
 from reasoning_from_scratch.training.config import VerifierConfig
 
 FLAGS = f"""{MODEL_FLAGS}
@@ -30,7 +34,6 @@ def add_arguments(parser) -> None:
 
 def run(args) -> None:
     """Train, measure, save."""
-    from reasoning_from_scratch.llm import load_model
     from reasoning_from_scratch.training.learned_verifier import (
         measure_head,
         refuse_single_samples,
@@ -45,11 +48,10 @@ def run(args) -> None:
     traces, unseen = map(read_traces, (args.traces, args.validation))
     refuse_single_samples(traces, args.traces)
     refuse_single_samples(unseen, args.validation)
-    name = args.model or default_model()
-    model, tokenizer = load_model(name, device=args.device, dtype=args.dtype)
+    model, tokenizer = open_model(args)
     about = {
         "command": "verifier",
-        "model": name,
+        "model": args.model,
         "traces": args.traces,
         "validation": args.validation,
     }

@@ -121,6 +121,8 @@ def read_traces(path):
             raise ValueError(
                 f"{place} is no trace: it lacks {', '.join(sorted(missing))}"
             ) from None
+    if not traces:
+        raise ValueError(f"{path} holds no trace; rfs teach writes them")
     return traces
 
 
