@@ -188,21 +188,27 @@ def test_a_method_without_a_verifier_takes_none():
         METHODS["best-of-n"].judged_by("runs/x")
 
 
+def write_traces(path, split, texts, limit=8):
+    """A file of traces: these texts for each of the first problems."""
+    rows = [
+        vars(make_trace(p, n, text, finish_reason="stop", model="m"))
+        | {"prompt": "direct"}
+        for p in load_problems("pocketmath", split=split, limit=limit)
+        for n, text in enumerate(t.format(p.answer) for t in texts)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(path)
+
+
 @pytest.mark.parametrize("short", ["traces", "validation"])
 def test_one_sample_a_problem_leaves_nothing_to_choose(
     tmp_path, runs_folder, capsys, short
 ):
     command = ["verifier", "--run", "judge"]
     for flag in ("traces", "validation"):
-        texts = [r"\boxed{2}", "no"][: 1 if flag == short else 2]
-        rows = [
-            vars(make_trace(p, n, text, finish_reason="stop", model="m"))
-            for p in load_problems("pocketmath", split="train", limit=3)
-            for n, text in enumerate(texts)
-        ]
-        path = tmp_path / f"{flag}.jsonl"
-        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-        command += [f"--{flag}", str(path)]
+        texts = ["no", "idea"][: 1 if flag == short else 2]
+        path = write_traces(tmp_path / f"{flag}.jsonl", "train", texts)
+        command += [f"--{flag}", path]
     assert main(command) == 1
     said = capsys.readouterr().err
     assert f"{short}.jsonl holds one sample for each problem" in said
@@ -214,18 +220,12 @@ def test_from_traces_to_an_evaluation_on_the_command_line(
 ):
     tokenizer = Qwen3Tokenizer(write_tokenizer(tmp_path / "tokenizer"))
     save_model(tiny_model(vocab_size=320), tokenizer, tmp_path / "model")
-    for split in ("train", "validation"):
-        rows = [
-            vars(make_trace(p, n, text, finish_reason="stop", model="m"))
-            | {"prompt": "direct"}
-            for p in load_problems("pocketmath", split=split, limit=8)
-            for n, text in enumerate((rf"\boxed{{{p.answer}}}", "no idea"))
-        ]
-        lines = "".join(json.dumps(row) + "\n" for row in rows)
-        (tmp_path / f"{split}.jsonl").write_text(lines)
     model = ["--model", str(tmp_path / "model")]
-    command = ["verifier", *model, "--traces", str(tmp_path / "train.jsonl")]
-    command += ["--validation", str(tmp_path / "validation.jsonl")]
+    command = ["verifier", *model]
+    texts = [r"\boxed{{{}}}", "no idea"]
+    for flag, split in (("traces", "train"), ("validation", "validation")):
+        path = write_traces(tmp_path / f"{split}.jsonl", split, texts)
+        command += [f"--{flag}", path]
     quick = ["--epochs", "20", "--learning-rate", "0.05"]
     assert main([*command, *quick, "--run", "judge"]) in (0, None)
     assert "verifier" in capsys.readouterr().out

@@ -2,6 +2,7 @@
 
 import sys
 from html.parser import HTMLParser
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -11,6 +12,7 @@ from reasoning_from_scratch.cli.main import main
 from reasoning_from_scratch.runs import RunFolder
 from reasoning_from_scratch.training.report import (
     MAX_TEXT,
+    Run,
     plot_runs,
     read_runs,
     render_report,
@@ -41,8 +43,7 @@ class Elements(HTMLParser):
         self.feed(page)
 
     def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        self.attributes += attrs
+        self.handle_startendtag(tag, attrs)
         if tag not in VOID:
             self.open.append(tag)
 
@@ -65,6 +66,11 @@ def write_run(name, rows, samples=(), **config):
     for row in samples:
         folder.append("samples.jsonl", row)
     return folder
+
+
+def page_of(rows, samples=(), **config):
+    """The page of one run of these rows."""
+    return render_report([Run(Path("run"), config, rows, list(samples))])
 
 
 def sample_of(text, step=1):
@@ -92,10 +98,9 @@ def test_one_page_shows_all_runs_curves_warnings_and_samples(runs_folder):
     assert found.tags.count("svg") == found.tags.count("figure") >= 6
 
 
-def test_hostile_text_reaches_the_page_as_text_alone(runs_folder):
+def test_hostile_text_reaches_the_page_as_text_alone():
     samples = [sample_of(text, step) for step, text in enumerate(HOSTILE)]
-    folder = write_run("run", run_of(), samples, model=HOSTILE[0])
-    page = render_report(read_runs([folder.path]))
+    page = page_of(run_of(), samples, model=HOSTILE[0])
     found = Elements(page)
 
     assert not {"script", "img", "iframe"} & set(found.tags)
@@ -105,9 +110,8 @@ def test_hostile_text_reaches_the_page_as_text_alone(runs_folder):
     assert "\x1b" not in page and "\u202e" not in page
 
 
-def test_the_page_asks_for_nothing_from_outside(runs_folder):
-    write_run("run", run_of())
-    page = render_report(read_runs(["run"]))
+def test_the_page_asks_for_nothing_from_outside():
+    page = page_of(run_of())
     attributes = dict(Elements(page).attributes)
 
     assert not {"src", "href", "srcset", "action"} & attributes.keys()
@@ -115,10 +119,8 @@ def test_the_page_asks_for_nothing_from_outside(runs_folder):
     assert "default-src 'none'" in page
 
 
-def test_a_long_text_is_cut_and_says_by_how_much(runs_folder):
-    write_run("run", run_of(), [sample_of("x" * (MAX_TEXT + 2345))])
-    page = render_report(read_runs(["run"]))
-
+def test_a_long_text_is_cut_and_says_by_how_much():
+    page = page_of(run_of(), [sample_of("x" * (MAX_TEXT + 2345))])
     assert "x" * MAX_TEXT in page and "x" * (MAX_TEXT + 1) not in page
     assert "2,345 characters more" in page
 
@@ -148,9 +150,8 @@ def test_a_run_under_way_is_reported_as_unfinished(runs_folder):
         [{"step": 1, "loss": float("nan"), "kl": 0.0}],
     ],
 )
-def test_other_kinds_of_training_make_a_page_too(runs_folder, rows):
-    write_run("run", rows)
-    assert Elements(render_report(read_runs(["run"]))).open == []
+def test_other_kinds_of_training_make_a_page_too(rows):
+    assert Elements(page_of(rows)).open == []
 
 
 def test_a_folder_without_metrics_is_refused(runs_folder):
@@ -244,12 +245,9 @@ def test_metrics_that_nothing_shows_are_named():
         plot_runs({"a": run_of()}, metrics=("validation_loss",))
 
 
-def test_without_matplotlib_the_page_says_what_is_missing(
-    runs_folder, monkeypatch
-):
-    write_run("run", run_of())
+def test_without_matplotlib_the_page_says_what_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    page = render_report(read_runs(["run"]))
+    page = page_of(run_of())
     assert "pictures need matplotlib" in page and "<svg" not in page
     assert "How it ended" in page
 
