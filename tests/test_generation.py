@@ -59,23 +59,10 @@ def test_a_ragged_batch_equals_its_prompts_one_by_one(model):
 
 def test_a_group_that_shares_its_prefill_equals_separate_samples(model):
     prompts = ragged_prompts(8)
-    group = generate(
-        model,
-        TOKENIZER,
-        prompts,
-        max_new_tokens=16,
-        sampling=SAMPLED,
-        num_samples=4,
-        seed=1,
-    )
-    repeated = generate(
-        model,
-        TOKENIZER,
-        [prompt for prompt in prompts for _ in range(4)],
-        max_new_tokens=16,
-        sampling=SAMPLED,
-        seed=1,
-    )
+    options = {"max_new_tokens": 16, "sampling": SAMPLED, "seed": 1}
+    group = generate(model, TOKENIZER, prompts, num_samples=4, **options)
+    each = [prompt for prompt in prompts for _ in range(4)]
+    repeated = generate(model, TOKENIZER, each, **options)
     assert [o.token_ids for o in group] == [o.token_ids for o in repeated]
     assert len({tuple(o.token_ids) for o in group}) > len(prompts)
 
@@ -133,17 +120,9 @@ def test_a_stream_equals_generate(model):
 def test_the_compiled_step_equals_the_eager_one():
     model = tiny_model(num_layers=1)
     prompts = ragged_prompts(4)
-    eager, compiled = (
-        generate(
-            model,
-            TOKENIZER,
-            prompts,
-            max_new_tokens=12,
-            stop_ids=(),
-            compiled=is_compiled,
-        )
-        for is_compiled in (False, True)
-    )
+    options = {"max_new_tokens": 12, "stop_ids": ()}
+    eager = generate(model, TOKENIZER, prompts, **options)
+    compiled = generate(model, TOKENIZER, prompts, compiled=True, **options)
     assert [o.token_ids for o in compiled] == [o.token_ids for o in eager]
 
 
@@ -175,18 +154,12 @@ def test_static_buffers_drop_finished_rows_to_powers_of_two(
 
 
 def test_any_of_several_stop_ids_ends_a_row_and_belongs_to_it(model):
-    free = generate(model, TOKENIZER, ["abc"], max_new_tokens=20, stop_ids=())[
-        0
-    ]
+    options = {"max_new_tokens": 20}
+    (free,) = generate(model, TOKENIZER, ["abc"], stop_ids=(), **options)
     stop = free.token_ids[5]
     first = free.token_ids.index(stop)
-    output = generate(
-        model,
-        TOKENIZER,
-        ["abc"],
-        max_new_tokens=20,
-        stop_ids=(999, stop),
-    )[0]
+    stops = (999, stop)
+    (output,) = generate(model, TOKENIZER, ["abc"], stop_ids=stops, **options)
     assert output.token_ids == free.token_ids[: first + 1]
     assert output.stop_reason == "stop"
     assert free.stop_reason == "length"
@@ -194,14 +167,9 @@ def test_any_of_several_stop_ids_ends_a_row_and_belongs_to_it(model):
 
 
 def test_generated_logprobs_equal_a_scoring_pass(model):
-    sampling = SamplingConfig(temperature=0.7, top_k=5)
+    options = {"sampling": SamplingConfig(temperature=0.7, top_k=5), "seed": 0}
     (output,) = generate(
-        model,
-        TOKENIZER,
-        ["hello"],
-        max_new_tokens=20,
-        sampling=sampling,
-        seed=0,
+        model, TOKENIZER, ["hello"], max_new_tokens=20, **options
     )
     row = torch.tensor([TOKENIZER.encode("hello") + output.token_ids])
     scored = token_logprobs(model, row, temperature=0.7)[0, 4:]
@@ -229,15 +197,10 @@ def test_padding_rows_of_the_embedding_are_never_chosen():
     class SmallTokenizer(ByteTokenizer):
         vocab_size = 100
 
-    outputs = generate(
-        tiny_model(),
-        SmallTokenizer(),
-        ragged_prompts(8),
-        sampling=SamplingConfig(temperature=5.0),
-        seed=0,
-        max_new_tokens=50,
-        stop_ids=(),
-    )
+    options = {"sampling": SamplingConfig(temperature=5.0), "seed": 0}
+    options |= {"max_new_tokens": 50, "stop_ids": ()}
+    prompts = ragged_prompts(8)
+    outputs = generate(tiny_model(), SmallTokenizer(), prompts, **options)
     assert max(max(o.token_ids) for o in outputs) < 100
 
 

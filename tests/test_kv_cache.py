@@ -12,9 +12,9 @@ def model():
     return tiny_model()
 
 
-def read(model, token_ids, cache):
-    with torch.inference_mode():
-        return model(token_ids, cache)
+@torch.inference_mode()
+def read(model, token_ids, cache=None):
+    return model(token_ids, cache)
 
 
 def random_ids(*shape):
@@ -30,22 +30,27 @@ def test_a_cache_filled_in_pieces_gives_the_logits_of_one_reading(model):
     pieces += [
         read(model, token_ids[:, i : i + 1], cache) for i in (9, 10, 11)
     ]
-    with torch.inference_mode():
-        whole = model(token_ids)
+    whole = read(model, token_ids)
     assert torch.allclose(torch.cat(pieces, dim=1), whole, atol=1e-4)
     assert cache.length == 12
 
 
-def test_expand_repeats_each_row_next_to_itself(model):
-    token_ids = random_ids(2, 6)
-    cache = KVCache(model.config, 2, 8)
+@pytest.mark.parametrize(
+    ("change", "rows"),
+    [
+        (lambda cache: cache.expand(3), [0, 0, 0, 1, 1, 1, 2, 2, 2]),
+        (lambda cache: cache.keep(torch.tensor([2, 0])), [2, 0]),
+    ],
+    ids=["expand", "keep"],
+)
+def test_rows_are_repeated_and_dropped(model, change, rows):
+    token_ids = random_ids(3, 6)
+    cache = KVCache(model.config, 3, 8)
     read(model, token_ids, cache)
-    cache.expand(3)
-    new = random_ids(6, 1)
+    change(cache)
+    new = random_ids(len(rows), 1)
     logits = read(model, new, cache)
-    rows = torch.cat([token_ids.repeat_interleave(3, 0), new], dim=1)
-    with torch.inference_mode():
-        expected = model(rows)[:, -1:]
+    expected = read(model, torch.cat([token_ids[rows], new], dim=1))[:, -1:]
     assert torch.allclose(logits, expected, atol=1e-4)
 
 
@@ -58,28 +63,13 @@ def test_one_copy_of_each_row_moves_nothing(model):
     assert after == before
 
 
-def test_keep_drops_the_other_rows(model):
-    token_ids = random_ids(4, 6)
-    cache = KVCache(model.config, 4, 8)
-    read(model, token_ids, cache)
-    cache.keep(torch.tensor([3, 1]))
-    new = random_ids(2, 1)
-    logits = read(model, new, cache)
-    rows = torch.cat([token_ids[[3, 1]], new], dim=1)
-    with torch.inference_mode():
-        expected = model(rows)[:, -1:]
-    assert torch.allclose(logits, expected, atol=1e-4)
-
-
 def test_truncate_forgets_the_last_tokens(model):
     token_ids = random_ids(1, 8)
     cache = KVCache(model.config, 1, 8)
     read(model, token_ids, cache)
     cache.truncate(5)
     again = read(model, token_ids[:, 5:], cache)
-    with torch.inference_mode():
-        whole = model(token_ids)[:, 5:]
-    assert torch.allclose(again, whole, atol=1e-4)
+    assert torch.allclose(again, read(model, token_ids)[:, 5:], atol=1e-4)
 
 
 def test_writing_past_the_end_names_both_numbers(model):

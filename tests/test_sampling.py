@@ -20,63 +20,38 @@ PROBABILITIES = torch.tensor([[0.5, 0.3, 0.15, 0.05], [0.05, 0.15, 0.5, 0.3]])
 LOGITS = PROBABILITIES.log()
 
 
-def kept(logits):
-    return torch.isfinite(logits).tolist()
-
-
 def test_temperature_divides_logits_in_float32():
     scaled = scale_by_temperature(torch.tensor([[2.0]]).bfloat16(), 0.5)
     assert scaled.dtype == torch.float32
     assert scaled.item() == 4.0
 
 
-def test_top_k_keeps_the_k_likeliest_of_each_row():
-    assert kept(filter_top_k(LOGITS, 2)) == [
-        [True, True, False, False],
-        [False, False, True, True],
-    ]
+# Peaked and flat: a filter looks at each row by itself
+MIXED = torch.tensor([[0.9, 0.05, 0.05], [0.4, 0.3, 0.3]]).log()
+
+
+@pytest.mark.parametrize(
+    ("filtered", "expected"),
+    [
+        (filter_top_k(LOGITS, 2), ["1100", "0011"]),
+        # 0.5 < 0.6 <= 0.5 + 0.3: the token that crosses stays
+        (filter_top_p(LOGITS, 0.6), ["1100", "0011"]),
+        (filter_top_p(LOGITS, 1e-9), ["1000", "0010"]),  # one always stays
+        (filter_top_p(MIXED, 0.8), ["100", "111"]),
+        # 0.4 * 0.5 = 0.2: 0.3 stays and 0.15 goes
+        (filter_min_p(LOGITS, 0.4), ["1100", "0011"]),
+        # Thresholds 0.5 * 0.9 = 0.45 and 0.5 * 0.4 = 0.2
+        (filter_min_p(MIXED, 0.5), ["100", "111"]),
+    ],
+)
+def test_a_filter_keeps_what_was_worked_by_hand(filtered, expected):
+    kept = torch.isfinite(filtered).int().tolist()
+    assert ["".join(map(str, row)) for row in kept] == expected
 
 
 def test_top_k_of_zero_or_the_vocabulary_keeps_everything():
     assert filter_top_k(LOGITS, 0) is LOGITS
     assert filter_top_k(LOGITS, 4) is LOGITS
-
-
-def test_top_p_keeps_the_token_that_crosses_the_threshold():
-    # 0.5 < 0.6 <= 0.5 + 0.3: two tokens
-    assert kept(filter_top_p(LOGITS, 0.6)) == [
-        [True, True, False, False],
-        [False, False, True, True],
-    ]
-
-
-def test_top_p_keeps_the_likeliest_token_when_p_is_tiny():
-    assert kept(filter_top_p(LOGITS, 1e-9)) == [
-        [True, False, False, False],
-        [False, False, True, False],
-    ]
-
-
-def test_top_p_filters_each_row_by_itself():
-    peaked = torch.tensor([[0.9, 0.05, 0.05], [0.4, 0.3, 0.3]]).log()
-    assert kept(filter_top_p(peaked, 0.8)) == [
-        [True, False, False],
-        [True, True, True],
-    ]
-
-
-def test_min_p_compares_with_the_likeliest_token():
-    # 0.4 * 0.5 = 0.2: 0.3 stays and 0.15 goes
-    assert kept(filter_min_p(LOGITS, 0.4))[0] == [True, True, False, False]
-
-
-def test_min_p_filters_each_row_by_itself():
-    # Thresholds 0.5 * 0.9 = 0.45 and 0.5 * 0.4 = 0.2
-    mixed = torch.tensor([[0.9, 0.05, 0.05], [0.4, 0.3, 0.3]]).log()
-    assert kept(filter_min_p(mixed, 0.5)) == [
-        [True, False, False],
-        [True, True, True],
-    ]
 
 
 def test_draw_inverts_the_cumulative_distribution():

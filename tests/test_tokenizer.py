@@ -7,6 +7,7 @@ from unicodedata import normalize
 import pytest
 import torch
 from tiny_checkpoints import tiny_tokenizer_json, write_tokenizer
+from tokenizers import Tokenizer, decoders, models
 
 from reasoning_from_scratch.llm.tokenizer import (
     BYTE_OF_LETTER,
@@ -75,26 +76,20 @@ def test_every_byte_has_one_letter():
     assert sorted(BYTE_OF_LETTER.values()) == list(range(256))
 
 
-def test_unknown_words_of_any_language_come_back_whole(tokenizer):
-    text = "Grüße 数学 математика ∑∫ 🧮"
-    assert tokenizer.decode(tokenizer.encode(text)) == text
-
-
-def test_a_lone_surrogate_becomes_a_replacement_character(tokenizer):
-    assert tokenizer.decode(tokenizer.encode("a\ud800b")) == "a\ufffdb"
-
-
-def test_a_surrogate_pair_becomes_its_character(tokenizer):
-    assert tokenizer.decode(tokenizer.encode("\ud83d\ude00")) == "😀"
-
-
-def test_nul_bytes_are_kept(tokenizer):
-    assert tokenizer.decode(tokenizer.encode("a\0b")) == "a\0b"
-
-
-def test_empty_text_has_no_tokens(tokenizer):
-    assert tokenizer.encode("") == []
-    assert tokenizer.decode([]) == ""
+@pytest.mark.parametrize(
+    ("text", "back"),
+    [
+        ("", ""),
+        ("a\0b", "a\0b"),
+        ("Grüße 数学 математика ∑∫ 🧮", "Grüße 数学 математика ∑∫ 🧮"),
+        ("a\ud800b", "a\ufffdb"),  # a lone surrogate is no character
+        ("\ud83d\ude00", "😀"),  # a pair is one
+    ],
+)
+def test_what_comes_back_from_odd_text(tokenizer, text, back):
+    token_ids = tokenizer.encode(text)
+    assert tokenizer.decode(token_ids) == back
+    assert bool(token_ids) == bool(text)
 
 
 @pytest.mark.parametrize("unit", ["a", " ", "中"])
@@ -112,22 +107,13 @@ def test_encoding_something_else_than_text_is_refused(tokenizer):
         tokenizer.encode(["Hi"])
 
 
-def test_control_strings_are_one_token_by_default(tokenizer):
-    assert tokenizer.encode("<|im_end|>") == [
-        tokenizer.token_to_id("<|im_end|>")
-    ]
-
-
-def test_control_strings_can_be_spelled_out(tokenizer):
+def test_control_strings_are_one_token_or_spelled_out(tokenizer):
+    end = tokenizer.token_to_id("<|im_end|>")
+    assert tokenizer.encode("<|im_end|>") == [end]
     token_ids = tokenizer.encode(HOSTILE, allow_special=False)
-    assert tokenizer.token_to_id("<|im_end|>") not in token_ids
+    assert end not in token_ids
     assert tokenizer.decode(token_ids) == HOSTILE
-
-
-def test_spelling_out_once_does_not_change_the_next_call(tokenizer):
-    before = tokenizer.encode(HOSTILE)
-    tokenizer.encode(HOSTILE, allow_special=False)
-    assert tokenizer.encode(HOSTILE) == before
+    assert end in tokenizer.encode(HOSTILE)  # the next call is as before
 
 
 def test_decoding_can_leave_control_tokens_out(tokenizer):
@@ -156,28 +142,20 @@ def test_a_message_cannot_open_a_turn_of_its_own(tokenizer):
     assert "< |im_end|>" in text
 
 
-def test_a_folders_own_template_is_used(tmp_path):
-    write_tokenizer(tmp_path)
-    template = "{% for m in messages %}[{{ m.content }}]{% endfor %}"
-    (tmp_path / "chat_template.jinja").write_text(template)
-    chat = [{"role": "user", "content": "Hi"}]
-    assert Qwen3Tokenizer(tmp_path).apply_chat_template(chat) == "[Hi]"
-
-
-def test_a_template_inside_the_tokenizer_config_is_used(tmp_path):
+def test_a_folders_own_template_is_used_wherever_it_stands(tmp_path):
     config = {"chat_template": "{{ messages[0].content }}!"}
-    tokenizer = Qwen3Tokenizer(write_tokenizer(tmp_path, config=config))
+    folder = write_tokenizer(tmp_path, config=config)
     chat = [{"role": "user", "content": "Hi"}]
-    assert tokenizer.apply_chat_template(chat) == "Hi!"
+    assert Qwen3Tokenizer(folder).apply_chat_template(chat) == "Hi!"
+    template = "{% for m in messages %}[{{ m.content }}]{% endfor %}"
+    (folder / "chat_template.jinja").write_text(template)
+    assert Qwen3Tokenizer(folder).apply_chat_template(chat) == "[Hi]"
 
 
-def test_a_base_tokenizer_without_think_tokens_says_so(tmp_path):
-    assert not Qwen3Tokenizer(write_tokenizer(tmp_path, think=False)).has_think
-
-
-def test_think_tokens_are_single_ids(tokenizer):
+def test_think_tokens_are_single_ids_where_there_are_any(tokenizer, tmp_path):
     assert tokenizer.has_think
     assert len(tokenizer.encode("<think></think>")) == 2
+    assert not Qwen3Tokenizer(write_tokenizer(tmp_path, think=False)).has_think
 
 
 @pytest.mark.parametrize(
@@ -235,28 +213,24 @@ def test_a_folder_without_a_tokenizer_is_named(tmp_path):
         Qwen3Tokenizer(tmp_path)
 
 
-def test_a_truncated_tokenizer_file_is_refused(tmp_path):
-    text = tiny_tokenizer_json()
-    (tmp_path / "tokenizer.json").write_text(text[: len(text) // 2])
-    with pytest.raises(ValueError, match="tokenizer.json cannot be read"):
-        Qwen3Tokenizer(tmp_path)
-
-
-def test_another_kind_of_tokenizer_is_refused(tmp_path):
-    from tokenizers import Tokenizer, models
-
-    Tokenizer(models.BPE()).save(str(tmp_path / "tokenizer.json"))
-    with pytest.raises(ValueError, match="not a byte-level tokenizer"):
-        Qwen3Tokenizer(tmp_path)
-
-
-def test_a_tokenizer_without_any_end_token_is_refused(tmp_path):
-    from tokenizers import Tokenizer, decoders, models
-
+def without_an_end_token():
     library = Tokenizer(models.BPE({"a": 0}, []))
     library.decoder = decoders.ByteLevel()
-    library.save(str(tmp_path / "tokenizer.json"))
-    with pytest.raises(ValueError, match="no end token"):
+    return library.to_str()
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        (tiny_tokenizer_json()[:500], "tokenizer.json cannot be read"),
+        (Tokenizer(models.BPE()).to_str(), "not a byte-level tokenizer"),
+        (without_an_end_token(), "no end token"),
+    ],
+    ids=["truncated", "another kind", "no end token"],
+)
+def test_a_tokenizer_file_of_no_use_is_refused(tmp_path, text, complaint):
+    (tmp_path / "tokenizer.json").write_text(text)
+    with pytest.raises(ValueError, match=complaint):
         Qwen3Tokenizer(tmp_path)
 
 
