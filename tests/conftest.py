@@ -17,3 +17,13 @@ def runs_folder(tmp_path, monkeypatch):
     """An empty folder that the test's runs go to."""
     monkeypatch.setenv("RFS_RUNS", str(tmp_path / "runs"))
     return tmp_path / "runs"
+
+
+@pytest.fixture(scope="session")
+def tokenizer(tmp_path_factory):
+    """A `Qwen3Tokenizer` of 320 tokens, think tokens among them."""
+    from tiny_checkpoints import write_tokenizer
+
+    from reasoning_from_scratch.llm import Qwen3Tokenizer
+
+    return Qwen3Tokenizer(write_tokenizer(tmp_path_factory.mktemp("t")))

@@ -15,8 +15,10 @@ from reasoning_from_scratch.runs import RunFolder
 from reasoning_from_scratch.training import (
     DistillationConfig,
     Example,
+    OnPolicyConfig,
     encode_example,
     train_distillation,
+    train_on_policy,
 )
 from reasoning_from_scratch.training.distillation import (
     count_steps,
@@ -31,6 +33,10 @@ from reasoning_from_scratch.training.distillation_loss import (
     check_same_tokens,
     learned_hidden,
 )
+from reasoning_from_scratch.training.on_policy import (
+    sample_examples,
+    sampled_loss,
+)
 from reasoning_from_scratch.training.sft_data import make_batch
 
 CONFIG = DistillationConfig(
@@ -41,11 +47,6 @@ CONFIG = DistillationConfig(
     learning_rate=3e-3,
     warmup_steps=2,
 )
-
-
-@pytest.fixture(scope="module")
-def tokenizer(tmp_path_factory):
-    return Qwen3Tokenizer(write_tokenizer(tmp_path_factory.mktemp("t")))
 
 
 @pytest.fixture(scope="module")
@@ -299,10 +300,13 @@ def test_validation_accuracy_is_measured_at_each_epoch(tokenizer, examples):
 
 def test_test_problems_are_refused(tokenizer, examples):
     problems = [Problem("1 + 1", "2", id="pocketmath-test-00001")]
+    own = tokenizer, problems, ON_POLICY
     with pytest.raises(ValueError, match="test split"):
         train_distillation(
             student(), tokenizer, examples, CONFIG, validation=problems
         )
+    with pytest.raises(ValueError, match="test split"):
+        train_on_policy(student(), *own, teacher=teacher())
 
 
 def test_no_examples_are_refused(tokenizer):
@@ -310,10 +314,11 @@ def test_no_examples_are_refused(tokenizer):
         train_distillation(student(), tokenizer, [], CONFIG)
 
 
-def run_in(tmp_path, name, tokenizer, examples, *, resume=False, **options):
-    """Train in a run folder; returns the model and the rows."""
+def test_the_best_and_the_last_checkpoint_stay_and_load(
+    tmp_path, tokenizer, examples
+):
     model = student()
-    run = RunFolder.create(name, {}, root=tmp_path, resume=resume)
+    run = RunFolder.create("run", {}, root=tmp_path)
     rows = train_distillation(
         model,
         tokenizer,
@@ -322,16 +327,7 @@ def run_in(tmp_path, name, tokenizer, examples, *, resume=False, **options):
         validation_examples=examples[:2],
         run=run,
         progress=False,
-        **options,
     )
-    return model, [{**row, "seconds": 0} for row in rows]
-
-
-def test_the_best_and_the_last_checkpoint_stay_and_load(
-    tmp_path, tokenizer, examples
-):
-    model, rows = run_in(tmp_path, "run", tokenizer, examples)
-    run = RunFolder.open(tmp_path / "run")
     losses = {
         row["step"]: row["validation_loss"]
         for row in rows
@@ -376,3 +372,90 @@ def test_the_model_itself_is_trained_in_place(tokenizer, examples):
     before = copy.deepcopy(model.norm.weight)
     train_distillation(model, tokenizer, examples, CONFIG, progress=False)
     assert not torch.equal(model.norm.weight, before)
+
+
+# On the student's own texts, by the teacher's marks
+
+PROBLEMS = [Problem(f"{n} + 1", str(n + 1), id=f"p{n}") for n in range(8)]
+ON_POLICY = OnPolicyConfig(
+    prompt="{problem}",
+    steps=4,
+    prompts_per_step=4,
+    group_size=2,
+    max_new_tokens=5,
+    micro_batch_tokens=24,
+    learning_rate=3e-3,
+    warmup_steps=1,
+    eval_every=2,
+)
+
+
+def teacher():
+    return tiny_model(1, vocab_size=320)
+
+
+def train_on_own(tokenizer, config=ON_POLICY, run=None):
+    model = student()
+    rows = train_on_policy(
+        model,
+        tokenizer,
+        PROBLEMS,
+        config,
+        teacher=teacher(),
+        run=run,
+        progress=False,
+    )
+    return model, rows
+
+
+def test_examples_are_what_the_student_drew(tokenizer):
+    examples, metrics = sample_examples(
+        student(), tokenizer, PROBLEMS, 0, ON_POLICY
+    )
+    assert len(examples) == 8
+    lengths = [len(e.completion_ids) for e in examples]
+    assert metrics["length"] == pytest.approx(sum(lengths) / 8)
+    prompts = {tuple(tokenizer.encode(p.problem)) for p in PROBLEMS}
+    assert all(tuple(e.prompt_ids) in prompts for e in examples)
+    assert examples[0].prompt_ids == examples[1].prompt_ids
+
+
+def test_a_teacher_may_be_asked_otherwise_than_the_student(tokenizer):
+    config = replace(ON_POLICY, teacher_prompt="Think. {problem}")
+    examples, _ = sample_examples(student(), tokenizer, PROBLEMS, 0, config)
+    texts = {tokenizer.decode(e.teacher_prompt_ids) for e in examples}
+    assert texts <= {f"Think. {p.problem}" for p in PROBLEMS}
+
+
+def test_a_student_equal_to_its_teacher_gets_no_gradient(tokenizer):
+    model = student()
+    examples, _ = sample_examples(model, tokenizer, PROBLEMS, 0, ON_POLICY)
+    batch = make_batch(examples)
+    targets = SoftTargets(student(), tokenizer.vocab_size)
+    sampled_loss(
+        targets, model, learned_hidden(model, batch), batch
+    ).backward()
+    for parameter in model.parameters():
+        gradient = parameter.grad
+        # log-probs of the same model by two passes differ by rounding
+        torch.testing.assert_close(
+            gradient, torch.zeros_like(gradient), atol=1e-3, rtol=0
+        )
+
+
+@pytest.mark.parametrize("loss", ["sampled", "reverse", "forward", "jsd"])
+def test_the_student_comes_nearer_to_its_teacher(tokenizer, loss):
+    config = replace(ON_POLICY, loss=loss, steps=12, prompts_per_step=8)
+    model, _ = train_on_own(tokenizer, config)
+
+    def reverse_kl(model):
+        # on texts that the untrained student wrote
+        examples, _ = sample_examples(
+            student(), tokenizer, PROBLEMS, 99, config
+        )
+        batch = make_batch(examples)
+        targets = SoftTargets(teacher(), tokenizer.vocab_size, kind="reverse")
+        with torch.no_grad():
+            return targets.loss(model, learned_hidden(model, batch), batch)
+
+    assert reverse_kl(model) < 0.9 * reverse_kl(student())

@@ -9,10 +9,8 @@ import torch.multiprocessing as multiprocessing
 from test_rollouts import StoppingTokenizer
 from test_update import optimizer_of, rollouts_of, weights_of
 from tiny import tiny_model
-from tiny_checkpoints import write_tokenizer
 
 from reasoning_from_scratch.evaluation import Problem
-from reasoning_from_scratch.llm import Qwen3Tokenizer
 from reasoning_from_scratch.runs import RunFolder
 from reasoning_from_scratch.training import (
     GRPO_VARIANTS,
@@ -73,11 +71,6 @@ def strip_clock(rows):
         {k: v for k, v in row.items() if not any(n in k for n in noise)}
         for row in rows
     ]
-
-
-@pytest.fixture
-def tokenizer(tmp_path):
-    return Qwen3Tokenizer(write_tokenizer(tmp_path / "tokenizer"))
 
 
 def tiny_policy():

@@ -6,7 +6,6 @@ from dataclasses import asdict, replace
 
 import pytest
 import test_distillation
-import test_on_policy
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as multiprocessing
@@ -14,9 +13,7 @@ from test_grpo import CONFIG, PROBLEMS, strip_clock, train
 from test_pretrain import TINY
 from test_update import weights_of
 from tiny import tiny_model
-from tiny_checkpoints import write_tokenizer
 
-from reasoning_from_scratch.llm import Qwen3Tokenizer
 from reasoning_from_scratch.pocket.pretrain import pretrain
 from reasoning_from_scratch.runs import RunFolder
 from reasoning_from_scratch.training import (
@@ -31,11 +28,6 @@ from reasoning_from_scratch.training.loop import (
 )
 from reasoning_from_scratch.training.optimization import MasterAdamW
 from reasoning_from_scratch.training.progress import plot_training, throughput
-
-
-@pytest.fixture(scope="module")
-def tokenizer(tmp_path_factory):
-    return Qwen3Tokenizer(write_tokenizer(tmp_path_factory.mktemp("t")))
 
 
 def test_every_pass_sees_every_problem_once_in_another_order():
@@ -88,8 +80,8 @@ def on_policy(run, tokenizer):
     train_on_policy(
         model,
         tokenizer,
-        test_on_policy.PROBLEMS,
-        test_on_policy.CONFIG,
+        test_distillation.PROBLEMS,
+        test_distillation.ON_POLICY,
         teacher=tiny_model(1, vocab_size=320),
         run=run,
         progress=False,

@@ -19,11 +19,6 @@ from reasoning_from_scratch.training.sft_data import (
 from reasoning_from_scratch.training.traces import Trace
 
 
-@pytest.fixture(scope="module")
-def tokenizer(tmp_path_factory):
-    return Qwen3Tokenizer(write_tokenizer(tmp_path_factory.mktemp("t")))
-
-
 def trace_of(thinking="", response=" 5", **fields):
     fields = {"id": "a#0", "problem": "2+3?", "answer": "5", **fields}
     return Trace(

@@ -6,12 +6,11 @@ import logging
 import pytest
 from loopback import ChatServer, chat_answer
 from tiny import tiny_model
-from tiny_checkpoints import write_tokenizer
 
 from reasoning_from_scratch.cli.main import main
 from reasoning_from_scratch.endpoints import EndpointClient, EndpointSettings
 from reasoning_from_scratch.evaluation import Problem
-from reasoning_from_scratch.llm import Qwen3Tokenizer, SamplingConfig
+from reasoning_from_scratch.llm import SamplingConfig
 from reasoning_from_scratch.runs import RunFolder
 from reasoning_from_scratch.training import (
     EndpointTeacher,
@@ -179,11 +178,6 @@ def test_the_command_tells_the_first_failure_and_goes_on_when_resumed(
 
 
 # On this machine
-
-
-@pytest.fixture(scope="module")
-def tokenizer(tmp_path_factory):
-    return Qwen3Tokenizer(write_tokenizer(tmp_path_factory.mktemp("t")))
 
 
 def local_teacher(tokenizer, **options):
