@@ -174,6 +174,32 @@ def test_what_cannot_work_is_said_at_once(
     assert not (runs_folder / "bad").exists()
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "teach --max-new-tokens 2",
+        "distill --from-self --unfiltered --max-tokens 999 --epochs 1",
+        "grpo --steps 1 --prompts-per-step 2 --group-size 2 --eval-every 0",
+    ],
+)
+def test_a_run_does_not_go_on_with_other_problems(
+    folder, runs_folder, tmp_path, capsys, command
+):
+    path = tmp_path / "sums.jsonl"
+    lines = [json.dumps({"problem": f"{n}+1", "answer": "1"}) for n in "12345"]
+    path.write_text("\n".join(lines))
+    words = [*command.split(), "--model", str(folder), "--run", "r"]
+    words += ["--problems", str(path)]
+    main(words)
+    path.write_text("\n".join(lines[1:]))
+
+    assert main([*words, "--resume"]) == 1
+    assert "problems_hash" in capsys.readouterr().err
+    path.write_text("\n".join(lines))
+    assert main([*words, "--split", "validation", "--resume"]) == 1
+    assert "split" in capsys.readouterr().err
+
+
 def test_a_local_teachers_answers_are_collected(folder, runs_folder, capsys):
     flags = ["--model", str(folder), *LITTLE, "--samples", "2"]
     assert main(["teach", *flags, "--run", "t"]) == 0

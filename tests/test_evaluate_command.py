@@ -160,6 +160,21 @@ def test_compare_says_which_is_better_and_how_sure_that_is(
     assert "12 right only in B, 0 only in A" in out
 
 
+def test_compare_says_what_it_left_out_and_what_is_not_whole(
+    runs_folder, capsys
+):
+    write_run("whole", [1, 0, 1, 0, 1])
+    half = write_run("half", [1, 1, 0])
+    half.write_json("config.json", {"command": "evaluate", "num_problems": 5})
+    assert main(["compare", "whole", "half"]) == 0
+    out = capsys.readouterr().out
+    assert "3 problems: " in out
+    assert "left out: 2 problems that only A has" in out
+    assert "B was interrupted after 3 of 5 problems" in out
+    assert main(["regrade", "half"]) == 0
+    assert "interrupted after 3 of 5" in capsys.readouterr().out
+
+
 def test_compare_claims_nothing_where_nothing_can_be_claimed():
     first, second = [1, 1, 0, 0] * 10, [1, 0, 0, 0] + [1, 1, 0, 0] * 9
     text = describe_difference("AB", first, second)

@@ -10,6 +10,7 @@ is paired by problem id, and says nothing when nothing can be said.
 from reasoning_from_scratch.cli.flags import (
     describe_accuracy,
     open_evaluated,
+    tell_if_interrupted,
 )
 
 FLAGS = """
@@ -24,8 +25,14 @@ def run(args) -> None:
     from reasoning_from_scratch.evaluation.records import read_records
 
     folders = [open_evaluated(name) for name in (args.first, args.second)]
-    pair = pair_records(*map(read_records, folders))
-    print(describe_comparison(["A", "B"], folders, pair))
+    records = [read_records(folder) for folder in folders]
+    pair = pair_records(*records)
+    print(describe_comparison("AB", folders, pair))
+    for name, folder, rows in zip("AB", folders, records, strict=True):
+        left_out = len(rows) - len(pair[0])
+        if left_out:
+            print(f"left out: {left_out:,} problems that only {name} has")
+        tell_if_interrupted(name, folder, rows)
 
 
 def pair_records(first: list[dict], second: list[dict]) -> tuple[list, list]:

@@ -114,6 +114,16 @@ def open_evaluated(name: str) -> RunFolder:
 # ---- What is printed ----
 
 
+def tell_if_interrupted(name: str, run: RunFolder, records: list) -> None:
+    """Say it of an evaluation that is not whole."""
+    planned = run.config.get("num_problems", len(records))
+    if len(records) < planned:
+        print(
+            f"{name} was interrupted after {len(records):,} of {planned:,} "
+            "problems; its command with --resume finishes it"
+        )
+
+
 def printable(text: str) -> str:
     """Make control characters visible, and what the screen cannot encode.
 

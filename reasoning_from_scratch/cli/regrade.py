@@ -10,6 +10,7 @@ from reasoning_from_scratch.cli.flags import (
     describe_accuracy,
     open_evaluated,
     printable,
+    tell_if_interrupted,
 )
 
 FLAGS = "name RUN  a run folder or its name"
@@ -31,6 +32,7 @@ def run(args) -> None:
     graded, changes = regrade(records)
     path = next_free(folder.path)
     folder.rewrite(path.name, graded)
+    tell_if_interrupted("the run", folder, records)
     print(f"before  {describe_accuracy(accuracy_of(records))}")
     print(f"now     {describe_accuracy(accuracy_of(graded))}")
     print(f"{len(changes)} of {len(records):,} verdicts changed")
