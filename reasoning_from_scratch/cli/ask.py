@@ -7,9 +7,11 @@ A base model is asked twice, directly and step by step, unless a flag says
 how: the difference between the two is what this book is about.
 """
 
+from reasoning_from_scratch import llm
 from reasoning_from_scratch.cli.flags import (
     MODEL_FLAGS,
     choose_prompt,
+    choose_sampling,
     open_model,
     printable,
 )
@@ -56,7 +58,11 @@ def run(args) -> None:
         )
     settings = get_settings(args.model)
     max_new_tokens = args.max_new_tokens or settings.max_new_tokens
-    sampling = choose_sampling(args, settings, num_samples=args.samples)
+    sampling = choose_sampling(
+        settings,
+        is_sampled=is_sampled(args, settings) or args.samples > 1,
+        temperature=args.temperature,
+    )
     prompts = choose_prompts(args, settings)
     model, tokenizer = open_model(args, max_new_tokens)
     for label, prompt in prompts.items():
@@ -86,32 +92,17 @@ def choose_prompts(args, settings) -> dict[str, str]:
     return {label: choose_prompt(label, settings) for label in labels}
 
 
-def choose_sampling(args, settings, *, num_samples=1):
-    """The flags' temperature, else greedy where one answer is wanted.
-
-    A chat model samples even then: greedy decoding sends it into loops.
-    """
-    from reasoning_from_scratch.llm import SamplingConfig
-
-    temperature = args.temperature
-    if temperature is None:
-        is_sampled = num_samples > 1 or settings.is_chat
-        temperature = settings.temperature if is_sampled else 0.0
-    if temperature == 0:
-        return SamplingConfig()
-    return SamplingConfig(
-        temperature=temperature, top_p=settings.top_p, top_k=settings.top_k
-    )
+def is_sampled(args, settings) -> bool:
+    """Whether one answer is; greedy decoding sends a chat model into loops."""
+    return settings.is_chat or bool(args.temperature)
 
 
 def print_answers(model, tokenizer, text, *, num_samples, **options) -> None:
     """Stream one answer, or list several."""
-    from reasoning_from_scratch.llm import generate
-
     if num_samples == 1:
         print_stream(model, tokenizer, text, **options)
         return
-    outputs = generate(
+    outputs = llm.generate(
         model, tokenizer, [text], num_samples=num_samples, **options
     )
     print()
@@ -125,7 +116,6 @@ def print_stream(
     model, tokenizer, text, *, prefix_cache=None, written=None, **options
 ) -> None:
     """Print an answer as it comes; `written` receives it piece by piece."""
-    from reasoning_from_scratch.llm import generate_stream
     from reasoning_from_scratch.llm.kv_cache import PrefixCache
 
     written = [] if written is None else written
@@ -133,7 +123,7 @@ def print_stream(
     if prefix_cache is None:
         room = len(tokenizer.encode(text)) + max_new_tokens
         prefix_cache = PrefixCache(model, room)
-    for piece in generate_stream(
+    for piece in llm.generate_stream(
         model, tokenizer, text, prefix_cache=prefix_cache, **options
     ):
         written.append(piece)

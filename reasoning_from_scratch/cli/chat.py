@@ -14,10 +14,10 @@ from contextlib import suppress
 from reasoning_from_scratch.cli.ask import (
     POCKET,
     WRITING_FLAGS,
-    choose_sampling,
+    is_sampled,
     print_stream,
 )
-from reasoning_from_scratch.cli.flags import open_model
+from reasoning_from_scratch.cli.flags import choose_sampling, open_model
 from reasoning_from_scratch.settings import get_settings, is_pocket
 
 FLAGS = f"""{WRITING_FLAGS}
@@ -78,7 +78,11 @@ class Conversation:
 
         self.args = args
         self.settings = get_settings(args.model)
-        self.sampling = choose_sampling(args, self.settings)
+        self.sampling = choose_sampling(
+            self.settings,
+            is_sampled=is_sampled(args, self.settings),
+            temperature=args.temperature,
+        )
         if not self.settings.is_chat and (args.system or args.think):
             flag = "--system" if args.system else "--think"
             raise ValueError(

@@ -17,10 +17,12 @@ Without further flags these are the chapter's runs of the model's row in
 
 from dataclasses import asdict, fields
 
+from reasoning_from_scratch import llm, training
 from reasoning_from_scratch.cli.flags import (
     TRAINING_FLAGS,
     choose_problems,
     choose_prompt,
+    choose_sampling,
     describe_training,
     new_run,
     open_model,
@@ -83,15 +85,14 @@ def add_arguments(parser) -> None:
 
 def run(args) -> None:
     """Train, and say where the result lies."""
-    from reasoning_from_scratch.training.on_policy import train_on_policy
-    from reasoning_from_scratch.training.traces import read_traces
-
     RunFolder.check_name(args.run, resume=args.resume)
     settings = get_settings(args.model)
     config = choose_config(args, settings)
     source = choose_problems(args, settings)
     problems, validation = load_splits(source, args.split)
-    traces = read_traces(args.traces)[args.skip :] if args.traces else []
+    traces = (
+        training.read_traces(args.traces)[args.skip :] if args.traces else []
+    )
     student = open_model(args, config.max_new_tokens)
     common = {
         "teacher": open_teacher(args, student),
@@ -107,7 +108,7 @@ def run(args) -> None:
     with new_run(args, about | asdict(config)) as folder:
         common["run"] = folder
         if args.on_policy:
-            train_on_policy(*student, problems, config, **common)
+            training.train_on_policy(*student, problems, config, **common)
         else:
             kept = choose_traces(args, traces, student, problems, **common)
             train_on_traces(student, kept, config, **common)
@@ -144,12 +145,11 @@ def open_teacher(args, student):
     """The teacher's model, or None; its tokens must be the student's."""
     if not args.teacher:
         return None
-    from reasoning_from_scratch.llm import load_model
     from reasoning_from_scratch.training.distillation_loss import (
         check_same_tokens,
     )
 
-    teacher, tokenizer = load_model(
+    teacher, tokenizer = llm.load_model(
         args.teacher, device=args.device, dtype=args.dtype
     )
     check_same_tokens(tokenizer, student[1])
@@ -158,8 +158,6 @@ def open_teacher(args, student):
 
 def choose_traces(args, traces, student, problems, *, validation, run, **_):
     """Drop what should not be learned; the counts go into filters.json."""
-    from reasoning_from_scratch.training.traces import filter_traces
-
     source = run.config["problems"]
     default = 0 if source == "pocketmath" else 13
     filters = {
@@ -172,7 +170,7 @@ def choose_traces(args, traces, student, problems, *, validation, run, **_):
             args, student, problems, run=run, **filters
         )
     else:
-        kept, counts = filter_traces(traces, **filters)
+        kept, counts = training.filter_traces(traces, **filters)
     run.write_json("filters.json", {"kept": len(kept), **counts})
     num_traces = len(kept) + sum(counts.values())
     dropped = ", ".join(f"{count} {name}" for name, count in counts.items())
@@ -182,24 +180,15 @@ def choose_traces(args, traces, student, problems, *, validation, run, **_):
 
 def answer_problems(args, student, problems, **options):
     """The student's own answers, those that may be learned, and counts."""
-    from reasoning_from_scratch.llm import SamplingConfig
-    from reasoning_from_scratch.training.on_policy import (
-        collect_verified_samples,
-    )
-
     settings = get_settings(args.model)
     limit = args.limit or settings.distillation.num_traces
-    return collect_verified_samples(
+    return training.collect_verified_samples(
         *student,
         problems[:limit],
         num_samples=args.samples,
         name="itself",
         prompt=teacher_prompt(args, settings, default="step-by-step"),
-        sampling=SamplingConfig(
-            temperature=settings.temperature,
-            top_p=settings.top_p,
-            top_k=settings.top_k,
-        ),
+        sampling=choose_sampling(settings),
         max_new_tokens=settings.max_new_tokens,
         seed=args.seed or 0,
         batch_size=settings.batch_size,
@@ -209,19 +198,14 @@ def answer_problems(args, student, problems, **options):
 
 def train_on_traces(student, traces, config, **common) -> None:
     """Hard or soft distillation; some traces are held back to measure."""
-    from reasoning_from_scratch.training.distillation import (
-        train_distillation,
-    )
-    from reasoning_from_scratch.training.sft_data import encode_traces
-
-    examples, num_too_long = encode_traces(traces, student[1], config)
+    examples, num_too_long = training.encode_traces(traces, student[1], config)
     if num_too_long:
         print(
             f"left out {num_too_long:,} traces of more than "
             f"{config.max_tokens} tokens"
         )
     num_held_back = min(MAX_HELD_BACK, len(examples) // 20)
-    train_distillation(
+    training.train_distillation(
         *student,
         examples[num_held_back:],
         config,

@@ -43,13 +43,17 @@ TIMEOUT = 3.0  # seconds to wait for the Hub
 
 def run(args) -> int:
     """Print one line a finding; 1 if something needed is missing."""
+    from reasoning_from_scratch import device
+
+    disk = shutil.disk_usage(".").free / 2**30
+    chosen = [f"{k}={os.environ[k]}" for k in ENVIRONMENT if k in os.environ]
     findings = {
         "rfs": __version__,
         "python": f"{platform.python_version()} on {platform.platform()}",
-        "packages": _describe_packages(),
-        "device": _describe_device(),
-        "hardware": _describe_hardware(),
-        "environment": _describe_environment(),
+        "packages": ", ".join(f"{n} {_version(n)}" for n in PACKAGES),
+        "device": _describe_device(device),
+        "hardware": f"{device.describe_hardware()}; {disk:.0f} GiB free",
+        "environment": " ".join(chosen) or "nothing set",
         "default model": default_model(),
         "hub cache": _describe_hub_cache(),
         "hub": _describe_hub(),
@@ -62,10 +66,6 @@ def run(args) -> int:
     return 0 if has_assets and has_runs else 1
 
 
-def _describe_packages() -> str:
-    return ", ".join(f"{name} {_version(name)}" for name in PACKAGES)
-
-
 def _version(package: str) -> str:
     try:
         return version(package)
@@ -73,24 +73,10 @@ def _version(package: str) -> str:
         return "(missing)"
 
 
-def _describe_device() -> str:
-    from reasoning_from_scratch import device
-
+def _describe_device(device) -> str:
     best = device.pick_device()
     dtype = device.pick_dtype(best, default_model())
     return device.describe_device(best, dtype)
-
-
-def _describe_hardware() -> str:
-    from reasoning_from_scratch.device import describe_hardware
-
-    disk = shutil.disk_usage(".").free / 2**30
-    return f"{describe_hardware()}; {disk:.0f} GiB free on disk"
-
-
-def _describe_environment() -> str:
-    chosen = [f"{k}={os.environ[k]}" for k in ENVIRONMENT if k in os.environ]
-    return " ".join(chosen) or "nothing set"
 
 
 def _describe_hub_cache() -> str:

@@ -9,9 +9,11 @@ kill, the same command with --resume goes on and ends in the same records.
 
 from dataclasses import asdict
 
+from reasoning_from_scratch import scaling
 from reasoning_from_scratch.cli.flags import (
     MODEL_FLAGS,
     choose_prompt,
+    choose_sampling,
     describe_accuracy,
     new_run,
     open_evaluated,
@@ -67,7 +69,8 @@ def run(args) -> None:
     from reasoning_from_scratch.scaling import choosing
 
     if args.method == "list":
-        return print(list_methods())
+        rows = scaling.METHODS.items()
+        return print(*(f"{n:<28} {m.summary}" for n, m in rows), sep="\n")
     if args.run is not None:
         RunFolder.check_name(args.run, resume=args.resume)
     elif args.resume:
@@ -102,37 +105,28 @@ def run(args) -> None:
     print(f"records     {folder.path / 'records.jsonl'}")
 
 
-def list_methods() -> str:
-    """Every method with what it does."""
-    from reasoning_from_scratch.scaling import METHODS
-
-    return "\n".join(f"{n:<28} {m.summary}" for n, m in METHODS.items())
-
-
 def choose_method(args):
     """The method of that name, with the verifier that it shall ask."""
-    from reasoning_from_scratch.scaling import METHODS
-
-    if args.method not in METHODS:
+    methods = scaling.METHODS
+    if args.method not in methods:
         raise ValueError(
-            f"no method {args.method!r}; there are {', '.join(METHODS)}"
+            f"no method {args.method!r}; there are {', '.join(methods)}"
         )
-    method = METHODS[args.method]
+    method = methods[args.method]
     return method.judged_by(args.verifier) if args.verifier else method
 
 
 def choose_options(args, settings, method) -> dict:
     """Lay the flags over the method's and the model's own choices."""
     from reasoning_from_scratch.evaluation.evaluate import check_samples
-    from reasoning_from_scratch.llm import SamplingConfig
 
-    names = ("temperature", "top_p", "top_k")
-    row = {"temperature": method.temperature}
-    if method.temperature > 0:
-        row = {name: getattr(settings, name) for name in names}
-    flags = {name: getattr(args, name) for name in names}
-    given = {name: x for name, x in flags.items() if x is not None}
-    sampling = SamplingConfig(**{**row, **given})
+    sampling = choose_sampling(
+        settings,
+        is_sampled=method.temperature > 0,
+        temperature=args.temperature,
+        top_p=args.top_p,
+        top_k=args.top_k,
+    )
     num_samples = args.samples or method.num_samples
     check_samples(num_samples, sampling)
     return {

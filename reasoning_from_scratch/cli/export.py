@@ -12,6 +12,7 @@ run's configuration and the measured rows say, and names what is not known.
 import re
 from pathlib import Path
 
+from reasoning_from_scratch import llm
 from reasoning_from_scratch.files import atomic_write_text
 from reasoning_from_scratch.results import is_measured, load_results
 from reasoning_from_scratch.runs import RunFolder, find_run, runs_root
@@ -95,13 +96,11 @@ rfs ask "{problem}" --model {repo_id}
 
 def run(args) -> None:
     """Export, check, describe, upload."""
-    from reasoning_from_scratch.llm import load_model, save_model
-
     if args.push_to and not re.fullmatch(r"[\w.-]+/[\w.-]+", args.push_to):
         raise ValueError(f"--push-to takes OWNER/NAME, got {args.push_to!r}")
     name, folder = args.model.rstrip("/"), Path(args.folder)
-    model, tokenizer = load_model(name, device="cpu", dtype=args.dtype)
-    save_model(model, tokenizer, folder, overwrite=args.overwrite)
+    model, tokenizer = llm.load_model(name, device="cpu", dtype=args.dtype)
+    llm.save_model(model, tokenizer, folder, overwrite=args.overwrite)
     check_export(model, tokenizer, folder)
     repo_id = args.push_to or str(folder)
     run_config = read_run_config(name)
@@ -124,9 +123,7 @@ def check_export(model, tokenizer, folder) -> None:
     """
     import torch
 
-    from reasoning_from_scratch.llm import load_model
-
-    again, tokenizer_again = load_model(folder, device="cpu")
+    again, tokenizer_again = llm.load_model(folder, device="cpu")
     token_ids = tokenizer.encode(PROBLEM)
     if tokenizer_again.encode(PROBLEM) != token_ids:
         raise ValueError(f"the tokenizer saved in {folder} differs")

@@ -9,6 +9,7 @@ import sys
 import unicodedata
 from contextlib import contextmanager
 
+from reasoning_from_scratch import llm
 from reasoning_from_scratch.evaluation.problems import TRAINING_SETS
 from reasoning_from_scratch.evaluation.prompts import find_template
 from reasoning_from_scratch.runs import RunFolder, find_run
@@ -44,6 +45,16 @@ def choose_prompt(name: str, settings) -> str:
     return prompt
 
 
+def choose_sampling(settings, *, is_sampled=True, **flags):
+    """A model's way to sample, or the likeliest token, under the flags."""
+    given = {name: x for name, x in flags.items() if x is not None}
+    names = ("temperature", "top_p", "top_k")
+    row = {name: getattr(settings, name) for name in names}
+    if not is_sampled or given.get("temperature") == 0:
+        row = {}
+    return llm.SamplingConfig(**{**row, **given})
+
+
 def choose_problems(args, settings) -> str:
     """The problem set to train on.
 
@@ -66,9 +77,7 @@ def open_model(args, max_new_tokens: int = 1):
     Raises:
         ValueError: an answer of so many tokens cannot fit.
     """
-    from reasoning_from_scratch.llm import load_model
-
-    model, tokenizer = load_model(
+    model, tokenizer = llm.load_model(
         args.model,
         device=args.device,
         dtype=args.dtype,

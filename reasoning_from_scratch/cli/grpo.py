@@ -10,6 +10,7 @@ Without further flags this is the chapter's run of the model's row in
 
 from dataclasses import asdict
 
+from reasoning_from_scratch import training
 from reasoning_from_scratch.cli.flags import (
     TRAINING_FLAGS,
     choose_problems,
@@ -60,7 +61,6 @@ def add_arguments(parser) -> None:
 
 def run(args) -> None:
     """Train, and say where the result lies."""
-    from reasoning_from_scratch.training.grpo import train_grpo
     from reasoning_from_scratch.training.parallel import (
         open_run,
         process_rank,
@@ -86,7 +86,7 @@ def run(args) -> None:
         "reward": reward_name,
     }
     with new_run(args, about | asdict(config), create=open_run) as folder:
-        train_grpo(
+        training.train_grpo(
             model,
             tokenizer,
             problems,

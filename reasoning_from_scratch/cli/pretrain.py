@@ -10,6 +10,7 @@ command with --resume goes on after an interruption, to the same weights.
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from reasoning_from_scratch import llm
 from reasoning_from_scratch.cli.flags import new_run
 from reasoning_from_scratch.options import add_options, given_options
 from reasoning_from_scratch.pocket.recipes import RECIPES, PretrainConfig
@@ -34,7 +35,7 @@ def run(args) -> None:
         return write_data(Path(args.write_data))
     if not args.run:
         raise ValueError("--run NAME is missing: the folder to train in")
-    from reasoning_from_scratch.llm import Qwen3Tokenizer, load_model
+    from reasoning_from_scratch.llm import Qwen3Tokenizer
     from reasoning_from_scratch.pocket.pretrain import pretrain
     from reasoning_from_scratch.pocket.tokenizer_training import (
         write_tokenizer,
@@ -43,7 +44,7 @@ def run(args) -> None:
     RunFolder.check_name(args.run, resume=args.resume)
     config = choose_config(args)
     if config.init_from:
-        load_model(config.init_from, device="cpu")  # refused before the run
+        llm.load_model(config.init_from, device="cpu")  # is it there?
     with new_run(args, asdict(config)) as folder:
         write_tokenizer(folder.path / "tokenizer", is_chat=config.is_chat)
         tokenizer = Qwen3Tokenizer(folder.path / "tokenizer")

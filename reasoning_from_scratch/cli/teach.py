@@ -10,10 +10,12 @@ environment (OPENAI_API_KEY, or the variable that --endpoint-key-variable
 names).
 """
 
+from reasoning_from_scratch import llm, training
 from reasoning_from_scratch.cli.flags import (
     TRAINING_FLAGS,
     choose_problems,
     choose_prompt,
+    choose_sampling,
     new_run,
     open_model,
 )
@@ -51,10 +53,6 @@ def add_arguments(parser) -> None:
 
 def run(args) -> int:
     """Ask for all answers, and count them; 1 when some are missing."""
-    from reasoning_from_scratch.training.teacher import (
-        generate_teacher_traces,
-    )
-
     RunFolder.check_name(args.run, resume=args.resume)
     settings = get_settings(CHAT_ROW if args.endpoint else args.model)
     source = choose_problems(args, settings)
@@ -74,7 +72,7 @@ def run(args) -> int:
         "seed": args.seed,
     }
     with new_run(args, about | options) as folder:
-        traces = generate_teacher_traces(
+        traces = training.generate_teacher_traces(
             teacher, problems, num_samples=args.samples, run=folder
         )
     print(summary(traces, folder))
@@ -89,14 +87,12 @@ def run(args) -> int:
 
 def answer_options(args, settings) -> dict:
     """How answers are asked for: the flags, else the model's row."""
-    temperature = args.temperature
-    if temperature is None:
-        temperature = settings.temperature
+    sampling = choose_sampling(settings, temperature=args.temperature)
     return {
         "prompt": choose_prompt(args.prompt, settings),
-        "temperature": temperature,
-        "top_p": settings.top_p if temperature else 1.0,
-        "top_k": settings.top_k if temperature else 0,
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "top_k": sampling.top_k,
         "max_new_tokens": args.max_new_tokens or settings.max_new_tokens,
     }
 
@@ -104,26 +100,21 @@ def answer_options(args, settings) -> dict:
 def open_teacher(args, options):
     """The model behind the endpoint, or the one on this machine."""
     from reasoning_from_scratch.endpoints import EndpointClient
-    from reasoning_from_scratch.llm import SamplingConfig
-    from reasoning_from_scratch.training.teacher import (
-        EndpointTeacher,
-        LocalTeacher,
-    )
 
-    sampling = SamplingConfig(
+    sampling = llm.SamplingConfig(
         **{name: options[name] for name in ("temperature", "top_p", "top_k")}
     )
     if args.endpoint:
         chosen = given_options(args, EndpointSettings, prefix="endpoint_")
         settings = EndpointSettings(args.endpoint, args.model, **chosen)
-        return EndpointTeacher(
+        return training.EndpointTeacher(
             EndpointClient(settings),
             prompt=options["prompt"],
             temperature=sampling.temperature,
             top_p=sampling.top_p,
             max_tokens=options["max_new_tokens"],
         )
-    return LocalTeacher(
+    return training.LocalTeacher(
         *open_model(args, options["max_new_tokens"]),
         name=args.model,
         prompt=options["prompt"],
@@ -136,9 +127,7 @@ def open_teacher(args, options):
 
 def summary(traces, run_folder) -> str:
     """What came in, and how to learn from it."""
-    from reasoning_from_scratch.training.traces import filter_traces
-
-    kept, counts = filter_traces(traces)
+    kept, counts = training.filter_traces(traces)
     dropped = ", ".join(f"{count} {name}" for name, count in counts.items())
     num_tokens = sum(trace.num_tokens for trace in traces)
     return (

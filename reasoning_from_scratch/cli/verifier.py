@@ -11,6 +11,7 @@ the train split and is measured on those of the validation split.
 
 from dataclasses import asdict
 
+from reasoning_from_scratch import training
 from reasoning_from_scratch.cli.flags import (
     MODEL_FLAGS,
     RUN_FLAGS,
@@ -39,13 +40,11 @@ def run(args) -> None:
         refuse_single_samples,
         save_head,
         trace_features,
-        train_head,
     )
-    from reasoning_from_scratch.training.traces import read_traces
 
     RunFolder.check_name(args.run, resume=args.resume)
     config = VerifierConfig(**given_options(args, VerifierConfig))
-    traces, unseen = map(read_traces, (args.traces, args.validation))
+    traces, unseen = map(training.read_traces, (args.traces, args.validation))
     refuse_single_samples(traces, args.traces)
     refuse_single_samples(unseen, args.validation)
     model, tokenizer = open_model(args)
@@ -57,7 +56,7 @@ def run(args) -> None:
     }
     with new_run(args, about | asdict(config)) as folder:
         features, labels = trace_features(model, tokenizer, traces)
-        head, losses = train_head(features, labels, config)
+        head, losses = training.train_head(features, labels, config)
         result = measure_head(
             head, unseen, *trace_features(model, tokenizer, unseen)
         )
