@@ -105,7 +105,7 @@ def _options(kinds) -> dict[str, dict]:
             elif known and known["default"] != each.default:
                 known["default"] = None
             if known and known["choices"]:
-                both = (*known["choices"], *said["choices"])
+                both = (*known["choices"], *said.get("choices", ()))
                 known["choices"] = tuple(dict.fromkeys(both))
     return options
 

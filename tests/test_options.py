@@ -1,0 +1,135 @@
+"""Options declared once: a field is a default, a range and a flag."""
+
+from argparse import ArgumentParser
+from dataclasses import dataclass, fields, replace
+
+import pytest
+
+from reasoning_from_scratch.options import (
+    add_flags,
+    add_options,
+    check_options,
+    given_options,
+    option,
+)
+from reasoning_from_scratch.settings import SETTINGS
+from reasoning_from_scratch.training import DistillationConfig, GRPOConfig
+
+# What a model's row holds beside fields of the configuration
+BESIDE = {"teacher", "teacher_prompt", "num_traces"}
+
+
+@dataclass(frozen=True)
+class Baking:
+    minutes: int = option(30, "in the oven")
+    heat: float = option(180.0, "of the oven, in degrees")
+    eggs: int | None = option(None, "in the dough", least=0)
+    form: str = option("round", "of the cake", choices=("round", "square"))
+    is_glazed: bool = option(False, "with sugar")
+    cook: str = "me"  # no help: no flag
+
+    def __post_init__(self):
+        check_options(self)
+
+
+@dataclass(frozen=True)
+class Frying:
+    minutes: int = option(5, "in the pan")
+    form: str = option("flat", choices=("flat", "round"))
+
+
+def parser_of(*kinds, **options):
+    parser = ArgumentParser()
+    add_options(parser, *kinds, **options)
+    return parser
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"minutes": 0}, "minutes must be > 0, got 0"),
+        ({"heat": float("inf")}, "heat must be a finite number, got inf"),
+        ({"heat": float("nan")}, "heat must be a finite number, got nan"),
+        ({"eggs": -1}, "eggs must be >= 0, got -1"),
+        ({"form": "flat"}, "form must be one of round, square; got 'flat'"),
+    ],
+)
+def test_a_field_refuses_what_it_was_not_declared_for(changes, message):
+    with pytest.raises(ValueError) as refusal:
+        Baking(**changes)
+    assert str(refusal.value) == message
+
+
+def test_flags_set_the_fields_they_are_named_after():
+    flags = "--minutes 40 --eggs 0 --is-glazed --form square"
+    args = parser_of(Baking).parse_args(flags.split())
+    given = given_options(args, Baking)
+    assert given == {
+        "minutes": 40,
+        "eggs": 0,
+        "is_glazed": True,
+        "form": "square",
+    }
+    assert replace(Baking(), **given).heat == 180.0
+
+
+def test_a_flag_that_is_left_out_gives_nothing():
+    assert given_options(parser_of(Baking).parse_args([]), Baking) == {}
+
+
+def test_help_shows_the_default_of_the_models_row():
+    page = parser_of(Baking, row={"minutes": 55}).format_help()
+    assert "in the oven (default: 55)" in page
+    assert "(default: 180.0)" in page and "--cook" not in page
+
+
+def test_two_configurations_share_a_flag_and_its_choices():
+    parser = parser_of(Baking, Frying)
+    args = parser.parse_args(["--form", "flat"])
+    assert given_options(args, Frying) == {"form": "flat"}
+    assert "in the oven\n" in parser.format_help()  # 30 or 5: not told
+
+
+def test_a_table_declares_flags_as_help_shows_them():
+    parser = ArgumentParser()
+    add_flags(
+        parser,
+        """
+dish             what is cooked
+guests NAME+     who comes
+-n --plates N=2  one for each, and 5 % more
+--salt X         in grams
+--spoons K!      may be none
+--size {s,l}=s   of a portion
+--hot            with pepper,
+                 and more of it
+""",
+    )
+    args = parser.parse_args(["soup", "me", "you", "--spoons", "0", "--hot"])
+    assert vars(args) == {
+        "dish": "soup",
+        "guests": ["me", "you"],
+        "plates": 2,
+        "salt": None,
+        "spoons": 0,
+        "size": "s",
+        "hot": True,
+    }
+    page = parser.format_help()
+    assert "one for each, and 5 % more (default: 2)" in page
+    assert "with pepper, and more of it" in page
+    for wrong in ("soup me", "soup me --spoons -1", "a b --spoons 1 -n 0"):
+        with pytest.raises(SystemExit):
+            parser.parse_args(wrong.split())
+
+
+def test_a_models_row_names_fields_that_there_are():
+    for settings in SETTINGS.values():
+        for row, kind in (
+            (settings.grpo, GRPOConfig),
+            (settings.distillation, DistillationConfig),
+        ):
+            kind(**row.of(kind))  # in range
+            names = {each.name for each in fields(kind)}
+            quick = {name for name in row if name.startswith("quick_")}
+            assert row.keys() <= names | quick | BESIDE
