@@ -121,6 +121,7 @@ def test_ask_answers_directly_and_step_by_step(tiny_chat_model, capsys):
     lines = capsys.readouterr().out
 
     assert lines.startswith("direct:") and "\nstep-by-step:" in lines
+    assert lines.count(" … (cut at 3 tokens: --max-new-tokens)\n") == 2
 
 
 def test_ask_for_several_samples_repeats_them_by_seed(tiny_chat_model, capsys):
@@ -133,6 +134,19 @@ def test_ask_for_several_samples_repeats_them_by_seed(tiny_chat_model, capsys):
     assert outputs[0] == outputs[1]
     numbers = [line[:3].strip() for line in outputs[0].splitlines()]
     assert {"1", "2", "3"} <= set(numbers)
+
+
+def test_each_sample_that_was_cut_is_marked(tiny_chat_model, capsys):
+    command = "ask 1+1 --think -n 2 --seed 1 --max-new-tokens 1"
+    assert rfs(*command.split()) == 0
+    assert capsys.readouterr().out.count("(cut at 1 tokens") == 2
+
+
+def test_a_list_tells_what_every_method_does(capsys):
+    assert rfs("evaluate", "--method", "list") == 0
+    assert "self-consistency             majority vote\n" in (
+        capsys.readouterr().out
+    )
 
 
 def test_a_chat_reads_only_what_the_last_turn_added(
