@@ -6,7 +6,7 @@ r"""A rule-based verifier of mathematical answers.
 From two texts to a verdict, the cheapest test first: plain numbers by
 arithmetic; equal text; then both are read (`cleaning`, `tokenizer`, `atoms`,
 `parser`) into trees (`tree`) and compared by value (`values`), as sets
-(`real_sets`, `inequalities`) or by structure (`forms`, `equivalence`). Model
+(`real_sets`) or by structure (`forms`, `equivalence`). Model
 text is never evaluated, nothing raises, and what cannot be shown equal is
 unequal.
 """
@@ -14,13 +14,14 @@ unequal.
 import contextlib
 import logging
 import re
+from fractions import Fraction
 from functools import lru_cache
 
 from ..answers import extract_answer
+from . import tree
 from .cleaning import clean, text_key
-from .equivalence import Judge
+from .equivalence import same
 from .parser import parse
-from .tree import MAX_CHARACTERS, Collection, Undecided, UnreadableAnswer
 from .values import start_counting
 from .words import clock_time
 
@@ -28,8 +29,7 @@ __all__ = ["answers_equal", "verify"]
 
 logger = logging.getLogger(__name__)
 PLAIN = re.compile(
-    r"\s*([+-]?)(?:\\[dt]?frac\{([0-9]{1,18})\}\{([0-9]{1,18})\}"
-    r"|([0-9]{1,18})(?:/([0-9]{1,18})|\.([0-9]{1,5}))?)\s*"
+    r"\s*[+-]?\d{1,18}(?:/0{0,9}[1-9]\d{0,9}|\.\d{1,5})?\s*", re.ASCII
 )
 CACHE_SIZE = 2_048  # parsed answers; a reference meets many predictions
 MAX_CACHED = 200  # characters of an answer that is kept
@@ -68,12 +68,11 @@ def answers_equal(prediction, reference):
         return any(answers_equal(prediction, one) for one in reference)
     if not isinstance(prediction, str) or not isinstance(reference, str):
         return False
-    left, right = plain_fraction(prediction), plain_fraction(reference)
-    if left and right:
-        return left[0] * right[1] == right[0] * left[1]
+    if PLAIN.fullmatch(prediction) and PLAIN.fullmatch(reference):
+        return Fraction(prediction) == Fraction(reference)
     try:
         return compare_answers(prediction, reference)
-    except (UnreadableAnswer, Undecided):
+    except (tree.UnreadableAnswer, tree.Undecided, tree.TooLong):
         return False
     except Exception as error:
         # A mistake of ours must not end a training run of hours.
@@ -82,24 +81,9 @@ def answers_equal(prediction, reference):
         return False
 
 
-def plain_fraction(text):
-    """(numerator, denominator) of a plainly written number, or None."""
-    match = PLAIN.fullmatch(text)
-    if not match:
-        return None
-    sign, over, under, whole, divisor, decimals = match.groups()
-    if decimals:
-        above, below = int(whole + decimals), 10 ** len(decimals)
-    else:
-        above, below = int(over or whole), int(under or divisor or 1)
-    if below == 0:
-        return None
-    return (-above if sign == "-" else above), below
-
-
 def compare_answers(prediction, reference):
     """Compare by text, then by meaning."""
-    if max(len(prediction), len(reference)) > MAX_CHARACTERS:
+    if max(len(prediction), len(reference)) > tree.MAX_CHARACTERS:
         return prediction.strip() == reference.strip() != ""
     texts = clean(prediction), clean(reference)
     if text_key(texts[0]) == text_key(texts[1]) != "":
@@ -108,31 +92,26 @@ def compare_answers(prediction, reference):
     if None not in times:
         return times[0] == times[1]
     start_counting()
-    judge = Judge()
-    left, right = (readings(text) for text in texts)
-    if judge.same(left[0], right[0]):
+    left, right = (
+        cached_readings(text) if len(text) <= MAX_CACHED else read(text)
+        for text in texts
+    )
+    if same(left[0], right[0]):
         return True
-    if len(left) + len(right) != 3:
-        return False
-    if len(right) > len(left):
+    if len(left) < len(right):
         left, right = right, left
     # 1,234 as two numbers, against an answer that is plainly a list
-    is_list = isinstance(right[0], Collection)
-    return is_list and judge.same(left[1], right[0])
-
-
-def readings(text):
-    """The parsed answer; with its second reading if 1,234 is ambiguous."""
-    return cached_readings(text) if len(text) <= MAX_CACHED else read(text)
+    is_list = isinstance(right[0], tree.Collection) and len(right) == 1
+    return is_list and same(left[-1], right[0])
 
 
 def read(text):
     """Parse a cleaned text in the ways in which it can be read."""
-    first, second = parse(text), None
+    found = [parse(text)]
     if re.search(r"\d,\d{2}", text):
-        with contextlib.suppress(UnreadableAnswer):
-            second = parse(text, split_groups=True)
-    return (first,) if second in (None, first) else (first, second)
+        with contextlib.suppress(tree.UnreadableAnswer):
+            found.append(parse(text, split_groups=True))
+    return found[: 1 + (found[0] != found[-1])]
 
 
 cached_readings = lru_cache(CACHE_SIZE)(read)

@@ -5,21 +5,11 @@ chose the reader, and returns a tree.
 """
 
 from fractions import Fraction
+from itertools import pairwise
 
 from . import tree
 from .tokenizer import Token, plain_number, repeating_decimal
-from .tree import (
-    MAX_ITEMS,
-    Collection,
-    Matrix,
-    Number,
-    Operation,
-    Relation,
-    Sequence,
-    Symbol,
-    Text,
-    UnreadableAnswer,
-)
+from .tree import Collection, Operation, Sequence, UnreadableAnswer
 from .vocabulary import MATRICES, SCALES, words
 
 # How tightly operators bind
@@ -35,18 +25,6 @@ INVERSE = {name: f"arc{name}" for name in words("sin cos tan cot sec csc")}
 INVERSE |= {name: f"ar{name}" for name in words("sinh cosh tanh")}
 
 
-def read_atom(parser, token):
-    """The tree that begins with a token."""
-    kind, text = token
-    if kind == "operator" and text.startswith("begin "):
-        return environment(parser, text[6:])
-    if kind == "operator" and text in COMMANDS:
-        return COMMANDS[text](parser)
-    if kind in KINDS:
-        return KINDS[kind](parser, token)
-    raise UnreadableAnswer(f"did not expect {text!r}")
-
-
 def number(parser, token):
     """A number token, with its scale, or with a fraction behind."""
     if token.kind == "grouped" and parser.split_groups:
@@ -57,12 +35,12 @@ def number(parser, token):
     if value.places < 0 and value.value.denominator == 1:
         value = mixed(parser, value)
     while parser.token.kind == "text" and parser.token.text in SCALES:
-        value = Number(value.value * SCALES[parser.advance().text])
+        value = tree.Number(value.value * SCALES[parser.advance().text])
     if parser.accept("_"):  # 52_8, among others
         base = parser.argument()
-        if not isinstance(base, Number) or value.places >= 0:
+        if not isinstance(base, tree.Number) or value.places >= 0:
             raise UnreadableAnswer("cannot read the index of a number")
-        return Text(f"{value.value}_{base.value}")
+        return tree.Text(f"{value.value}_{base.value}")
     return value
 
 
@@ -74,20 +52,17 @@ def split_group(token):
 def mixed(parser, whole):
     """A whole number with the proper fraction behind it: 1 1/2."""
     start = parser.position
-    ahead = parser.tokens[start : start + 3]
+    kinds = [parser.peek(offset).kind for offset in range(3)]
     if parser.accept("frac"):
         over, under = fraction(parser).args
-    elif (
-        [token.kind for token in ahead] == ["number", "operator", "number"]
-        and ahead[1].text == "/"
-    ):
-        over, under = plain_number(ahead[0].text), plain_number(ahead[2].text)
+    elif parser.peek().text == "/" and kinds[::2] == ["number"] * 2:
+        over, under = (plain_number(parser.peek(n).text) for n in (0, 2))
         parser.position += 3
     else:
         return whole
     values = [getattr(part, "value", Fraction(1, 2)) for part in (over, under)]
     if {v.denominator for v in values} == {1} and 0 < values[0] < values[1]:
-        return Number(whole.value + values[0] / values[1])
+        return tree.Number(whole.value + values[0] / values[1])
     parser.position = start
     return whole
 
@@ -128,8 +103,8 @@ def symbol(parser, token):
         name += "^-1"
     if name[0] in APPLIED and parser.accept("("):
         arguments = parser.items(")")
-        return Operation("apply", (Symbol(name), *arguments))
-    return Symbol(name)
+        return Operation("apply", (tree.Symbol(name), *arguments))
+    return tree.Symbol(name)
 
 
 def index(parser):
@@ -138,7 +113,7 @@ def index(parser):
         return parser.advance().text
     texts = []
     while not parser.accept("}"):
-        if parser.position >= len(parser.tokens):
+        if parser.token.kind == "end":
             raise UnreadableAnswer("an index is not closed")
         texts.append(parser.advance().text)
     return "".join(texts)
@@ -152,7 +127,7 @@ def function(parser, token):
     if exponent == tree.integer(-1) and name in INVERSE:
         name, exponent = INVERSE[name], None
     arguments = function_arguments(parser)
-    if name == "det" and isinstance(arguments[0], Matrix):
+    if name == "det" and isinstance(arguments[0], tree.Matrix):
         return determinant(arguments[0].rows)
     if len(arguments) > 1 and name not in MANY_ARGUMENTS:
         raise UnreadableAnswer(f"{name} takes one argument")
@@ -187,7 +162,7 @@ def bound(parser, name):
     if token.kind != "symbol":
         raise UnreadableAnswer("an index must be a letter")
     body = parser.parse(PRODUCT)
-    return Operation(name, (Symbol(token.text), low, high, body))
+    return Operation(name, (tree.Symbol(token.text), low, high, body))
 
 
 def root(parser):
@@ -221,11 +196,10 @@ def finite_set(parser):
         return tree.EMPTY_SET
     items = parser.items("\\}", "|", ":")
     if parser.peek(-1).text != "\\}":
-        items += parser.items("\\}")
-        if len(items) != 2:
+        items = [*items[1:], *parser.items("\\}")]
+        if len(items) != 1:
             raise UnreadableAnswer("a set with several conditions")
-        items = items[1:]
-    if len(items) == 1 and isinstance(items[0], Relation):
+    if len(items) == 1 and isinstance(items[0], tree.Relation):
         return items[0]
     return Collection(tuple(items), "set")
 
@@ -245,21 +219,15 @@ def environment(parser, name):
             rows.append(tuple(row))
             row = []
     num_cells = sum(map(len, rows))
-    if not num_cells or num_cells > MAX_ITEMS:
+    if not num_cells or num_cells > tree.MAX_ITEMS:
         raise UnreadableAnswer(f"a matrix of {num_cells} cells")
     if not is_matrix:
-        is_function = "cases" in name  # each value with its condition
-        return Collection(tuple(line_of(r, is_function) for r in rows), "and")
+        if "cases" in name:  # a value with its condition
+            rows = [(Sequence(r, "&", "&"),) if r[1:] else r for r in rows]
+        return Collection(tuple(cell for row in rows for cell in row), "and")
     if any(len(line) != len(rows[0]) for line in rows):
         raise UnreadableAnswer("rows of different length")
-    return determinant(rows) if name == "vmatrix" else Matrix(tuple(rows))
-
-
-def line_of(cells, is_function):
-    """One answer of the cells of a line."""
-    if len(cells) == 1:
-        return cells[0]
-    return Sequence(cells, "&", "&") if is_function else Collection(cells)
+    return determinant(rows) if name == "vmatrix" else tree.Matrix(tuple(rows))
 
 
 def align(parser, name, end):
@@ -270,17 +238,14 @@ def align(parser, name, end):
     stop = ahead.index(Token("operator", end))
     signs = ALIGNED[: 7 if "cases" in name else None]
     lines = []
-    for token, after in zip(ahead[:stop], ahead[1 : stop + 1], strict=True):
+    for token, after in pairwise(ahead[: stop + 1]):
+        is_end = after.text in ("&", "newline", end, *CONDITIONS)
         if token.kind == "text" and token.text.lower() in CONDITIONS:
             token = Token("operator", "&")
-        if token.text in ("&", "newline"):
-            while lines and lines[-1].text in (",", ";", ":"):
-                lines.pop()
         is_doubled = after.text in signs or lines[-1:] == [token]
-        if token.text != "&" or not is_doubled:
+        is_comma = token.text in (",", ";", ":") and is_end
+        if not is_comma and not (token.text == "&" and is_doubled):
             lines.append(token)
-    while lines and lines[-1].text in (",", ";", "newline"):
-        lines.pop()
     parser.tokens[parser.position : parser.position + stop] = lines
 
 

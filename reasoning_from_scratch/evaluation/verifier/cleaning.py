@@ -3,14 +3,20 @@
 import re
 import unicodedata
 
+from . import vocabulary as known
 from .tree import MAX_CHARACTERS, UnreadableAnswer
-from .vocabulary import CHARACTERS, FRACTION_WORDS
 
-SUPERSCRIPTS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾", "0123456789+-()", strict=True))
-SUBSCRIPTS = dict(zip("₀₁₂₃₄₅₆₇₈₉", "0123456789", strict=True))
-SUPERSCRIPT_RUN = re.compile(f"[{''.join(SUPERSCRIPTS)}]+")
-SUBSCRIPT_RUN = re.compile(f"[{''.join(SUBSCRIPTS)}]+")
-DELIMITERS = (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"))
+SCRIPTS = {
+    raised: f"^{{{plain}}}"
+    for raised, plain in zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾", "0123456789+-()", strict=True)
+} | {chr(ord("₀") + digit): f"_{{{digit}}}" for digit in range(10)}
+CHARACTERS = known.CHARACTERS | SCRIPTS
+DELIMITED = re.compile(
+    r"\$\$((?:(?!\$\$).)+)\$\$|\$([^$]*[^$\\])\$"
+    r"|\\\(((?:(?!\\\().)*[^\\])\\\)|\\\[((?:(?!\\\[).)*[^\\])\\\]",
+    re.DOTALL,
+)
+UNUSUAL = re.compile(r"\\[\\rc]|mod|0[bx]|\d\s*[xX]|[][<]| and |real|\\mathbb")
 REWRITES = [
     (re.compile(pattern, re.DOTALL), replacement)
     for pattern, replacement in (
@@ -38,9 +44,8 @@ REWRITES = [
         ),
         # 2 and a half
         (
-            r"(?<=\d) and (?:an?|one) "
-            rf"({'|'.join(FRACTION_WORDS)})\b",
-            lambda match: rf"\frac{{1}}{{{FRACTION_WORDS[match[1]]}}}",
+            rf"(?<=\d) and (?:an?|one) ({'|'.join(known.FRACTION_WORDS)})\b",
+            lambda m: rf"\frac{{1}}{{{known.FRACTION_WORDS[m[1]]}}}",
         ),
         (
             r"^(?:\\text\w*\s*\{)?\s*(?:x is )?(?:the set of )?(?:all )?"
@@ -51,58 +56,35 @@ REWRITES = [
         ),
     )
 ]
-LEAD_COMMAND = re.compile(
-    r"\\text\{\s*(?:the\s+)?(?:final\s+)?answer\s*(?:is\s*)?:?\s*\}\s*",
-    re.IGNORECASE,
-)
 LEAD = re.compile(
     r"(?:(?:thus|so|therefore|hence),?\s+)?(?:the\s+)?(?:final\s+)?"
-    r"answer\s*(?:is\s*:?|[:=])\s*|(?:option|choice)\s+(?=\(?[A-H]\b)",
+    r"answer\s*(?:is\s*:?|[:=])\s*|(?:option|choice)\s+(?=\(?[A-H]\b)"
+    r"|\\text\{\s*(?:the\s+)?(?:final\s+)?answer\s*(?:is\s*)?:?\s*\}\s*",
     re.IGNORECASE,
 )
 EMPTY_END = re.compile(r"\\text\{[\s.,;]*\}$")
-WRAPPER = re.compile(r"\\(?:boxed|fbox)\s*\{(.*)\}\s*", re.DOTALL)
+WRAPPER = re.compile(rf"\\(?:boxed|fbox)\s*\{{({known.BALANCED})\}}\s*")
 FACES = re.compile(r"\\(?:text\w*|mbox|hbox|mathrm|emph)\s*\{([^{}]*)\}")
-LAYOUT_COMMANDS = re.compile(
-    r"\\(?:left|right|displaystyle|quad|qquad|[,;:! ])(?![A-Za-z])"
-)
+BLANK = re.compile(r"\\(?:left|right|displaystyle|q?quad|[,;:! ])(?![A-Za-z])")
 SPACES = re.compile(r"(?<!\w)\s+|\s+(?!\w)")
 
 
 def clean(text):
-    """The text without wrappers, in ASCII and LaTeX commands.
-
-    Raises:
-        UnreadableAnswer: the text is empty or too long for an answer.
-    """
+    """The text without wrappers, in ASCII and LaTeX commands."""
     if len(text) > MAX_CHARACTERS:
-        raise UnreadableAnswer(
-            f"an answer has at most {MAX_CHARACTERS:,} characters, "
-            f"got {len(text):,}"
-        )
-    text = plain_characters(text)
+        raise UnreadableAnswer(f"more than {MAX_CHARACTERS:,} characters")
+    if not text.isascii():
+        text = "".join(map(plain_character, text))
+        text = text.replace("}^{", "").replace("}_{", "")  # of a run: 10¹²
     previous = None
     while text != previous:
-        previous = text
-        text = unwrap(text)
+        previous, text = text, unwrap(text)
     if not text:
         raise UnreadableAnswer("the answer is empty")
-    for pattern, replacement in REWRITES:
-        text = pattern.sub(replacement, text)
+    if UNUSUAL.search(text):
+        for pattern, replacement in REWRITES:
+            text = pattern.sub(replacement, text)
     return text
-
-
-def plain_characters(text):
-    """Replace unicode digits, signs and fractions by ASCII and LaTeX."""
-    if text.isascii():
-        return text
-    text = SUPERSCRIPT_RUN.sub(
-        lambda run: "^{" + "".join(map(SUPERSCRIPTS.get, run[0])) + "}", text
-    )
-    text = SUBSCRIPT_RUN.sub(
-        lambda run: "_{" + "".join(map(SUBSCRIPTS.get, run[0])) + "}", text
-    )
-    return "".join(map(plain_character, text))
 
 
 def plain_character(character):
@@ -124,50 +106,22 @@ def plain_character(character):
 def unwrap(text):
     """Take off one layer: spaces, $...$, \\boxed{}, bold, a final dot."""
     text = text.strip().strip("\x00")
-    for left, right in DELIMITERS:
-        inner = text[len(left) : -len(right)]
-        if (
-            text.startswith(left)
-            and text.endswith(right)
-            and len(text) > len(left) + len(right)
-            and left not in inner
-            and not inner.endswith("\\")
-        ):
-            return inner
+    if delimited := DELIMITED.fullmatch(text):
+        return next(filter(None, delimited.groups()))
     for mark in ("**", "`", '"', "'"):
         inner = text[len(mark) : -len(mark)]
         if text == f"{mark}{inner}{mark}" and inner.strip(mark):
             return inner
-    box = WRAPPER.fullmatch(text)
-    if box and is_balanced(box[1]):
+    if box := WRAPPER.fullmatch(text):
         return box[1]
-    for lead in (LEAD, LEAD_COMMAND):
-        if match := lead.match(text):
-            return text[match.end() :]
+    if lead := LEAD.match(text):
+        return text[lead.end() :]
     text = EMPTY_END.sub("", text)
-    if text.endswith(("...", "\\right.")):
-        return text
-    if text.endswith((".", ",", ";", ":", "\\")):
-        return text.rstrip(".,;:\\ ")
-    return text
-
-
-def is_balanced(text):
-    """Whether no closing brace comes before its opening one."""
-    depth = 0
-    for character in text.replace(r"\{", "").replace(r"\}", ""):
-        depth += (character == "{") - (character == "}")
-        if depth < 0:
-            return False
-    return depth == 0
+    is_open = text.endswith(("...", "\\right."))
+    return text if is_open else text.rstrip(".,;:\\ ")
 
 
 def text_key(text):
-    """The text without layout: equal keys mean the same answer.
-
-    A space between two letters or digits stays: 1 1/2 is not 11/2.
-    """
-    text = FACES.sub(r"\1", text)
-    text = LAYOUT_COMMANDS.sub(" ", text).replace("$", "")
-    text = re.sub(r"\s+", " ", text.strip())
-    return SPACES.sub("", text)
+    """The text without layout, but for the space in 1 1/2, or in two words."""
+    text = BLANK.sub(" ", FACES.sub(r"\1", text)).replace("$", "")
+    return SPACES.sub("", re.sub(r"\s+", " ", text.strip()))

@@ -8,23 +8,13 @@ outer percent or degree sign is a unit; a number times a matrix is a matrix.
 from itertools import product
 
 from . import tree
-from .tree import (
-    Collection,
-    Matrix,
-    Operation,
-    Quantity,
-    Relation,
-    Sequence,
-    Symbol,
-    Text,
-    Undecided,
-    is_operation,
-)
+from .tree import Collection, Operation, Relation, Sequence, is_operation
 from .values import same_value
 
 EQUALITIES = {"=", "~"}
 MAX_SIGNS = 3  # independent plus-minus signs: eight answers
-WHOLE = (Symbol("integers"), Symbol("naturals"))
+ANY_WHOLE = tree.Symbol("k")
+WHOLE = (tree.Symbol("integers"), tree.Symbol("naturals"))
 UNIT_VECTORS = ("unit i", "unit j", "unit k")
 UNKNOWNS = frozenset("tuvxyn")  # |x| = 5 asks for x, |z| = 5 for |z|
 
@@ -32,12 +22,17 @@ UNKNOWNS = frozenset("tuvxyn")  # |x| = 5 asks for x, |z| = 5 for |z|
 def settle(answer):
     """The answer with its abbreviations written out."""
     is_one = isinstance(answer, (Operation, Relation, Sequence))
-    if (is_one or is_system(answer)) and tree.contains(answer, is_sign):
+    if (is_one or is_system(answer)) and tree.holds(answer, "pm", "mp"):
         return settle(Collection(tuple(sign_choices(answer)), "or"))
+    if is_operation(answer, "percent", "degree"):
+        return tree.Quantity(answer.args[0], answer.name)
     if isinstance(answer, Operation):
-        return settle_operation(answer)
-    if isinstance(answer, Quantity):
-        return Quantity(settle(answer.value), answer.unit)
+        inner = settle(answer.args[0]) if answer.name == "negate" else None
+        if isinstance(inner, tree.Quantity):
+            return tree.Quantity(tree.negate(inner.value), inner.unit)
+        return unit_vectors(answer) or matrix_product(answer) or answer
+    if isinstance(answer, tree.Quantity):
+        return tree.Quantity(settle(answer.value), answer.unit)
     if isinstance(answer, Collection):
         return settle_collection(answer)
     if isinstance(answer, Sequence):
@@ -45,17 +40,6 @@ def settle(answer):
     if isinstance(answer, Relation):
         return split_tuple(answer)
     return answer
-
-
-def settle_operation(answer):
-    """Outer percent and degree signs, vectors, products of matrices."""
-    if answer.name in ("percent", "degree"):
-        return Quantity(answer.args[0], answer.name)
-    if answer.name == "negate":
-        inner = settle(answer.args[0])
-        if isinstance(inner, Quantity):
-            return Quantity(tree.negate(inner.value), inner.unit)
-    return unit_vectors(answer) or matrix_product(answer) or answer
 
 
 def unit_vectors(answer):
@@ -69,7 +53,7 @@ def unit_vectors(answer):
         (name,) = found
         parts[name].append(tree.substitute(term, name, tree.integer(1)))
     rows = tuple((tree.add(*terms),) for terms in parts.values())
-    return Matrix(rows if "unit k" in names else rows[:2])
+    return tree.Matrix(rows if "unit k" in names else rows[:2])
 
 
 def matrix_product(answer):
@@ -79,19 +63,17 @@ def matrix_product(answer):
     args = [settle(a) if isinstance(a, Operation) else a for a in answer.args]
     if answer.name == "transpose":
         rows = getattr(args[0], "rows", (getattr(args[0], "items", ()),))
-        return Matrix(tuple(zip(*rows, strict=True)))
-    places = [n for n, arg in enumerate(args) if isinstance(arg, Matrix)]
+        return tree.Matrix(tuple(zip(*rows, strict=True)))
+    places = [n for n, arg in enumerate(args) if isinstance(arg, tree.Matrix)]
     if len(places) != 1 or answer.name == "divide" and places != [0]:
         return None
     (place,) = places
-
-    def replaced(cell):
-        cells = (*args[:place], cell, *args[place + 1 :])
-        return Operation(answer.name, cells)
-
-    return Matrix(
-        tuple(tuple(map(replaced, row)) for row in args[place].rows)
+    before, after = args[:place], args[place + 1 :]
+    rows = (
+        tuple(Operation(answer.name, (*before, c, *after)) for c in row)
+        for row in args[place].rows
     )
+    return tree.Matrix(tuple(rows))
 
 
 def settle_collection(answer):
@@ -103,7 +85,8 @@ def settle_collection(answer):
         is_list = tree.is_kind(item, "list", "and", "or")
         is_open = is_list and not (is_whole and is_system(item))
         for part in item.items if is_open else (item,):
-            if is_labelled(part) or is_excluded(part):
+            is_excluded = getattr(part, "operators", ()) == ("!=",)
+            if is_labelled(part) or is_excluded:
                 label, operators = part.operands[0], part.operators[:1]
             elif label is not None and tree.is_expression(part):
                 part = Relation(operators, (label, part))
@@ -132,39 +115,27 @@ def drop_parameters(items):
         name, home = item.operands
         others = [*items[:place], *items[place + 1 :]]
         labels = [o.operands[0] for o in others if isinstance(o, Relation)]
-        is_parameter = isinstance(name, Symbol) and name not in labels
+        is_parameter = isinstance(name, tree.Symbol) and name not in labels
         if home in WHOLE and is_parameter and others:
-            whole = Symbol("k")
-            return [tree.substitute(o, name.name, whole) for o in others]
+            return [tree.substitute(o, name.name, ANY_WHOLE) for o in others]
     return items
 
 
 def as_matrix(answer):
     """[[1, 2], [3, 4]] as a matrix; other sequences stay."""
     rows = (answer, *answer.items)
-    if not all(isinstance(row, Sequence) for row in rows):
+    brackets = {getattr(r, "left", "") + getattr(r, "right", "") for r in rows}
+    if brackets != {"[]"} or len({len(row.items) for row in rows[1:]}) > 1:
         return answer
-    sizes = {len(row.items) for row in answer.items}
-    brackets = {(row.left, row.right) for row in rows}
-    if brackets != {("[", "]")} or len(sizes) > 1:
-        return answer
-    return Matrix(tuple(row.items for row in answer.items))
-
-
-def is_sign(part):
-    """Whether a tree is a plus-minus or minus-plus operation."""
-    return is_operation(part, "pm", "mp")
+    return tree.Matrix(tuple(row.items for row in answer.items))
 
 
 def sign_choices(answer):
-    """The answers that the signs of one answer stand for.
-
-    With a minus-plus sign all signs are chosen together; without, each is
-    free.
-    """
-    signs = [part.name for part in tree.walk(answer) if is_sign(part)]
+    """What the signs stand for: with a minus-plus all are chosen together."""
+    parts = [p for p in tree.walk(answer) if is_operation(p, "pm", "mp")]
+    signs = [part.name for part in parts]
     if len(signs) > MAX_SIGNS:
-        raise Undecided(f"more than {MAX_SIGNS} plus-minus signs")
+        raise tree.Undecided(f"more than {MAX_SIGNS} plus-minus signs")
     if "mp" in signs:
         choices = [[True] * len(signs), [False] * len(signs)]
     else:
@@ -174,7 +145,7 @@ def sign_choices(answer):
 
 def choose_signs(answer, choice):
     """The answer with each sign read as plus (True) or minus."""
-    if not is_sign(answer):
+    if not is_operation(answer, "pm", "mp"):
         return tree.rebuild(answer, lambda part: choose_signs(part, choice))
     is_plus = next(choice) == (answer.name == "pm")
     left, right = (choose_signs(arg, choice) for arg in answer.args)
@@ -187,9 +158,8 @@ def choose_signs(answer, choice):
 def split_tuple(answer):
     """(x, y) = (1, 2) as the list x = 1, y = 2; all else stays."""
     names, values = answer.operands[0], answer.operands[-1]
-    if answer.operators != ("=",) or not is_label(names):
-        return answer
-    if not (isinstance(names, Sequence) and isinstance(values, Sequence)):
+    are_tuples = isinstance(names, Sequence) and isinstance(values, Sequence)
+    if answer.operators != ("=",) or not (are_tuples and is_label(names)):
         return answer
     if len(names.items) != len(values.items):
         return answer
@@ -198,31 +168,19 @@ def split_tuple(answer):
 
 
 def is_label(answer):
-    """Whether a left side names what is asked for: x, f(2), AB, x + y.
-
-    -x, ln x and |x| name nothing: x is to be found. An angle's sine and
-    what is made of two names may be asked for.
-    """
-    if isinstance(answer, (Symbol, Text)) or is_operation(answer, "apply"):
+    """Whether a side names what is asked for: x, f(2), x + y, but not -x."""
+    is_name = isinstance(answer, (tree.Symbol, tree.Text))
+    if is_name or is_operation(answer, "apply"):
         return True
     if isinstance(answer, Sequence):
-        return all(isinstance(item, Symbol) for item in answer.items)
-    if not isinstance(answer, Operation) or tree.contains(answer, is_number):
+        return all(isinstance(item, tree.Symbol) for item in answer.items)
+    has_number = any(isinstance(p, tree.Number) for p in tree.walk(answer))
+    if has_number or not isinstance(answer, Operation):
         return False
     names = tree.free_symbols(answer)
     if answer.name in ("abs", "norm", "sin", "cos", "tan", "cot"):
         return bool(names) and not names & UNKNOWNS
     return len(names) > 1 and answer.name in ("add", "multiply", "divide")
-
-
-def is_number(part):
-    """Whether a tree is a number."""
-    return isinstance(part, tree.Number)
-
-
-def is_excluded(answer):
-    """Whether an answer is of the kind x != 1."""
-    return isinstance(answer, Relation) and answer.operators == ("!=",)
 
 
 def is_labelled(answer):

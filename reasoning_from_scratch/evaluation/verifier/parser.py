@@ -11,20 +11,7 @@ import re
 from . import atoms, tree
 from .atoms import PRODUCT, RELATION, SETS, SUM, split_group
 from .tokenizer import VALUES, Token, tokenize
-from .tree import (
-    MAX_DEPTH,
-    MAX_ITEMS,
-    Choice,
-    Collection,
-    Number,
-    Operation,
-    Quantity,
-    Relation,
-    Sequence,
-    Symbol,
-    Text,
-    UnreadableAnswer,
-)
+from .tree import Collection, Operation, Quantity, UnreadableAnswer
 from .words import changes_value, is_unit, meaning_of, number_in_words
 
 END = Token("end", "")
@@ -32,7 +19,6 @@ RELATIONS = ("=", "<", "<=", ">", ">=", "!=", "~", "in", "notin")
 SEPARATORS = (",", ";", "and", "or")
 SIGNS = ("+", "-", "pm", "mp")
 POSTFIX = {"!": "factorial", "%": "percent", "degree": "degree"}
-MAX_POSTFIX = 5
 WORDS = ("text", "letter", "currency")
 
 
@@ -40,22 +26,18 @@ class Parser:
     """Tokens, the position in them, and what is open around it."""
 
     def __init__(self, tokens, split_groups):
-        self.tokens = list(tokens)
+        self.tokens = [*tokens, *[END] * 4]
         self.position = 0
         self.depth = 0
         self.closers = [()]  # of the bars and brackets that are open
         self.split_groups = split_groups  # read 1,234 as two numbers
         self.closed_at = -1  # where a fraction such as \frac12 ended
 
-    @property
-    def token(self):
-        """The token to read next."""
-        return self.peek(0)
+    token = property(lambda self: self.tokens[self.position])
 
     def peek(self, offset=1):
         """The token that many places ahead."""
-        place = self.position + offset
-        return self.tokens[place] if place < len(self.tokens) else END
+        return self.tokens[self.position + offset]
 
     def advance(self):
         """Consume a token and return it."""
@@ -74,16 +56,14 @@ class Parser:
     def expect(self, *operators):
         """Consume one of the operators, which must come next."""
         if not self.is_next(*operators):
-            raise UnreadableAnswer(
-                f"expected {' or '.join(operators)}, got {self.token.text!r}"
-            )
+            raise UnreadableAnswer(f"did not expect {self.token.text!r}")
         return self.advance().text
 
     def parse(self, level):
         """A value with all operators that bind at least as tightly."""
         self.depth += 1
-        if self.depth > MAX_DEPTH:
-            raise UnreadableAnswer(f"nested deeper than {MAX_DEPTH}")
+        if self.depth > tree.MAX_DEPTH:
+            raise UnreadableAnswer(f"nested deeper than {tree.MAX_DEPTH}")
         left = self.prefix(level)
         while True:
             operator = self.operator()
@@ -120,9 +100,13 @@ class Parser:
             return self.signed(token.text, max(level, PRODUCT))
         if token.text in ("=", "~") and level <= RELATION:
             return self.parse(SETS)  # "= 5", as in a line of a calculation
-        return atoms.read_atom(self, token)
-
-    # Lists, relations, sets, units: what stands around expressions
+        if token.kind in atoms.KINDS:
+            return atoms.KINDS[token.kind](self, token)
+        if token.text[:6] == "begin ":
+            return atoms.environment(self, token.text[6:])
+        if token.kind != "operator" or token.text not in atoms.COMMANDS:
+            raise UnreadableAnswer(f"did not expect {token.text!r}")
+        return atoms.COMMANDS[token.text](self)
 
     def join(self, operator, left):
         """Items between commas, "and" or "or"; ", or" makes all an "or"."""
@@ -136,8 +120,8 @@ class Parser:
             if joint and found == ",":
                 return Collection((*items, self.parse(RELATION)), joint)
             items.append(self.parse(level + 1))
-            if len(items) > MAX_ITEMS:
-                raise UnreadableAnswer(f"more than {MAX_ITEMS} items")
+            if len(items) > tree.MAX_ITEMS:
+                raise UnreadableAnswer(f"more than {tree.MAX_ITEMS} items")
         kind = "list" if operator in ",;" else operator
         return Collection(tuple(items), kind)
 
@@ -162,7 +146,7 @@ class Parser:
             operators.append(operator)
             operands.append(self.parse(SETS))
             operator = self.operator()
-        return Relation(tuple(operators), tuple(operands))
+        return tree.Relation(tuple(operators), tuple(operands))
 
     def ratio(self, operator, left):
         """3:4 is the quotient; 1:2:3 are the quotients by the first."""
@@ -172,7 +156,7 @@ class Parser:
         if len(parts) == 2:
             return tree.divide(*parts)
         shares = (tree.divide(part, left) for part in parts)
-        return Sequence(tuple(shares), ":", ":")
+        return tree.Sequence(tuple(shares), ":", ":")
 
     def with_unit(self, operator, left):
         """The value, as a quantity if words or a currency stand behind."""
@@ -196,7 +180,7 @@ class Parser:
                 found.append(self.advance().text)
             elif found and self.accept("^"):
                 exponent = self.argument()
-                if not isinstance(exponent, Number):
+                if not isinstance(exponent, tree.Number):
                     raise UnreadableAnswer("a unit has a number as exponent")
                 found.append(str(exponent.value))
             elif found and self.is_next("/", "*") and behind:
@@ -205,23 +189,19 @@ class Parser:
                 return " ".join(found)
 
     def words(self, token):
-        """Text tokens as one Text, or the number or set they name."""
+        """Text tokens as one tree.Text, or the number or set they name."""
         found = [token.text.lower()]
         if token.kind == "letter" and self.token.kind != "text":
-            return Text(found[0])
+            return tree.Text(found[0])
         while self.token.kind in ("text", "letter", "symbol"):
             found.append(self.advance().text.lower())
         return meaning_of(" ".join(found))
-
-    # Sums, products, powers
 
     def signed(self, sign, level):
         """A sign in front of a value."""
         value = self.parse(level)
         if sign in ("pm", "mp"):
             return Operation(sign, (tree.integer(0), value))
-        if sign == "-" and isinstance(value, Quantity):
-            return Quantity(tree.negate(value.value), value.unit)
         return tree.negate(value) if sign == "-" else value
 
     def sum(self, operator, left):
@@ -238,7 +218,7 @@ class Parser:
         return tree.add(*terms)
 
     def binary(self, operator, left):
-        """Division, remainders and set operations, from left to right."""
+        """Division, remainders, sets, 3 (mod 7), from left to right."""
         self.advance()
         right = self.parse(INFIX[operator][0] + 1)
         return Operation(BINARY[operator], (left, right))
@@ -259,23 +239,17 @@ class Parser:
         exponent = self.argument()
         if self.is_next("^"):
             raise UnreadableAnswer("two exponents on one base")
-        if exponent == Symbol("T") and not tree.is_expression(left):
+        if exponent == tree.Symbol("T") and not tree.is_expression(left):
             return Operation("transpose", (left,))
         return Operation("power", (left, exponent))
 
     def postfix(self, operator, left):
-        """Factorials, percent, degrees, and the class of 3 (mod 7)."""
-        for _ in range(MAX_POSTFIX):
-            if sign := self.accept(*POSTFIX):
-                left = Operation(POSTFIX[sign], (left,))
-        if self.is_next(*POSTFIX):
-            raise UnreadableAnswer("too many signs after one number")
-        return left
-
-    def residue(self, operator, left):
-        """3 (mod 7): all numbers that leave the remainder 3."""
+        """Factorials, percent, degrees."""
         self.advance()
-        return Operation("residue", (left, self.argument()))
+        signs = self.tokens[max(0, self.position - 6) : self.position]
+        if len(signs) == 6 and all(sign.text in POSTFIX for sign in signs):
+            raise UnreadableAnswer("too many signs after one number")
+        return Operation(POSTFIX[operator], (left,))
 
     def argument(self):
         """What a command or an exponent applies to: {...} or one atom."""
@@ -295,14 +269,14 @@ class Parser:
 
 
 BINARY = {name: name for name in tree.UNIONS}
-BINARY |= {"/": "divide", "mod": "modulo"}
+BINARY |= {"/": "divide", "mod": "modulo", "pmod": "residue"}
 INFIX = (
     {"or": (atoms.OR, Parser.join), ",": (atoms.LIST, Parser.join)}
     | dict.fromkeys(("and", ";"), (atoms.AND, Parser.join))
     | dict.fromkeys(RELATIONS, (RELATION, Parser.relation))
     | dict.fromkeys(tree.UNIONS, (SETS, Parser.binary))
     | {"unit": (atoms.UNIT, Parser.with_unit)}
-    | {"pmod": (atoms.UNIT, Parser.residue), ":": (atoms.RATIO, Parser.ratio)}
+    | {"pmod": (atoms.UNIT, Parser.binary), ":": (atoms.RATIO, Parser.ratio)}
     | dict.fromkeys(SIGNS, (SUM, Parser.sum))
     | dict.fromkeys(("*", "factor"), (PRODUCT, Parser.product))
     | dict.fromkeys(("/", "mod"), (PRODUCT, Parser.binary))
@@ -340,7 +314,7 @@ def read_numeral(text):
     is_name = digits.isalpha() and not digits.isupper()
     if len(allowed) < 2 or is_name or not set(digits.upper()) <= set(allowed):
         return None
-    return Text(f"{digits.upper().lstrip('0') or 0}_{size}")
+    return tree.Text(f"{digits.upper().lstrip('0') or 0}_{size}")
 
 
 def read_choice(text, split_groups):
@@ -350,25 +324,17 @@ def read_choice(text, split_groups):
         return None
     letter, rest = (match[1] or match[2]).lower(), match[3].strip()
     if not rest.strip("}"):
-        return Text(letter)
+        return tree.Text(letter)
     if rest[0] in "(^_+-*/=!,<>" or rest.startswith(("\\c", "\\s")):
         return None
     try:
-        return Choice(letter, parse(rest, split_groups))
+        return tree.Choice(letter, parse(rest, split_groups))
     except UnreadableAnswer:
         return None  # perhaps a list: (A) and (C)
 
 
 def parse(text, split_groups=False):
-    """The tree of an answer.
-
-    Args:
-        text: an answer as `cleaning.clean` leaves it.
-        split_groups: read 1,234 as the two numbers 1 and 234.
-
-    Raises:
-        UnreadableAnswer: our grammar does not know it, or a limit is passed.
-    """
+    """The tree of a cleaned answer, with 1,234 as two numbers if asked."""
     for special in (
         read_numeral(text),
         read_choice(text, split_groups),
@@ -376,8 +342,8 @@ def parse(text, split_groups=False):
     ):
         if special:
             return special
-    parser = Parser(tokenize(text), split_groups)
+    parser = Parser(tokenize(text, []), split_groups)
     answer = parser.parse(atoms.OR)
-    if parser.position < len(parser.tokens):
+    if parser.token != END:
         raise UnreadableAnswer(f"did not expect {parser.token.text!r}")
     return answer

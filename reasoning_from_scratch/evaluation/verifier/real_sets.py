@@ -1,11 +1,9 @@
 """Sets of real numbers: intervals, unions, and what relations say.
 
 Two sets are equal if they have the same members among all the numbers where
-one of them can begin or end, and between each two of these. A relation of
-polynomials can change its truth only at their zeros and poles, so a double
-zero far from any sample, as in (x-1000)^2 (x-5) > 0, cannot slip through. A
-relation of other functions is compared at the ends of the other set, close to
-them, and at samples.
+one of them can begin or end, and between these. Polynomials change their sign
+only at their zeros, so (x-1000)^2 (x-5) > 0 cannot pass for x > 5; relations
+of other functions are compared at the ends of the other set and at samples.
 """
 
 import operator
@@ -15,14 +13,13 @@ from itertools import pairwise, zip_longest
 
 from . import tree
 from .tree import Collection, Operation, Relation, Sequence, Symbol, Undecided
-from .values import context, is_infinite, is_real, numeric, value_of
+from .values import context, is_real, numeric, value_of
 
 SEED = 7_919
 MAX_DEGREE = 12  # of a polynomial whose zeros are sought
 ORDER = {"<": operator.lt, "<=": operator.le, ">": operator.gt}
 ORDER |= {">=": operator.ge, "=": operator.eq, "!=": operator.ne}
 JOINED = {"cup": operator.or_, "cap": operator.and_, "setminus": operator.gt}
-ONE = tree.integer(1)
 
 
 def same_set(left, right):
@@ -36,19 +33,16 @@ def same_set(left, right):
     for answer in (left, right):
         try:
             ends += ends_of(answer, name)
-        except tree.TooLong:
-            raise
         except Undecided:
             unsolved.append(answer)
-    has_equation = any(tree.contains(a, is_equation) for a in unsolved)
-    if len(unsolved) > 1 or has_equation:
+    parts = [part for answer in unsolved for part in tree.walk(answer)]
+    signs = [sign for p in parts for sign in getattr(p, "operators", ())]
+    if len(unsolved) > 1 or "=" in signs:
         return None  # solving it may be the question, not the answer
     try:
         points = between(ends)
         points += samples(ends) if unsolved else ()
         return members(left, name, points) == members(right, name, points)
-    except tree.TooLong:
-        raise
     except Undecided:
         return None
 
@@ -56,22 +50,15 @@ def same_set(left, right):
 def is_set(answer):
     """Whether an answer is built of intervals, sets and relations."""
     if isinstance(answer, Collection) and answer.kind != "set":
-        speaks = answer.kind == "or" or any(map(is_relation, answer.items))
-        return speaks and all(map(is_set, answer.items))
+        speaks = any(isinstance(i, Relation) for i in answer.items)
+        is_either = speaks or answer.kind == "or"
+        return is_either and all(map(is_set, answer.items))
     if tree.is_operation(answer, *tree.UNIONS):
         return all(map(is_set, answer.args))
+    if isinstance(answer, Relation):
+        return bool(tree.free_symbols(answer))
     is_plain = is_interval(answer) or tree.is_kind(answer, "set")
-    return is_plain or is_relation(answer) or answer == tree.REALS
-
-
-def is_relation(part):
-    """Whether a tree is a relation that speaks about a symbol."""
-    return isinstance(part, Relation) and bool(tree.free_symbols(part))
-
-
-def is_equation(part):
-    """Whether a tree is a relation with an equals sign."""
-    return isinstance(part, Relation) and "=" in part.operators
+    return is_plain or answer == tree.REALS
 
 
 def same_number(left, right):
@@ -107,7 +94,7 @@ def samples(ends):
 
 def number_of(answer):
     """The number at the end of an interval, as a fraction if it is one."""
-    if is_infinite(answer):
+    if answer in tree.INFINITE:
         return context().inf * (1 if answer == tree.INFINITY else -1)
     value = value_of(answer)
     if not is_real(value):
@@ -187,16 +174,11 @@ def is_true(sign, left, right, point):
     """Whether a relation holds at a point where both sides are real."""
     try:
         sides = [value_of(side, point) for side in (left, right)]
-    except tree.TooLong:
-        raise
     except Undecided:
         return False  # undefined here: no solution
     if not all(map(is_real, sides)) or sign not in ORDER:
         return False
     left, right = (context().re(numeric(side)) for side in sides)
-    is_rounded = not all(isinstance(p, Fraction) for p in point.values())
-    if is_rounded and max(abs(left), abs(right)) > context().mpf(10) ** 25:
-        return False  # a pole, missed by rounding
     return ORDER[sign](left, left if same_number(left, right) else right)
 
 
@@ -204,11 +186,8 @@ def is_no_bound(sign, left, right):
     """Whether an inequality only says that a number is finite."""
     if sign in (">", ">="):
         left, right = right, left
-    below, above = tree.negate(tree.INFINITY), tree.INFINITY
+    above, below = tree.INFINITE
     return sign in ("<", "<=", ">", ">=") and (left == below or right == above)
-
-
-# Where a relation of polynomials can change its truth
 
 
 def changes(sign, left, right, name):
@@ -236,7 +215,8 @@ def polynomial(answer, name):
             raise Undecided("no polynomial")
         kind, args = "multiply", args[:1] * int(times_taken)
     if kind == "divide" and name not in tree.free_symbols(args[1]):
-        kind, args = "multiply", (args[0], tree.divide(ONE, args[1]))
+        inverse = tree.divide(tree.integer(1), args[1])
+        kind, args = "multiply", (args[0], inverse)
     if kind not in ("add", "multiply", "negate"):
         raise Undecided("no polynomial")
     first, *rest = [polynomial(arg, name) for arg in args]
@@ -265,7 +245,7 @@ def plus(left, right):
 
 
 def real_zeros(coefficients):
-    """The real zeros of a polynomial, exact where they are rational."""
+    """The real zeros of a polynomial."""
     rest = plus(coefficients, [])
     is_exact = all(isinstance(c, Fraction) for c in rest)
     if is_exact and len(rest) > 2:  # multiple zeros once: p / gcd(p, p')
@@ -281,14 +261,7 @@ def real_zeros(coefficients):
         found = mp.polyroots(above, maxsteps=200, extraprec=200)
     except mp.NoConvergence as error:
         raise Undecided("no zeros found") from error
-    return [exact_zero(rest, mp.re(zero)) for zero in found if is_real(zero)]
-
-
-def exact_zero(coefficients, zero):
-    """The rational number that a zero is, or the zero as it was found."""
-    guess = Fraction(int(zero * 2**100), 2**100).limit_denominator(10**6)
-    value = sum(c * guess**power for power, c in enumerate(coefficients))
-    return guess if value == 0 else zero
+    return [mp.re(zero) for zero in found if is_real(zero)]
 
 
 def divided(above, below):

@@ -67,6 +67,7 @@ TEMPERATURES = {"C": "celsius", "F": "fahrenheit"}
 ONLY_WORDS = re.compile(r"[A-Za-z\s.,'\"-]+")
 MATHEMATICS = re.compile(r"[\d\\^+*=<>$]|\b(?:and|or)\b|,")
 PRODUCT = re.compile(r"[A-Zb-df-hj-np-tv-za]{2,4}|[A-Za-z]{2}")
+ARGUMENT = re.compile(rf"[ *]*(?:\{{({known.BALANCED})\}}|(.?))", re.DOTALL)
 VALUES = ("number", "repeating", "grouped")
 DEGREE, SLASH, OPEN, CLOSE = (Token("operator", o) for o in ("degree", *"/{}"))
 COMMANDS = (
@@ -76,20 +77,9 @@ COMMANDS = (
 )
 
 
-def tokenize(text):
-    """The tokens of a cleaned text.
-
-    Raises:
-        UnreadableAnswer: an unknown character or command, or too many.
-    """
-    tokens = []
-    scan(text, tokens, words_only=bool(ONLY_WORDS.fullmatch(text)))
-    return tokens
-
-
-def scan(text, tokens, words_only=False):
+def tokenize(text, tokens, words_only=False):
     """Append the tokens of a text; words_only reads letters as words."""
-    position = 0
+    words_only, position = words_only or ONLY_WORDS.fullmatch(text), 0
     while position < len(text):
         match = SCANNER.match(text, position)
         position = match.end()
@@ -114,6 +104,7 @@ def scan(text, tokens, words_only=False):
             tokens.append(Token("text" if kind == "foreign" else kind, found))
         if len(tokens) > MAX_TOKENS:
             raise UnreadableAnswer(f"more than {MAX_TOKENS} tokens")
+    return tokens
 
 
 def number_token(text):
@@ -193,18 +184,9 @@ def scan_command(name, text, position, tokens):
 
 
 def braced(text, position):
-    """The content of the braces at a position, and where they end."""
-    while position < len(text) and text[position] in " *":
-        position += 1
-    if text[position : position + 1] != "{":
-        return text[position : position + 1], position + 1
-    depth = 0
-    for end in range(position, len(text)):
-        escaped = text[end - 1] == "\\"
-        depth += (text[end] == "{") - (text[end] == "}") if not escaped else 0
-        if depth == 0:
-            return text[position + 1 : end], end + 1
-    raise UnreadableAnswer("a brace is not closed")
+    """The argument of a command at a position, and where it ends."""
+    match = ARGUMENT.match(text, position)
+    return match[1] if match[1] is not None else match[2], match.end()
 
 
 def scan_face(face, content, tokens):
@@ -232,7 +214,7 @@ def scan_text(content, tokens):
     elif inner in known.WORDS and inner != "U":
         tokens.append(Token("operator", known.WORDS[inner]))
     elif not is_plain or MATHEMATICS.search(inner):
-        scan(content, tokens, words_only=True)
+        tokenize(content, tokens, words_only=True)
     else:
         tokens.append(Token("letter" if len(inner) == 1 else "text", inner))
 

@@ -18,7 +18,6 @@ MAX_DIGITS = 400  # of one number as it is written
 MAX_ITEMS = 60  # of one list, set or matrix; matching is quadratic
 MAX_BITS = 60_000  # of an exact integer, numerator or denominator
 MAX_MAGNITUDE = 10**6  # largest |argument| of exp, sin, gamma, ...
-MAX_COMPARED = 5_000  # pairs of parts in one comparison
 MAX_STEPS = 20_000  # operations in one comparison, sums unrolled
 
 CONSTANTS = ("pi", "e", "i")  # symbols with a value unless a sum binds them
@@ -34,7 +33,7 @@ class Undecided(ArithmeticError):
     """A value cannot be had here: too large, undefined or symbolic."""
 
 
-class TooLong(Undecided):
+class TooLong(ArithmeticError):
     """Evaluating takes more steps than an answer is worth."""
 
 
@@ -117,11 +116,9 @@ class Relation:
 
     def links(self):
         """(operator, left, right) of each pair of neighbours."""
-        pairs = zip(self.operands, self.operands[1:], strict=False)
-        return [
-            (operator, *pair)
-            for operator, pair in zip(self.operators, pairs, strict=True)
-        ]
+        sides = zip(self.operands, self.operands[1:], strict=False)
+        signs = zip(self.operators, sides, strict=True)
+        return [(sign, *pair) for sign, pair in signs]
 
 
 KINDS = (Number, Symbol, Operation, Text, Choice, Quantity, Sequence)
@@ -163,6 +160,9 @@ def integer(value):
     return Number(Fraction(value))
 
 
+INFINITE = (INFINITY, negate(INFINITY))
+
+
 def is_operation(tree, *names):
     """Whether a tree is an operation of one of the names."""
     return isinstance(tree, Operation) and tree.name in names
@@ -175,17 +175,15 @@ def is_kind(tree, *kinds):
 
 def parts(tree):
     """The trees directly inside a tree."""
-    if isinstance(tree, Operation):
-        return tree.args
     if isinstance(tree, (Number, Symbol)):
         return ()
     if isinstance(tree, Matrix):
         return tuple(cell for row in tree.rows for cell in row)
-    found = []
-    for field in fields(tree):
-        value = getattr(tree, field.name)
-        found.extend(value if isinstance(value, tuple) else (value,))
-    return tuple(value for value in found if type(value) in KINDS)
+    for name in ("args", "items", "operands"):
+        if hasattr(tree, name):
+            return getattr(tree, name)
+    inner = getattr(tree, "content", None), getattr(tree, "value", None)
+    return tuple(part for part in inner if type(part) in KINDS)
 
 
 def rebuild(tree, change):
@@ -231,16 +229,9 @@ def walk(tree):
         yield from walk(part)
 
 
-def contains(tree, test):
-    """Whether the test holds for the tree or for any tree inside it."""
-    return any(map(test, walk(tree)))
-
-
-def in_order(left, right, kind):
-    """The pair with an answer of that kind first, or None."""
-    if isinstance(left, kind):
-        return left, right
-    return (right, left) if isinstance(right, kind) else None
+def holds(tree, *names):
+    """Whether an operation of one of the names is in the tree."""
+    return any(is_operation(part, *names) for part in walk(tree))
 
 
 def is_expression(tree):

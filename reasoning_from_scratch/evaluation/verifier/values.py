@@ -1,31 +1,19 @@
 """The value of an expression, and whether two expressions have the same one.
 
 One walk over the tree computes with fractions as long as it can and with 60
-digits of mpmath from the first irrational number on. Every step is counted,
-every size is checked before it is taken, so that any expression ends soon.
-
-The rule for decimals: a decimal is the fraction that it writes, so 0.5 equals
-1/2 and 0.33 does not equal 1/3. Six or more decimals may also be a value that
-was rounded at the last of them: 0.333333 equals 1/3 and 3.141593 equals pi.
+digits of mpmath from the first irrational number on. Steps are counted, sizes
+checked before they are taken. A decimal is the fraction that it writes: 0.33
+is not 1/3. Six or more decimals may be a rounded value: 3.141593 equals pi.
 """
 
 import math
+import operator
 import random
 import threading
 from fractions import Fraction
 
 from . import tree
-from .tree import (
-    INFINITY,
-    MAX_BITS,
-    MAX_MAGNITUDE,
-    MAX_STEPS,
-    Number,
-    Operation,
-    Symbol,
-    TooLong,
-    Undecided,
-)
+from .tree import INFINITE, Number, Symbol, TooLong, Undecided
 from .vocabulary import words
 
 DIGITS = 60
@@ -60,7 +48,7 @@ def start_counting():
 def take_steps(number):
     """Count steps of this thread's comparison, which has so many."""
     _thread.steps = getattr(_thread, "steps", 0) + number
-    if _thread.steps > MAX_STEPS:
+    if _thread.steps > tree.MAX_STEPS:
         raise TooLong("too many steps")
 
 
@@ -74,7 +62,7 @@ def exact_product(*factors):
     total = Fraction(1)
     for factor in factors:
         total *= factor
-        if size(total) > MAX_BITS:
+        if size(total) > tree.MAX_BITS:
             raise Undecided("a number of too many digits")
     return total
 
@@ -83,28 +71,31 @@ def exact_power(base, exponent):
     """A power with a whole exponent; None if it is irrational or too large."""
     if base == 0 and exponent <= 0:
         raise Undecided("zero has no such power")
-    is_large = size(base) * abs(exponent) > 2 * MAX_BITS
+    is_large = size(base) * abs(exponent) > 2 * tree.MAX_BITS
     if exponent.denominator != 1 or is_large:
         return None
     return base**exponent.numerator
 
 
-EXACT = {
-    "add": lambda *terms: sum(terms, Fraction(0)),
-    "multiply": exact_product,
-    "divide": lambda above, below: above / below,
-    "power": exact_power,
-    "negate": lambda value: -value,
+# For fractions and for numbers of mpmath
+BOTH = {
+    "divide": operator.truediv,
+    "negate": operator.neg,
     "percent": lambda value: value / 100,
-    "modulo": lambda value, divisor: value % divisor,
+    "modulo": operator.mod,
     "abs": abs,
     "norm": abs,
+}
+EXACT = BOTH | {
+    "add": lambda *terms: sum(terms, Fraction(0)),
+    "multiply": exact_product,
+    "power": exact_power,
 }
 
 
 def small(value):
     """An argument that no function needs long for."""
-    if abs(value) > MAX_MAGNITUDE:
+    if abs(value) > tree.MAX_MAGNITUDE:
         raise Undecided("an argument too large")
     return value
 
@@ -161,28 +152,20 @@ def numeric_functions(mp):
     table = {name: of(small, getattr(mp, name)) for name in forward}
     table |= {"arc" + name: getattr(mp, "a" + name) for name in circular}
     table |= {"ar" + name: getattr(mp, "a" + name) for name in hyperbolic}
-    return table | {
+    table |= {f: of(real, getattr(mp, f)) for f in ("floor", "ceil", "sign")}
+    table |= {"max": of(real, max), "min": of(real, min)}
+    return BOTH | table | {
         "add": lambda *terms: mp.fsum(terms),
         "multiply": lambda *factors: mp.fprod(factors),
-        "divide": lambda above, below: above / below,
-        "negate": lambda value: -value,
-        "percent": lambda value: value / 100,
         "degree": lambda value: value * mp.pi / 180,
         "power": numeric_power,
         "sqrt": mp.sqrt,
         "root": numeric_root,
         "ln": mp.log,
         "log": lambda value, base=10: mp.log(value) / mp.log(base),
-        "abs": abs,
-        "norm": abs,
         "real": mp.re,
         "imaginary": mp.im,
-        "floor": of(real, mp.floor),
-        "ceil": of(real, mp.ceil),
-        "sign": of(real, mp.sign),
-        "modulo": of(real, lambda value, divisor: value % divisor),
-        "max": of(real, max),
-        "min": of(real, min),
+        "modulo": of(real, operator.mod),
         "gcd": of(whole, lambda *values: mp.mpf(math.gcd(*values))),
         "lcm": of(whole, lambda *values: mp.mpf(math.lcm(*values))),
     }
@@ -209,7 +192,7 @@ class Evaluator:
             return answer.value
         if isinstance(answer, Symbol):
             return self.symbol(answer.name)
-        if not isinstance(answer, Operation):
+        if not isinstance(answer, tree.Operation):
             raise Undecided(f"{type(answer).__name__} has no value")
         if answer.name == "apply":
             return self.symbol(tree.applied_name(answer))
@@ -219,8 +202,8 @@ class Evaluator:
 
     def symbol(self, name):
         """The value given to a symbol, or that of pi, e or i."""
-        if self.values.get(name) is not None:
-            return self.values[name]
+        if (value := self.values.get(name)) is not None:
+            return value
         if name not in tree.CONSTANTS or name == "i" and not self.is_complex:
             raise Undecided(f"{name} has no value")
         return +getattr(context(), "j" if name == "i" else name)
@@ -243,47 +226,23 @@ class Evaluator:
         return value
 
     def unroll(self, answer):
-        """A sum or product, term by term, or the limit of an infinite sum."""
-        index, low, high, body = answer.args
-        name, outer = index.name, self.values.get(index.name)
-
-        def term(number):
-            self.values[name] = number
-            return self.evaluate(body)
-
-        low = whole(numeric(self.evaluate(low)))
-        if (answer.name, high) == ("sum", INFINITY):
-            return self.limit(lambda number: numeric(term(number)), low)
-        high = whole(numeric(self.evaluate(high)))
-        if high - low > MAX_STEPS:
-            raise TooLong("too many terms")
+        """A sum or product, term by term."""
+        index, *ends, body = answer.args
+        low, high = (whole(numeric(self.evaluate(end))) for end in ends)
+        outer = self.values.get(index.name)
         step = "add" if answer.name == "sum" else "multiply"
         total = Fraction(0 if answer.name == "sum" else 1)
         for number in range(low, high + 1):
-            total = self.operation(step, [total, term(Fraction(number))])
-        self.values[name] = outer
+            self.values[index.name] = Fraction(number)
+            total = self.operation(step, [total, self.evaluate(body)])
+        self.values[index.name] = outer
         return total
 
-    def limit(self, term, low):
-        """An infinite sum whose terms fall faster than 1/k, if it is found."""
-        mp, far = context(), context().mpf(10) ** 5
-        if abs(term(far)) * far > 1:
-            raise Undecided("the terms do not fall")
-        take_steps(MAX_STEPS // 3)
-        try:
-            return mp.nsum(term, [low, mp.inf], strict=True, maxterms=120)
-        except mp.NoConvergence as error:
-            raise Undecided("the limit is not found") from error
 
+def value_of(answer, values=(), is_complex=True):
+    """The value of a tree, a Fraction or a number of mpmath, or Undecided.
 
-def value_of(answer, values=(), *, is_complex=True):
-    """The value of a tree: a Fraction, or an mpmath number.
-
-    With is_complex=False no step on the way may leave the real numbers: the
-    product of the roots of x and y has no value where both are negative.
-
-    Raises:
-        Undecided: there is no value, or it is out of the limits.
+    With is_complex=False no step on the way may leave the real numbers.
     """
     try:
         return Evaluator(values, is_complex).evaluate(answer)
@@ -294,22 +253,17 @@ def value_of(answer, values=(), *, is_complex=True):
 def exact_value(answer, values=()):
     """The value of a tree as a Fraction; Undecided if it has none."""
     start_counting()
-    value = value_of(answer, values, is_complex=False)
+    value = value_of(answer, values, False)
     if not isinstance(value, Fraction):
         raise Undecided("no exact value")
     return value
-
-
-def is_infinite(answer):
-    """Whether the tree is plus or minus infinity."""
-    return answer in (INFINITY, tree.negate(INFINITY))
 
 
 def same_value(left, right):
     """Whether two expressions are shown to have the same value."""
     if left == right:
         return True
-    if is_infinite(left) or is_infinite(right):
+    if left in INFINITE or right in INFINITE:
         return False
     names = sorted(tree.free_symbols(left) | tree.free_symbols(right))
     try:
@@ -324,19 +278,13 @@ def same_value(left, right):
 def agree_at_points(left, right, names):
     """Whether two expressions agree wherever both are real numbers.
 
-    Where they are hardly ever real, whole numbers are tried ((-1)^n), and
-    then complex values are compared.
+    Failing that, at whole numbers ((-1)^n), or else in complex values.
     """
     has_i = any(Symbol("i") in tree.walk(side) for side in (left, right))
-    random_points = list(points(names))
-    small_points = list(whole_points(names))
-    for chosen, is_complex in (
-        (random_points, has_i),
-        (small_points, has_i),
-        (random_points, True),
-    ):
+    tries = ((False, has_i), (True, has_i), (False, True))
+    for are_whole, is_complex in tries:
         num_agreed = 0
-        for point in chosen:
+        for point in points(names, are_whole):
             verdict = agree(left, right, point, is_complex)
             if verdict is False:
                 return False
@@ -346,38 +294,27 @@ def agree_at_points(left, right, names):
     return False
 
 
-def points(names):
-    """Random rational points: positive, negative, mixed, and far out."""
+def points(names, are_whole):
+    """Random rationals of both signs and two scales, or small integers."""
     generator = random.Random(SEED)
-    for signs, scale in POINTS:
-        yield {
-            name: Fraction(
-                generator.choice(signs) * generator.randint(3, 400) * scale,
-                generator.choice((7, 11, 13, 17, 19, 23, 101)),
-            )
-            for name in names
-        }
-
-
-def whole_points(names):
-    """Small whole numbers, for factorials and powers of -1."""
-    generator = random.Random(SEED)
-    for start in range(5):
-        yield {n: Fraction(start + generator.randint(1, 3)) for n in names}
+    for start, (signs, scale) in enumerate(POINTS):
+        point = {}
+        for name in names:
+            over = generator.choice(signs) * generator.randint(3, 400) * scale
+            below = generator.choice((7, 11, 13, 17, 19, 23, 101))
+            if are_whole:
+                over, below = start + over % 3 + 1, 1
+            point[name] = Fraction(over, below)
+        yield point
 
 
 def agree(left, right, point, is_complex=False):
     """Whether two values are equal at one point; None if undefined."""
     try:
-        values = [
-            value_of(side, point, is_complex=is_complex)
-            for side in (left, right)
-        ]
+        values = [value_of(s, point, is_complex) for s in (left, right)]
         if all(isinstance(value, Fraction) for value in values):
             return values[0] == values[1]
         return agree_in_digits(left, right, point, [*map(numeric, values)])
-    except TooLong:
-        raise
     except Undecided:
         return None
 
@@ -414,8 +351,6 @@ def rounded_decimal(decimal, other):
         return False  # 0.000001 is no rounded value
     try:
         value = numeric(value_of(other))
-    except TooLong:
-        raise
     except Undecided:
         return False
     unit = context().mpf(10) ** -min(decimal.places, 12)

@@ -16,6 +16,10 @@ def pairs(text):
     return {spelling: meaning for spelling, _, meaning in split}
 
 
+BALANCED = r"(?:[^{}\\]|\\.)*"  # a pattern: braces in braces, nine deep
+for _ in range(8):
+    BALANCED = rf"(?:[^{{}}\\]|\\.|\{{{BALANCED}\}})*"
+
 # Layout without meaning: these commands vanish.
 LAYOUT = words(
     """ , ; : ! > quad qquad thinspace left right big Big bigg Bigg bigl
@@ -118,9 +122,9 @@ CHARACTERS = {
     "⟨": r"\langle ", "⟩": r"\rangle ", "〈": r"\langle ", "〉": r"\rangle ",
     "∑": r"\sum ", "∏": r"\prod ", "ℝ": r"\mathbb{R}", "ℤ": r"\mathbb{Z}",
     "ℕ": r"\mathbb{N}", "ℚ": r"\mathbb{Q}", "′": "'", "’": "'", "‘": "'",
-    "“": '"', "”": '"', "％": "%", "€": "€", "£": "£", "¥": "¥", "₹": "₹",
-    "…": r"\ldots ", "⋯": r"\ldots ", "\u00a0": " ", "\u200b": "",
-    "\ufeff": "", "\u2061": "", "ⁿ": "^{n}", "ϕ": r"\phi ", "→": r"\to ",
+    "“": '"', "”": '"', "％": "%", "…": r"\ldots ", "⋯": r"\ldots ",
+    "\u00a0": " ", "\u200b": "", "\ufeff": "", "\u2061": "",
+    "ⁿ": "^{n}", "ϕ": r"\phi ", "→": r"\to ",
     "、": ",", "，": ",", "。": ".", "；": ";", "：": ":", "（": "(",
     "）": ")", "℃": r"^\circ C", "℉": r"^\circ F", "■": "", "□": "",
     "✓": "", "✔": "", "✅": "", "∎": "",

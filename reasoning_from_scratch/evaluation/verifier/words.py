@@ -8,18 +8,8 @@ converted: "1 m" and "100 cm" are left unequal.
 import re
 from fractions import Fraction
 
+from . import vocabulary as known
 from .tree import EMPTY_SET, REALS, Number, Text, UnreadableAnswer
-from .vocabulary import (
-    CANONICAL,
-    CHANGING,
-    FRACTION_WORDS,
-    MODIFIERS,
-    NUMBER_WORDS,
-    POWERS,
-    SCALES,
-    UNIT_WORDS,
-    words,
-)
 
 TERM = re.compile(r"[^\W\d_]+|¢|\^?-?\d+|[/*]")
 PHRASES = (
@@ -41,18 +31,16 @@ def canonical_unit(text):
     for term in TERM.findall(text.lower().replace(".", "")):
         if term in ("/", "per"):
             sign = -1
-        elif term in ("squared", "cubed"):
-            terms[-1:] = [(n, p * POWERS[term]) for n, p in terms[-1:]]
-        elif term in POWERS:
-            power = POWERS[term]
-        elif term[-1].isdigit():
-            exponent = int(term.strip("^")[:3])
-            terms[-1:] = [(n, p * exponent) for n, p in terms[-1:]]
+        elif term in ("squared", "cubed") or term[-1].isdigit():
+            by = known.POWERS.get(term) or int(term.strip("^")[:3])
+            terms[-1:] = [(n, p * by) for n, p in terms[-1:]]
+        elif term in known.POWERS:
+            power = known.POWERS[term]
         elif term != "*":
             name = singular(term)
-            for base in CANONICAL.get(name, name).split("/"):
+            for base in known.CANONICAL.get(name, name).split("/"):
                 terms.append((base, sign * power))
-                sign = -sign if "/" in CANONICAL.get(name, "") else sign
+                sign *= -1 if "/" in known.CANONICAL.get(name, "") else 1
             power = 1
     names = {name for name, _ in terms} - {"unit"}
     if names & {"celsius", "fahrenheit"}:
@@ -62,35 +50,37 @@ def canonical_unit(text):
 
 def singular(word):
     """A word without its plural s, if the rest is a unit or long enough."""
-    if word in CANONICAL or not word.endswith("s") or len(word) < 3:
+    if word in known.CANONICAL or not word.endswith("s") or len(word) < 3:
         return word
-    return word[:-2] if word[:-2] in CANONICAL else word[:-1]
+    return word[:-2] if word[:-2] in known.CANONICAL else word[:-1]
 
 
 def is_unit(text):
     """Whether every word of the text belongs to a unit we know."""
     found = re.findall(r"[^\W\d_]+|¢", text.lower())
     return bool(found) and all(
-        singular(word) in CANONICAL or word in MODIFIERS for word in found
+        singular(word) in known.CANONICAL or word in known.MODIFIERS
+        for word in found
     )
 
 
 def is_unit_word(run):
     """Whether a run of letters is a unit; long ones in any case."""
-    return run in UNIT_WORDS or len(run) > 2 and run.lower() in UNIT_WORDS
+    spelling = run.lower() if len(run) > 2 else run
+    return spelling in known.UNIT_WORDS or run in known.UNIT_WORDS
 
 
 def changes_value(unit):
     """Whether words behind a number say more than what it counts."""
     found = re.findall(r"[a-z]+", unit.lower())
-    if len(found) > 1 and found[-1] in POWERS:  # inches squared
+    if len(found) > 1 and found[-1] in known.POWERS:  # inches squared
         found.pop()
-    return not CHANGING.isdisjoint(found)
+    return not known.CHANGING.isdisjoint(found)
 
 
 def meaning_of(text):
     """The tree that stands for words."""
-    found = [w for w in text.split() if w not in words("the a an")]
+    found = [w for w in text.split() if w not in known.words("the a an")]
     key = re.sub(r"[\W_]", "", "".join(found or text.split()))
     if not key:
         raise UnreadableAnswer("no letters in the text")
@@ -119,13 +109,14 @@ def number_in_words(text):
 def simple_number(found):
     """The value of number words without "and": two thirds, six hundred."""
     name = found[-1].removesuffix("s") if found else ""
-    if name in FRACTION_WORDS and (len(found) > 1 or name == "half"):
+    if name in known.FRACTION_WORDS and (len(found) > 1 or name == "half"):
         ahead = found[:-1] if found[:-1] not in (["a"], []) else ["one"]
         above = simple_number(ahead)
-        return None if above is None else Fraction(above, FRACTION_WORDS[name])
+        below = known.FRACTION_WORDS[name]
+        return None if above is None else Fraction(above, below)
     total, group = 0, None
     for word in found:
-        value = NUMBER_WORDS.get(word)
+        value = known.NUMBER_WORDS.get(word)
         if word == "a" and group is None and len(found) > 1:
             group = 1
         elif value is not None:  # twenty and then one, a hundred and then ten
@@ -135,8 +126,8 @@ def simple_number(found):
             group += value
         elif word == "hundred" and group in range(1, 100):
             group *= 100
-        elif word in SCALES and group:
-            total, group = total + group * SCALES[word], 0
+        elif word in known.SCALES and group:
+            total, group = total + group * known.SCALES[word], 0
         else:
             return None
     return None if group is None else total + group
