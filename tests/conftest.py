@@ -27,3 +27,15 @@ def tokenizer(tmp_path_factory):
     from reasoning_from_scratch.llm import Qwen3Tokenizer
 
     return Qwen3Tokenizer(write_tokenizer(tmp_path_factory.mktemp("t")))
+
+
+@pytest.fixture(scope="session")
+def model_folder(tokenizer, tmp_path_factory):
+    """A folder that holds a tiny model with random weights."""
+    from tiny import tiny_model
+
+    from reasoning_from_scratch.llm import save_model
+
+    folder = tmp_path_factory.mktemp("m") / "model"
+    save_model(tiny_model(vocab_size=320), tokenizer, folder)
+    return folder

@@ -9,9 +9,8 @@ import sys
 import pytest
 
 from reasoning_from_scratch.cli import chat, flags, main
-from reasoning_from_scratch.llm import Qwen3Tokenizer, weights
+from reasoning_from_scratch.llm import weights
 from tests.tiny import tiny_model
-from tests.tiny_checkpoints import write_tokenizer
 
 
 def rfs(*arguments):
@@ -20,9 +19,8 @@ def rfs(*arguments):
 
 
 @pytest.fixture
-def tiny_chat_model(tmp_path, monkeypatch):
+def tiny_chat_model(tokenizer, monkeypatch):
     """Every name opens a tiny model with a chat template."""
-    tokenizer = Qwen3Tokenizer(write_tokenizer(tmp_path / "tokenizer"))
     model = tiny_model(vocab_size=tokenizer.vocab_size)
     monkeypatch.setattr(
         weights, "load_model", lambda name, **options: (model, tokenizer)
@@ -75,19 +73,6 @@ def test_help_answers_in_three_tenths_of_a_second():
     assert after.ru_utime + after.ru_stime < (
         before.ru_utime + before.ru_stime + 0.3
     )
-
-
-def test_an_unknown_command_suggests_the_nearest(capsys):
-    assert rfs("evalute") == 2
-    assert "did you mean `rfs evaluate`?" in capsys.readouterr().err
-
-
-def test_an_error_of_the_user_is_one_line(capsys):
-    assert rfs("ask", "1 + 1", "--model", "./no/such/folder") == 1
-    error = capsys.readouterr().err
-
-    assert error.startswith("rfs ask: no model or run folder at no/such")
-    assert error.count("\n") == 1
 
 
 def test_debug_shows_the_traceback():

@@ -6,31 +6,25 @@ import sys
 import time
 
 import pytest
-from tiny import tiny_model
-from tiny_checkpoints import write_tokenizer
 
 from reasoning_from_scratch.cli.compare import describe_difference
 from reasoning_from_scratch.cli.main import main
-from reasoning_from_scratch.llm import save_model
-from reasoning_from_scratch.llm.tokenizer import Qwen3Tokenizer
 from reasoning_from_scratch.runs import RunFolder
 
 NUM_PROBLEMS = 40
 
 
 @pytest.fixture(scope="module")
-def flags(tmp_path_factory):
+def flags(model_folder, tmp_path_factory):
     """The flags of an evaluation: a tiny model on a few problems."""
     folder = tmp_path_factory.mktemp("evaluate")
-    tokenizer = Qwen3Tokenizer(write_tokenizer(folder / "tokenizer"))
-    save_model(tiny_model(vocab_size=320), tokenizer, folder / "model")
     lines = [
         json.dumps({"problem": f"What is {n}?", "answer": str(n % 10)})
         for n in range(NUM_PROBLEMS)
     ]
     (folder / "sums.jsonl").write_text("\n".join(lines))
     return [
-        *("--model", str(folder / "model")),
+        *("--model", str(model_folder)),
         *("--problems", str(folder / "sums.jsonl")),
         *("--max-new-tokens", "48", "--batch-size", "8", "--device", "cpu"),
     ]
@@ -91,11 +85,6 @@ def test_without_a_name_runs_are_numbered(flags, runs_folder, capsys):
     names = sorted(path.name for path in runs_folder.iterdir())
     assert names == ["evaluate-1", "evaluate-2"]
     assert "95 % interval" in capsys.readouterr().out
-
-
-def test_an_unknown_method_lists_those_there_are(flags, runs_folder, capsys):
-    assert evaluate(flags, "--method", "guess") == 1
-    assert "self-consistency" in capsys.readouterr().err
 
 
 def test_sampling_writes_the_samples_down(flags, runs_folder):
@@ -189,8 +178,6 @@ def test_compare_refuses_runs_of_other_problems(runs_folder, capsys):
     write_run("twos", [1] * 5, reference="2")
     assert main(["compare", "ones", "twos"]) == 1
     assert "has the answer '1' in one run" in capsys.readouterr().err
-    assert main(["compare", "ones", "nothing"]) == 1
-    assert "no run 'nothing'" in capsys.readouterr().err
 
 
 def test_regrade_writes_a_new_file_and_tells_what_changed(runs_folder, capsys):

@@ -9,21 +9,18 @@ import pytest
 import torch
 from hub_standin import HubStandin
 from tiny import tiny_model
-from tiny_checkpoints import write_tokenizer
 
 from reasoning_from_scratch.cli.export import check_export
 from reasoning_from_scratch.cli.main import main
 from reasoning_from_scratch.evaluation import load_problems, render_prompt
 from reasoning_from_scratch.llm import generate, load_model, save_model
-from reasoning_from_scratch.llm.tokenizer import Qwen3Tokenizer
 from reasoning_from_scratch.runs import RunFolder
 
 
 @pytest.fixture
-def here(tmp_path, monkeypatch):
+def here(tokenizer, tmp_path, monkeypatch):
     """A working folder with one finished training run, runs/reasoner."""
     monkeypatch.chdir(tmp_path)
-    tokenizer = Qwen3Tokenizer(write_tokenizer(tmp_path / "source"))
     model = tiny_model(vocab_size=tokenizer.vocab_size)
     config = {"command": "grpo", "model": "qwen3-0.6b-base", "steps": 50}
     run = RunFolder.create("reasoner", config)

@@ -12,12 +12,10 @@ import shutil
 
 import pytest
 from tiny import tiny_model
-from tiny_checkpoints import write_tokenizer
 
 from reasoning_from_scratch.cli.main import main
 from reasoning_from_scratch.evaluation import Problem
 from reasoning_from_scratch.llm import save_model
-from reasoning_from_scratch.llm.tokenizer import Qwen3Tokenizer
 from reasoning_from_scratch.runs import RunFolder
 from reasoning_from_scratch.training.traces import make_trace
 
@@ -206,10 +204,9 @@ RECORD = {
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def made(tokenizer, tmp_path_factory):
     """A folder with a model, problems, traces and runs."""
     folder = tmp_path_factory.mktemp("made")
-    tokenizer = Qwen3Tokenizer(write_tokenizer(folder / "tokenizer"))
     model = tiny_model(vocab_size=320)
     save_model(model, tokenizer, folder / "model")
     save_model(model, tokenizer, folder / "broken")
