@@ -5,8 +5,10 @@ So do threads, process pools and many calls.
 
 import multiprocessing
 import os
+import random
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from hostile_answers import MARKER, hostile_answers
@@ -17,6 +19,7 @@ from reasoning_from_scratch.evaluation.answers import (
 )
 from reasoning_from_scratch.evaluation.verifier import answers_equal, verify
 
+HERE = Path(__file__).parent
 HOSTILE = hostile_answers()
 SECONDS = 1.0  # of processor time of this process, for one text
 GROWTH = 200 * 2**20  # bytes of memory, over all texts
@@ -47,7 +50,9 @@ def test_there_are_at_least_150_hostile_texts():
     assert len(set(HOSTILE)) >= 150
 
 
-def test_hostile_answers_have_no_effect_and_take_no_time(fresh_folder):
+def test_hostile_answers_have_no_effect_and_take_no_time(
+    fresh_folder, caplog
+):
     verify("\\boxed{x^2<4}", "|x|<2")  # imports mpmath, not counted
     before = memory()
     slow = []
@@ -62,19 +67,27 @@ def test_hostile_answers_have_no_effect_and_take_no_time(fresh_folder):
         if time.process_time() - start > SECONDS:
             slow.append(text[:60])
     assert slow == []
+    assert caplog.records == []  # a mistake of ours would be logged
     assert memory() - before < GROWTH
     assert os.listdir(fresh_folder) == []
     assert not os.path.exists(MARKER)
 
 
-def test_no_comparison_of_two_hostile_texts_fails(caplog):
-    answers_equal("x^2 < 4", "|x| < 2")
-    texts = HOSTILE[::3]
-    for left, right in zip(texts, texts[1:], strict=False):
-        start = time.process_time()
-        assert answers_equal(left, right) in (True, False)
-        assert time.process_time() - start < SECONDS
-    assert caplog.records == []  # a mistake of ours would be logged
+def damaged_answers(number):
+    """Answers of the tables, cut and joined at random."""
+    generator = random.Random(5)
+    lines = (HERE / "verifier_pairs.tsv").read_text("utf-8").split("\n")
+    texts = [text for line in lines for text in line.split("\t")[1:]]
+    for _ in range(number):
+        left, right, other = generator.choices(texts, k=3)
+        place = generator.randrange(len(left) + 1)
+        yield left[:place] + right[place:], other
+
+
+def test_damaged_answers_are_compared_without_a_mistake(caplog):
+    for left, right in damaged_answers(10_000):
+        assert answers_equal(left, right) == answers_equal(right, left)
+    assert caplog.records == []
 
 
 def test_hostile_responses_are_read_in_linear_time():

@@ -4,7 +4,6 @@ Each reader takes the parser, whose next token stands behind the one that
 chose the reader, and returns a tree.
 """
 
-from fractions import Fraction
 from itertools import pairwise
 
 from . import tree
@@ -60,9 +59,10 @@ def mixed(parser, whole):
         parser.position += 3
     else:
         return whole
-    values = [getattr(part, "value", Fraction(1, 2)) for part in (over, under)]
-    if {v.denominator for v in values} == {1} and 0 < values[0] < values[1]:
-        return tree.Number(whole.value + values[0] / values[1])
+    if isinstance(over, tree.Number) and isinstance(under, tree.Number):
+        over, under = over.value, under.value
+        if over.denominator == under.denominator == 1 and 0 < over < under:
+            return tree.Number(whole.value + over / under)
     parser.position = start
     return whole
 

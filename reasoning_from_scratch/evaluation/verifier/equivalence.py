@@ -182,7 +182,7 @@ def compare_unions(left, right):
 def compare_collections(collection, other):
     """Sets and lists: the order of items does not count."""
     for one, two in ((collection, other), (other, collection)):
-        is_either = tree.is_kind(one, "or")
+        is_either = tree.is_kind(one, "or") and one.items
         if is_either and all(same(one.items[0], i) for i in one.items):
             return same(one.items[0], two)
     if not isinstance(other, Collection):

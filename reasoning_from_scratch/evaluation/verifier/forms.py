@@ -21,8 +21,8 @@ UNKNOWNS = frozenset("tuvxyn")  # |x| = 5 asks for x, |z| = 5 for |z|
 
 def settle(answer):
     """The answer with its abbreviations written out."""
-    is_one = isinstance(answer, (Operation, Relation, Sequence))
-    if (is_one or is_system(answer)) and tree.holds(answer, "pm", "mp"):
+    is_list = isinstance(answer, (Collection, tree.Choice))
+    if (not is_list or is_system(answer)) and tree.holds(answer, "pm", "mp"):
         return settle(Collection(tuple(sign_choices(answer)), "or"))
     if is_operation(answer, "percent", "degree"):
         return tree.Quantity(answer.args[0], answer.name)
@@ -69,11 +69,9 @@ def matrix_product(answer):
         return None
     (place,) = places
     before, after = args[:place], args[place + 1 :]
-    rows = (
-        tuple(Operation(answer.name, (*before, c, *after)) for c in row)
-        for row in args[place].rows
+    return tree.rebuild(
+        args[place], lambda c: Operation(answer.name, (*before, c, *after))
     )
-    return tree.Matrix(tuple(rows))
 
 
 def settle_collection(answer):

@@ -158,7 +158,7 @@ def relation_members(answer, name, points):
     found = [True] * len(points)
     for sign, left, right in answer.links():
         if sign in ("in", "notin"):
-            if left != Symbol(name):
+            if left != Symbol(name) or not is_set(right):
                 raise Undecided("what is in the set?")
             inside = members(right, name, points)
             holds = inside if sign == "in" else [not one for one in inside]

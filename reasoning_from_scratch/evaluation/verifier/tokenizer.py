@@ -194,7 +194,7 @@ def scan_face(face, content, tokens):
     is_vector = face in known.BOLD or face in ("vec", "hat", "overrightarrow")
     if is_vector and content in UNIT_VECTORS:
         tokens.append(Token("symbol", UNIT_VECTORS[content]))
-    elif content in MATH_LETTERS.get(face, ""):
+    elif content in MATH_LETTERS.get(face, ()):
         tokens.append(Token("symbol", content))
     elif face in known.ACCENTS:
         name = re.sub(r"[\s{}\\]|math[a-z]+", "", content)

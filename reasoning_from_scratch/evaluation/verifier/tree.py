@@ -2,9 +2,8 @@
 
 Expressions are numbers, symbols and operations with a name from a fixed list;
 answers put them in quantities, sequences, sets, matrices and relations. A
-tree is plain data: nothing in it can be called. The limits stand here too:
-each is far above what an answer needs and low enough that reading and
-comparing two hostile texts takes milliseconds.
+tree is plain data: nothing in it can be called. The limits are far above what
+an answer needs, and let hostile texts end in milliseconds.
 """
 
 from dataclasses import dataclass, fields, replace
@@ -192,6 +191,10 @@ def rebuild(tree, change):
         if hasattr(tree, name):
             inner = tuple(map(change, getattr(tree, name)))
             return replace(tree, **{name: inner})
+    if isinstance(tree, Quantity):
+        return Quantity(change(tree.value), tree.unit)
+    if isinstance(tree, Matrix):
+        return Matrix(tuple(tuple(map(change, row)) for row in tree.rows))
     return tree
 
 
