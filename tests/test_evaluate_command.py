@@ -6,10 +6,12 @@ import sys
 import time
 
 import pytest
+from tiny import write_verifier
 
 from reasoning_from_scratch.cli.compare import describe_difference
 from reasoning_from_scratch.cli.main import main
 from reasoning_from_scratch.runs import RunFolder
+from reasoning_from_scratch.scaling import METHODS
 
 NUM_PROBLEMS = 40
 
@@ -85,6 +87,16 @@ def test_without_a_name_runs_are_numbered(flags, runs_folder, capsys):
     names = sorted(path.name for path in runs_folder.iterdir())
     assert names == ["evaluate-1", "evaluate-2"]
     assert "95 % interval" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_evaluates(name, flags, runs_folder):
+    write_verifier(runs_folder / "verifier")
+    short = ("--limit", "4", "--max-new-tokens", "8", "--method", name)
+    assert evaluate(flags, *short, "--run", "tried") == 0
+    records = RunFolder.open(runs_folder / "tried").read("records.jsonl")
+    assert len(records) == 4
+    assert not any("error" in record for record in records)
 
 
 def test_sampling_writes_the_samples_down(flags, runs_folder):

@@ -5,7 +5,7 @@ import random
 
 import pytest
 import torch
-from tiny import ByteTokenizer, tiny_model
+from tiny import ByteTokenizer, tiny_model, write_verifier
 from tiny_checkpoints import write_tokenizer
 
 from reasoning_from_scratch.cli.main import main
@@ -26,8 +26,6 @@ from reasoning_from_scratch.training.learned_verifier import (
     auc,
     auc_report,
     auc_within,
-    new_head,
-    save_head,
     train_head,
 )
 from reasoning_from_scratch.training.traces import make_trace
@@ -135,20 +133,8 @@ def test_where_no_sample_has_an_answer_the_best_score_is_chosen():
     assert pick_by_score(samples, [0.1, 0.2], is_vote=True) == 1
 
 
-def write_head(folder, seed=0):
-    """A head for the tiny model that says something else of each sample."""
-    generator = torch.Generator().manual_seed(seed)
-    features = torch.randn(20, 3 * HIDDEN + 2, generator=generator)
-    head = new_head(features, 4, generator)
-    head["outer"] = torch.randn(4, generator=generator)
-    folder.mkdir(parents=True, exist_ok=True)
-    save_head(head, folder)
-    (folder / "config.json").write_text("{}")
-    return head
-
-
 def test_a_saved_head_scores_as_before(runs_folder):
-    head = write_head(runs_folder / "mine")
+    head = write_verifier(runs_folder / "mine")
     loaded = load_head("runs/mine", HIDDEN)
     arguments = (["a", "b"], ["12", "3"])
     model = tiny_model()
@@ -160,13 +146,13 @@ def test_a_saved_head_scores_as_before(runs_folder):
 def test_a_missing_head_and_one_of_another_model_are_refused(runs_folder):
     with pytest.raises(FileNotFoundError, match="rfs verifier trains one"):
         load_head("runs/none", HIDDEN)
-    write_head(runs_folder / "mine")
+    write_verifier(runs_folder / "mine")
     with pytest.raises(ValueError, match="98 features, this model gives 194"):
         load_head("runs/mine", 64)
 
 
 def test_the_samples_carry_the_score_that_chose_among_them(runs_folder):
-    write_head(runs_folder / "other")
+    write_verifier(runs_folder / "other")
     method = METHODS["best-of-n-verifier"].judged_by("runs/other")
     problems = [Problem("a?", "7", id="a"), Problem("b?", "7", id="b")]
     outputs = method(

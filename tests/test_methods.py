@@ -1,19 +1,14 @@
 """The table of methods: one shape for all, and what they cost."""
 
 import pytest
-import torch
 from scripted import play
-from tiny import ByteTokenizer, tiny_model
+from tiny import ByteTokenizer, tiny_model, write_verifier
 
 from reasoning_from_scratch.evaluation import Problem
 from reasoning_from_scratch.llm import SamplingConfig
 from reasoning_from_scratch.scaling import METHODS
 from reasoning_from_scratch.scaling import self_consistency as by_name
 from reasoning_from_scratch.scaling.samples import read_samples
-from reasoning_from_scratch.training.learned_verifier import (
-    new_head,
-    save_head,
-)
 
 PROBLEMS = [Problem("a?", "7", id="a"), Problem("bb?", "8", id="b")]
 PROMPTS = ["a?", "bb?"]
@@ -26,13 +21,7 @@ class Tokenizer(ByteTokenizer):
 
 @pytest.fixture(autouse=True)
 def verifier(runs_folder):
-    """A learned verifier for the tiny model, where it is looked for."""
-    generator = torch.Generator().manual_seed(0)
-    features = torch.randn(20, 3 * 32 + 2, generator=generator)
-    folder = runs_folder / "verifier"
-    folder.mkdir(parents=True)
-    (folder / "config.json").write_text("{}")
-    save_head(new_head(features, 4, generator), folder)
+    write_verifier(runs_folder / "verifier")
 
 
 def run_tiny(method, num_samples, **decoding):

@@ -4,6 +4,10 @@ import torch
 
 from reasoning_from_scratch.llm.config import Qwen3Config
 from reasoning_from_scratch.llm.qwen3 import Qwen3Model
+from reasoning_from_scratch.training.learned_verifier import (
+    new_head,
+    save_head,
+)
 
 
 def tiny_config(**changes):
@@ -29,6 +33,18 @@ def tiny_model(seed=0, **changes):
             if parameter.dim() > 1:
                 parameter.mul_(8.0)
     return model.eval()
+
+
+def write_verifier(folder, seed=0):
+    """A run folder with a learned verifier that scores a tiny model's text."""
+    generator = torch.Generator().manual_seed(seed)
+    features = torch.randn(20, 3 * 32 + 2, generator=generator)
+    head = new_head(features, 4, generator)
+    head["outer"] = torch.randn(4, generator=generator)
+    folder.mkdir(parents=True, exist_ok=True)
+    save_head(head, folder)
+    (folder / "config.json").write_text("{}")
+    return head
 
 
 class ByteTokenizer:

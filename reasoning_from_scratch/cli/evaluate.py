@@ -128,7 +128,8 @@ def choose_options(args, settings, method) -> dict:
         top_k=args.top_k,
     )
     num_samples = args.samples or method.num_samples
-    check_samples(num_samples, sampling)
+    if not method.is_sequential:
+        check_samples(num_samples, sampling)
     return {
         "prompt": choose_prompt(args.prompt, settings),
         "num_samples": num_samples,

@@ -75,6 +75,11 @@ class Method:
             return None
         return getattr(self.run, "keywords", {}).get("draw", draw_samples)
 
+    @property
+    def is_sequential(self):
+        """Whether a sample follows from the one before; greedy ones differ."""
+        return getattr(self.run, "func", self.run) is self_refine
+
     def reusing(self, recorded):
         """The same method on recorded samples; see `draw_samples`."""
         if self.draw not in DRAWING_WHOLE:
