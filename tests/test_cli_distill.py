@@ -1,15 +1,14 @@
 """The commands teach and distill, from flags to run folders."""
 
-import json
-
 import pytest
+from commands import open_run, trace_of, write_rows
 from loopback import ChatServer, chat_answer
 
 from reasoning_from_scratch.cli.distill import choose_traces
 from reasoning_from_scratch.cli.main import main, read_arguments
 from reasoning_from_scratch.evaluation import PROMPTS, load_problems
 from reasoning_from_scratch.runs import RunFolder
-from reasoning_from_scratch.training.traces import held_out_check, make_trace
+from reasoning_from_scratch.training.traces import held_out_check
 
 SPLITS = "test", "train"
 LITTLE = ["--max-new-tokens", "4", "--limit", "6"]
@@ -26,13 +25,8 @@ def traces(tmp_path):
     """Twelve right answers to training problems, and a wrong one."""
     problems = load_problems("pocketmath", split="train", limit=13)
     texts = [rf" so \boxed{{{p.answer}}}" for p in problems[:-1]]
-    rows = [
-        vars(make_trace(p, 0, text, finish_reason="stop", model="m"))
-        for p, text in zip(problems, [*texts, " no idea"], strict=True)
-    ]
-    path = tmp_path / "traces.jsonl"
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return path
+    rows = map(trace_of, problems, [*texts, " no idea"])
+    return write_rows(tmp_path / "traces.jsonl", rows)
 
 
 def distill(folder, *flags):
@@ -40,15 +34,15 @@ def distill(folder, *flags):
     return main(["distill", *common, "--eval-problems", "2", *flags])
 
 
-def test_traces_make_a_student_that_loads(folder, traces, runs_folder, capsys):
+def test_traces_make_a_student_that_loads(folder, traces, capsys):
     flags = ["--traces", str(traces), "--run", "student"]
     assert distill(folder, *flags) in (0, None)
     assert "12 of 13 traces kept" in capsys.readouterr().out
-    run = runs_folder / "student"
-    rows = [json.loads(x) for x in (run / "metrics.jsonl").open()]
-    assert [row["step"] for row in rows] == [0, 1, 2, 3]
-    assert (run / "checkpoints" / "step_3" / "model.safetensors").exists()
-    ask = ["ask", "1 + 1", "--model", str(run), "--max-new-tokens", "2"]
+    run = open_run("student")
+    steps = [row["step"] for row in run.read("metrics.jsonl")]
+    assert steps == [0, 1, 2, 3]
+    assert (run.checkpoint_path(3) / "model.safetensors").exists()
+    ask = ["ask", "1 + 1", "--model", str(run.path), "--max-new-tokens", "2"]
     assert main(ask) in (0, None)
 
 
@@ -72,10 +66,7 @@ def test_pocketmath_is_searched_for_whole_problems_not_for_phrases(
     is_phrase_held_out = held_out_check(test)
     problems = [p for p in train if is_phrase_held_out(p.problem)][:1]
     traces = [
-        make_trace(
-            p, 0, rf"\boxed{{{p.answer}}}", finish_reason="stop", model="m"
-        )
-        for p in [*problems, test[0]]
+        trace_of(p, rf"\boxed{{{p.answer}}}") for p in [*problems, test[0]]
     ]
     args, _ = read_arguments("distill", f"--traces t --run r {flags}".split())
     run = RunFolder.create("r", {"problems": "pocketmath"})
@@ -83,49 +74,44 @@ def test_pocketmath_is_searched_for_whole_problems_not_for_phrases(
     assert kept == traces[:num_kept]
 
 
-def test_a_limit_learns_the_first_of_the_kept_traces(
-    folder, traces, runs_folder
-):
+def test_a_limit_learns_the_first_of_the_kept_traces(folder, traces):
     flags = ["--traces", str(traces), "--run", "few", "--limit", "4"]
     assert distill(folder, *flags) in (0, None)
-    rows = [json.loads(x) for x in (runs_folder / "few/metrics.jsonl").open()]
-    assert rows[-1]["step"] == 1  # one batch of four
+    *_, row = open_run("few").read("metrics.jsonl")
+    assert row["step"] == 1  # one batch of four
 
 
 def test_bare_answers_are_far_fewer_tokens_than_reasoned_ones(
-    folder, runs_folder, tmp_path
+    folder, tmp_path
 ):
     problem = load_problems("pocketmath", split="train", limit=1)[0]
     text = rf"<think>{'1+1=2 ' * 20}</think> \boxed{{{problem.answer}}}"
-    row = vars(make_trace(problem, 0, text, finish_reason="stop", model="m"))
-    path = tmp_path / "one.jsonl"
-    path.write_text(json.dumps(row))
+    path = write_rows(tmp_path / "one.jsonl", [trace_of(problem, text)])
     counts = {}
     for thinking in ("tags", "none"):
         flags = ["--traces", str(path), "--run", thinking]
         distill(folder, *flags, "--thinking", thinking)
-        lines = (runs_folder / thinking / "metrics.jsonl").open()
-        counts[thinking] = json.loads(list(lines)[-1])["num_tokens"]
+        *_, row = open_run(thinking).read("metrics.jsonl")
+        counts[thinking] = row["num_tokens"]
     assert counts["tags"] > 5 * counts["none"]
 
 
-def test_a_teacher_makes_the_targets_soft(folder, traces, runs_folder):
+def test_a_teacher_makes_the_targets_soft(folder, traces):
     flags = ["--traces", str(traces), "--run", "soft"]
     flags += ["--teacher", str(folder), "--loss", "jsd"]
     assert distill(folder, *flags) in (0, None)
-    rows = [json.loads(x) for x in (runs_folder / "soft/metrics.jsonl").open()]
-    assert rows[1]["loss"] == pytest.approx(0, abs=1e-4)  # its own teacher
+    _, row, *_ = open_run("soft").read("metrics.jsonl")
+    assert row["loss"] == pytest.approx(0, abs=1e-4)  # its own teacher
 
 
 def test_the_students_own_answers_are_filtered_before_it_learns(
-    folder, runs_folder, capsys
+    folder, capsys
 ):
     # An untrained model is never right: the run stops there and says so
     flags = ["--from-self", "--limit", "6", "--run", "self"]
     assert distill(folder, *flags) == 1
-    output = capsys.readouterr()
-    assert "0 of 6 traces kept" in output.out
-    assert len((runs_folder / "self/traces.jsonl").open().readlines()) == 6
+    assert "0 of 6 traces kept" in capsys.readouterr().out
+    assert len(open_run("self").read("traces.jsonl")) == 6
 
 
 @pytest.mark.parametrize(
@@ -133,23 +119,20 @@ def test_the_students_own_answers_are_filtered_before_it_learns(
     [([], "step by step."), (["--teacher-prompt", "direct"], "Answer:")],
 )
 def test_a_student_asks_itself_as_its_teacher_would_be_asked(
-    folder, runs_folder, flags, asked
+    folder, flags, asked
 ):
     own = ["--from-self", "--limit", "2", "--run", "self", *flags]
     distill(folder, *own)
-    lines = (runs_folder / "self/traces.jsonl").open()
-    prompts = {json.loads(line)["prompt"] for line in lines}
+    prompts = {row["prompt"] for row in open_run("self").read("traces.jsonl")}
     assert [PROMPTS[prompt][-len(asked) :] for prompt in prompts] == [asked]
 
 
-def test_on_policy_distillation_runs_from_the_command_line(
-    folder, runs_folder
-):
+def test_on_policy_distillation_runs_from_the_command_line(folder):
     flags = ["--on-policy", "--teacher", str(folder), "--steps", "2"]
     flags += ["--prompts-per-step", "2", "--run", "opd"]
     assert distill(folder, *flags) in (0, None)
-    rows = [json.loads(x) for x in (runs_folder / "opd/metrics.jsonl").open()]
-    assert rows[-1]["step"] == 2 and "accuracy" in rows[-1]
+    *_, row = open_run("opd").read("metrics.jsonl")
+    assert row["step"] == 2 and "accuracy" in row
 
 
 @pytest.mark.parametrize(
@@ -161,29 +144,28 @@ def test_on_policy_distillation_runs_from_the_command_line(
     ],
 )
 def test_a_run_does_not_go_on_with_other_problems(
-    folder, runs_folder, tmp_path, capsys, command
+    folder, tmp_path, capsys, command
 ):
-    path = tmp_path / "sums.jsonl"
-    lines = [json.dumps({"problem": f"{n}+1", "answer": "1"}) for n in "12345"]
-    path.write_text("\n".join(lines))
+    problems = [{"problem": f"{n}+1", "answer": "1"} for n in "12345"]
+    path = write_rows(tmp_path / "sums.jsonl", problems)
     words = [*command.split(), "--model", str(folder), "--run", "r"]
     words += ["--problems", str(path)]
     main(words)
-    path.write_text("\n".join(lines[1:]))
+    write_rows(path, problems[1:])
 
     assert main([*words, "--resume"]) == 1
     assert "problems_hash" in capsys.readouterr().err
-    path.write_text("\n".join(lines))
+    write_rows(path, problems)
     assert main([*words, "--split", "validation", "--resume"]) == 1
     assert "split" in capsys.readouterr().err
 
 
-def test_a_local_teachers_answers_are_collected(folder, runs_folder, capsys):
+def test_a_local_teachers_answers_are_collected(folder, capsys):
     flags = ["--model", str(folder), *LITTLE, "--samples", "2"]
     assert main(["teach", *flags, "--run", "t"]) == 0
     assert "12 answers" in capsys.readouterr().out
-    lines = (runs_folder / "t/traces.jsonl").read_text().splitlines()
-    assert len({json.loads(line)["id"] for line in lines}) == 12
+    rows = open_run("t").read("traces.jsonl")
+    assert len({row["id"] for row in rows}) == 12
 
 
 def test_a_spent_budget_is_said_and_a_larger_one_goes_on(runs_folder, capsys):

@@ -12,7 +12,6 @@ from functools import cache
 import pytest
 from hostile_programs import HOSTILE_PROGRAMS
 
-from reasoning_from_scratch.cli.main import main
 from reasoning_from_scratch.evaluation import Problem
 from reasoning_from_scratch.training import code_reward
 from reasoning_from_scratch.training.code_reward import (
@@ -142,14 +141,6 @@ def test_without_a_jail_the_reward_refuses_to_start(monkeypatch):
 def test_nothing_runs_unless_it_is_allowed():
     with pytest.raises(ValueError, match="--allow-code-execution"):
         CodeReward()
-
-
-def test_the_command_line_runs_no_program_unless_it_is_allowed(
-    runs_folder, capsys
-):
-    assert main(["grpo", "--reward", "code", "--run", "x"]) == 1
-    assert "--allow-code-execution" in capsys.readouterr().err
-    assert not runs_folder.exists()
 
 
 @pytest.mark.parametrize(

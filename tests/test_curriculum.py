@@ -7,10 +7,8 @@ import torch
 from test_grpo import CONFIG, starts_low, strip_clock, train
 from test_update import weights_of
 from tiny import tiny_model
-from tiny_checkpoints import write_tokenizer
 
 from reasoning_from_scratch.evaluation import Problem
-from reasoning_from_scratch.llm import Qwen3Tokenizer
 from reasoning_from_scratch.runs import RunFolder
 from reasoning_from_scratch.training import train_grpo
 from reasoning_from_scratch.training.curriculum import (
@@ -93,9 +91,7 @@ class Stopped(Exception):
     """Ends a run in the middle of a step."""
 
 
-def test_a_run_with_a_curriculum_resumes_to_the_same_bits(tmp_path):
-    tokenizer = Qwen3Tokenizer(write_tokenizer(tmp_path / "tokenizer"))
-
+def test_a_run_with_a_curriculum_resumes_to_the_same_bits(tmp_path, tokenizer):
     def run(name, reward):
         folder = RunFolder.create(
             name, asdict(AIMED), root=tmp_path, resume=True

@@ -1,11 +1,9 @@
 """rfs evaluate, compare and regrade, on a random tiny model."""
 
-import json
-import subprocess
-import sys
 import time
 
 import pytest
+from commands import open_run, start_rfs, write_rows
 from tiny import write_verifier
 
 from reasoning_from_scratch.cli.compare import describe_difference
@@ -19,15 +17,16 @@ NUM_PROBLEMS = 40
 @pytest.fixture(scope="module")
 def flags(model_folder, tmp_path_factory):
     """The flags of an evaluation: a tiny model on a few problems."""
-    folder = tmp_path_factory.mktemp("evaluate")
-    lines = [
-        json.dumps({"problem": f"What is {n}?", "answer": str(n % 10)})
-        for n in range(NUM_PROBLEMS)
-    ]
-    (folder / "sums.jsonl").write_text("\n".join(lines))
+    problems = write_rows(
+        tmp_path_factory.mktemp("evaluate") / "sums.jsonl",
+        [
+            {"problem": f"What is {n}?", "answer": str(n % 10)}
+            for n in range(NUM_PROBLEMS)
+        ],
+    )
     return [
         *("--model", str(model_folder)),
-        *("--problems", str(folder / "sums.jsonl")),
+        *("--problems", str(problems)),
         *("--max-new-tokens", "48", "--batch-size", "8", "--device", "cpu"),
     ]
 
@@ -48,26 +47,19 @@ def wait_for_lines(path, count, process):
 
 def test_a_killed_evaluation_resumes_to_the_same_files(flags, runs_folder):
     assert evaluate(flags, "--run", "whole") == 0
-    command = [sys.executable, "-m", "reasoning_from_scratch", "evaluate"]
-    process = subprocess.Popen(
-        [*command, *flags, "--run", "killed"], stderr=subprocess.DEVNULL
-    )
+    process = start_rfs(f"evaluate {' '.join(flags)} --run killed")
     wait_for_lines(runs_folder / "killed" / "records.jsonl", 8, process)
     process.kill()
     process.wait()
     assert not (runs_folder / "killed" / "result.json").exists()
     assert evaluate(flags, "--run", "killed", "--resume") == 0
-    whole, killed = (
-        RunFolder.open(runs_folder / name) for name in ("whole", "killed")
-    )
+    whole, killed = map(open_run, ("whole", "killed"))
     assert (killed.path / "records.jsonl").read_bytes() == (
         whole.path / "records.jsonl"
     ).read_bytes()
     for key in ("accuracy", "interval", "num_problems", "mean_tokens"):
-        assert (
-            killed.read_json("result.json")[key]
-            == whole.read_json("result.json")[key]
-        )
+        ends = [run.read_json("result.json")[key] for run in (whole, killed)]
+        assert ends[0] == ends[1]
 
 
 def test_a_run_is_never_overwritten_nor_mixed(flags, runs_folder, capsys):
@@ -102,7 +94,7 @@ def test_every_method_evaluates(name, flags, runs_folder):
 def test_sampling_writes_the_samples_down(flags, runs_folder):
     more = ("--method", "sample", "--samples", "4", "--temperature", "1")
     assert evaluate(flags, "--limit", "4", "--run", "four", *more) == 0
-    run = RunFolder.open(runs_folder / "four")
+    run = open_run("four")
     assert [len(r["samples"]) for r in run.read("records.jsonl")] == [4] * 4
     assert list(run.read_json("result.json")["pass_at_k"]) == ["1", "2", "4"]
 
@@ -114,10 +106,10 @@ def test_a_run_can_choose_among_the_samples_of_another(flags, runs_folder):
     assert evaluate(few, *votes, "drawn-votes") == 0
     assert evaluate(few, *votes, "votes", "--samples-of", "drawn") == 0
     fresh, again = (
-        RunFolder.open(runs_folder / name).read("records.jsonl")
+        [row["response"] for row in open_run(name).read("records.jsonl")]
         for name in ("drawn-votes", "votes")
     )
-    assert [r["response"] for r in again] == [r["response"] for r in fresh]
+    assert again == fresh
 
 
 def test_samples_drawn_otherwise_are_refused(flags, runs_folder, capsys):

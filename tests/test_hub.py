@@ -5,6 +5,7 @@ environment once, and as one of them is killed.
 """
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -14,11 +15,10 @@ import torch
 from hub_standin import HubStandin
 from huggingface_hub import save_torch_state_dict
 from safetensors.torch import load_file
-from tiny import tiny_config, tiny_model
-from tiny_checkpoints import write_sparse_checkpoint, write_tokenizer
+from tiny import tiny_config
+from tiny_checkpoints import write_sparse_checkpoint
 
-from reasoning_from_scratch.llm import load_model, save_model
-from reasoning_from_scratch.llm.tokenizer import Qwen3Tokenizer
+from reasoning_from_scratch.llm import load_model
 
 REPOSITORY = "acme/tiny"
 WEIGHTS = "model.safetensors"
@@ -30,13 +30,6 @@ try:
 except (OSError, ValueError) as error:
     sys.exit(f"{type(error).__name__}: {error}")
 """
-
-
-def make_repository(folder):
-    """Save one tiny model in float32, as the Hub would hold it."""
-    tokenizer = Qwen3Tokenizer(write_tokenizer(folder / "source"))
-    save_model(tiny_model(vocab_size=320), tokenizer, folder / "repository")
-    return folder / "repository"
 
 
 def start(hub, home, *arguments, **settings):
@@ -67,8 +60,10 @@ def download(*arguments, **settings):
 
 
 @pytest.fixture
-def hub(tmp_path):
-    with HubStandin(make_repository(tmp_path)).serving() as standin:
+def hub(tmp_path, model_folder):
+    """A Hub whose copy of a tiny model may be changed."""
+    folder = shutil.copytree(model_folder, tmp_path / "repository")
+    with HubStandin(folder).serving() as standin:
         yield standin
 
 
@@ -79,10 +74,10 @@ def home(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def downloaded(tmp_path_factory):
+def downloaded(tmp_path_factory, model_folder):
     """A Hub, a cache, and the folder of the model downloaded into it."""
     path = tmp_path_factory.mktemp("downloaded")
-    with HubStandin(make_repository(path)).serving() as standin:
+    with HubStandin(model_folder).serving() as standin:
         folder, _ = download(standin, path / "home")
         yield standin, path / "home", folder
 

@@ -1,16 +1,14 @@
 """The learned verifier: what it reads, learns, measures and chooses."""
 
-import json
 import random
 
 import pytest
 import torch
+from commands import open_run, trace_of, write_rows
 from tiny import ByteTokenizer, tiny_model, write_verifier
-from tiny_checkpoints import write_tokenizer
 
 from reasoning_from_scratch.cli.main import main
 from reasoning_from_scratch.evaluation import Problem, load_problems
-from reasoning_from_scratch.llm import Qwen3Tokenizer, save_model
 from reasoning_from_scratch.llm.logprobs import token_logprobs
 from reasoning_from_scratch.scaling import METHODS
 from reasoning_from_scratch.scaling.choosing import (
@@ -28,7 +26,6 @@ from reasoning_from_scratch.training.learned_verifier import (
     auc_within,
     train_head,
 )
-from reasoning_from_scratch.training.traces import make_trace
 
 TOKENIZER = ByteTokenizer()
 HIDDEN = 32  # of the tiny model
@@ -177,13 +174,11 @@ def test_a_method_without_a_verifier_takes_none():
 def write_traces(path, split, texts, limit=8):
     """A file of traces: these texts for each of the first problems."""
     rows = [
-        vars(make_trace(p, n, text, finish_reason="stop", model="m"))
-        | {"prompt": "direct"}
+        trace_of(p, text.format(p.answer), n, prompt="direct")
         for p in load_problems("pocketmath", split=split, limit=limit)
-        for n, text in enumerate(t.format(p.answer) for t in texts)
+        for n, text in enumerate(texts)
     ]
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return str(path)
+    return str(write_rows(path, rows))
 
 
 @pytest.mark.parametrize("short", ["traces", "validation"])
@@ -202,11 +197,9 @@ def test_one_sample_a_problem_leaves_nothing_to_choose(
 
 
 def test_from_traces_to_an_evaluation_on_the_command_line(
-    tmp_path, runs_folder, capsys
+    model_folder, tmp_path, runs_folder, capsys
 ):
-    tokenizer = Qwen3Tokenizer(write_tokenizer(tmp_path / "tokenizer"))
-    save_model(tiny_model(vocab_size=320), tokenizer, tmp_path / "model")
-    model = ["--model", str(tmp_path / "model")]
+    model = ["--model", str(model_folder)]
     command = ["verifier", *model]
     texts = [r"\boxed{{{}}}", "no idea"]
     for flag, split in (("traces", "train"), ("validation", "validation")):
@@ -215,11 +208,11 @@ def test_from_traces_to_an_evaluation_on_the_command_line(
     quick = ["--epochs", "20", "--learning-rate", "0.05"]
     assert main([*command, *quick, "--run", "judge"]) in (0, None)
     assert "verifier" in capsys.readouterr().out
-    result = json.loads((runs_folder / "judge/result.json").read_text())
+    result = open_run("judge").read_json("result.json")
     assert result["num_samples"] == 16
     assert result["verifier"]["auc"] > 0.9  # a box or none: easy
     command = ["evaluate", *model, "--method", "verifier-vote", "--limit", "2"]
     command += ["--samples", "2", "--max-new-tokens", "4", "--run", "e"]
     assert main([*command, "--verifier", "runs/judge"]) in (0, None)
-    record = (runs_folder / "e/records.jsonl").read_text().splitlines()[0]
-    assert "verifier" in json.loads(record)["samples"][0]
+    record, *_ = open_run("e").read("records.jsonl")
+    assert "verifier" in record["samples"][0]

@@ -12,7 +12,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tiny import ByteTokenizer, tiny_model
 
 nbformat = pytest.importorskip("nbformat")
 nbclient = pytest.importorskip("nbclient")
@@ -142,32 +141,3 @@ def test_a_changed_function_would_be_noticed():
     known = package_definitions()
     source = 'def filter_top_k(logits, top_k):\n    """Doc."""\n    return 1'
     assert definitions(source)["filter_top_k"] not in known["filter_top_k"]
-
-
-def test_the_loops_of_chapter_2_give_the_tokens_of_generate():
-    import torch
-
-    from reasoning_from_scratch.llm import KVCache, generate
-
-    space = {"torch": torch, "KVCache": KVCache}
-    source = "\n".join(
-        cell.source
-        for cell in code_cells(ROOT / "ch02" / "ch02_main.ipynb")
-        if "def generate_v" in cell.source
-    )
-    for node in ast.parse(source).body:
-        if isinstance(node, ast.FunctionDef):
-            exec(ast.unparse(node), space)
-    model, tokenizer = tiny_model(), ByteTokenizer()
-    for prompt in ("2+3", "a longer prompt", "x"):
-        token_ids = tokenizer.encode(prompt)
-        options = {"max_new_tokens": 20}
-        (free,) = generate(model, tokenizer, [prompt], stop_ids=(), **options)
-        stop_ids = free.token_ids[7:8]
-        (output,) = generate(
-            model, tokenizer, [prompt], stop_ids=stop_ids, **options
-        )
-        assert space["generate_v1"](model, token_ids, 20) == free.token_ids
-        for name in ("generate_v2", "generate_v3"):
-            new = space[name](model, token_ids, 20, stop_ids)
-            assert new == output.token_ids

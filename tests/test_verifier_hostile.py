@@ -50,9 +50,7 @@ def test_there_are_at_least_150_hostile_texts():
     assert len(set(HOSTILE)) >= 150
 
 
-def test_hostile_answers_have_no_effect_and_take_no_time(
-    fresh_folder, caplog
-):
+def test_hostile_answers_have_no_effect_and_take_no_time(fresh_folder, caplog):
     verify("\\boxed{x^2<4}", "|x|<2")  # imports mpmath, not counted
     before = memory()
     slow = []

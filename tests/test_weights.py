@@ -13,15 +13,9 @@ from tiny import tiny_model
 from tiny_checkpoints import write_sparse_checkpoint, write_tokenizer
 
 from reasoning_from_scratch.llm import QWEN3_CONFIGS, load_model, save_model
-from reasoning_from_scratch.llm.tokenizer import Qwen3Tokenizer
 from reasoning_from_scratch.llm.weights import HUB_IDS, find_model_folder
 
 VOCAB = 320
-
-
-@pytest.fixture(scope="module")
-def tokenizer(tmp_path_factory):
-    return Qwen3Tokenizer(write_tokenizer(tmp_path_factory.mktemp("source")))
 
 
 @pytest.fixture

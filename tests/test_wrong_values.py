@@ -6,18 +6,15 @@ All of them start from the same working folder and must leave it as it was.
 
 import gzip
 import hashlib
-import json
 import shlex
 import shutil
 
 import pytest
-from tiny import tiny_model
+from commands import trace_of, write_rows
 
 from reasoning_from_scratch.cli.main import main
 from reasoning_from_scratch.evaluation import Problem
-from reasoning_from_scratch.llm import save_model
 from reasoning_from_scratch.runs import RunFolder
-from reasoning_from_scratch.training.traces import make_trace
 
 WRONG = r"""
 ask ""                                     | the question is empty
@@ -119,7 +116,7 @@ grpo --run g --eval-every -1               | eval_every must be >= 0
 grpo --run g --curriculum 2                | curriculum is a solve rate
 grpo --run g --variant ppo                 | invalid choice: 'ppo'
 grpo --run g --reward nope                 | invalid choice: 'nope'
-grpo --run g --reward code                 | rfs
+grpo --run g --reward code                 | --allow-code-execution
 grpo --run g --split test                  | test split
 grpo --run g --split nope                  | invalid choice: 'nope'
 grpo --run g --prompt nope                 | has no place for the problem
@@ -204,27 +201,27 @@ RECORD = {
 
 
 @pytest.fixture(scope="module")
-def made(tokenizer, tmp_path_factory):
+def made(model_folder, tmp_path_factory):
     """A folder with a model, problems, traces and runs."""
     folder = tmp_path_factory.mktemp("made")
-    model = tiny_model(vocab_size=320)
-    save_model(model, tokenizer, folder / "model")
-    save_model(model, tokenizer, folder / "broken")
+    for name in ("model", "broken"):
+        shutil.copytree(model_folder, folder / name)
     (folder / "broken" / "model.safetensors").write_bytes(b"not weights")
     problems = [Problem(f"What is {n}?", str(n), id=f"p{n}") for n in range(8)]
-    write_lines(folder / "sums.jsonl", map(vars, problems))
+    write_rows(folder / "sums.jsonl", problems)
     traces = [
-        make_trace(p, 0, rf"\boxed{{{p.answer}}}", **KNOWN) for p in problems
+        trace_of(p, rf"\boxed{{{p.answer}}}", prompt="direct")
+        for p in problems
     ]
-    write_lines(folder / "traces.jsonl", map(vars, traces))
-    wrong = [make_trace(p, 0, "no", **KNOWN) for p in problems[:4]]
-    write_lines(folder / "mixed.jsonl", map(vars, [*wrong, *traces[4:]]))
-    write_lines(folder / "records.jsonl", [{"id": "p0", "correct": True}])
+    write_rows(folder / "traces.jsonl", traces)
+    wrong = [trace_of(p, "no", prompt="direct") for p in problems[:4]]
+    write_rows(folder / "mixed.jsonl", [*wrong, *traces[4:]])
+    write_rows(folder / "records.jsonl", [{"id": "p0", "correct": True}])
     (folder / "empty.jsonl").write_text("")
     (folder / "corrupt.jsonl").write_text('{"problem": "1 + 1", "ans')
     whole = gzip.compress((folder / "sums.jsonl").read_bytes())
     (folder / "broken.jsonl.gz").write_bytes(whole[:-20])
-    write_runs(folder / "runs", model, tokenizer)
+    write_runs(folder / "runs", model_folder)
     return folder
 
 
@@ -237,15 +234,7 @@ def folder(made, tmp_path, monkeypatch):
     return folder
 
 
-KNOWN = {"model": "m", "prompt": "direct", "finish_reason": "stop"}
-
-
-def write_lines(path, rows):
-    """Write a file of JSON lines."""
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-
-
-def write_runs(root, model, tokenizer):
+def write_runs(root, model_folder):
     """Evaluations, whole and faulty, and a training run."""
     ids = {
         "direct": ["p0", "p1", "p2"],
@@ -261,10 +250,11 @@ def write_runs(root, model, tokenizer):
     trained = RunFolder.create("trained", {"command": "grpo"}, root=root)
     trained.append("metrics.jsonl", {"step": 1, "reward": 0.5})
     trained.save_checkpoint(
-        1, lambda path: save_model(model, tokenizer, path), {}
+        1,
+        lambda path: shutil.copytree(model_folder, path, dirs_exist_ok=True),
+        {},
     )
-    begun = root / "begun" / "checkpoints"
-    begun.mkdir()
+    (root / "begun" / "checkpoints").mkdir()
 
 
 def contents(folder):

@@ -1,0 +1,196 @@
+"""The versions of loops and losses that notebooks grow give the package's."""
+
+import ast
+import copy
+import math
+from dataclasses import replace
+
+import torch
+from test_grpo import CONFIG, PROBLEMS
+from test_notebooks import ROOT, code_cells, without_magics
+from test_rollouts import StoppingTokenizer
+from tiny import ByteTokenizer, tiny_model
+
+from reasoning_from_scratch import training
+from reasoning_from_scratch.llm import (
+    KVCache,
+    SamplingConfig,
+    generate,
+    token_logprobs,
+)
+from reasoning_from_scratch.settings import get_settings
+from reasoning_from_scratch.training import distillation, sft_data
+from reasoning_from_scratch.training.distillation_loss import learned_hidden
+from reasoning_from_scratch.training.loop import shuffled_indices
+from reasoning_from_scratch.training.objective import token_weights
+from reasoning_from_scratch.training.optimization import MasterAdamW
+from reasoning_from_scratch.training.progress import rollout_metrics
+from reasoning_from_scratch.training.update import update_policy
+
+# What the notebooks' functions call, chapter by chapter
+CALLED = {
+    "ch02": {"KVCache": KVCache},
+    "ch05": {
+        "MAX_LOG_RATIO": 20.0,
+        "MasterAdamW": MasterAdamW,
+        "SamplingConfig": SamplingConfig,
+        "collect_rollouts": training.collect_rollouts,
+        "group_advantages": training.group_advantages,
+        "rollout_metrics": rollout_metrics,
+        "shuffled_indices": shuffled_indices,
+        "update_policy": update_policy,
+        "token_weights": token_weights,
+        "token_logprobs": token_logprobs,
+    },
+    "ch06": {
+        "math": math,
+        "direct": "",
+        "settings": get_settings("pocket"),
+        "MasterAdamW": MasterAdamW,
+        "count_learned_tokens": sft_data.count_learned_tokens,
+        "draw_batch": distillation.draw_batch,
+        "micro_batches": sft_data.micro_batches,
+        "planned_rate": distillation.planned_rate,
+    },
+}
+
+
+def functions_of(chapter):
+    """Every function that a chapter defines itself, by name."""
+    space = {"torch": torch, **CALLED[chapter]}
+    for cell in code_cells(ROOT / chapter / f"{chapter}_main.ipynb"):
+        for node in ast.parse(without_magics(cell.source)).body:
+            if isinstance(node, ast.FunctionDef) and node.name not in space:
+                exec(ast.unparse(node), space)
+    return space
+
+
+def test_the_loops_of_chapter_2_give_the_tokens_of_generate():
+    loops = functions_of("ch02")
+    model, tokenizer = tiny_model(), ByteTokenizer()
+    for prompt in ("2+3", "a longer prompt", "x"):
+        token_ids = tokenizer.encode(prompt)
+        options = {"max_new_tokens": 20}
+        (free,) = generate(model, tokenizer, [prompt], stop_ids=(), **options)
+        stop_ids = free.token_ids[7:8]
+        (output,) = generate(
+            model, tokenizer, [prompt], stop_ids=stop_ids, **options
+        )
+        assert loops["generate_v1"](model, token_ids, 20) == free.token_ids
+        for name in ("generate_v2", "generate_v3"):
+            new = loops[name](model, token_ids, 20, stop_ids)
+            assert new == output.token_ids
+
+
+# Chapter 5
+
+
+def test_the_loss_by_hand_is_grpo_loss_on_any_batch():
+    generator = torch.Generator().manual_seed(0)
+    logprobs = -torch.rand(6, 9, generator=generator).requires_grad_()
+    lengths = torch.tensor([9, 1, 4, 7, 3, 9])
+    options = {
+        "old_logprobs": logprobs.detach()
+        + 0.5 * torch.randn(6, 9, generator=generator),
+        "advantages": torch.randn(6, generator=generator),
+        "mask": torch.arange(9) < lengths[:, None],
+        "config": training.LossConfig(reduction="sequence_mean"),
+    }
+    packages, metrics = training.grpo_loss(logprobs, **options)
+    assert metrics["clip_share"] > 0.1
+    ours = functions_of("ch05")["grpo_loss_v1"](logprobs, **options)
+    torch.testing.assert_close(ours, packages)
+
+
+def test_the_logprobs_by_hand_are_the_packages():
+    token_ids = torch.arange(40).view(2, 20)
+    torch.testing.assert_close(
+        functions_of("ch05")["token_logprobs_v1"](tiny_model(), token_ids),
+        token_logprobs(tiny_model(), token_ids),
+        atol=1e-5,  # float32 sums in another order
+        rtol=1e-5,
+    )
+
+
+def test_the_grpo_loop_of_one_screen_gives_the_packages_bits():
+    space = functions_of("ch05")
+    config = replace(
+        CONFIG, steps=3, eval_every=0, track_kl=False, max_new_tokens=40
+    )
+    reward = {"reward": lambda text, problem: float(len(text) % 2)}
+    start = tiny_model()
+    ours, packages = copy.deepcopy(start), copy.deepcopy(start)
+    space["collect_rollouts"] = lambda *arguments, **options: (
+        training.collect_rollouts(
+            *arguments, reward=reward, require_end=False, **options
+        )
+    )
+    arguments = StoppingTokenizer(), PROBLEMS, config
+    space["train_grpo_v1"](ours, *arguments)
+    training.train_grpo(packages, *arguments, reward=reward, progress=False)
+    pairs = list(zip(ours.parameters(), packages.parameters(), strict=True))
+    assert all(torch.equal(a, b) for a, b in pairs)
+    assert not torch.equal(ours.norm.weight, start.norm.weight)
+
+
+# Chapter 6
+
+
+def random_examples(count, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+
+    def ids(low, high):
+        length = int(torch.randint(low, high, (), generator=generator))
+        drawn = torch.randint(1, 256, (length,), generator=generator)
+        return drawn.tolist()
+
+    return [
+        training.Example(ids(2, 9), [*ids(1, 12), 0]) for _ in range(count)
+    ]
+
+
+def test_the_loss_by_hand_is_hard_loss_on_any_batch():
+    model, examples = tiny_model(), random_examples(7)
+    batch = sft_data.make_batch(examples)
+    num_tokens = sft_data.count_learned_tokens(examples)
+    ours = functions_of("ch06")["hard_loss_v1"](
+        model(batch.token_ids), batch.token_ids, batch.mask, num_tokens
+    )
+    hidden = learned_hidden(model, batch)
+    packages = distillation.hard_loss(model, hidden, batch)
+    torch.testing.assert_close(ours, packages / num_tokens)
+
+
+def test_the_loss_by_hand_moves_no_logit_of_a_prompt_but_that_of_the_end():
+    # prompt 1 2 3, completion 4 and the end: only columns 2 and 3 predict
+    # what is learned, and column 3 predicts the end
+    batch = sft_data.make_batch([training.Example([1, 2, 3], [4, 0])])
+    logits = torch.randn(1, 5, 9, requires_grad=True)
+    hard_loss_v1 = functions_of("ch06")["hard_loss_v1"]
+    hard_loss_v1(logits, batch.token_ids, batch.mask, 2).backward()
+    moved = logits.grad.abs().sum(dim=-1)[0] > 0
+    assert moved.tolist() == [False, False, True, True, False]
+    assert logits.grad[0, 3, 0] < 0  # a step against it raises the end
+
+
+def test_the_distillation_loop_of_one_screen_gives_the_packages_weights():
+    config = training.DistillationConfig(
+        epochs=2, batch_size=4, micro_batch_tokens=40, warmup_steps=2
+    )
+    examples, start = random_examples(10), tiny_model()
+    ours, packages = copy.deepcopy(start), copy.deepcopy(start)
+    losses = functions_of("ch06")["train_distillation_v1"](
+        ours, examples, config
+    )
+    rows = training.train_distillation(
+        packages, None, examples, config, progress=False
+    )
+    expected = torch.tensor([row["loss"] for row in rows[1:]])
+    torch.testing.assert_close(torch.tensor(losses), expected)
+    for name, weight in packages.named_parameters():
+        # The package projects learned positions alone: float32 sums in
+        # another order, which Adam's division may enlarge
+        torch.testing.assert_close(
+            ours.get_parameter(name), weight, atol=2e-4, rtol=1e-4
+        )
+        assert not torch.equal(weight, start.get_parameter(name))
