@@ -28,9 +28,7 @@ from .words import clock_time
 __all__ = ["answers_equal", "verify"]
 
 logger = logging.getLogger(__name__)
-PLAIN = re.compile(
-    r"\s*[+-]?\d{1,18}(?:/0{0,9}[1-9]\d{0,9}|\.\d{1,5})?\s*", re.ASCII
-)
+PLAIN = re.compile(r"\s*[+-]?[0-9]{1,18}(?:/[1-9][0-9]{0,9}|\.[0-9]{1,5})?\s*")
 CACHE_SIZE = 2_048  # parsed answers; a reference meets many predictions
 MAX_CACHED = 200  # characters of an answer that is kept
 

@@ -83,8 +83,8 @@ def compare_relations(left, right):
         return same_relations(left, right)
     value = value_of(left)
     both = isinstance(left, Collection) and isinstance(right, Collection)
-    if both and same_items(left.items, right.items):
-        return True  # systems against points
+    if both and any(isinstance(item, Collection) for item in left.items):
+        return same_items(left.items, right.items)  # systems, points
     if both and isinstance(value, Sequence):
         labels = [getattr(i.operands[0], "name", "") for i in left.items]
         if len({name.split("_")[0] for name in labels}) == 1:

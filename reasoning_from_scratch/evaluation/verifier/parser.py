@@ -85,9 +85,10 @@ class Parser:
             starts_factor = text in atoms.COMMANDS or text[:6] == "begin "
             return "factor" if starts_factor else text
         is_value = kind in VALUES and self.position != self.closed_at
-        if is_value and self.peek(-1).kind in VALUES:
+        is_behind = self.peek(-1).kind in VALUES and self.peek(-2).text != "^"
+        if is_value and is_behind or kind == "end":
             return None  # no second number behind a number
-        return "factor" if kind != "end" else None
+        return "factor"
 
     def prefix(self, level):
         """What begins a value."""
@@ -311,7 +312,7 @@ def read_numeral(text):
     digits, base = match[1], number_in_words(match[2])
     size = int(match[2][:3]) if match[2].isdigit() else base and base.value
     allowed = "0123456789ABCDEF"[: int(size or 0)]
-    is_name = digits.isalpha() and not digits.isupper()
+    is_name = digits.islower() and len(digits) == 1
     if len(allowed) < 2 or is_name or not set(digits.upper()) <= set(allowed):
         return None
     return tree.Text(f"{digits.upper().lstrip('0') or 0}_{size}")
