@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 
+from reasoning_from_scratch.evaluation.records import grade_record
 from reasoning_from_scratch.runs import RunFolder, runs_root
 from reasoning_from_scratch.training.traces import make_trace
 
@@ -19,6 +20,21 @@ def write_rows(path, rows):
     rows = (row if isinstance(row, dict) else vars(row) for row in rows)
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return path
+
+
+def record_of(name, response=r"\boxed{1}", reference="1", **fields):
+    """The graded record of a problem's answer."""
+    record = {
+        "id": name,
+        "subject": "",
+        "level": 0,
+        "reference": reference,
+        "response": response,
+        "num_tokens": 10,
+        "stop_reason": "stop",
+        **fields,
+    }
+    return grade_record(record)
 
 
 def start_rfs(words, launcher=(sys.executable, "-m")):

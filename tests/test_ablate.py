@@ -6,6 +6,7 @@ import sys
 import ablate
 import ablation_table as tables
 import pytest
+from test_results import SPEED
 
 from reasoning_from_scratch.cli.main import main
 from results import results_page
@@ -78,18 +79,7 @@ def test_curves_are_means_over_the_seeds():
 
 def test_the_table_becomes_a_section_of_the_results_page():
     runs = {"grpo": run_of(0.3, 0.3), "good": run_of(0.9, 0.9)}
-    row = {
-        "chapter": "ch07",
-        "method": "ablation",
-        "model": "pocket",
-        "command": "rfs ablate --run a",
-        "value": 1,
-        "unit": "better",
-        "hardware": "2 cores",
-        "commit": "abc",
-        "minutes": 9,
-        "table": tables.compare(runs, "grpo"),
-    }
+    row = {**SPEED, "table": tables.compare(runs, "grpo")}
     page = results_page({"ch07-ablation": row}, "")
     assert "| good | 90.0 |" in page and "| grpo | 30.0 |" in page
     assert row["table"]["claim"] in page

@@ -1,16 +1,11 @@
 """The curriculum: near the target, no level forgotten, resumed exactly."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import pytest
-import torch
-from test_grpo import CONFIG, starts_low, strip_clock, train
-from test_update import weights_of
-from tiny import tiny_model
+from test_grpo import CONFIG, starts_low, train
 
 from reasoning_from_scratch.evaluation import Problem
-from reasoning_from_scratch.runs import RunFolder
-from reasoning_from_scratch.training import train_grpo
 from reasoning_from_scratch.training.curriculum import (
     Curriculum,
     level_weights,
@@ -85,33 +80,3 @@ def test_a_run_draws_what_teaches():
     assert sum(drawn) == rows[-1]["problems_drawn"] == 60
     assert drawn[2] > drawn[0] + drawn[1]
     assert rows[-1]["level_1_solve_rate"] > 0.9
-
-
-class Stopped(Exception):
-    """Ends a run in the middle of a step."""
-
-
-def test_a_run_with_a_curriculum_resumes_to_the_same_bits(tmp_path, tokenizer):
-    def run(name, reward):
-        folder = RunFolder.create(
-            name, asdict(AIMED), root=tmp_path, resume=True
-        )
-        model = tiny_model(vocab_size=320)
-        options = {"reward": reward, "run": folder, "progress": False}
-        rows = train_grpo(model, tokenizer, PROBLEMS, AIMED, **options)
-        return weights_of(model), strip_clock(rows)
-
-    calls = iter(range(10**6))
-
-    def stopping(text, problem):
-        if next(calls) == 70:  # in step 5 of 6; step 4 is saved
-            raise KeyboardInterrupt
-        return starts_low(text, problem)
-
-    weights, rows = run("whole", starts_low)
-    with pytest.raises(KeyboardInterrupt):
-        run("stopped", stopping)
-    resumed, resumed_rows = run("stopped", starts_low)
-    assert torch.equal(resumed, weights)
-    assert resumed_rows == rows
-    assert rows[-1]["level_2_drawn"] > 0

@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from commands import open_run, start_rfs, write_rows
+from commands import open_run, record_of, start_rfs, write_rows
 from tiny import write_verifier
 
 from reasoning_from_scratch.cli.compare import describe_difference
@@ -125,17 +125,8 @@ def write_run(name, verdicts, reference="1"):
     """A finished run with these verdicts."""
     run = RunFolder.create(name, {"command": "evaluate"})
     for number, is_right in enumerate(verdicts):
-        record = {
-            "id": f"p{number}",
-            "subject": "sums",
-            "level": 1,
-            "reference": reference,
-            "response": rf"\boxed{{{reference if is_right else 'x'}}}",
-            "answer": reference if is_right else "x",
-            "correct": bool(is_right),
-            "num_tokens": 5,
-            "stop_reason": "stop",
-        }
+        text = rf"\boxed{{{reference if is_right else 'x'}}}"
+        record = record_of(f"p{number}", text, reference)
         run.append("records.jsonl", record)
     return run
 

@@ -162,47 +162,11 @@ def test_a_run_stops_at_the_first_loss_that_is_not_finite(
     assert weights_of(model).isfinite().all()
 
 
-def swapped_arguments(problem, text):
-    return float(problem.answer in text)
-
-
-def with_a_typo(text, problem):
-    return float(problem.answr == text)
-
-
-def with_another_signature(text):
-    return 1.0
-
-
-@pytest.mark.parametrize(
-    ("reward", "error"),
-    [
-        (swapped_arguments, "'str' object has no attribute 'answer'"),
-        (with_a_typo, "no attribute 'answr'"),
-        (with_another_signature, "takes 1 positional argument but 2"),
-        (lambda text, problem: undefined, "'undefined' is not defined"),  # noqa: F821
-        (lambda text, problem: None, "returned None; it must be"),
-        (lambda text, problem: float("nan"), "returned nan; it must be"),
-    ],
-)
-def test_a_broken_reward_ends_the_first_step_in_its_own_exception(
-    reward, error
-):
-    with pytest.raises(Exception, match=error) as caught:
-        train(reward={"sound": starts_low, "broken": reward})
+def test_a_broken_reward_ends_the_first_step_in_its_own_exception():
+    rewards = {"sound": starts_low, "broken": lambda text: 1.0}
+    with pytest.raises(TypeError, match="1 positional argument") as caught:
+        train(reward=rewards)
     assert "reward broken failed on all 16 texts" in caught.value.__notes__[0]
-
-
-def test_flat_groups_are_replaced_when_several_rewards_are_told_apart():
-    def rarely(text, problem):
-        return float(problem.id in ("p1", "p4", "p7") and len(text) > 2)
-
-    rewards = {"rarely": rarely, "flat": lambda text, problem: 0.1}
-    config = replace(CONFIG, steps=1, eval_every=0, advantages="per_reward")
-    _, plain = train(config, reward=rewards)
-    _, dynamic = train(replace(config, dynamic_sampling=3), reward=rewards)
-    assert plain[0]["no_signal"] > 0
-    assert dynamic[0]["tokens_generated"] > plain[0]["tokens_generated"]
 
 
 def test_a_loss_of_ones_own_takes_the_place_of_grpo_loss():
@@ -217,13 +181,21 @@ def test_a_loss_of_ones_own_takes_the_place_of_grpo_loss():
     assert wrong[-1]["reward"] < wrong[0]["reward"]
 
 
-def test_dynamic_sampling_replaces_groups_without_signal():
-    def rarely(text, problem):
-        return float(problem.id in ("p1", "p4", "p7") and len(text) > 2)
+def rarely(text, problem):
+    return float(problem.id in ("p1", "p4", "p7") and len(text) > 2)
 
-    plain = replace(CONFIG, steps=1, eval_every=0)
-    _, rows = train(plain, reward=rarely)
-    _, dynamic = train(replace(plain, dynamic_sampling=3), reward=rarely)
+
+@pytest.mark.parametrize(
+    ("reward", "advantages"),
+    [
+        (rarely, "group_std"),
+        ({"rarely": rarely, "flat": lambda *_: 0.1}, "per_reward"),
+    ],
+)
+def test_dynamic_sampling_replaces_groups_without_signal(reward, advantages):
+    plain = replace(CONFIG, steps=1, eval_every=0, advantages=advantages)
+    _, rows = train(plain, reward=reward)
+    _, dynamic = train(replace(plain, dynamic_sampling=3), reward=reward)
     assert rows[0]["no_signal"] == dynamic[0]["no_signal"] > 0
     assert dynamic[0]["tokens_generated"] > rows[0]["tokens_generated"]
     assert dynamic[0]["tokens_learned"] > rows[0]["tokens_learned"]

@@ -46,14 +46,23 @@ def test_the_order_can_be_taken_up_anywhere():
 # Resuming
 
 
-def grpo(run, tokenizer):
+def grpo(run, tokenizer, config=CONFIG, problems=PROBLEMS):
     """Each trainer on tiny data; the model at its end."""
     model, _ = train(
+        config,
         model=tiny_model(vocab_size=320),
         tokenizer=tokenizer,
-        validation=PROBLEMS[:3],
+        problems=problems,
+        validation=problems[:3],
         run=run,
     )
+    return model
+
+
+def with_a_curriculum(run, tokenizer):
+    problems = [replace(p, level=n % 3) for n, p in enumerate(PROBLEMS)]
+    model = grpo(run, tokenizer, replace(CONFIG, curriculum=0.5), problems)
+    assert run.read("metrics.jsonl")[-1]["level_2_drawn"] > 0
     return model
 
 
@@ -101,7 +110,9 @@ def press_control_c():
     os.kill(os.getpid(), signal.SIGINT)
 
 
-@pytest.mark.parametrize("trainer", [grpo, distill, on_policy, pre_train])
+@pytest.mark.parametrize(
+    "trainer", [grpo, with_a_curriculum, distill, on_policy, pre_train]
+)
 @pytest.mark.parametrize(
     # Before the first checkpoint, behind one with a row to forget, between
     ("step", "how", "error"),

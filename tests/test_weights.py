@@ -4,6 +4,7 @@ import json
 import struct
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,7 +14,8 @@ from tiny import tiny_model
 from tiny_checkpoints import write_sparse_checkpoint, write_tokenizer
 
 from reasoning_from_scratch.llm import QWEN3_CONFIGS, load_model, save_model
-from reasoning_from_scratch.llm.weights import HUB_IDS, find_model_folder
+from reasoning_from_scratch.llm.weights import HUB_IDS
+from reasoning_from_scratch.runs import RunFolder
 
 VOCAB = 320
 
@@ -206,18 +208,6 @@ def test_short_names_stand_for_hub_ids():
     assert len(HUB_IDS) == 11  # five base models, six chat models
 
 
-def test_a_run_means_its_best_checkpoint(tmp_path, monkeypatch):
-    from reasoning_from_scratch.runs import RunFolder
-
-    monkeypatch.setenv("RFS_RUNS", str(tmp_path))
-    run = RunFolder.create("mine", {})
-    for step in (10, 20):
-        run.save_checkpoint(step, lambda folder: None, {})
-    assert find_model_folder("runs/mine") == run.checkpoint_path(20)
-    run.set_best(10, 0.5)
-    assert find_model_folder("runs/mine") == run.checkpoint_path(10)
-
-
 def test_an_unknown_name_is_answered_with_the_nearest_known():
     with pytest.raises(ValueError, match="did you mean 'qwen3-0.6b-base'"):
         load_model("qwen3-0.6-base")
@@ -365,10 +355,7 @@ def test_a_tied_checkpoint_may_repeat_its_embedding(folder, model):
     assert_same_weights(model, load(folder)[0])
 
 
-def test_the_run_of_an_evaluation_is_no_model(tmp_path, monkeypatch):
-    from reasoning_from_scratch.runs import RunFolder
-
-    monkeypatch.setenv("RFS_RUNS", str(tmp_path))
+def test_the_run_of_an_evaluation_is_no_model(runs_folder):
     RunFolder.create("measured", {"model": "pocket", "limit": 5})
     with pytest.raises(ValueError, match="measured.*an evaluation's run"):
         load("runs/measured")
@@ -409,9 +396,7 @@ def test_a_folder_with_other_things_is_never_overwritten(
 def test_a_full_disk_is_noticed_before_writing(
     tmp_path, model, tokenizer, monkeypatch
 ):
-    from collections import namedtuple
-
-    usage = namedtuple("usage", "total used free")(0, 0, 1000)
+    usage = SimpleNamespace(free=1000)
     monkeypatch.setattr("shutil.disk_usage", lambda path: usage)
     with pytest.raises(OSError, match="GB are needed"):
         save_model(model, tokenizer, tmp_path / "model")

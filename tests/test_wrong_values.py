@@ -10,7 +10,7 @@ import shlex
 import shutil
 
 import pytest
-from commands import trace_of, write_rows
+from commands import record_of, trace_of, write_rows
 
 from reasoning_from_scratch.cli.main import main
 from reasoning_from_scratch.evaluation import Problem
@@ -188,16 +188,6 @@ DEFAULTS = (
     ("--model", "model", "ask chat evaluate grpo teach distill verifier"),
     ("--problems", "sums.jsonl", "evaluate grpo teach distill"),
 )
-RECORD = {
-    "subject": "",
-    "level": 0,
-    "response": "1",
-    "answer": "1",
-    "reference": "1",
-    "correct": True,
-    "num_tokens": 1,
-    "stop_reason": "stop",
-}
 
 
 @pytest.fixture(scope="module")
@@ -244,7 +234,7 @@ def write_runs(root, model_folder):
     }
     for name, names in ids.items():
         run = RunFolder.create(name, {"command": "evaluate"}, root=root)
-        run.rewrite("records.jsonl", [{**RECORD, "id": x} for x in names])
+        run.rewrite("records.jsonl", map(record_of, names))
     strange = RunFolder.create("strange", {}, root=root)
     strange.rewrite("records.jsonl", [{"id": "p0"}, {"id": "p1"}])
     trained = RunFolder.create("trained", {"command": "grpo"}, root=root)
