@@ -43,6 +43,22 @@ def as_json(obj, *, indent=None) -> str:
     return json.dumps(obj, indent=indent, default=_plain)
 
 
+def read_json(path, cure="copy or download it again") -> dict:
+    """The object in a JSON file; an error names the file and the cure."""
+    return parse_object(Path(path).read_bytes(), path, cure)
+
+
+def parse_object(text: str | bytes, where, cure: str) -> dict:
+    """The object that a text of JSON, from `where`, holds."""
+    try:
+        value = json.loads(text)
+    except ValueError as error:  # also bytes that are no UTF-8
+        raise ValueError(f"{where} is not JSON ({error}); {cure}") from None
+    if not isinstance(value, dict):
+        raise ValueError(f"{where} is no JSON object; {cure}")
+    return value
+
+
 def _plain(value):
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return dataclasses.asdict(value)

@@ -26,6 +26,8 @@ from reasoning_from_scratch.files import (
     atomic_write_json,
     atomic_write_text,
     load_state,
+    parse_object,
+    read_json,
     recover_folder,
     save_state,
 )
@@ -114,7 +116,7 @@ class RunFolder:
             raise FileNotFoundError(
                 f"{path} is not a run folder: it has no config.json"
             )
-        return cls(path, _read_object(Path(path) / "config.json"))
+        return cls(path, read_json(Path(path) / "config.json", CURE))
 
     # ---- JSON, by the line and whole ----
 
@@ -130,7 +132,7 @@ class RunFolder:
             return []
         lines = path.read_text("utf-8").split("\n")[:-1]
         return [
-            _parse_object(line, f"{path}, line {number}")
+            parse_object(line, f"{path}, line {number}", CURE)
             for number, line in enumerate(lines, start=1)
         ]
 
@@ -145,7 +147,7 @@ class RunFolder:
 
     def read_json(self, file) -> dict:
         """Read one JSON object."""
-        return _read_object(self.path / file)
+        return read_json(self.path / file, CURE)
 
     def _clear_up(self) -> None:
         """Mend what a kill left: half a line, a folder half replaced."""
@@ -190,7 +192,7 @@ class RunFolder:
                 "the checkpoint before, or from the start"
             ) from None
         if (folder / ROWS).exists():
-            expected = _read_object(folder / ROWS).get(METRICS)
+            expected = read_json(folder / ROWS, CURE).get(METRICS)
             found = self._count_rows(step)
             if found != expected:
                 raise ValueError(
@@ -331,7 +333,7 @@ def _lock(path: Path) -> FileLock:
 
 def _describe_holder(path: Path) -> str:
     try:
-        holder = _read_object(path / HOLDER)
+        holder = read_json(path / HOLDER)
     except (OSError, ValueError):
         return "another process"
     return "process {pid} on {host} since {since}".format_map(holder)
@@ -350,17 +352,3 @@ def _refuse_other_settings(run: RunFolder, config: dict) -> None:
             f"{', '.join(differing)}; repeat them to resume, or choose "
             "another --run name"
         )
-
-
-def _read_object(path: Path) -> dict:
-    return _parse_object(path.read_text("utf-8"), str(path))
-
-
-def _parse_object(text: str, where: str) -> dict:
-    try:
-        value = json.loads(text)
-    except ValueError as error:
-        raise ValueError(f"{where} is not JSON ({error}); {CURE}") from None
-    if not isinstance(value, dict):
-        raise ValueError(f"{where} is no JSON object; {CURE}")
-    return value

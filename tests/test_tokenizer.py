@@ -111,12 +111,6 @@ def test_control_strings_are_one_token_or_spelled_out(tokenizer):
     assert end in tokenizer.encode(HOSTILE)  # the next call is as before
 
 
-def test_decoding_can_leave_control_tokens_out(tokenizer):
-    token_ids = tokenizer.encode("<think>2</think><|im_end|>")
-    text = tokenizer.decode(token_ids, skip_special=True)
-    assert text == "<think>2</think>"  # thoughts are text, not control
-
-
 def test_padding_rows_of_the_embedding_have_no_text(tokenizer):
     assert tokenizer.decode([tokenizer.vocab_size, 100_000]) == ""
 

@@ -57,9 +57,8 @@ class ByteTokenizer:
     def encode(self, text):
         return list(text.encode())
 
-    def decode(self, token_ids, skip_special=True):
-        kept = bytes(i for i in token_ids if not (skip_special and i == 0))
-        return kept.decode(errors="replace")
+    def decode(self, token_ids):
+        return bytes(i for i in token_ids if i).decode(errors="replace")
 
     def stream_decoder(self):
         return _ByteStream()

@@ -1,40 +1,34 @@
-"""The numbers that shape a Qwen3 model.
+"""The numbers that shape a Qwen3 model, to and from its `config.json`.
 
-`Qwen3Config` holds what the network needs to be built and nothing else; it is
-read from and written to the official `config.json`. Mixture-of-experts models,
-sliding windows and stretched RoPE are out of scope and refused by name.
+Mixtures of experts, sliding windows and stretched RoPE are refused by name.
 
 Source: Yang et al. 2025, "Qwen3 Technical Report"; the published config files.
 """
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-# Our field -> the official name in config.json
+from reasoning_from_scratch.files import read_json
+
+# Our field -> its name in config.json, where that is another
 HF_NAMES = {
-    "vocab_size": "vocab_size",
-    "hidden_size": "hidden_size",
     "num_layers": "num_hidden_layers",
     "num_heads": "num_attention_heads",
     "num_kv_heads": "num_key_value_heads",
-    "head_dim": "head_dim",
-    "intermediate_size": "intermediate_size",
-    "max_position_embeddings": "max_position_embeddings",
-    "rms_norm_eps": "rms_norm_eps",
-    "tie_word_embeddings": "tie_word_embeddings",
 }
 # What transformers assumes where a file leaves these out
-HF_DEFAULTS = {"head_dim": 128, "tie_word_embeddings": False}
+HF_DEFAULTS = {
+    "head_dim": 128,
+    "tie_word_embeddings": False,
+    "rope_theta": 10_000.0,
+}
 
 
 @dataclass(frozen=True)
 class Qwen3Config:
     """Shape of a dense Qwen3 model; the defaults are Qwen3-0.6B's.
 
-    Raises:
-        ValueError: a size that cannot be built, e.g. heads that do not share
-            the key-value heads evenly.
+    A size that cannot be built raises a ValueError.
     """
 
     vocab_size: int = 151_936
@@ -50,8 +44,7 @@ class Qwen3Config:
     tie_word_embeddings: bool = True
 
     def __post_init__(self):
-        for name in [*HF_NAMES, "rope_theta"]:
-            value = getattr(self, name)
+        for name, value in asdict(self).items():
             is_positive = isinstance(value, (int, float)) and value > 0
             if name != "tie_word_embeddings" and not is_positive:
                 raise ValueError(f"{name} must be positive, got {value!r}")
@@ -69,13 +62,11 @@ class Qwen3Config:
 
     @classmethod
     def from_hf(cls, source):
-        """Read an official configuration.
+        """Read an official configuration, of transformers 4 or 5.
 
         Args:
             source: the content of a `config.json` as a dict, the path of such
-                a file, or a folder that holds one. The layouts of
-                transformers 4 (`rope_theta`) and 5 (`rope_parameters`) are
-                both understood.
+                a file, or a folder that holds one.
 
         Raises:
             FileNotFoundError: no config.json there.
@@ -92,29 +83,34 @@ class Qwen3Config:
                 )
             source = read_json(where)
         _check_supported(source, where)
-        fields = {
-            ours: source.get(theirs, HF_DEFAULTS.get(ours))
-            for ours, theirs in HF_NAMES.items()
-        }
-        missing = [HF_NAMES[n] for n, value in fields.items() if value is None]
+        # transformers 5 moved rope_theta into rope_parameters
+        source = {**source, **(source.get("rope_parameters") or {})}
+        sizes, missing = {}, []
+        for ours in cls.__dataclass_fields__:
+            theirs = HF_NAMES.get(ours, ours)
+            sizes[ours] = source.get(theirs)
+            if sizes[ours] is None:
+                sizes[ours] = HF_DEFAULTS.get(ours)
+            if sizes[ours] is None:
+                missing.append(theirs)
         if missing:
             raise ValueError(
                 f"{where} lacks {', '.join(missing)}; "
                 "is this a complete Qwen3 checkpoint?"
             )
         try:
-            return cls(**fields, rope_theta=_rope_theta(source))
+            sizes["rope_theta"] = float(sizes["rope_theta"])
+            return cls(**sizes)
         except ValueError as error:
             raise ValueError(f"{where}: {error}") from error
 
     def to_hf(self):
         """The official `config.json` as a dict, for transformers 4 and 5."""
-        fields = asdict(self)
+        sizes = asdict(self)
         return {
             "architectures": ["Qwen3ForCausalLM"],
             "model_type": "qwen3",
-            **{theirs: fields[ours] for ours, theirs in HF_NAMES.items()},
-            "rope_theta": self.rope_theta,
+            **{HF_NAMES.get(name, name): sizes[name] for name in sizes},
             "rope_parameters": {
                 "rope_theta": self.rope_theta,
                 "rope_type": "default",
@@ -140,22 +136,6 @@ class Qwen3Config:
         return embeddings + self.num_layers * layer + self.hidden_size
 
 
-def read_json(path):
-    """The object in a JSON file; an error names the file and the cure."""
-    try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-    except ValueError as error:  # also bytes that are no UTF-8
-        raise ValueError(
-            f"{path} is not valid JSON ({error}); copy or download it again"
-        ) from error
-    if not isinstance(content, dict):
-        raise ValueError(
-            f"{path} holds a {type(content).__name__} where a JSON object "
-            "belongs; copy or download it again"
-        )
-    return content
-
-
 def _check_supported(source, where):
     """Refuse what this implementation would compute wrongly."""
     if "model_type" not in source:
@@ -164,11 +144,10 @@ def _check_supported(source, where):
             "evaluation's run holds none); name a model, the folder of one, "
             "or a run that trained one"
         )
-    model_type = source["model_type"]
-    if model_type != "qwen3":
+    if source["model_type"] != "qwen3":
         raise ValueError(
-            f"{where} describes model_type {model_type!r}, but only dense "
-            "Qwen3 models ('qwen3') are implemented here"
+            f"{where} describes model_type {source['model_type']!r}, but only "
+            "dense Qwen3 models ('qwen3') are implemented here"
         )
     scaling = source.get("rope_scaling") or source.get("rope_parameters") or {}
     rope_type = scaling.get("rope_type", scaling.get("type", "default"))
@@ -185,13 +164,6 @@ def _check_supported(source, where):
             f"{where} asks for {', '.join(found)}, "
             "which is not implemented here"
         )
-
-
-def _rope_theta(source):
-    """transformers 5 moved rope_theta into rope_parameters."""
-    parameters = source.get("rope_parameters") or {}
-    theta = parameters.get("rope_theta", source.get("rope_theta"))
-    return 10_000.0 if theta is None else float(theta)
 
 
 def _dense(hidden_size, num_layers, num_heads, intermediate_size, tied):

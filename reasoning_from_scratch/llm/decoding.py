@@ -1,14 +1,12 @@
 """The decoding loop: one new token for every row, again and again.
 
-`decode` is the only loop there is; whole answers, streams, batches and groups
-of samples are ways of consuming it. Rows of unequal prompts are padded on the
-left, a prompt is prefilled once for all of its samples, and rows that have
-finished leave the batch.
+Whole answers, streams and groups of samples are ways of consuming `decode`.
+Unequal prompts are padded on the left, a prompt is prefilled once for all of
+its samples, and rows that have finished leave the batch.
 """
 
 import functools
 import weakref
-from dataclasses import dataclass, field
 
 import torch
 
@@ -27,20 +25,10 @@ _COMPILED = weakref.WeakKeyDictionary()
 
 
 class GraphedStep:
-    """A decoding step recorded once and replayed with a single launch.
+    """A decoding step, a thousand short kernels, replayed by one launch.
 
-    One step of a small model is more than a thousand short kernels, and a GPU
-    that is handed them one by one mostly waits for the next. A CUDA graph
-    holds them all. It reads and writes fixed addresses, so the step needs a
-    static cache and a token tensor of its own; a batch of another shape is
-    recorded anew, which takes two steps' time.
-
-    Args:
-        run: the model or its compiled forward pass.
-        cache: a static `KVCache`; its buffers are those recorded.
-        key_mask: (batch, max_tokens) bool, its columns marked by the caller.
-
-    Source: the CUDA programming guide, "CUDA Graphs".
+    A CUDA graph reads and writes fixed addresses, so the step needs a static
+    cache and a token tensor of its own; another batch is recorded anew.
     """
 
     def __init__(self, run, cache, key_mask):
@@ -66,10 +54,6 @@ class GraphedStep:
             with torch.cuda.graph(self.graph):  # recorded, not carried out
                 self.logits = step()
 
-    def belongs_to(self, cache):
-        """Whether it was recorded with these very buffers."""
-        return self.buffers is cache.keys[0]
-
     def replay(self, token_ids):
         """Read (batch, 1) tokens -> logits, overwritten by the next call."""
         self.token_ids.copy_(token_ids)
@@ -83,24 +67,25 @@ def _side_stream(device):
     return torch.cuda.Stream(device)
 
 
-@dataclass
 class DecodingState:
-    """Everything that changes while decoding; rows are samples.
+    """Everything that changes while decoding; rows are samples."""
 
-    The results are indexed by the original row; `active` maps the rows that
-    are still in the batch to them.
-    """
-
-    token_ids: torch.Tensor  # (rows, max_new_tokens)
-    logprobs: torch.Tensor  # (rows, max_new_tokens) float32
-    num_tokens: torch.Tensor  # (rows,) how many of them count
-    active: torch.Tensor  # (batch,) original row of each row in the batch
-    finished: torch.Tensor  # (batch,) bool
-    logits: torch.Tensor  # (batch, vocab) of the next token
-    cache: KVCache
-    key_mask: torch.Tensor | None  # (batch, max_tokens), None: no padding
-    graph: GraphedStep | None = None  # the step of the batch as it is
-    statistics: dict = field(default_factory=dict)
+    def __init__(self, logits, cache, key_mask, max_new_tokens):
+        rows, device = len(logits), logits.device
+        # The results, by original row; (rows,) of the tokens count
+        self.token_ids = torch.zeros(
+            rows, max_new_tokens, dtype=torch.long, device=device
+        )
+        self.logprobs = torch.zeros(rows, max_new_tokens, device=device)
+        self.num_tokens = torch.zeros(rows, dtype=torch.long, device=device)
+        self.statistics = {}  # name -> (rows, max_new_tokens)
+        # The batch: its rows' original numbers, (batch,), and what they read
+        self.active = torch.arange(rows, device=device)
+        self.finished = torch.zeros(rows, dtype=torch.bool, device=device)
+        self.logits = logits  # (batch, vocab) of the next token
+        self.cache = cache
+        self.key_mask = key_mask  # (batch, max_tokens), None: no padding
+        self.graph = None  # the `GraphedStep` of the batch as it is
 
     def record(self, position, token_ids, logprobs, stop_ids):
         """Store one new token a row and note which rows it ends."""
@@ -118,15 +103,11 @@ class DecodingState:
             self.statistics[name][self.active, position] = values
 
     def drop_finished(self, token_ids):
-        """Let finished rows leave; returns the remaining rows' tokens.
-
-        With a static cache the batch shrinks to powers of two, finished
-        rows filling up, so that few shapes are ever compiled.
-        """
+        """Let finished rows leave; returns the remaining rows' tokens."""
         batch = len(self.active)
         num_left = int((~self.finished).sum())
         size = num_left
-        if self.cache.static:
+        if self.cache.static:  # powers of two, for each shape is compiled
             size = min(batch, 1 << max(num_left - 1, 0).bit_length())
         if num_left == 0 or batch - size < max(1, SHARE_TO_DROP * batch):
             return token_ids
@@ -141,13 +122,9 @@ class DecodingState:
 
 @torch.inference_mode()
 def prefill(model, prompts, *, num_samples, max_new_tokens, static=False):
-    """Read the prompts once and make room for every sample.
+    """Read lists of token ids once and make room for all their samples.
 
-    Args:
-        prompts: lists of token ids, at least one token each.
-        num_samples: rows a prompt; each shares the prompt's prefill.
-        max_new_tokens: room to leave in the cache.
-        static: fixed shapes for a compiled step or a CUDA graph.
+    `static` means fixed shapes, for a compiled step or a CUDA graph.
     """
     width = max(map(len, prompts))
     padded = [[0] * (width - len(ids)) + ids for ids in prompts]  # masked
@@ -181,24 +158,7 @@ def prefill(model, prompts, *, num_samples, max_new_tokens, static=False):
     if key_mask is not None:
         key_mask = key_mask.repeat_interleave(num_samples, dim=0)
     logits = logits.repeat_interleave(num_samples, dim=0)
-    return new_state(logits, cache, key_mask, max_new_tokens)
-
-
-def new_state(logits, cache, key_mask, max_new_tokens):
-    """An empty result for every row of a prefilled batch."""
-    rows, device = len(logits), logits.device
-    return DecodingState(
-        token_ids=torch.zeros(
-            rows, max_new_tokens, dtype=torch.long, device=device
-        ),
-        logprobs=torch.zeros(rows, max_new_tokens, device=device),
-        num_tokens=torch.zeros(rows, dtype=torch.long, device=device),
-        active=torch.arange(rows, device=device),
-        finished=torch.zeros(rows, dtype=torch.bool, device=device),
-        logits=logits,
-        cache=cache,
-        key_mask=key_mask,
-    )
+    return DecodingState(logits, cache, key_mask, max_new_tokens)
 
 
 def decode(
@@ -213,22 +173,15 @@ def decode(
     compiled=False,
     edit=None,
 ):
-    """Decode until every row has stopped or is full.
+    """Fill a state until every row has stopped; yields after each token.
 
     Args:
-        state: from `prefill`; it is filled in place.
-        sampling: a `SamplingConfig`.
         row_seeds: (rows,) int64 from `row_seed`.
-        stop_ids: token ids that end a row; the end token counts as its last.
         vocab_size: as for `choose_token`.
-        statistics: also record `distribution_statistics` of every token.
         compiled: run the step through torch.compile; needs a static cache.
         edit: callable (state, position, token_ids) -> token_ids, (batch,)
             both, that may put other tokens in the place of those chosen;
             their log-probability is recorded as 0, for nobody drew them.
-
-    Yields:
-        the number of tokens decoded so far, after each one.
     """
     max_new_tokens = state.token_ids.shape[1]
     device = state.logits.device
@@ -269,7 +222,8 @@ def _next_logits(model, state, token_ids, compiled):
         key_mask = key_mask[:, : cache.length + 1]
     run = _compile(model) if compiled else model
     if cache.static and key_mask.is_cuda:
-        if state.graph is None or not state.graph.belongs_to(cache):
+        recorded = state.graph and state.graph.buffers
+        if recorded is not cache.keys[0]:
             state.graph = GraphedStep(run, cache, key_mask)
         return state.graph.replay(token_ids[:, None])[:, -1]
     return run(token_ids[:, None], cache, key_mask, last_only=True)[:, -1]

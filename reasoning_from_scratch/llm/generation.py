@@ -1,16 +1,15 @@
 """From prompts to answers: batches of samples, and streams of text.
 
-Both `generate` and `generate_stream` consume the loop in `decoding`. A
-sample's random numbers depend on the seed, the prompt's identifier, the
-sample's number and the position alone, so the same sample comes out whatever
-else is in the batch, up to rounding of the logits.
+Both consume the loop in `decoding`. A sample's random numbers depend on the
+seed, the prompt's identifier, the sample's number and the position alone: the
+same sample comes out whatever else is in the batch, up to rounding.
 """
 
 from dataclasses import dataclass
 
 import torch
 
-from .decoding import decode, new_state, prefill
+from .decoding import DecodingState, decode, prefill
 from .kv_cache import PrefixCache
 from .sampling import SamplingConfig, row_seed
 
@@ -24,22 +23,16 @@ GREEDY = SamplingConfig()
 class GenerationOutput:
     """One completion.
 
-    Attributes:
-        text: the completion, without its end token.
-        token_ids: its tokens, the end token included if there is one.
-        logprobs: one a token: float32 log-softmax at the sampling temperature
-            (1 when greedy) over the full vocabulary, before any truncation.
-        stop_reason: "stop" for an end token, "length" for max_new_tokens.
-        num_prompt_tokens: tokens of the prompt.
-        statistics: name -> one number a token; empty unless asked for.
+    `logprobs` has one number a token: float32 log-softmax at the sampling
+    temperature (1 when greedy) over the full vocabulary, before truncation.
     """
 
-    text: str
-    token_ids: list
+    text: str  # without its end token
+    token_ids: list  # the end token included if there is one
     logprobs: list
-    stop_reason: str
+    stop_reason: str  # "stop" for an end token, "length" for max_new_tokens
     num_prompt_tokens: int
-    statistics: dict
+    statistics: dict  # name -> one number a token; empty unless asked for
 
 
 def generate(
@@ -63,19 +56,13 @@ def generate(
     """Complete every prompt, `num_samples` times each.
 
     Args:
-        model, tokenizer: as `load_model` returns them.
         prompts: list of strings.
-        max_new_tokens: most tokens a completion may have.
-        sampling: a `SamplingConfig`; the default is greedy.
-        num_samples: completions a prompt.
         first_sample: number of the first one; a later call with this set to
             how many there are draws the ones that follow.
-        seed: an integer repeats the samples; None draws one from torch's
-            global generator.
-        stop_ids: token ids that end a completion; None takes the
-            tokenizer's, () never stops early.
-        ids: one string a prompt to key its random numbers; None takes the
-            prompt's text (a repeated prompt gets further samples).
+        seed: None draws one from torch's global generator.
+        stop_ids: None takes the tokenizer's, () never stops early.
+        ids: strings that key the prompts' random numbers; None takes the
+            prompts themselves (a repeated one gets further samples).
         batch_size: rows decoded together; None fits memory.
         statistics: also measure the distribution behind each token.
         compiled: compile the decoding step; pays on long jobs.
@@ -83,8 +70,7 @@ def generate(
         progress: called with the number of completions just finished.
 
     Returns:
-        list of len(prompts) * num_samples `GenerationOutput`, grouped by
-        prompt.
+        len(prompts) * num_samples `GenerationOutput`, grouped by prompt.
 
     Raises:
         ValueError: no prompts, an empty one, or a context that would
@@ -144,22 +130,16 @@ def generate_stream(
 ):
     """Complete one prompt, a piece of text at a time.
 
-    Args:
-        prompt: a string.
-        prefix_cache: a `PrefixCache` kept between the turns of a chat: what
-            it already holds of the prompt is not read again.
-        The others are as for `generate`.
-
-    Yields:
-        str pieces, whole characters only; joined they equal `generate`'s
-        text.
+    Yields strings, whole characters only; joined they equal `generate`'s
+    text. What a `prefix_cache`, a `PrefixCache` kept between the turns of a
+    chat, already holds of the prompt is not read again.
     """
     (token_ids,) = _encode_prompts(model, tokenizer, [prompt], max_new_tokens)
     if prefix_cache is None:
         room = len(token_ids) + max_new_tokens
         prefix_cache = PrefixCache(model, room)
     logits = prefix_cache.read(token_ids, max_new_tokens)
-    state = new_state(logits, prefix_cache.cache, None, max_new_tokens)
+    state = DecodingState(logits, prefix_cache.cache, None, max_new_tokens)
     stop_ids = tokenizer.stop_ids if stop_ids is None else stop_ids
     steps = decode(
         model,
@@ -173,12 +153,9 @@ def generate_stream(
     for num_tokens in steps:
         token = int(state.token_ids[0, num_tokens - 1])
         prefix_cache.token_ids.append(token)
-        if token not in stop_ids:
-            piece = decoder.push(token)
-            if piece:
-                yield piece
-    rest = decoder.flush()
-    if rest:
+        if token not in stop_ids and (piece := decoder.push(token)):
+            yield piece
+    if rest := decoder.flush():
         yield rest
 
 

@@ -1,10 +1,8 @@
 """Fetching a model from the Hugging Face Hub.
 
-Files go to the Hub library's own cache, which other programs share, and its
-settings hold: HF_HUB_OFFLINE, HF_ENDPOINT for a mirror, HF_HOME for the
-place. The weights are fetched by this file: byte after byte into one partial
-file, so that a download that was killed goes on where it stopped, and with
-their checksum compared at the end.
+Files go to the Hub library's own cache, and its settings hold (HF_HUB_OFFLINE,
+HF_ENDPOINT, HF_HOME). Weights are fetched here, into one partial file: a
+download that was killed goes on where it stopped, to the right checksum.
 """
 
 import contextlib
@@ -29,10 +27,7 @@ SUBFOLDERS = ["*/*"]  # other formats of the same weights
 
 
 def download_model(repo_id, revision=None):
-    """Fetch the files of "owner/name" -> a folder in the official layout.
-
-    What the cache holds is not fetched again. Errors say what to do.
-    """
+    """Fetch what the cache lacks of "owner/name" -> the model's folder."""
     from huggingface_hub import snapshot_download
 
     model = {"repo_id": repo_id, "revision": revision}
@@ -127,6 +122,12 @@ def _explained_errors(repo_id, revision):
     from huggingface_hub import constants, errors
 
     endpoint = constants.ENDPOINT
+    offline = (
+        f"{repo_id} is not wholly in the cache and {endpoint} cannot be "
+        "reached. Go online and run this again (a broken download resumes), "
+        "unset HF_HUB_OFFLINE, set HF_ENDPOINT to a mirror, or copy the "
+        "model's folder from another machine and pass its path"
+    )
     try:
         yield
     except errors.GatedRepoError as error:
@@ -145,20 +146,9 @@ def _explained_errors(repo_id, revision):
             "main branch"
         ) from error
     except errors.LocalEntryNotFoundError as error:
-        raise ConnectionError(_offline_advice(repo_id, endpoint)) from error
+        raise ConnectionError(offline) from error
     except errors.HTTPError as error:
-        raise ConnectionError(
-            f"{_offline_advice(repo_id, endpoint)} ({error})"
-        ) from error
-
-
-def _offline_advice(repo_id, endpoint):
-    return (
-        f"{repo_id} is not wholly in the cache and {endpoint} cannot be "
-        "reached. Go online and run this again (a broken download resumes), "
-        "unset HF_HUB_OFFLINE, set HF_ENDPOINT to a mirror, or copy the "
-        "model's folder from another machine and pass its path"
-    )
+        raise ConnectionError(f"{offline} ({error})") from error
 
 
 def upload_model(folder, repo_id):

@@ -1,10 +1,8 @@
 """The keys and values of the tokens a model has already read.
 
-A token's keys and values never change once computed, so a decoding step needs
-only those of the new token. The cache owns the buffers *and* how far they are
-filled; the model owns neither. What a new token may look at, and at which
-position it stands, follows from the cache and a `key_mask`. Paging and
-quantised caches are out of scope.
+They never change once computed, so a decoding step needs only those of the
+new token. What a token may look at, and its position, follow from the cache
+and a `key_mask`. Paging and quantised caches are out of scope.
 
 Source: Pope et al. 2022, "Efficiently Scaling Transformer Inference".
 """
@@ -19,13 +17,10 @@ class KVCache:
 
     Args:
         config: the model's `Qwen3Config`.
-        batch_size: number of rows.
         max_tokens: room for this many tokens in every row.
-        device, dtype: of the buffers; the model's own.
-        static: hand back whole buffers instead of their filled part, and
-            write at a position held in a tensor. Shapes then never change,
-            as a compiled decoding step needs; the caller's `key_mask` must
-            be false for columns not yet written.
+        static: shapes never change, as a compiled step needs: whole buffers
+            are handed back, and the caller's `key_mask` must be false for
+            columns not yet written.
 
     Attributes:
         keys, values: lists of (batch, kv_heads, max_tokens, head_dim).
@@ -72,18 +67,10 @@ class KVCache:
         return self.keys[0].shape[0]
 
     def update(self, layer, keys, values):
-        """Store new columns of one layer and return all keys and values.
+        """Store (batch, kv_heads, new tokens, head_dim) of one layer.
 
-        Args:
-            layer: index of the layer.
-            keys, values: (batch, kv_heads, new tokens, head_dim).
-
-        Returns:
-            keys and values of the filled columns, the new ones included;
-            of all columns when static.
-
-        Raises:
-            ValueError: the new columns do not fit.
+        Returns the keys and values of all filled columns, the new ones
+        included; of every column when static. ValueError: they do not fit.
         """
         if self.static:
             columns = self._length + torch.arange(
@@ -141,29 +128,19 @@ class KVCache:
 class PrefixCache:
     """A one-row cache that remembers which tokens it has read.
 
-    Each turn of a chat repeats the turns before it; only what differs from
-    the longest common prefix has to be read. `max_tokens` is the room for a
-    whole conversation.
+    Each turn of a chat repeats the turns before it; only what follows the
+    longest common prefix is read. `max_tokens` holds a whole conversation.
     """
 
     def __init__(self, model, max_tokens):
         self.model = model
-        self.cache = KVCache(
-            model.config,
-            1,
-            max_tokens,
-            device=model.device,
-            dtype=model.dtype,
-        )
+        where = {"device": model.device, "dtype": model.dtype}
+        self.cache = KVCache(model.config, 1, max_tokens, **where)
         self.token_ids = []
 
     @torch.inference_mode()
     def read(self, token_ids, max_new_tokens):
-        """Read a prompt -> (1, vocab) logits of its next token.
-
-        At least the prompt's last token is read. ValueError unless there is
-        room for `max_new_tokens` behind it.
-        """
+        """Read a prompt, at least its last token -> logits (1, vocab)."""
         needed = len(token_ids) + max_new_tokens
         if needed > self.cache.max_tokens:
             raise ValueError(
@@ -181,8 +158,7 @@ class PrefixCache:
         return self.model(new, self.cache, last_only=True)[:, -1]
 
 
-# ---- Positions, counted from a row's first token that is no padding, and
-# masks, true where a query may look
+# ---- Positions, counted from a row's first real token, and masks
 
 
 def causal_view(token_ids, cache, key_mask):

@@ -1,8 +1,7 @@
 """How likely the model finds given tokens.
 
-Log-probabilities are float32 and at a stated temperature. The projection to
-the vocabulary is done in chunks of tokens, and recomputed in the backward
-pass, so memory never holds (batch, tokens, vocab).
+The projection to the vocabulary is done in chunks of tokens, and again in the
+backward pass, so memory never holds (batch, tokens, vocab).
 """
 
 import math
@@ -18,7 +17,6 @@ def token_logprobs(model, token_ids, *, key_mask=None, temperature=1.0):
     """Log-probability of every token after the first, given those before.
 
     Args:
-        model: a `Qwen3Model`.
         token_ids: (batch, tokens).
         key_mask: (batch, tokens) bool, false for padding; a padding token's
             own entry is meaningless.
@@ -43,18 +41,11 @@ def hidden_logprobs(
     with_entropy=False,
     kept_ids=None,
 ):
-    """Log-probabilities of targets from final hidden states, in chunks.
+    """Log-probabilities of targets (...) from hidden states (..., hidden).
 
-    Args:
-        hidden, targets: (..., hidden) final hidden states, (...) token ids.
-        with_entropy: also return the entropy of each distribution, over the
-            full vocabulary.
-        kept_ids: (..., kept) ids over which to normalise, the target among
-            them and negative ones ignored; None: the full vocabulary.
-
-    Returns:
-        logprobs, entropy: (...) float32; entropy, in nats, carries no
-        gradient and is None unless asked for.
+    Returns (...) float32 and, if asked for, else None, the entropies in nats
+    over the full vocabulary, without gradient. `kept_ids`, (..., kept), are
+    the ids over which to normalise; negative ones are ignored.
     """
 
     def project(hidden_chunk, target_chunk, kept_chunk=None):
@@ -87,17 +78,10 @@ def hidden_logprobs(
 
 
 def sequence_logprob(model, token_ids, *, key_mask=None, start=1):
-    """Log-probability of a row's tokens from column `start` on.
+    """Log-probability of a row's tokens from column `start` >= 1 on.
 
-    Args:
-        model, token_ids, key_mask: as for `token_logprobs`.
-        start: first column that counts, >= 1 (nothing precedes column 0).
-
-    Returns:
-        (batch,) float32, sums over the tokens that count.
-
-    Raises:
-        ValueError: start below 1.
+    (batch, tokens) ids -> (batch,) float32, summed over the tokens that count.
+    ValueError: start below 1, for nothing precedes column 0.
     """
     if start < 1:
         raise ValueError(f"start must be >= 1, got {start}")
@@ -109,13 +93,9 @@ def sequence_logprob(model, token_ids, *, key_mask=None, start=1):
 
 
 def token_entropy(logits):
-    """Entropy of each distribution, in nats.
+    """Entropy of each distribution in nats, (..., vocab) -> (...) float32.
 
-    Args:
-        logits: (..., vocab); -inf entries have probability 0.
-
-    Returns:
-        (...) float32: 0 when one token is certain, log(vocab) when uniform.
+    0 when one token is certain, log(vocab) when all are equally likely.
 
     >>> token_entropy(torch.tensor([0.0, 0.0]))
     tensor(0.6931)
@@ -127,10 +107,6 @@ def token_entropy(logits):
 def distribution_statistics(logits, top_k=20):
     """How sure the model is of a next token: (batch, vocab) -> three measures.
 
-    `entropy` in nats; `confidence`, the mean over the vocabulary of
-    -log(vocab * p), 0 for the uniform distribution (self-certainty);
-    `topk_confidence`, minus the mean log-probability of the top_k likeliest.
-
     Source: Kang et al. 2025 (self-certainty); Fu et al. 2025 (DeepConf).
     """
     logprobs = logits.float().log_softmax(dim=-1)
@@ -138,6 +114,7 @@ def distribution_statistics(logits, top_k=20):
     largest = logprobs.topk(min(top_k, vocab_size), dim=-1).values
     return {
         "entropy": -(logprobs.exp() * logprobs).sum(dim=-1),
+        # The mean of -log(vocab * p): 0 for the uniform distribution
         "confidence": -logprobs.mean(dim=-1) - math.log(vocab_size),
         "topk_confidence": -largest.mean(dim=-1),
     }

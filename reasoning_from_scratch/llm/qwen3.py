@@ -1,8 +1,5 @@
 """Qwen3, the dense models, from scratch.
 
-A decoder-only transformer: embeddings, then blocks of grouped-query attention
-with normalised queries and keys (QK-norm), rotary positions (RoPE) and a
-SwiGLU feed-forward layer, each behind an RMSNorm and a residual connection.
 The model holds weights alone: what was read before lives in a `KVCache`, which
 token counts in a `key_mask`. Mixture-of-experts models are out of scope.
 
@@ -28,12 +25,9 @@ class Linear(nn.Linear):
 
 
 def project(x, weight):
-    """Multiply (..., inputs) with a matrix (outputs, inputs).
-
-    The product of a single bfloat16 vector on a CPU is asked for by its own
-    name: torch then reads the matrix about 1.3 times as fast, with the same
-    result. float32 gains nothing by it, and float16 loses.
-    """
+    """Multiply (..., inputs) with a matrix (outputs, inputs)."""
+    # One bfloat16 vector on a CPU: mv reads the matrix 1.3 times as fast,
+    # with the same result; float32 gains nothing by it, float16 loses
     is_one_vector = x.numel() == weight.shape[1]
     if is_one_vector and x.dtype == torch.bfloat16 and x.device.type == "cpu":
         return torch.mv(weight, x.flatten()).view(*x.shape[:-1], -1)
@@ -62,14 +56,9 @@ class RMSNorm(nn.Module):
 def rope_tables(positions, head_dim, theta=1_000_000.0):
     """Cosines and sines of the angle for every position and frequency.
 
-    Args:
-        positions: (batch, tokens) integers, 0 for a row's first real token.
-        head_dim: entries of a head; pair i turns by theta^(-2i / head_dim)
-            radians a position.
-        theta: the base; a larger one turns more slowly.
-
-    Returns:
-        cos, sin: (batch, 1, tokens, head_dim) float32, ready for all heads.
+    positions (batch, tokens), 0 for a row's first real token -> cos and sin,
+    (batch, 1, tokens, head_dim) float32, ready for all heads. Pair i turns by
+    theta^(-2i / head_dim) radians a position.
 
     Source: Su et al. 2021, "RoFormer", section 3.2.
     """
@@ -83,13 +72,8 @@ def rope_tables(positions, head_dim, theta=1_000_000.0):
 def apply_rope(x, cos, sin):
     """Turn the pairs (i, i + head_dim/2) of each vector by their angles.
 
-    Args:
-        x: (batch, heads, tokens, head_dim).
-        cos, sin: as `rope_tables` returns them.
-
-    Returns:
-        the same shape and dtype as x; lengths do not change, so a dot product
-        of two turned vectors depends on the distance of their positions.
+    x, (batch, heads, tokens, head_dim), keeps its shape and dtype. A dot
+    product of two turned vectors depends on the distance of their positions.
     """
     first, second = x.chunk(2, dim=-1)
     turned = torch.cat([-second, first], dim=-1)
@@ -134,15 +118,12 @@ def attend(queries, keys, values, mask=None):
     """Scaled dot-product attention with grouped queries.
 
     Args:
-        queries: (batch, heads, tokens, head_dim).
+        queries: (batch, heads, tokens, head_dim), as what is returned.
         keys, values: (batch, kv_heads, columns, head_dim).
         mask: (batch or 1, 1, tokens, columns), true where a query may look;
-            None is the causal mask, columns being the tokens themselves (or
-            all that one new token may see).
+            None is the causal mask, or all columns for one new token.
 
-    Returns:
-        (batch, heads, tokens, head_dim). Appendix C derives the same result
-        with an explicit softmax.
+    Appendix C derives the same result with an explicit softmax.
     """
     batch, _, tokens, head_dim = queries.shape
     if tokens == 1:  # a group's heads read one key-value head: one product
@@ -212,18 +193,14 @@ class Qwen3Model(nn.Module):
             self.lm_head = Linear(config.hidden_size, config.vocab_size)
 
     def forward(self, token_ids, cache=None, key_mask=None, last_only=False):
-        """Predict the token after each position.
+        """Predict the token after each position -> (batch, tokens, vocab).
 
         Args:
             token_ids: (batch, tokens); with a cache, the new tokens only.
             cache: a `KVCache` of what came before; it is filled further.
-            key_mask: (batch, cached + tokens) bool, true where a token
-                counts; false for padding on the left. None: all count. With
-                a static cache: (batch, max_tokens).
-            last_only: only the last position, all that decoding needs.
-
-        Returns:
-            logits: (batch, tokens, vocab), or (batch, 1, vocab).
+            key_mask: (batch, cached + tokens) bool, false for padding on the
+                left; (batch, max_tokens) with a static cache. None: all count.
+            last_only: the last position alone, all that decoding needs.
         """
         hidden = self.hidden_states(token_ids, cache, key_mask)
         return self.lm_logits(hidden[:, -1:] if last_only else hidden)
@@ -233,11 +210,8 @@ class Qwen3Model(nn.Module):
     ):
         """The final hidden states, (batch, tokens, hidden).
 
-        Args:
-            token_ids, cache, key_mask: as in `forward`.
-            document_ids: (batch, tokens) integers, for rows packed with
-                several documents: no token looks outside its own document,
-                and positions start anew in each.
+        `document_ids`, (batch, tokens), is for rows packed with several
+        documents: each is read as if it were alone.
         """
         if document_ids is not None:
             positions, mask = packed_view(document_ids)

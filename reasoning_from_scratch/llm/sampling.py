@@ -1,10 +1,8 @@
 """Choosing the next token from logits.
 
-Each filter takes logits of shape (batch, vocab) and returns the same shape
-with the tokens it rules out at -inf, every row by itself, so filters chain:
-temperature, then top-k, then top-p, then min-p, then draw. A draw inverts the
-cumulative distribution at a uniform number that the caller supplies, so the
-same number always gives the same token. Beam search is out of scope.
+A filter sets the logits (batch, vocab) that it rules out to -inf, so filters
+chain. A draw inverts the cumulative distribution at the caller's uniform
+number: the same number gives the same token. No beam search.
 
 Sources: Holtzman et al. 2020 (top-p); Nguyen et al. 2024 (min-p).
 """
@@ -19,9 +17,7 @@ import torch
 class SamplingConfig:
     """How the next token is chosen; the default is greedy.
 
-    Raises:
-        ValueError: a value outside its range, or a filter at temperature 0,
-            where it would change nothing.
+    ValueError: a value outside its range, or a filter at temperature 0.
     """
 
     temperature: float = 0.0  # 0 takes the likeliest token
@@ -85,9 +81,7 @@ def scale_by_temperature(logits, temperature):
 def filter_top_k(logits, top_k):
     """Keep the k likeliest tokens of each row; ties with the k-th stay.
 
-    Args:
-        logits: (batch, vocab).
-        top_k: how many; 0 or the vocabulary's size keeps every token.
+    (batch, vocab) in and out; top_k = 0 keeps every token.
     """
     if not 0 < top_k < logits.shape[-1]:
         return logits
@@ -98,11 +92,8 @@ def filter_top_k(logits, top_k):
 def filter_top_p(logits, top_p):
     """Keep each row's smallest set of likeliest tokens that holds top_p.
 
-    The token that crosses the threshold stays, so one always does.
-
-    Args:
-        logits: (batch, vocab), already divided by the temperature.
-        top_p: probability in (0, 1]; 1 keeps every token.
+    (batch, vocab), already divided by the temperature, in and out. The token
+    that crosses the threshold stays, so one always does.
     """
     if top_p >= 1:
         return logits
@@ -116,9 +107,7 @@ def filter_top_p(logits, top_p):
 def filter_min_p(logits, min_p):
     """Keep tokens of at least min_p times the likeliest one's probability.
 
-    Args:
-        logits: (batch, vocab), already divided by the temperature.
-        min_p: share in [0, 1]; 0 keeps every token.
+    (batch, vocab), already divided by the temperature, in and out.
 
     Source: Nguyen et al. 2024; Schaeffer et al. 2025 find no gain over
     other filters once each is tuned with equal care.
@@ -133,12 +122,8 @@ def filter_min_p(logits, min_p):
 def draw_token(logits, uniform):
     """The token at which the cumulative probability passes `uniform`.
 
-    Args:
-        logits: (batch, vocab) float32; -inf is never drawn.
-        uniform: (batch,) numbers in (0, 1).
-
-    Returns:
-        (batch,) token ids.
+    (batch, vocab) float32 logits and (batch,) numbers in (0, 1) -> (batch,)
+    token ids; -inf is never drawn.
     """
     cumulative = logits.softmax(dim=-1).cumsum(dim=-1)
     # Rounding may leave the total off 1: aim at a share of what is there
@@ -147,21 +132,12 @@ def draw_token(logits, uniform):
 
 
 def choose_token(logits, uniform, config, vocab_size=None):
-    """One decoding decision for every row.
+    """One decision for every row -> token ids and logprobs, (batch,) each.
 
-    Args:
-        logits: (batch, vocab), any float dtype.
-        uniform: (batch,) numbers in (0, 1); unused when greedy.
-        vocab_size: tokens from here on are padding rows of the embedding
-            and are never chosen; None: there are none.
-
-    Returns:
-        token_ids: (batch,).
-        logprobs: (batch,) float32 log-softmax of the chosen tokens at the
-            sampling temperature (1 when greedy), before any truncation.
+    The log-probabilities are those before any truncation.
     """
     scaled = scale_by_temperature(logits, config.temperature)
-    kept = scaled[:, :vocab_size]
+    kept = scaled[:, :vocab_size]  # behind it: padding rows of the embedding
     if config.is_greedy:
         token_ids = kept.argmax(dim=-1)
     else:
@@ -181,11 +157,9 @@ def row_seed(seed, identifier, sample):
 
 
 def uniform_numbers(row_seeds, num_positions):
-    """Repeatable uniform numbers, one a row and position.
+    """Numbers in (0, 1) that depend on a row's seed and the position alone.
 
-    (batch,) int64 from `row_seed` -> (batch, num_positions) float32 in (0, 1),
-    multiples of 2^-24. Counter-based: an entry depends on its row's seed and
-    its position alone, whatever else is in the table.
+    (batch,) int64 from `row_seed` -> (batch, num_positions) float32.
 
     Source: Steele, Lea and Flood 2014 (the SplitMix64 mixing function).
     """

@@ -1,11 +1,9 @@
 """From text to token ids and back, and from a conversation to text.
 
-`Qwen3Tokenizer` wraps the `tokenizer.json` of a model folder: byte-level BPE,
-so text in any language has tokens. Decoding is our own: a token stands for a
-few bytes, the bytes are joined and read as UTF-8; that is what lets a
-`StreamDecoder` hold back half a character. Chats are written by the folder's
-own Jinja template, else by `chat_template.jinja` beside this file. Training a
-tokenizer belongs to `pocket`; other kinds, tools and images are refused.
+The library encodes; decoding is our own: a token stands for a few bytes, and
+what is joined is read as UTF-8, so that half a character can be held back.
+Chats are written by the folder's Jinja template, else by the one beside this
+file. Tools and images are refused.
 
 Source: Sennrich et al. 2016 (BPE); Radford et al. 2019 (on bytes).
 """
@@ -18,7 +16,7 @@ from pathlib import Path
 import torch
 from tokenizers import Tokenizer, decoders
 
-from .config import read_json
+from reasoning_from_scratch.files import read_json
 
 CHAT_TEMPLATE = (
     Path(__file__).with_name("chat_template.jinja").read_text(encoding="utf-8")
@@ -33,17 +31,11 @@ END_TOKENS = ("<|endoftext|>", "<|im_end|>")
 class Qwen3Tokenizer:
     """The tokenizer and chat format of one model folder.
 
-    Args:
-        folder: holds `tokenizer.json`; `tokenizer_config.json`,
-            `generation_config.json` and `chat_template.jinja` are read where
-            they are there.
-
     Attributes:
         stop_ids: tuple of the ids that end a completion: all that either
             configuration names.
         eos_id, pad_id: the end token and the padding token.
         vocab_size: highest token id + 1; an embedding may have more rows.
-        chat_template: the Jinja text.
 
     Raises:
         FileNotFoundError: no `tokenizer.json`.
@@ -60,14 +52,15 @@ class Qwen3Tokenizer:
             )
         self._json = path.read_text(encoding="utf-8")
         self._tokenizer = _byte_level_bpe(self._json, path)
-        self._config = _read_optional(folder / "tokenizer_config.json")
-        self._generation = _read_optional(folder / "generation_config.json")
+        self._config, self._generation = (
+            read_json(folder / name) if (folder / name).is_file() else {}
+            for name in ("tokenizer_config.json", "generation_config.json")
+        )
+        embedded = self._config.get("chat_template")
+        self.chat_template = embedded or CHAT_TEMPLATE
         template = folder / "chat_template.jinja"
         if template.is_file():
             self.chat_template = template.read_text(encoding="utf-8")
-        else:
-            embedded = self._config.get("chat_template")
-            self.chat_template = embedded or CHAT_TEMPLATE
         self._added_tokens = self._tokenizer.get_added_tokens_decoder()
         self._token_bytes = {}  # filled as tokens are met
         self.vocab_size = max(self._tokenizer.get_vocab().values()) + 1
@@ -81,8 +74,8 @@ class Qwen3Tokenizer:
         stops = self._generation.get("eos_token_id")
         stops = known if stops is None else stops
         stops = stops if isinstance(stops, list) else [stops]
-        # Where the two files name different tokens, both end a completion
-        stops = stops if end is None else [*stops, end]
+        if end is not None:  # where the two files differ, both are meant
+            stops = [*stops, end]
         if not stops or not all(isinstance(i, int) for i in stops):
             raise ValueError(
                 f"the tokenizer in {folder} has no end token: name one as "
@@ -102,18 +95,11 @@ class Qwen3Tokenizer:
         return None if name is None else self.token_to_id(name)
 
     def encode(self, text, *, allow_special=True):
-        """Turn text into token ids.
+        """Turn any text, normalised to NFC, into a list of token ids.
 
-        Args:
-            text: any string. It is normalised to NFC as Qwen's tokenizer
-                does; NUL is a character like any other; a lone surrogate,
-                which is no character, becomes U+FFFD.
-            allow_special: read `<|im_end|>` and the other control strings as
-                the tokens they name. Pass False for text that somebody else
-                wrote: the strings are then spelled out like other text.
-
-        Returns:
-            list of ints; empty for empty text.
+        `allow_special` reads `<|im_end|>` and the other control strings as
+        the tokens they name; False, for text that somebody else wrote, spells
+        them out.
         """
         if not isinstance(text, str):
             raise TypeError(
@@ -126,36 +112,27 @@ class Qwen3Tokenizer:
         text = pairs.decode("utf-16-le", errors="replace")
         return self._tokenizer.encode(text, add_special_tokens=False).ids
 
-    def decode(self, token_ids, *, skip_special=False):
-        """Turn token ids back into text.
+    def decode(self, token_ids):
+        """Turn token ids back into text, control tokens included.
 
-        Args:
-            token_ids: ints. Ids past the vocabulary, the embedding's padding
-                rows, have no text.
-            skip_special: leave control tokens out.
-
-        Returns:
-            str; bytes that form no character come out as U+FFFD.
+        Ids past the vocabulary, the embedding's padding rows, have no text;
+        bytes that form no character come out as U+FFFD.
         """
-        token_ids = map(int, token_ids)
-        if skip_special:
-            token_ids = (i for i in token_ids if not self._is_special(i))
-        text = b"".join(map(self.token_bytes, token_ids))
+        text = b"".join(self.token_bytes(int(i)) for i in token_ids)
         return text.decode("utf-8", errors="replace")
 
     def token_bytes(self, token_id):
         """The bytes that a token stands for; b"" where there is no token."""
+        if token_id < 0:
+            raise ValueError(f"token ids start at 0, got {token_id}")
         if token_id not in self._token_bytes:
-            if token_id < 0:
-                raise ValueError(f"token ids start at 0, got {token_id}")
-            self._token_bytes[token_id] = self._look_up_bytes(token_id)
+            if token_id in self._added_tokens:
+                content = self._added_tokens[token_id].content.encode()
+            else:
+                letters = self._tokenizer.id_to_token(token_id) or ""
+                content = bytes(BYTE_OF_LETTER[each] for each in letters)
+            self._token_bytes[token_id] = content
         return self._token_bytes[token_id]
-
-    def _look_up_bytes(self, token_id):
-        if token_id in self._added_tokens:
-            return self._added_tokens[token_id].content.encode()
-        token = self._tokenizer.id_to_token(token_id) or ""
-        return bytes(BYTE_OF_LETTER[letter] for letter in token)
 
     def token_to_id(self, token):
         """The id of a token given by name, or None."""
@@ -176,12 +153,10 @@ class Qwen3Tokenizer:
         """Write a conversation as the string that the model continues.
 
         Args:
-            messages: dicts with "role" ("system", "user" or "assistant") and
-                "content" (a string); an assistant's may bring its thoughts
-                apart, as "reasoning_content". A control string such as
-                `<|im_end|>` inside them gets a space after its first
-                character, so that no message can end its turn and open
-                another.
+            messages: dicts with "role" ("system", "user" or "assistant"),
+                "content" and perhaps "reasoning_content" (its thoughts). A
+                control string in them gets a space after its first character,
+                so that no message can end its turn and open another.
             add_generation_prompt: end by opening the assistant's next turn.
             enable_thinking: False asks for an answer without thinking.
 
@@ -189,23 +164,17 @@ class Qwen3Tokenizer:
             ValueError: messages of another form, or a broken template.
         """
         check_messages(messages)
-        messages = [
-            {
-                key: self._defuse(value) if key in TEXTS else value
-                for key, value in message.items()
+        messages = [dict(message) for message in messages]
+        for message in messages:
+            message |= {
+                k: self._defuse(message.get(k)) for k in TEXTS if k in message
             }
-            for message in messages
-        ]
         return render_chat(
             self.chat_template,
             messages,
             add_generation_prompt=add_generation_prompt,
             enable_thinking=enable_thinking,
         )
-
-    def _is_special(self, token_id):
-        token = self._added_tokens.get(token_id)
-        return token is not None and token.special
 
     def _defuse(self, text):
         """Break control strings so that they come out as ordinary text."""
@@ -216,15 +185,10 @@ class Qwen3Tokenizer:
         return text
 
     def pad_left(self, rows, *, device=None):
-        """Make one batch of rows of different lengths.
+        """Make one batch of lists of token ids, padded on the left.
 
-        Args:
-            rows: lists of token ids, none of them empty.
-
-        Returns:
-            token_ids: (rows, longest) int64, padded on the left, so that
-                every row's newest token stands in the last column.
-            key_mask: (rows, longest) bool, true where a token counts.
+        Returns token_ids, int64, and key_mask, true where a token counts,
+        (rows, longest) both. ValueError: no row, or an empty one.
         """
         if not rows or not all(rows):
             raise ValueError(
@@ -266,10 +230,7 @@ class Qwen3Tokenizer:
 
 
 class StreamDecoder:
-    """Decodes one completion token by token, in whole characters.
-
-    The pieces joined equal `tokenizer.decode` of all the tokens.
-    """
+    """Decodes one completion token by token, in whole characters."""
 
     def __init__(self, tokenizer):
         self._token_bytes = tokenizer.token_bytes
@@ -366,20 +327,12 @@ def _byte_level_bpe(text, path):
     return tokenizer
 
 
-def _read_optional(path):
-    return read_json(path) if path.is_file() else {}
-
-
 def _to_json(content):
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
 def _byte_alphabet():
-    """The letter that stands for each byte in a byte-level vocabulary.
-
-    Printable bytes stand for themselves; the other 68 are shifted past 255,
-    so that a vocabulary file holds no spaces or control characters.
-    """
+    """The byte of each letter: printable ones as they are, 68 past 255."""
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
     others = [byte for byte in range(256) if byte not in printable]
     letters = {chr(byte): byte for byte in printable}

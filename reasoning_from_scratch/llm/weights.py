@@ -1,25 +1,26 @@
 """Opening a model by name, and saving one for everybody.
 
-`load_model` finds the folder that a name means (built in, on disk, a run's
-checkpoint, on the Hub) and fills a model from its safetensors: one file, or
-shards that an index lists. Files are mapped into memory: on a CPU a parameter
-*is* the mapped file until something writes to it, so a large model opens at
-once and without a second copy. `save_model` writes the official layout, which
-`transformers`, vLLM and llama.cpp open without our code. Pickles are refused.
+Safetensors are mapped into memory: on a CPU a parameter *is* the file until
+something writes to it, so a large model opens at once, without a second copy.
+Other libraries open what `save_model` writes. Pickles are refused.
 """
 
 import difflib
 import math
 import re
 from collections import defaultdict
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from safetensors import SafetensorError, safe_open
 
 from reasoning_from_scratch.device import pick_device, pick_dtype
-from reasoning_from_scratch.files import atomic_folder, atomic_write_json
+from reasoning_from_scratch.files import (
+    atomic_folder,
+    atomic_write_json,
+    read_json,
+)
 from reasoning_from_scratch.runs import resolve_checkpoint, runs_root
 from reasoning_from_scratch.settings import (
     BASE_SIZES,
@@ -27,7 +28,7 @@ from reasoning_from_scratch.settings import (
     get_settings,
 )
 
-from .config import Qwen3Config, read_json
+from .config import Qwen3Config
 from .hub import check_disk_space, download_model
 from .qwen3 import Qwen3Model
 from .tokenizer import Qwen3Tokenizer
@@ -56,21 +57,15 @@ def load_model(
     """Open a model and its tokenizer.
 
     Args:
-        name_or_path: "pocket" and its sisters, which come with the package;
-            "qwen3-0.6b-base" … "qwen3-32b" or any Hub id such as
-            "Qwen/Qwen3-0.6B", downloaded once; a model folder or
+        name_or_path: "pocket" or a sister, from the package; "qwen3-0.6b-base"
+            … "qwen3-32b" or any Hub id, downloaded once; a model folder or
             "runs/NAME", never looked for on the network.
-        device: a torch.device or its name; None takes the best there is.
         dtype: a torch.dtype or its name; None keeps float32 weights as they
             are and else takes what suits model and device.
         revision: branch, tag or commit on the Hub.
 
-    Returns:
-        model: `Qwen3Model` in evaluation mode.
-        tokenizer: `Qwen3Tokenizer`.
-
     Raises:
-        FileNotFoundError, ConnectionError, OSError: files are not to be had.
+        OSError: files are not to be had (FileNotFoundError, ConnectionError).
         ValueError: they are not those of a dense Qwen3 model, or there is no
             such device.
     """
@@ -86,26 +81,21 @@ def load_model(
         )
     with torch.device("meta"):  # shapes only, no memory
         model = Qwen3Model(config)
-    stored = _matching_tensors(_list_tensors(folder), model)
-    if dtype is None and all(t.dtype == "F32" for t in stored.values()):
+    stored, names = _list_tensors(folder), official_names(model)
+    _refuse_other_tensors(stored, model)
+    if dtype is None and all(
+        stored[name].dtype == "F32" for name in names.values()
+    ):
         dtype = torch.float32
     dtype = pick_dtype(device, str(name_or_path), dtype)
-    weights = _read_tensors(stored, device, dtype)
+    weights = _read_tensors(stored, names, device, dtype)
     model.load_state_dict(weights, assign=True)
     model.settings_name = get_settings(name_or_path).name
     return model.eval(), tokenizer
 
 
 def find_model_folder(name_or_path, revision=None):
-    """The folder with a model's files; only Hub names use the network.
-
-    Args:
-        name_or_path, revision: as for `load_model`.
-
-    Raises:
-        FileNotFoundError: a path with no folder at its end.
-        ValueError: a name that means nothing.
-    """
+    """The folder with a model's files; only Hub names use the network."""
     name = str(name_or_path)
     if name in BUILT_IN:
         return ASSETS / name
@@ -144,12 +134,10 @@ def official_names(model):
 # ---- Reading ----
 
 
-@dataclass(frozen=True)
-class StoredTensor:
-    """Where a tensor lies, and its name, shape and type ("BF16") there."""
+class StoredTensor(NamedTuple):
+    """Where a tensor lies, and its shape and type ("BF16") there."""
 
     path: Path
-    name: str
     shape: tuple
     dtype: str
 
@@ -162,9 +150,7 @@ def _list_tensors(folder):
             for name in file.keys():  # noqa: SIM118 (not a dict)
                 view = file.get_slice(name)
                 shape = tuple(view.get_shape())
-                stored[name] = StoredTensor(
-                    path, name, shape, view.get_dtype()
-                )
+                stored[name] = StoredTensor(path, shape, view.get_dtype())
     return stored
 
 
@@ -210,8 +196,8 @@ def _open(path):
         ) from error
 
 
-def _matching_tensors(stored, model):
-    """Our name -> `StoredTensor`, refusing what does not fit the model."""
+def _refuse_other_tensors(stored, model):
+    """Raise ValueError where a checkpoint does not fit the model."""
     names = official_names(model)
     # Some tied checkpoints repeat the embedding under this name
     unexpected = stored.keys() - set(names.values()) - {"lm_head.weight"}
@@ -223,43 +209,38 @@ def _matching_tensors(stored, model):
             "are both files from the same model?"
         )
     for ours, parameter in model.named_parameters():
-        tensor = stored[names[ours]]
-        if tensor.shape != tuple(parameter.shape):
+        path, shape, dtype = stored[names[ours]]
+        if shape != tuple(parameter.shape):
             raise ValueError(
-                f"{tensor.name} has shape {tensor.shape} in {tensor.path}, "
-                f"but config.json asks for {tuple(parameter.shape)}; are both "
-                "files from the same model?"
+                f"{names[ours]} has shape {shape} in {path}, but config.json "
+                f"asks for {tuple(parameter.shape)}; are both files from the "
+                "same model?"
             )
-        if tensor.dtype not in DTYPES:
+        if dtype not in DTYPES:
             raise ValueError(
-                f"{tensor.name} is stored as {tensor.dtype} in {tensor.path}: "
-                "quantised checkpoints cannot be loaded; take the model's "
-                "bfloat16 release"
+                f"{names[ours]} is stored as {dtype} in {path}: quantised "
+                "checkpoints cannot be loaded; take its bfloat16 release"
             )
-    return {ours: stored[official] for ours, official in names.items()}
 
 
-def _read_tensors(stored, device, dtype):
-    """Bring tensors into memory, each in its place at once.
-
-    On a CPU a tensor that is stored in `dtype` is not copied. Others are
-    converted one at a time, the largest of a file first, and the mapped file
-    is let go in between.
-    """
+def _read_tensors(stored, names, device, dtype):
+    """Bring the tensors of these names, ours -> official, into memory."""
     by_file = defaultdict(list)
-    for name, tensor in stored.items():
-        by_file[tensor.path].append(name)
+    for ours, official in names.items():
+        by_file[stored[official].path].append(ours)
     tensors = {}
-    for path, names in by_file.items():
-        names.sort(key=lambda name: -math.prod(stored[name].shape))
+    for path, group in by_file.items():
+        # The largest first: what is converted is there twice for a moment
+        group.sort(key=lambda ours: -math.prod(stored[names[ours]].shape))
         is_kept = device.type == "cpu" and all(
-            DTYPES[stored[name].dtype] == dtype for name in names
+            DTYPES[stored[names[ours]].dtype] == dtype for ours in group
         )
-        for group in [names] if is_kept else [[name] for name in names]:
+        # One by one the mapped file is let go in between
+        for part in [group] if is_kept else [[ours] for ours in group]:
             with _open(path) as file:
-                for name in group:
-                    tensor = file.get_tensor(stored[name].name)
-                    tensors[name] = tensor.to(device=device, dtype=dtype)
+                for ours in part:
+                    tensor = file.get_tensor(names[ours])
+                    tensors[ours] = tensor.to(device=device, dtype=dtype)
     return tensors
 
 
@@ -276,12 +257,8 @@ def _some(names, limit=4):
 def save_model(model, tokenizer, folder, *, overwrite=False):
     """Write a model folder in the official layout, all or nothing.
 
-    Args:
-        model: a `Qwen3Model`; its weights are written in their own dtype,
-            in shards of 5 GB where they are larger.
-        tokenizer: its `Qwen3Tokenizer`.
-        folder: where to; made when missing.
-        overwrite: replace the model that is there.
+    Weights keep their dtype and come in shards of 5 GB where they are larger.
+    `overwrite` replaces the model that is there.
 
     Raises:
         FileExistsError: the folder holds something that may not go.
@@ -314,14 +291,15 @@ def save_model(model, tokenizer, folder, *, overwrite=False):
 
 def _refuse_to_destroy(folder, overwrite):
     """Raise FileExistsError unless the folder is ours to replace."""
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
-        return
-    if not (folder / "config.json").is_file():
+    is_free = not folder.exists() or (
+        folder.is_dir() and not any(folder.iterdir())
+    )
+    if not is_free and not (folder / "config.json").is_file():
         raise FileExistsError(
             f"{folder} holds something else than a model; choose another "
             "folder"
         )
-    if not overwrite:
+    if not is_free and not overwrite:
         raise FileExistsError(
             f"{folder} holds a model already; choose another folder, or "
             "replace it with overwrite=True (--overwrite)"
