@@ -11,12 +11,11 @@ from reasoning_from_scratch.scaling.samples import Trace
 from reasoning_from_scratch.scaling.stopping import (
     WINDOW,
     draw_while_sure,
-    is_unsure,
     keep_most_confident,
     lowest_window_score,
     warmup_threshold,
     window_means,
-    write_in_blocks,
+    write_while_sure,
 )
 
 ARGUMENTS = (
@@ -82,16 +81,16 @@ def test_the_surer_half_of_the_warm_up_sets_the_threshold():
 
 
 def test_a_trace_is_judged_by_full_windows_only():
-    trace = Trace("?", "a", confidence=[0.0] * (WINDOW - 1))
-    assert not is_unsure(trace, 1.0)
-    trace.confidence.append(0.0)
-    assert is_unsure(trace, 1.0)
+    for length, dropped in ((WINDOW - 1, set()), (WINDOW, {0})):
+        traces = [Trace("?", "a")]
+        write = writer({"a": 0.0}, {"a": length})
+        assert write_while_sure(traces, [1.0], write, length) == dropped
 
 
 def test_an_unsure_trace_is_dropped_and_written_no_further():
     traces = [Trace("?", "sure"), Trace("?", "unsure")]
     write = writer({"sure": 5.0, "unsure": 1.0}, {"sure": 64, "unsure": 64})
-    dropped = write_in_blocks(traces, [3.0, 3.0], write, WINDOW, 100)
+    dropped = write_while_sure(traces, [3.0, 3.0], write, 100)
     assert dropped == {1}
     # The sure one ends in its fourth block, the other after its first.
     assert [trace.num_tokens for trace in traces] == [4 * WINDOW, WINDOW]
@@ -100,7 +99,7 @@ def test_an_unsure_trace_is_dropped_and_written_no_further():
 def test_the_last_block_ends_at_the_token_limit():
     traces = [Trace("?", "a")]
     write = writer({"a": 5.0}, {"a": 999})
-    write_in_blocks(traces, [3.0], write, WINDOW, WINDOW + 3)
+    write_while_sure(traces, [3.0], write, WINDOW + 3)
     assert traces[0].num_tokens == WINDOW + 3
 
 
@@ -109,7 +108,6 @@ def test_every_sample_is_drawn_and_its_tokens_are_counted():
         tiny_model(),
         *ARGUMENTS,
         num_samples=5,
-        num_warmup=2,
         max_new_tokens=20,
         **DECODING,
     )

@@ -14,7 +14,7 @@ from statistics import fmean
 
 from .answers import extract_answer
 from .grouping import group_answers
-from .statistics import majority_at_k, pass_at_k, wilson_interval
+from .statistics import majority_at_k, pass_at_k, tally, wilson_interval
 from .verifier import answers_equal
 
 RECORDS = "records.jsonl"
@@ -202,32 +202,24 @@ def _sample_measures(records: list[dict]) -> dict:
     if num_samples < 2 or not is_uniform or "role" in pools[0][0]:
         return {}  # a role: drafts and critiques are not alike
     sizes = [2**i for i in range(num_samples.bit_length())]
+    verdicts = [[sample["correct"] for sample in pool] for pool in pools]
+    votes = [
+        tally(group_answers([sample["answer"] for sample in pool]), rights)
+        for pool, rights in zip(pools, verdicts, strict=True)
+    ]
     return {
-        "avg_at_n": fmean(s["correct"] for pool in pools for s in pool),
+        "avg_at_n": fmean(sum(verdicts, [])),
         "pass_at_k": {
             str(k): fmean(
-                pass_at_k(num_samples, sum(s["correct"] for s in pool), k)
-                for pool in pools
+                pass_at_k(num_samples, sum(rights), k) for rights in verdicts
             )
             for k in sizes
         },
-        "majority_at_k": _majority_curve(pools, sizes),
-    }
-
-
-def _majority_curve(pools: list[list[dict]], sizes: list[int]) -> dict:
-    """Average the vote's accuracy over problems, for each size."""
-    votes = []
-    for pool in pools:
-        groups = group_answers([sample["answer"] for sample in pool])
-        names = sorted({group for group in groups if group is not None})
-        counts = [groups.count(name) for name in names]
-        is_right = [pool[groups.index(name)]["correct"] for name in names]
-        votes.append((counts, is_right, groups.count(None)))
-    return {
-        str(k): fmean(
-            majority_at_k(counts, is_right, k, num_unparsed)
-            for counts, is_right, num_unparsed in votes
-        )
-        for k in sizes
+        "majority_at_k": {
+            str(k): fmean(
+                majority_at_k(counts, is_right, k, num_unparsed)
+                for counts, is_right, num_unparsed in votes
+            )
+            for k in sizes
+        },
     }

@@ -85,6 +85,18 @@ def pass_at_k(num_samples: int, num_correct: int, k: int) -> float:
     return 1 - all_wrong
 
 
+def tally(groups, verdicts) -> tuple[list[int], list[bool], int]:
+    """Count samples for `majority_at_k`: (counts, is_right, num_unparsed).
+
+    Both lists have a number per sample: its answer's group, None where there
+    is none, and whether it is right.
+    """
+    counts = Counter(groups)
+    num_unparsed = counts.pop(None, 0)
+    is_right = [verdicts[groups.index(group)] for group in counts]
+    return list(counts.values()), is_right, num_unparsed
+
+
 def majority_at_k(
     counts: list[int], is_right: list[bool], k: int, num_unparsed: int = 0
 ) -> float:

@@ -1,12 +1,9 @@
 """Adaptive thinking: the cheap answer where the model is sure of it.
 
-A cheap greedy answer comes first. Its mean log-probability a token tells how
-sure the model was; above a threshold the answer stands, below it the problem
-gets the costly treatment, and pays for both. What is cheap and what is costly
-is relative: a direct answer before thinking, or one solution before a vote.
-
-The thresholds below were chosen on the validation problems of pocketmath
-with the pocket model: the largest saving that costs at most one point there.
+A greedy answer comes first. Where its mean log-probability is below a
+threshold, the problem gets a costlier treatment, and pays for both. The
+thresholds were chosen on pocketmath's validation problems with the pocket
+model: the largest saving that costs at most one point there.
 
 Sources: Zhang et al. 2025, AdaptThink, arXiv 2505.13417 (thinking as a
 choice); Kadavath et al. 2022, arXiv 2207.05221 (models know when they know).
@@ -27,20 +24,14 @@ SURE_SOLUTION = -0.055
 
 
 def adaptive_thinking(
-    model,
-    tokenizer,
-    problems,
-    prompts,
-    *,
-    direct_prompt=None,
-    threshold=SURE_DIRECT,
-    **options,
+    model, tokenizer, problems, prompts, *, direct_prompt=None, **options
 ):
     """Answer directly when sure, else as the prompts, which ask to think.
 
     `direct_prompt` is a name or template; None takes the model's own.
     """
     direct = direct_prompt or get_settings(model).prompts["direct"]
+    options = {"threshold": SURE_DIRECT, **options}
     return answer_again_when_unsure(
         model,
         tokenizer,
@@ -48,7 +39,6 @@ def adaptive_thinking(
         prompts,
         first_prompts=[render_prompt(direct, p, tokenizer) for p in problems],
         again=generate_answers,
-        threshold=threshold,
         **options,
     )
 
@@ -65,18 +55,10 @@ def answer_again_when_unsure(
     num_samples=1,
     **decoding,
 ):
-    """Greedy answers, and second ones where the model is not sure.
+    """Greedy answers, and those of the method `again` where it is not sure.
 
-    Args:
-        first_prompts: of the greedy answers; None takes the same.
-        again: a method that answers the unsure problems.
-        threshold: mean log-probability a token, in nats. A greedy answer
-            that is cut short, or has no answer in it, never stands.
-        num_samples, decoding: of the second answers; the greedy ones share
-            the decoding but for its sampling.
-
-    Returns:
-        One MethodOutput per problem; its tokens count both answers.
+    The greedy ones share the decoding but for its sampling; the tokens of an
+    output count both.
     """
     greedy = {**decoding, "sampling": SamplingConfig(), "recorded": None}
     drafts = draw_samples(
@@ -87,15 +69,9 @@ def answer_again_when_unsure(
         num_samples=1,
         **greedy,
     )
-    outputs = [
-        make_output([replace(draft, notes={"role": "draft"})])
-        for (draft,) in drafts
-    ]
-    unsure = [
-        place
-        for place, (draft,) in enumerate(drafts)
-        if not is_sure(draft, threshold)
-    ]
+    drafts = [replace(draft, notes={"role": "draft"}) for (draft,) in drafts]
+    outputs = [make_output([draft]) for draft in drafts]
+    unsure = [i for i, d in enumerate(drafts) if not is_sure(d, threshold)]
     if not unsure:
         return outputs
     answers = again(
@@ -107,22 +83,17 @@ def answer_again_when_unsure(
         **decoding,
     )
     for place, answer in zip(unsure, answers, strict=True):
-        outputs[place] = paid_for_both(outputs[place], answer)
+        alone = {
+            "text": answer.response,
+            "num_tokens": answer.num_tokens,
+            "stop_reason": answer.stop_reason,
+        }
+        outputs[place] = replace(
+            answer,
+            num_tokens=outputs[place].num_tokens + answer.num_tokens,
+            samples=outputs[place].samples + (answer.samples or [alone]),
+        )
     return outputs
-
-
-def paid_for_both(first, second):
-    """The second output, with the tokens and samples of both."""
-    alone = {
-        "text": second.response,
-        "num_tokens": second.num_tokens,
-        "stop_reason": second.stop_reason,
-    }
-    return replace(
-        second,
-        num_tokens=first.num_tokens + second.num_tokens,
-        samples=first.samples + (second.samples or [alone]),
-    )
 
 
 def is_sure(sample, threshold):

@@ -1,9 +1,8 @@
 r"""Thinking budgets: make a model stop thinking early, or think on.
 
-Cap: after so many tokens the end of thinking is written for the model, which
-must then answer from what it has. Extend: when it wants to stop, the end is
-taken back and "Wait" written instead. In a think block the end of thinking is
-`</think>`; in plain step-by-step text it is the final `\boxed{`.
+At the cap the end of thinking is written for the model: `</think>` in a think
+block, else the final `\boxed{`. To extend, an end is taken back and "Wait"
+written instead.
 
 Source: Muennighoff et al. 2025, "s1: Simple test-time scaling"
 (arXiv 2501.19393).
@@ -49,12 +48,13 @@ def budget_forcing(
     traces = start_traces(problems, prompts, range(num_samples))
     if max_thinking_tokens is None:
         max_thinking_tokens = max_new_tokens
+    stop_ids = {*tokenizer.stop_ids, tokenizer.token_to_id("</think>")}
     think = partial(
         continue_traces,
         model,
         tokenizer,
         max_new_tokens=max_thinking_tokens,
-        stop_ids=_think_stop_ids(tokenizer),
+        stop_ids=sorted(stop_ids - {None}),
         **decoding,
     )
     think(traces, "thinking")
@@ -63,7 +63,11 @@ def budget_forcing(
         for trace in ended:
             think_on(trace)
         think(ended, f"extension {extension}")
-    unanswered = [trace for trace in traces if not is_answered(trace)]
+    unanswered = [
+        trace
+        for trace in traces
+        if trace.stop_reason != "stop" or is_in_think_block(trace)
+    ]
     for trace in unanswered:
         end_thinking(trace)
     decoding |= {"max_new_tokens": ANSWER_TOKENS}
@@ -76,11 +80,6 @@ def is_in_think_block(trace):
     """Tell whether a <think> is open."""
     whole = trace.prompt + trace.text
     return whole.rfind("<think>") > whole.rfind("</think>")
-
-
-def is_answered(trace):
-    """Tell whether a trace ended by itself, outside of a think block."""
-    return trace.stop_reason == "stop" and not is_in_think_block(trace)
 
 
 def end_thinking(trace):
@@ -97,10 +96,3 @@ def think_on(trace):
         before_box, box, _ = trace.text.rpartition(BOX)
         trace.text = before_box.rstrip() if box else trace.text
     trace.text += WAIT
-
-
-def _think_stop_ids(tokenizer):
-    """The tokenizer's stop ids and the end of a think block."""
-    end_of_thinking = tokenizer.token_to_id("</think>")
-    extra = [] if end_of_thinking is None else [end_of_thinking]
-    return [*tokenizer.stop_ids, *extra]

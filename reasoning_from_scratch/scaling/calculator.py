@@ -1,14 +1,9 @@
 r"""Tool use without training: a calculator writes what follows an `=`.
 
-The model writes `47*6=`, our own evaluator computes 282, its digits take the
-place of the tokens that the model would have chosen next, and the model goes
-on behind them. When to calculate, and what, stays the model's choice; nothing
-was trained for it, so steps that it takes in its head get no help.
-
-Only whole results are written, or decimals where the expression has some: a
-quotient such as 3/4 may be about to become 6/8, 0.75 or a remainder, and is
-left to the model. So is whatever may be the end of something longer, as in
-12,500*2 or 12:30 + 1: no result is better than a wrong one.
+Behind `47*6=` the digits that our evaluator computes take the place of the
+model's next tokens. When to calculate, and what, stays the model's choice.
+Only whole results are written, or decimals where the expression has some, and
+none behind what may be the end of something longer, as in 12,500*2.
 
 Source: Cobbe et al. 2021 (arXiv 2110.14168), appendix C; there the model was
 trained to mark its calculations.
@@ -47,17 +42,15 @@ UNFINISHED = re.compile(r"(?:[+\-*/^(]|\\times|\\cdot)$")
 
 
 def calculate(expression):
-    """Compute an arithmetic expression exactly, as a Fraction.
-
-    None for any other text, for one that can be read in two ways, where there
-    is no value (1/0), and over a limit.
+    """Compute arithmetic exactly, as a Fraction; of any other text, None.
 
     >>> calculate("47*6 - 1/3")
     Fraction(845, 3)
     """
-    if len(expression) > MAX_CHARACTERS:
+    is_short = len(expression) <= MAX_CHARACTERS
+    if not (is_short and ARITHMETIC.fullmatch(expression)):
         return None
-    if not ARITHMETIC.fullmatch(expression) or AMBIGUOUS.search(expression):
+    if AMBIGUOUS.search(expression):
         return None
     try:
         value = exact_value(parse(expression))
@@ -67,19 +60,15 @@ def calculate(expression):
     return value if largest < 10**MAX_DIGITS else None
 
 
-def draw_with_calculator(model, tokenizer, problems, prompts, **drawing):
+def draw_with_calculator(model, tokenizer, *question, **drawing):
     """`draw_samples` with results written in; they count as tokens."""
-    edit = CalculatorEdit(tokenizer)
-    pools = draw_samples(
-        model, tokenizer, problems, prompts, edit=edit, **drawing
-    )
-    return [
-        [
-            replace(sample, notes={"num_calls": count_calls(sample.text)})
-            for sample in pool
-        ]
-        for pool in pools
-    ]
+    drawing["edit"] = CalculatorEdit(tokenizer)
+
+    def noted(sample):
+        return replace(sample, notes={"num_calls": count_calls(sample.text)})
+
+    pools = draw_samples(model, tokenizer, *question, **drawing)
+    return [list(map(noted, pool)) for pool in pools]
 
 
 # Answers each problem with a calculator at hand; several samples vote
@@ -98,11 +87,7 @@ class CalculatorEdit:
         self.pending = {}  # row -> tokens still to be written, last first
 
     def __call__(self, state, position, token_ids):
-        """Replace the tokens of rows in which a result is being written.
-
-        `token_ids` (batch,) are the model's choice at this position; what
-        they become is returned.
-        """
+        """What the model's tokens (batch,) at this position become."""
         if position == 0:
             self.pending = {}
         edited = token_ids.tolist()
@@ -117,10 +102,7 @@ class CalculatorEdit:
         return token_ids.new_tensor(edited)
 
     def tokens_of(self, text, chosen):
-        """The equals sign and the result, last token first; or nothing.
-
-        The chosen token has an equals sign; "=-" brings a guess along.
-        """
+        """The equals sign and the result, last token first; or nothing."""
         before = self.equals[chosen].partition("=")[0]
         result = result_behind(text + before)
         if result is None:
@@ -160,11 +142,7 @@ def goes_on(above, line):
 
 
 def decimal_text(value):
-    """Write a fraction of at most MAX_DECIMALS decimals without rounding.
-
-    >>> decimal_text(Fraction(-7, 4)), decimal_text(Fraction(5))
-    ('-1.75', '5')
-    """
+    """Write a fraction of at most MAX_DECIMALS decimals without rounding."""
     digits = f"{abs(int(value * 10**MAX_DECIMALS)):0{MAX_DECIMALS + 1}d}"
     whole, decimals = digits[:-MAX_DECIMALS], digits[-MAX_DECIMALS:]
     sign = "-" if value < 0 else ""
@@ -172,10 +150,6 @@ def decimal_text(value):
 
 
 def count_calls(text):
-    """Count the equals signs behind which the calculator wrote.
-
-    >>> count_calls("47*6=282, x=282")
-    1
-    """
+    """Count the equals signs behind which the calculator wrote."""
     places = (match.start() for match in re.finditer("=", text))
     return sum(result_behind(text[:place]) is not None for place in places)

@@ -1,15 +1,10 @@
 """Choosing among samples: by votes, by a score, by a learned verifier.
 
-Every method that samples is a way to draw and a way to choose
-(`sample_and_choose`). A chooser is a callable (samples, problem) -> position
-of the one that answers. A scorer is a callable (sample, problem) -> float,
-higher is better, which picks the best sample or weighs the votes; only the
-oracle looks at the problem, to show the ceiling that no honest scorer can
-pass. Use small n: a large one finds the samples that fool the scorer.
-
-The learned verifier is a head of two layers on the hidden states of the model
-that reads its solution again, trained in `training.learned_verifier`: it says
-how likely the solution is right.
+Every method that samples is a way to draw and a way to choose. A chooser is a
+callable (samples, problem) -> position; a scorer is a callable (sample,
+problem) -> float, higher is better. Only the oracle looks at the problem. The
+learned verifier is a head of two layers on the hidden states of the model
+that reads its solution again, trained in `training.learned_verifier`.
 
 Sources: Wang et al. 2022 (self-consistency, arXiv 2203.11171); Kang et al.
 2025 (self-certainty, arXiv 2502.18581); Cobbe et al. 2021 (verifier, arXiv
@@ -50,10 +45,7 @@ def answer_logprob_score(sample, problem=None):
 
 
 def self_certainty_score(sample, problem=None):
-    """Score by how far the model is from a uniform guess, in nats.
-
-    The mean over tokens of KL(uniform || model); needs statistics.
-    """
+    """Score by the mean over tokens of KL(uniform || model), in nats."""
     if sample.self_certainty is None:
         raise ValueError(
             "the sample has no self-certainty; "
@@ -90,8 +82,7 @@ def pick_best(samples, problem=None, scorer=mean_logprob_score):
 def choose_by_vote(samples, problem=None, weigh=None):
     """Return the position of the first sample with the winning answer.
 
-    Each vote has the weight `weigh(sample, problem)`; None means 1. Where no
-    sample has an answer, the first is chosen.
+    `weigh` is a scorer. Where no sample has an answer, the first is chosen.
     """
     groups = group_answers([sample.answer for sample in samples])
     weights = weigh and [weigh(sample, problem) for sample in samples]
@@ -110,29 +101,19 @@ def choose_by_confidence(
 
 
 def sample_and_choose(
-    model,
-    tokenizer,
-    problems,
-    prompts,
-    *,
-    draw=draw_samples,
-    choose=choose_by_vote,
-    **drawing,
+    *question, draw=draw_samples, choose=choose_by_vote, **drawing
 ):
     """Answer each problem with the one chosen of its samples.
 
-    Args:
-        draw: called like `draw_samples`, returns what it returns.
-        choose: callable (samples, problem) -> position.
-        drawing: passed on to `draw`.
-
-    Returns:
-        One MethodOutput per problem, with all its samples.
+    The question is (model, tokenizer, problems, prompts); `draw` is called
+    and returns like `draw_samples`.
     """
-    pools = draw(model, tokenizer, problems, prompts, **drawing)
+    _, _, problems, _ = question
     return [
         make_output(samples, choose(samples, problem))
-        for samples, problem in zip(pools, problems, strict=True)
+        for samples, problem in zip(
+            draw(*question, **drawing), problems, strict=True
+        )
     ]
 
 
@@ -144,9 +125,7 @@ def self_consistency(
     *,
     num_samples=16,
     weigh=None,
-    stop_rule=None,
-    round_size=4,
-    **decoding,
+    **drawing,
 ):
     """Answer each problem by a vote among its samples.
 
@@ -154,26 +133,17 @@ def self_consistency(
     answer most samples reach is right more often than a single sample.
 
     Args:
-        problems, prompts: as for `draw_samples`.
         num_samples: votes per problem, at most.
         weigh: callable (sample, problem) -> weight; None gives one vote each.
-        stop_rule, round_size, decoding: as for `draw_samples`.
+        problems, prompts, drawing: as for `draw_samples`.
 
     Returns:
         One MethodOutput per problem. Its response is the first sample with
         the winning answer; where no sample has an answer, the first sample.
     """
-    return sample_and_choose(
-        model,
-        tokenizer,
-        problems,
-        prompts,
-        choose=partial(choose_by_vote, weigh=weigh),
-        num_samples=num_samples,
-        stop_rule=stop_rule,
-        round_size=round_size,
-        **decoding,
-    )
+    question = (model, tokenizer, problems, prompts)
+    drawing |= {"choose": partial(choose_by_vote, weigh=weigh)}
+    return sample_and_choose(*question, num_samples=num_samples, **drawing)
 
 
 def best_of_n(
@@ -184,27 +154,21 @@ def best_of_n(
     *,
     num_samples=16,
     scorer=mean_logprob_score,
-    **decoding,
+    **drawing,
 ):
     """Answer each problem with its best sample.
 
     Args:
-        problems, prompts, decoding: as for `draw_samples`.
         num_samples: samples per problem.
         scorer: callable (sample, problem) -> float, higher is better.
+        problems, prompts, drawing: as for `draw_samples`.
 
     Returns:
         One MethodOutput per problem.
     """
-    return sample_and_choose(
-        model,
-        tokenizer,
-        problems,
-        prompts,
-        choose=partial(pick_best, scorer=scorer),
-        num_samples=num_samples,
-        **decoding,
-    )
+    question = (model, tokenizer, problems, prompts)
+    drawing |= {"choose": partial(pick_best, scorer=scorer)}
+    return sample_and_choose(*question, num_samples=num_samples, **drawing)
 
 
 def draw_and_verify(
@@ -228,8 +192,8 @@ def draw_and_verify(
 
 def choose_by_verifier(samples, problem=None, is_vote=False):
     """Return the position of the sample that the verifier takes."""
-    scores = [sample.notes["verifier"] for sample in samples]
-    return pick_by_score(samples, scores, is_vote)
+    noted = [sample.notes["verifier"] for sample in samples]
+    return pick_by_score(samples, noted, is_vote)
 
 
 def pick_by_score(samples, scores, is_vote=False):
@@ -257,11 +221,11 @@ def score_solutions(model, tokenizer, head, prompts, texts):
 
 
 def solution_features(model, tokenizer, prompts, texts):
-    """What the model holds of solutions that it reads.
+    """What the model holds of solutions that it reads, float32.
 
-    (solutions, 3 * hidden + 2) float32: the final hidden states' mean over
-    the completion, the last one, that before the least likely token; the
-    mean and the least log-probability of the tokens.
+    (solutions, 3 * hidden + 2): the final hidden states' mean over the text,
+    the last one, that before the least likely token; the mean and the least
+    log-probability of the tokens.
     """
     import torch
 
@@ -297,15 +261,13 @@ def _features(model, pairs):
     hidden = model.hidden_states(token_ids)  # (rows, tokens, hidden)
     # Column t of logprobs is token t + 1
     logprobs, _ = hidden_logprobs(model, hidden[:, :-1], token_ids[:, 1:])
-    counts = mask.sum(dim=1, keepdim=True)
-    weights = mask / counts
-    mean = (hidden * weights[..., None]).sum(dim=1)
+    weights = mask / mask.sum(dim=1, keepdim=True)
     rows = torch.arange(len(pairs), device=model.device)
     columns = torch.arange(width, device=model.device)
     last = (columns * mask).amax(dim=1)
     least = logprobs.masked_fill(~mask[:, 1:], torch.inf).min(dim=1)
     parts = [
-        mean,
+        (hidden * weights[..., None]).sum(dim=1),
         hidden[rows, last],
         hidden[rows, least.indices],
         (logprobs * weights[:, 1:]).sum(dim=1, keepdim=True),

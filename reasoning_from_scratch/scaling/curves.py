@@ -1,14 +1,12 @@
 """Accuracy for every number of samples, from one pool drawn once.
 
-A vote among the first 4 of 16 samples is one of 1,820 possible votes among
-4 of them. Averaging over all subsets (exactly, by counting) or over seeded
-random ones keeps the estimate unbiased and steadies it at no cost in tokens.
+Averaging over all subsets of a pool (exactly, by counting) or over seeded
+random ones is unbiased, and steadier than one subset at no cost in tokens.
 
 Source: Chen et al. 2021 (arXiv 2107.03374), section 2.1, for the counting.
 """
 
 import random
-from collections import Counter
 from dataclasses import dataclass
 from itertools import groupby
 from math import comb
@@ -22,6 +20,7 @@ from reasoning_from_scratch.evaluation.statistics import (
     majority_at_k,
     mean_and_error,
     pass_at_k,
+    tally,
 )
 
 from .votes import samples_needed
@@ -53,14 +52,8 @@ def score_point(num_samples, scores, mean_tokens):
     """Turn scores in [0, 1], one per problem, into a point of a curve."""
     accuracy, error = mean_and_error(scores)
     margin = NormalDist().inv_cdf(0.975) * error
-    return CurvePoint(
-        num_samples=num_samples,
-        accuracy=accuracy,
-        low=max(0.0, accuracy - margin),
-        high=min(1.0, accuracy + margin),
-        mean_tokens=mean_tokens,
-        scores=scores,
-    )
+    low, high = max(0.0, accuracy - margin), min(1.0, accuracy + margin)
+    return CurvePoint(num_samples, accuracy, low, high, mean_tokens, scores)
 
 
 def grade_pools(problems, pools):
@@ -72,8 +65,8 @@ def grade_pools(problems, pools):
             answer is not None and same_answer(answer, problem.answer)
             for answer in answers
         ]
-        groups = group_answers(answers)
-        graded.append(Pool(samples, groups, is_right, problem))
+        pool = Pool(samples, group_answers(answers), is_right, problem)
+        graded.append(pool)
     return graded
 
 
@@ -81,13 +74,8 @@ def vote_curve(pools, sizes):
     """Accuracy of a plain vote, averaged over all subsets exactly."""
 
     def score(pool, size):
-        counts = Counter(pool.groups)
-        num_unparsed = counts.pop(None, 0)
-        is_right = [
-            pool.is_right[pool.groups.index(group)] for group in counts
-        ]
-        votes = list(counts.values())
-        return majority_at_k(votes, is_right, size, num_unparsed)
+        counts, is_right, num_unparsed = tally(pool.groups, pool.is_right)
+        return majority_at_k(counts, is_right, size, num_unparsed)
 
     return _exact_curve(pools, sizes, score)
 
@@ -114,8 +102,7 @@ def best_of_n_curve(pools, sizes, scorer):
 def expected_best(scores, values, size):
     """Mean value of the best-scored sample over all subsets of this size.
 
-    Ranked from the best, sample r (from 0) is the best of a subset when the
-    others come from the N - 1 - r behind it: C(N - 1 - r, size - 1) of the
+    Sample r, ranked from 0, is the best of C(N - 1 - r, size - 1) of the
     C(N, size) subsets. Samples with equal scores share their ranks.
 
     >>> expected_best([0.9, 0.1, 0.5], [1, 0, 0], size=2)  # in 2 of 3 pairs
@@ -123,14 +110,12 @@ def expected_best(scores, values, size):
     """
     pairs = zip(scores, values, strict=True)
     ranked = sorted(pairs, key=lambda pair: -pair[0])
-    total, rank = 0.0, 0
+    total, behind = 0.0, len(ranked)
     for _, tied in groupby(ranked, key=lambda pair: pair[0]):
-        tied_values = [value for _, value in tied]
-        ways = 0
-        for _ in tied_values:
-            ways += comb(len(ranked) - 1 - rank, size - 1)
-            rank += 1
-        total += ways * fmean(tied_values)
+        values = [value for _, value in tied]
+        ways = sum(comb(behind - 1 - i, size - 1) for i in range(len(values)))
+        behind -= len(values)
+        total += ways * fmean(values)
     return total / comb(len(ranked), size)
 
 
@@ -139,12 +124,9 @@ def sampled_curve(
 ):
     """Accuracy of any way of choosing, over seeded random subsets.
 
-    Args:
-        choose: callable (samples, problem) -> position of the answer.
-        stop_rule: the samples behind the stop (see `samples_needed`) are
-            neither seen nor paid for. None draws them all.
-        num_orders: random orders per problem; the first `size` samples of
-            each are one subset.
+    `choose` is a callable (samples, problem) -> position of the answer. The
+    first `size` samples of each of `num_orders` orders are a subset; those
+    behind the stop (see `samples_needed`) are neither seen nor paid for.
     """
     dice = random.Random(seed)
     orders = [
@@ -169,20 +151,14 @@ def sampled_curve(
 def _run_once(pool, order, choose, stop_rule):
     """One subset in one order -> (is it answered right, tokens spent)."""
     if stop_rule is not None:
-        groups = _renumber([pool.groups[i] for i in order])
+        numbers = {None: None}  # of the groups, by their first appearance
+        groups = [
+            numbers.setdefault(pool.groups[i], len(numbers) - 1) for i in order
+        ]
         order = order[: samples_needed(groups, stop_rule)]
     samples = [pool.samples[i] for i in order]
     chosen = order[choose(samples, pool.problem)]
     return pool.is_right[chosen], sum(s.num_tokens for s in samples)
-
-
-def _renumber(groups):
-    """Number groups by their first appearance, as `group_answers` does."""
-    numbers = {}
-    return [
-        None if group is None else numbers.setdefault(group, len(numbers))
-        for group in groups
-    ]
 
 
 def _exact_curve(pools, sizes, score):

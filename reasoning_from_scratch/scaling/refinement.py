@@ -1,9 +1,7 @@
 """Self-refinement: draft, critique, revise, until the answer is stable.
 
-The model reads its own draft, writes what is wrong with it and tries again. A
-scorer may refuse a revision that it likes less than what it has. Without
-outside feedback a model often talks itself out of right answers, so count
-what it fixed and what it broke before believing a gain.
+A scorer may refuse a revision. Without outside feedback a model often talks
+itself out of right answers, so count what it fixed and what it broke.
 
 Sources: Madaan et al. 2023 (arXiv 2303.17651); for the caution, Huang et al.
 2023 (arXiv 2310.01798).
@@ -42,22 +40,16 @@ class Refinement:
     """One problem under way."""
 
     problem: Problem
-    prompt: str
-    conversation: str = ""  # everything the model has read and written
+    conversation: str  # everything the model has read and written
     history: list[Sample] = field(default_factory=list)
     current: int = 0  # place in the history of the solution that stands
 
     def ask(self, role):
         """Put the request for this role; returns the text to continue."""
-        is_chat = "<|im_start|>" in self.prompt
+        is_chat = "<|im_start|>" in self.conversation
         requests = CHAT_REQUESTS if is_chat else PLAIN_REQUESTS
-        self.conversation += {"draft": self.prompt, **requests}[role]
+        self.conversation += requests.get(role, "")
         return self.conversation
-
-    def hear(self, role, sample):
-        """Note what the model wrote."""
-        self.conversation += sample.text
-        self.history.append(replace(sample, notes={"role": role}))
 
     def settle(self, scorer):
         """Take the last solution or refuse it; true if the answer moved."""
@@ -83,12 +75,10 @@ def self_refine(
     A problem leaves once a revision repeats the answer, or is refused.
 
     Args:
-        problems, prompts: as for `draw_samples`.
         num_samples: most solutions per problem, the draft included.
         scorer: callable (sample, problem) -> float; a revision that does not
-            score higher is refused. None takes every revision that has an
-            answer.
-        decoding: passed on to `draw_samples`.
+            score higher is refused. None takes all that have an answer.
+        problems, prompts, decoding: as for `draw_samples`.
 
     Returns:
         One MethodOutput per problem. Each of its samples says which "role"
@@ -96,10 +86,7 @@ def self_refine(
     """
     if num_samples < 1:
         raise ValueError(f"num_samples must be >= 1, got {num_samples}")
-    tasks = [
-        Refinement(problem, prompt)
-        for problem, prompt in zip(problems, prompts, strict=True)
-    ]
+    tasks = list(map(Refinement, problems, prompts))
     roles = ["draft"] + ["critique", "revision"] * (num_samples - 1)
     active = tasks
     for number, role in enumerate(roles):
@@ -113,7 +100,8 @@ def self_refine(
             **decoding,
         )
         for task, (sample,) in zip(active, drawn, strict=True):
-            task.hear(role, sample)
+            task.conversation += sample.text
+            task.history.append(replace(sample, notes={"role": role}))
         if role == "revision":
             active = [task for task in active if task.settle(scorer)]
         if not active:

@@ -1,9 +1,8 @@
 """Drawing samples: what every method of this folder chooses from.
 
-A `Sample` keeps a completion with the few numbers about it that the methods
-need, and nothing of the model, so that a finished run can be voted on again,
-filtered or ranked in another way from its records alone. A `Trace` is a
-sample under way: text that a method looks at, edits and lets continue.
+A `Sample` keeps what the methods need of a completion and nothing of the
+model, so recorded ones can be chosen from again. A `Trace` is a sample under
+way: text that a method looks at, edits and lets continue.
 """
 
 from bisect import bisect_left, bisect_right
@@ -63,7 +62,7 @@ def draw_samples(
     recorded=None,
     **decoding,
 ):
-    """Draw completions for all problems in shared batches.
+    """Draw completions for all problems in shared batches, a list for each.
 
     Args:
         problems, prompts: one rendered prompt per `Problem`, whose id keys
@@ -75,46 +74,42 @@ def draw_samples(
             k is the same in whichever round it is drawn.
         recorded: problem id -> Samples drawn before with the same prompts,
             sampling and seed, from number 0 on; only those missing are drawn.
-        decoding: passed on to `generate` (sampling, max_new_tokens, seed,
-            batch_size, progress, statistics).
-
-    Returns:
-        One list of Samples per problem.
+        decoding: passed on to `generate` (sampling, seed, statistics, …).
     """
     check_samples(num_samples, decoding.get("sampling"))
-
-    def write(prompts, **numbers):
-        outputs = llm.generate(
-            model, tokenizer, prompts, **numbers, **decoding
-        )
-        return [make_sample(tokenizer, output) for output in outputs]
-
     if stop_rule is None:
         round_size = num_samples
     numbers = range(first_sample, first_sample + num_samples)
     pools = [[] for _ in problems]
-    unfinished = list(range(len(problems)))
+    unfinished = range(len(problems))
     for start in range(0, num_samples, round_size):
         drawn = _draw_round(
-            write,
+            model,
+            tokenizer,
             [problems[place] for place in unfinished],
             [prompts[place] for place in unfinished],
             numbers[start : start + round_size],
             recorded or {},
+            decoding,
         )
         for place, samples in zip(unfinished, drawn, strict=True):
             pools[place] += samples
+        if stop_rule is None:
+            break
+        answers = {p: [s.answer for s in pools[p]] for p in unfinished}
         unfinished = [
             place
             for place in unfinished
-            if not _is_over(pools[place], num_samples, stop_rule)
+            if not stop_rule(group_answers(answers[place]), num_samples)
         ]
         if not unfinished:
             break
     return pools
 
 
-def _draw_round(write, problems, prompts, numbers, recorded):
+def _draw_round(
+    model, tokenizer, problems, prompts, numbers, recorded, decoding
+):
     """The samples of these numbers for every problem, recorded or new."""
     part = slice(numbers.start, numbers.stop)
     known = [recorded.get(problem.id, [])[part] for problem in problems]
@@ -122,22 +117,20 @@ def _draw_round(write, problems, prompts, numbers, recorded):
     missing = numbers[num_known:]
     if not missing:
         return known
-    drawn = write(
+    outputs = llm.generate(
+        model,
+        tokenizer,
         prompts,
         num_samples=len(missing),
         first_sample=missing.start,
         ids=[problem.id or problem.problem for problem in problems],
+        **decoding,
     )
+    drawn = [make_sample(tokenizer, output) for output in outputs]
     return [
         samples[:num_known] + new
         for samples, new in zip(known, split(drawn, len(missing)), strict=True)
     ]
-
-
-def _is_over(samples, num_samples, stop_rule):
-    """Ask the stop rule, if there is one, about the answers so far."""
-    answers = [sample.answer for sample in samples]
-    return stop_rule and stop_rule(group_answers(answers), num_samples)
 
 
 def read_samples(records):

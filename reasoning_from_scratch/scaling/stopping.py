@@ -1,14 +1,9 @@
 """Confidence: how sure a sample is, and stopping the unsure ones early.
 
-A solution that goes wrong often shows it in a stretch of tokens where the
-model hesitates. Token confidence is the mean surprise of the 20 likeliest
-tokens, high when all but one are far-fetched; a window slides over it, and
-the lowest window says how bad the worst stretch was.
-
-The surer ones of a few warm-up samples say how low a window may fall; each
-further sample is written in blocks and dropped as soon as its window falls
-below. A dropped sample is paid for and does not vote. When to stop drawing
-samples that could not change a vote is in `votes`.
+A window slides over the confidence of the tokens (the mean surprise of the 20
+likeliest); the lowest window says how bad the worst stretch was. A sample
+whose window falls below that of the surer warm-up samples is dropped: it is
+paid for and does not vote.
 
 Source: Fu et al. 2025, "Deep Think with Confidence" (arXiv 2508.15260); the
 paper looks after every token, not after every block.
@@ -22,6 +17,7 @@ from .samples import continue_traces, draw_samples, split, start_traces
 # Tokens in a window. The paper's 2,048 is a small part of traces of tens of
 # thousands of tokens; this is about a third of a pocket model's answer.
 WINDOW = 16
+NUM_WARMUP = 4  # samples drawn whole before any is dropped
 
 
 def window_means(confidence, window=WINDOW):
@@ -70,18 +66,15 @@ def draw_while_sure(
     prompts,
     *,
     num_samples,
-    num_warmup=4,
-    share=0.5,
-    block_size=WINDOW,
     max_new_tokens=512,
     **decoding,
 ):
-    """Draw samples, the first `num_warmup` whole, the others while sure.
+    """Draw samples, the first few whole, the others while they are sure.
 
-    The surest `share` of the warm-up sets the threshold, looked at after
-    every `block_size` tokens. Dropped samples have no answer.
+    The surer half of the first sets the threshold, looked at after every
+    WINDOW tokens. Dropped samples have no answer.
     """
-    num_warmup = min(num_warmup, num_samples)
+    num_warmup = min(NUM_WARMUP, num_samples)
     decoding = {**decoding, "statistics": True}
     pools = draw_samples(
         model,
@@ -96,11 +89,9 @@ def draw_while_sure(
     if not numbers:
         return pools
     traces = start_traces(problems, prompts, numbers)
-    limits = [warmup_threshold(pool, share) for pool in pools for _ in numbers]
+    limits = [warmup_threshold(pool) for pool in pools for _ in numbers]
     write = partial(continue_traces, model, tokenizer, **decoding)
-    dropped = write_in_blocks(
-        traces, limits, write, block_size, max_new_tokens
-    )
+    dropped = write_while_sure(traces, limits, write, max_new_tokens)
     samples = [
         trace.to_sample(has_vote=place not in dropped)
         for place, trace in enumerate(traces)
@@ -109,34 +100,31 @@ def draw_while_sure(
     return [pool + more for pool, more in zip(pools, further, strict=True)]
 
 
-def warmup_threshold(samples, share):
+def warmup_threshold(samples, share=0.5):
     """The lowest window of the least sure sample among the surest share."""
     scores = [lowest_window_score(sample) for sample in samples]
     return min(scores[i] for i in keep_most_confident(scores, share))
 
 
-def write_in_blocks(traces, limits, write, block_size, max_new_tokens):
-    """Write traces until they end or fall below their limits, in nats.
+def write_while_sure(traces, limits, write, max_new_tokens):
+    """Write traces until they end or a full window falls below their limit.
 
     `write` is called with (traces, name of the stretch, max_new_tokens=…);
     the places of the dropped traces are returned.
     """
     running, dropped = range(len(traces)), set()
-    for start in range(0, max_new_tokens, block_size):
-        size = min(block_size, max_new_tokens - start)
+    for start in range(0, max_new_tokens, WINDOW):
+        size = min(WINDOW, max_new_tokens - start)
         active = [traces[place] for place in running]
         write(active, f"block {start}", max_new_tokens=size)
-        dropped |= {i for i in running if is_unsure(traces[i], limits[i])}
+        for place in running:
+            confidence = traces[place].confidence
+            is_full = len(confidence) >= WINDOW
+            if is_full and min(window_means(confidence)) < limits[place]:
+                dropped.add(place)
         running = [
             place
             for place in running
             if place not in dropped and traces[place].stop_reason != "stop"
         ]
     return dropped
-
-
-def is_unsure(trace, limit):
-    """Tell whether a full window has fallen below the limit."""
-    if len(trace.confidence) < WINDOW:
-        return False
-    return min(window_means(trace.confidence)) < limit

@@ -1,9 +1,7 @@
 """Counting votes: which answer do most of the samples agree on?
 
-Answers vote by *value* (see `evaluation.grouping`). A sample without an
-answer is drawn and paid for but votes for nobody. Ties go to the candidate
-seen first. Two rules say when drawing more samples is a waste: one is
-certain, the other only likely. Nothing here needs a model.
+Answers vote by value (see `evaluation.grouping`); a sample without one votes
+for nobody. Two rules, one certain and one likely, say when to stop drawing.
 
 Source: Wang et al. 2022 (arXiv 2203.11171); the likely rule is Adaptive
 Consistency, Aggarwal et al. 2023 (arXiv 2305.11860).
