@@ -1,8 +1,7 @@
 """Stage 2, measuring reasoning: problems, prompts, verdicts, error bars.
 
-Names are imported on first use, so that the verifier's worker and the
-command line's help start fast. `evaluate` is imported at once: its module
-bears its name, and a lazy lookup would find the module.
+Names are imported on first use, but for `evaluate`: its module bears its
+name, and a lazy lookup would find the module.
 """
 
 from importlib import import_module

@@ -2,11 +2,10 @@ r"""Multiple choice: sets of lettered questions, and three ways to choose.
 
 - `letter`: the model writes an answer, and the first letter in it counts.
 - `letter-logprob`: the letter that the model finds likeliest to come next.
-- `likelihood`: the choice whose full text is likeliest, per token. The
-  choices are not shown, so nothing hangs on their letters.
+- `likelihood`: the choice whose full text is likeliest, per token, behind the
+  question alone, so nothing hangs on letters.
 
-A model that prefers a letter scores by where the right answers stand; the
-sets made here put them at each letter equally often, so that this shows.
+In the sets made here the right answers stand at each letter equally often.
 
 Sources: Hendrycks et al. 2021 (MMLU); Brown et al. 2020 for likelihoods.
 """
@@ -58,9 +57,6 @@ class ChoiceProblem:
         lettered = zip(LETTERS, self.choices, strict=False)
         lines = (f"{letter}. {choice}" for letter, choice in lettered)
         return "\n".join([self.problem, *lines])
-
-
-# ---- Sets ----
 
 
 def load_choices(
@@ -141,14 +137,9 @@ def make_choices(problems, *, num_choices=4, seed=0) -> list[ChoiceProblem]:
             )
         choices = known[1:]
         choices.insert(place, problem.answer)
+        question, subject = problem.problem, problem.subject
         made.append(
-            ChoiceProblem(
-                problem.problem,
-                tuple(choices),
-                place,
-                problem.subject,
-                problem.id,
-            )
+            ChoiceProblem(question, tuple(choices), place, subject, problem.id)
         )
     return made
 
@@ -175,9 +166,6 @@ def _wrong_answers(answer, other_answers, generator):
         yield generator.choice(other_answers)
 
 
-# ---- Choosing: prompts and batches in, a place for each problem out ----
-
-
 @dataclass(frozen=True)
 class ChoiceResult:
     """Accuracy on a choice set, and which letters were chosen."""
@@ -199,11 +187,10 @@ def evaluate_choices(
     batch_size: int = 64,
     **options,
 ) -> ChoiceResult:
-    """Let the model choose, and count how often it is right.
+    """Let the model choose by a key of CHOICE_METHODS; count what is right.
 
-    `method` is a key of CHOICE_METHODS, `options` are `continuation=` of the
-    likelihoods: how a choice is written, with {choice} in it. A model that
-    boxes nothing wants " {choice}".
+    The option `continuation` of the likelihoods is how a choice is written,
+    such as " {choice}" by a model that boxes nothing.
     """
     problems = checked_problems(problems)
     if method not in CHOICE_METHODS:
@@ -218,13 +205,9 @@ def evaluate_choices(
     )  # by the text: some sets give the right choice twice
     low, high = wilson_interval(num_correct, len(problems))
     counts = Counter("none" if c is None else LETTERS[c] for c in chosen)
-    return ChoiceResult(
-        num_correct / len(problems),
-        low,
-        high,
-        tuple(chosen),
-        dict(sorted(counts.items())),
-    )
+    counts = dict(sorted(counts.items()))
+    accuracy = num_correct / len(problems)
+    return ChoiceResult(accuracy, low, high, tuple(chosen), counts)
 
 
 def choose_letter(model, tokenizer, problems, prompt, batch_size):
@@ -283,10 +266,9 @@ def _likeliest(model, tokenizer, prompts, continuations, batch_size):
 
 
 def mean_logprobs(model, tokenizer, pairs, batch_size=64) -> list[float]:
-    """Return the mean log-probability per token of (prompt, text) pairs.
+    """Return the mean log-probability of the text's tokens in each pair.
 
-    The mean and not the sum: a sum makes every longer text less likely. Only
-    the text counts; it is tokenized apart, so it begins with its space.
+    Tokenized apart from its prompt, a text begins with its space.
     """
     import torch
 

@@ -1,17 +1,16 @@
 """Measuring a model on a problem set, in blocks that survive a kill.
 
-Problems are answered in fixed blocks of `batch_size`, in their order. A block
-is written down when it is whole; a resumed run drops a block cut by a kill
-and does it again with the same batches and the same random numbers, so its
-records are those of an uninterrupted run.
-
-How problems are answered is a callable (see `scaling.METHODS`); without one
-it is plain generation.
+Problems are answered in blocks of `batch_size`, each written down when it is
+whole. A resumed run does a cut block again with the same batches and random
+numbers, so its records are those of an uninterrupted run.
 """
 
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
+
+from tqdm import tqdm
 
 from reasoning_from_scratch import llm
 from reasoning_from_scratch.settings import get_settings
@@ -82,11 +81,12 @@ def evaluate(
     batch_size = _count("batch_size", batch_size, settings.batch_size)
     limit = _count("max_new_tokens", max_new_tokens, settings.max_new_tokens)
     own_samples = getattr(method, "num_samples", 1)
-    rows_each = _count("num_samples", num_samples, own_samples)
-    problems = _with_ids(checked_problems(problems))
+    num_samples = _count("num_samples", num_samples, own_samples)
+    problems = checked_problems(problems)
+    _check_ids(problems)
     prompts = [render_prompt(prompt, p, tokenizer) for p in problems]
     records, seconds = _resume(run, problems, prompts, batch_size)
-    with _Progress(len(problems), rows_each, records, progress) as bar:
+    with _Progress(len(problems), num_samples, records, progress) as bar:
         ask = partial(
             method or generate_answers,
             model,
@@ -117,12 +117,11 @@ def generate_answers(
     problems,
     prompts,
     *,
-    num_samples=None,
+    num_samples=1,
     sampling=None,
     **decoding,
 ) -> list[MethodOutput]:
     """Answer each problem with the first completion drawn for it."""
-    num_samples = _count("num_samples", num_samples, 1)
     sampling = sampling or llm.SamplingConfig()
     check_samples(num_samples, sampling)
     outputs = llm.generate(
@@ -134,24 +133,21 @@ def generate_answers(
         ids=[problem.id or problem.problem for problem in problems],
         **decoding,
     )
+    rows = [
+        {
+            "text": output.text,
+            "num_tokens": len(output.token_ids),
+            "stop_reason": output.stop_reason,
+        }
+        for output in outputs
+    ]
     answers = []
-    for start in range(0, len(outputs), num_samples):
-        samples = [
-            {
-                "text": output.text,
-                "num_tokens": len(output.token_ids),
-                "stop_reason": output.stop_reason,
-            }
-            for output in outputs[start : start + num_samples]
-        ]
-        answers.append(
-            MethodOutput(
-                response=samples[0]["text"],
-                num_tokens=sum(sample["num_tokens"] for sample in samples),
-                stop_reason=samples[0]["stop_reason"],
-                samples=samples if num_samples > 1 else [],
-            )
-        )
+    for start in range(0, len(rows), num_samples):
+        samples = rows[start : start + num_samples]
+        num_tokens = sum(sample["num_tokens"] for sample in samples)
+        text, _, stop_reason = samples[0].values()
+        kept = samples if num_samples > 1 else []
+        answers.append(MethodOutput(text, num_tokens, stop_reason, kept))
     return answers
 
 
@@ -175,17 +171,15 @@ def _count(name, value, default):
     return value
 
 
-def _with_ids(problems):
-    """Return the problems, whose ids must be there and differ."""
-    seen = set()
+def _check_ids(problems):
+    """Every problem must have an id, and no two the same."""
+    times = Counter(problem.id for problem in problems)
     for problem in problems:
-        if not problem.id or problem.id in seen:
+        if not problem.id or times[problem.id] > 1:
             raise ValueError(
                 f"every problem needs an id of its own, got {problem.id!r} "
                 f"for {problem.problem[:60]!r}"
             )
-        seen.add(problem.id)
-    return problems
 
 
 def _measure_block(ask, problems, prompts) -> tuple[list[dict], float]:
@@ -235,8 +229,7 @@ def _resume(run, problems, prompts, block_size) -> tuple[list[dict], float]:
     if found != expected[: len(found)]:
         raise ValueError(
             f"{run.path / RECORDS} holds records of other problems or of "
-            "another prompt; repeat the flags of that run with the same "
-            "problem file, or choose another --run name"
+            "another prompt; repeat that run's flags or choose another --run"
         )
     timings = timings[: -(-len(records) // block_size)]
     run.rewrite(TIMINGS, timings)
@@ -258,39 +251,32 @@ def _write_down(run, records, seconds) -> None:
         run.append(RECORDS, record)
 
 
-class _Progress:
+class _Progress(tqdm):
     """A bar over problems with the accuracy so far."""
 
     def __init__(self, num_problems, rows_each, records, is_shown):
-        from tqdm import tqdm
-
         self.rows_each = rows_each
         self.num_rows = 0  # finished in the block under way
         self.num_done = len(records)
-        self.bar = tqdm(
+        super().__init__(
             total=num_problems,
             initial=len(records),
             unit="problem",
             disable=not is_shown,
         )
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        self.bar.close()
-
     def add_rows(self, num_rows):
         """Take finished completions as parts of problems."""
         self.num_rows += num_rows
-        self._move_to(self.num_done + self.num_rows // self.rows_each)
+        self.move_to(self.num_done + self.num_rows // self.rows_each)
 
     def show(self, records):
         """Move to the whole problems and show their accuracy."""
         self.num_rows, self.num_done = 0, len(records)
         share = sum(record["correct"] for record in records) / len(records)
-        self.bar.set_postfix_str(f"accuracy {100 * share:.1f} %", False)
-        self._move_to(self.num_done)
+        self.set_postfix_str(f"accuracy {100 * share:.1f} %", False)
+        self.move_to(self.num_done)
 
-    def _move_to(self, place):
-        self.bar.update(min(place, self.bar.total) - self.bar.n)
+    def move_to(self, place):
+        """Go to a place, at most to the end."""
+        self.update(min(place, self.total) - self.n)

@@ -1,9 +1,8 @@
 """Problem sets: ours, two benchmarks' tests, the Hub's, or any JSON(L) file.
 
 `pocketmath` and the tests of MATH-500 and GSM8K ship with the package;
-training sets are downloaded once, at a commit that cannot change under one's
-feet. A file of one's own needs a problem and an answer in each row; the
-field names of common data sets are understood.
+training sets are downloaded once, at a pinned commit. A file needs a problem
+and an answer in each row, under any of the usual field names.
 
 Sources: MATH, Hendrycks et al. 2021, in the split of Lightman et al. 2023;
 GSM8K, Cobbe et al. 2021.
@@ -19,6 +18,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -128,14 +128,20 @@ def load_problems(
     source, title = splits[split], f"{name}/{split}"
     if isinstance(source, str):
         return read_problems(PACKAGE / source, name=title, limit=limit)
+    found = read_problems(fetch_file(*source))
     problems = [
         # Numbered by us: an id of MATH may say test where this split is train
         replace(problem, id=f"{title}-{number}")
-        for number, problem in enumerate(
-            read_problems(fetch_file(*source)), start=1
-        )
+        for number, problem in enumerate(found, start=1)
+        if _text(problem) not in _test_ids()
     ]
-    return _without_test_problems(problems, title)[:limit]
+    if len(problems) < len(found):
+        warnings.warn(
+            f"{title}: left out {len(found) - len(problems)} problems that "
+            "are in a test set",
+            stacklevel=2,
+        )
+    return problems[:limit]
 
 
 def load_splits(
@@ -145,9 +151,6 @@ def load_splits(
 
     The validation split goes with the train split; any other split or file
     keeps its last problems back (None where it has fewer than 5).
-
-    Raises:
-        ValueError: problems of a test set, see `refuse_test_problems`.
     """
     problems = load_problems(source, split=split)
     refuse_test_problems(problems)
@@ -164,21 +167,13 @@ def load_splits(
 def opening_problems(name_or_path: str = "pocketmath") -> list[Problem]:
     """Return the ten test problems that every chapter opens with.
 
-    They are the first problems of each level, the same number of each, or
-    simply the first ten where a set has no levels.
+    They are the first problems of each level, the same number of each.
     """
     problems = load_problems(name_or_path)
     levels = sorted({problem.level for problem in problems})
-    per_level = -(-NUM_OPENING_PROBLEMS // len(levels))
-    chosen = [
-        problem
-        for level in levels
-        for problem in [p for p in problems if p.level == level][:per_level]
-    ]
-    return chosen[:NUM_OPENING_PROBLEMS]
-
-
-# ---- What a list of problems is, and must not be ----
+    size = -(-NUM_OPENING_PROBLEMS // len(levels))
+    chosen = [[p for p in problems if p.level == x][:size] for x in levels]
+    return sum(chosen, [])[:NUM_OPENING_PROBLEMS]
 
 
 def check_limit(limit: int | None) -> None:
@@ -211,20 +206,13 @@ def _check_type(problem) -> None:
 
 
 def problems_digest(problems: list[Problem]) -> str:
-    """Return 12 hex digits that change when problems or answers do.
-
-    It belongs into the configuration of every run, so that a run is never
-    resumed on other problems.
-    """
+    """Return 12 hex digits that change when problems or answers do."""
     rows = [(p.id, p.problem, p.answer) for p in problems]
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:12]
 
 
 def refuse_test_problems(problems: list[Problem]) -> None:
-    """Raise ValueError for a problem of a test set, by its id or its text.
-
-    Training on what a claim is measured on would make the claim worthless.
-    """
+    """Raise ValueError for a problem of a test set, by its id or its text."""
     for problem in problems:
         _check_type(problem)
         known = _test_ids().get(_text(problem))
@@ -234,18 +222,6 @@ def refuse_test_problems(problems: list[Problem]) -> None:
                 f"to a test split ({known or problem.id}); train on "
                 "split='train' and watch split='validation'"
             )
-
-
-def _without_test_problems(problems: list[Problem], name: str):
-    """Leave out what a test set holds too, and say so."""
-    kept = [p for p in problems if _text(p) not in _test_ids()]
-    if len(kept) < len(problems):
-        warnings.warn(
-            f"{name}: left out {len(problems) - len(kept)} problems that are "
-            "in a test set",
-            stacklevel=3,
-        )
-    return kept
 
 
 @lru_cache(maxsize=1)
@@ -273,22 +249,20 @@ def fetch_file(repo_id: str, revision: str, filename: str) -> Path:
     from huggingface_hub import errors, hf_hub_download
 
     try:
-        return Path(
-            hf_hub_download(
-                repo_id,
-                filename,
-                repo_type="dataset",
-                revision=revision,
-                endpoint=os.environ.get("HF_ENDPOINT"),
-            )
+        path = hf_hub_download(
+            repo_id,
+            filename,
+            repo_type="dataset",
+            revision=revision,
+            endpoint=os.environ.get("HF_ENDPOINT"),
         )
     except (errors.EntryNotFoundError, OSError) as error:
         raise FileNotFoundError(
             f"could not get {filename} of {repo_id} from the Hugging Face "
-            "Hub; connect to the network (or set HF_ENDPOINT to a mirror), "
-            "use --problems pocketmath, which ships with the package, or "
-            "give a JSONL file of your own"
+            "Hub; connect to the network (or set HF_ENDPOINT to a mirror), or "
+            "use --problems pocketmath, which ships, or a JSONL file"
         ) from error
+    return Path(path)
 
 
 def read_problems(
@@ -297,9 +271,8 @@ def read_problems(
     """Read the problems of a file; `name` begins the ids it does not give."""
     name = name or path.name.split(".")[0]
     problems, places = [], {}
-    for number, (place, row) in enumerate(read_rows(path), start=1):
-        if limit is not None and number > limit:
-            break
+    rows = islice(read_rows(path), limit)
+    for number, (place, row) in enumerate(rows, start=1):
         problem = make_problem(row, place, default_id=f"{name}-{number}")
         first = places.setdefault(problem.id, place)
         if first != place:
@@ -314,10 +287,9 @@ def read_problems(
 
 
 def make_problem(row: dict, place: str, default_id: str) -> Problem:
-    """Turn one row of a file into a Problem.
+    """Turn a row into a Problem.
 
-    The answer may stand in its own field, behind "####" (as in GSM8K), or
-    in the last box of the solution (as in MATH).
+    Its answer may also stand behind "####", or in the solution's last box.
     """
     values = {
         field: next((row[n] for n in names if row.get(n) is not None), "")
@@ -355,19 +327,18 @@ def read_rows(path: Path) -> Iterator[tuple[str, dict]]:
     What is wrong with one is a ValueError that names file and line.
     """
     if ".parquet" in path.suffixes:
-        rows = enumerate(_parquet_rows(path), start=1)
-        yield from ((f"{path.name} row {n}", row) for n, row in rows)
-        return
-    text = _read_text(path)
-    if text.lstrip().startswith("["):
-        items = enumerate(_parse(text, path.name), start=1)
-        rows = ((f"{path.name} item {n}", item) for n, item in items)
+        kind, rows = "row", _parquet_rows(path)
+    elif (text := _read_text(path)).lstrip().startswith("["):
+        kind, rows = "item", _parse(text, path.name)
     else:
         # not splitlines: U+2028 may stand inside a JSON string
-        lines = enumerate(text.split("\n"), start=1)
-        places = ((f"{path.name} line {n}", line) for n, line in lines)
-        rows = ((p, _parse(line, p)) for p, line in places if line.strip())
-    for place, row in rows:
+        kind, rows = "line", text.split("\n")
+    for number, row in enumerate(rows, start=1):
+        place = f"{path.name} {kind} {number}"
+        if kind == "line":
+            if not row.strip():
+                continue
+            row = _parse(row, place)
         if not isinstance(row, dict):
             raise ValueError(f"{place} is no JSON object: {str(row)[:60]!r}")
         yield place, row
@@ -406,7 +377,6 @@ def _parquet_rows(path: Path) -> list[dict]:
         from pyarrow import parquet
     except ImportError:
         raise ValueError(
-            f"reading {path.name} needs pyarrow; install it with "
-            "pip install pyarrow"
+            f"reading {path.name} needs pyarrow; run pip install pyarrow"
         ) from None
     return parquet.read_table(path).to_pylist()

@@ -1,12 +1,12 @@
 r"""How a problem is put to a model: templates and chat turns.
 
-A prompt is a name from the table below, a template of one's own that holds
-{problem}, or a file with such a template. The problem is put in literally, so
-braces in LaTeX stay what they are. The template alone can move a score by
-many points: it is recorded with every result, as a hash of what was rendered.
+A prompt is a name from the table below, a template that holds {problem}, or a
+file with one. The problem is put in literally, so braces in LaTeX stay what
+they are. Each record keeps a hash of what was rendered.
 """
 
 import hashlib
+from contextlib import suppress
 from pathlib import Path
 
 PLACEHOLDER = "{problem}"
@@ -68,7 +68,9 @@ def find_template(prompt: str) -> str:
         return PROMPTS[prompt]
     template = prompt
     if PLACEHOLDER not in template:
-        template = _read_file(prompt)
+        # No such file, none in UTF-8, or a NUL in its name
+        with suppress(OSError, ValueError):
+            template = Path(prompt).read_text(encoding="utf-8")
     if PLACEHOLDER not in template:
         raise ValueError(
             f"prompt {prompt[:60]!r} has no place for the problem; expected "
@@ -82,11 +84,3 @@ def prompt_hash(rendered: str) -> str:
     """Return the first 12 hex digits of the SHA-256 of a rendered prompt."""
     encoded = rendered.encode("utf-8", errors="surrogatepass")
     return hashlib.sha256(encoded).hexdigest()[:12]
-
-
-def _read_file(path: str) -> str:
-    """Return a file's text, or nothing where there is no such file."""
-    try:
-        return Path(path).read_text(encoding="utf-8")
-    except (OSError, ValueError):  # no file, not UTF-8, NUL in the name
-        return ""

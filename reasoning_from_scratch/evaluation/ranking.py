@@ -1,12 +1,10 @@
 """Ranking models without a verifier: games between pairs, and a judge.
 
-A game is two answers to one question and a preference. Elo updates two
-ratings after every game, so its result depends on their order; Bradley-Terry
-finds the ratings that make all games together likeliest. A judge is a
-stronger model that gives points by a rubric. Its word is weaker evidence
-than a verifier's: it prefers long answers and its own style, and what it
-reads may try to talk it into full marks. So the response is fenced by a mark
-it cannot know, and only the judge's own last "Score:" counts.
+A game is two answers to one question and a preference. Elo updates ratings
+game by game; Bradley-Terry finds those that make all games likeliest. A judge
+is a stronger model that gives points by a rubric: weaker evidence, for it
+prefers long answers and may be talked into full marks. So the response is
+fenced by a mark it cannot know, and only the judge's last "Score:" counts.
 
 Sources: Elo 1978; Bradley & Terry 1952; Chiang et al. 2024 (arXiv
 2403.04132); for judges Zheng et al. 2023 (arXiv 2306.05685).
@@ -26,7 +24,7 @@ from reasoning_from_scratch.endpoints import EndpointClient, EndpointError
 START = 1000.0  # rating of a model about which nothing is known
 SCALE = 400.0  # points that mean odds of 10 to 1
 MAX_STEPS = 100  # of Newton's method; about ten are taken
-PRIOR_GAMES = 0.1  # drawn games against an average model, to keep all finite
+PRIOR_GAMES = 0.1  # drawn against an average model: who never lost is finite
 
 
 class Game(NamedTuple):
@@ -47,11 +45,7 @@ class Rating(NamedTuple):
 
 
 def expected_score(rating: float, other: float) -> float:
-    """Return the score that a model should reach against another.
-
-    >>> round(expected_score(1400, 1000), 3)  # 10 to 1
-    0.909
-    """
+    """Return the score that a model should reach against another."""
     return 1 / (1 + 10 ** ((other - rating) / SCALE))
 
 
@@ -74,9 +68,7 @@ def elo_ratings(
 def bradley_terry(games: Sequence[Game]) -> dict[str, float]:
     """Rate models so that all games together are as likely as can be.
 
-    Each model also draws a tenth of a game against an average one; without
-    it, a model that never lost would be rated infinitely high. The
-    likelihood is concave, so Newton's method finds its one maximum.
+    The likelihood is concave, so Newton's method finds its one maximum.
     """
     models = sorted({name for game in games for name in game[:2]})
     place = {model: index for index, model in enumerate(models)}
@@ -115,10 +107,9 @@ def bootstrap_ratings(
     confidence: float = 0.95,
     seed: int = 0,
 ) -> list[Rating]:
-    """Rate models, best first, and bound each rating by a bootstrap.
+    """Rate models, best first, with Efron's percentile interval.
 
-    `rate` is bradley_terry or elo_ratings; as many games are drawn with
-    replacement `num_resamples` times. The interval is Efron's percentile one.
+    `rate` is bradley_terry or elo_ratings.
     """
     if not games:
         raise ValueError("there are no games to rate; give at least one")
@@ -192,9 +183,8 @@ def judge_responses(
 ) -> dict[str, Judgement]:
     """Let the model behind a client grade pairs of a Problem and a response.
 
-    The rubric has a line for each number of points, such as RUBRIC; options
-    are sent along. Judgements come back by problem id; a request that failed
-    has no score and the error as its text.
+    The rubric has a line for each number of points. Judgements come back by
+    problem id; a failed request has no score and the error as its text.
     """
     points = {int(n) for n in re.findall(r"^(\d+):", rubric, re.MULTILINE)}
     if not points:
@@ -231,11 +221,7 @@ def judge_prompt(problem, response: str, rubric: str = RUBRIC) -> str:
 
 
 def read_score(text: str, points: set[int]) -> int | None:
-    """Return the last score that the judge wrote, if the rubric has it.
-
-    >>> read_score("Sound, one slip.\\nScore: 3", {1, 2, 3, 4, 5})
-    3
-    """
+    """Return the last score that the judge wrote, if the rubric has it."""
     number, scale = (SCORE.findall(text) or [("", "")])[-1]
     try:
         score = float(number)

@@ -1,12 +1,10 @@
 """What an evaluation leaves behind: a record a problem, and their summary.
 
-A record holds the response and everything needed to judge it again, so a
-better verifier can regrade an old run without a model. Seconds are kept apart
-from records: a resumed run has the same records, not the same clock.
+A record holds all that it takes to judge it again without a model. Seconds
+are kept apart: a resumed run has the same records, not the same clock.
 """
 
 import hashlib
-from collections import defaultdict
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
@@ -134,13 +132,9 @@ def grade_record(record: dict) -> dict:
 
 def regrade(records: list[dict]) -> tuple[list[dict], list[dict]]:
     """Judge stored records again; return all, and those that changed."""
-    graded = [grade_record(record) for record in records]
-    changes = [
-        new
-        for old, new in zip(records, graded, strict=True)
-        if old["correct"] != new["correct"]
-    ]
-    return graded, changes
+    graded = list(map(grade_record, records))
+    pairs = zip(records, graded, strict=True)
+    return graded, [b for a, b in pairs if a["correct"] != b["correct"]]
 
 
 @cache
@@ -148,10 +142,8 @@ def verifier_version() -> str:
     """Return a hash of the code that decides verdicts."""
     folder = Path(__file__).parent
     sources = [folder / "answers.py", *sorted(folder.glob("verifier/*.py"))]
-    digest = hashlib.sha256()
-    for source in sources:
-        digest.update(source.read_bytes())
-    return digest.hexdigest()[:12]
+    code = b"".join(source.read_bytes() for source in sources)
+    return hashlib.sha256(code).hexdigest()[:12]
 
 
 def summarize(records: list[dict], seconds: float = 0.0) -> EvalResult:
@@ -186,11 +178,10 @@ def accuracy_of(records: list[dict]) -> dict:
 
 def _accuracy_by(records: list[dict], key: str) -> dict[str, dict]:
     """Group records by a field; empty where the problem set lacks it."""
-    groups = defaultdict(list)
-    for record in records:
-        groups[record[key]].append(record)
     return {
-        str(name): accuracy_of(groups[name]) for name in sorted(groups) if name
+        str(name): accuracy_of([r for r in records if r[key] == name])
+        for name in sorted({record[key] for record in records})
+        if name
     }
 
 

@@ -1,8 +1,7 @@
 """How sure a measured accuracy is, and whether two of them differ.
 
 A score is a number between 0 and 1 for one problem: 1 when the answer is
-right, or the share of right samples. Nothing here reads files or draws
-random numbers.
+right, or the share of right samples.
 
 Sources: Wilson 1927; McNemar 1947; Chen et al. 2021 (arXiv 2107.03374) for
 pass@k; Miller 2024 (arXiv 2411.00640), "Adding Error Bars to Evals".
@@ -229,15 +228,12 @@ def problems_needed(
 ) -> int:
     """Give how many problems it takes to see a difference in accuracy.
 
-    Args:
-        difference: the difference worth seeing, 0.03 for three points.
-        variance: of one problem's difference. Two separate sets of
-            problems: 2 p (1 - p), at most 0.5. The same problems for both:
-            the share on which the two disagree, less difference**2.
-        power: chance of seeing the difference when it is there.
+    `variance` is that of one problem's difference: of two separate sets
+    2 p (1 - p), at most 0.5; of the same problems the share on which the two
+    disagree, less difference**2. `power` is the chance of seeing it.
 
     Source: Miller 2024, section 5; at least what an exact test takes when
-    every disagreement is a win, so that no variance still needs problems.
+    every disagreement is a win.
 
     >>> problems_needed(0.05)
     1570
