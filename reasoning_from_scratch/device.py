@@ -1,19 +1,19 @@
 """Which device and number format a model gets, and why, in one line.
 
-CUDA, then Apple's MPS, then Intel's XPU, then the CPU, or as named. Qwen3
-runs in bfloat16 where the device has it, else in float16; the pocket models
-are so small that float32, exact and repeatable, costs nothing anywhere.
+The best there is, or as named. Qwen3 runs in bfloat16 where the device has it,
+else in float16; for the pocket models float32 costs nothing anywhere.
 """
 
 import os
 import platform
+import re
 from pathlib import Path
 
 import torch
 
 from reasoning_from_scratch.settings import is_pocket
 
-ORDER = ("cuda", "mps", "xpu", "cpu")
+ORDER = ("cuda", "mps", "xpu")  # before the CPU
 DTYPES = {
     "float32": torch.float32,
     "bfloat16": torch.bfloat16,
@@ -23,7 +23,7 @@ DTYPES = {
 
 def available_devices() -> list[str]:
     """List the kinds of device that PyTorch reaches here, best first."""
-    return [kind for kind in ORDER if _is_available(kind)]
+    return [*filter(_is_available, ORDER), "cpu"]
 
 
 def pick_device(name=None) -> torch.device:
@@ -78,22 +78,14 @@ def describe_hardware() -> str:
     if hasattr(os, "sysconf"):  # not on Windows
         pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
         memory = f", {pages / 2**30:.0f} GiB"
-    return f"{os.cpu_count()} cores ({_processor()}){memory}"
-
-
-def _processor() -> str:
-    """The processor's name, as far as the system tells."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = [x.partition(":")[2] for x in lines if x.startswith("model name")]
-    return names[0].strip() if names else platform.machine()
+    about = Path("/proc/cpuinfo")
+    text = about.read_text("utf-8") if about.exists() else ""
+    name = re.search(r"^model name\s*: *(.+)", text, re.MULTILINE)
+    processor = name[1].strip() if name else platform.machine()
+    return f"{os.cpu_count()} cores ({processor}){memory}"
 
 
 def _is_available(kind: str) -> bool:
-    if kind == "cpu":
-        return True
     module = torch.backends.mps if kind == "mps" else getattr(torch, kind)
     return module.is_available()
 

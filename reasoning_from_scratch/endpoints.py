@@ -1,12 +1,8 @@
 """A client for chat endpoints that speak OpenAI's protocol.
 
-vLLM, Ollama, llama.cpp and most paid services do. Long jobs meet every kind
-of trouble: too many requests, servers that fail, stall, hang up or send no
-JSON. Those are tried again, later each time; what cannot be mended becomes an
-`EndpointError` for that one request. No streaming, no tool calls.
-
-The key comes from an environment variable, is read when it is needed and
-never kept: no message, answer or representation of ours can hold it.
+Trouble that may pass is tried again, later each time; what cannot be mended
+becomes an `EndpointError` for that one request. The key is read from the
+environment when it is needed, so that nothing of ours can hold it.
 """
 
 import email.utils
@@ -19,6 +15,7 @@ import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from itertools import islice
 from urllib.parse import urlsplit
 
 import httpx
@@ -83,33 +80,6 @@ class Completion:
     num_new_tokens: int
 
 
-class ApiKey:
-    """The key in an environment variable, which may be unset."""
-
-    def __init__(self, variable: str):
-        self.variable = variable
-
-    def headers(self) -> dict[str, str]:
-        """The authorization header, where there is a key."""
-        key = self._read()
-        if not key.isascii() or not key.isprintable() or " " in key:
-            raise ValueError(
-                f"{self.variable} holds characters that no key has; set it "
-                "to the bare key"
-            )
-        return {"Authorization": f"Bearer {key}"} if key else {}
-
-    def scrub(self, text: str) -> str:
-        """Take the key, and characters that are none, out of a text."""
-        key = self._read()
-        text = text.encode("utf-8", "replace").decode()
-        is_secret = len(key) >= SHORTEST_SECRET
-        return text.replace(key, "[key]") if is_secret else text
-
-    def _read(self) -> str:
-        return os.environ.get(self.variable, "").strip()
-
-
 class EndpointError(Exception):
     """A request that stays unanswered; the message says why."""
 
@@ -137,7 +107,6 @@ class EndpointClient:
         self._next_start = 0.0  # on the monotonic clock, for the rate limit
         self._closed = threading.Event()
         self._random = random.Random(seed)
-        self._key = ApiKey(settings.key_variable)
         limits = httpx.Limits(max_connections=settings.max_concurrent)
         self._http = httpx.Client(timeout=settings.timeout, limits=limits)
         self._url = settings.base_url.rstrip("/") + "/chat/completions"
@@ -157,10 +126,9 @@ class EndpointClient:
         self._http.close()
 
     def complete(self, messages: list[dict], **options) -> Completion:
-        """Ask for one answer; try again when the trouble may pass.
+        """Ask for one answer; options such as temperature are sent along.
 
-        Options such as temperature are sent along. Where the budget is spent
-        requests already under way may still overshoot max_tokens.
+        Requests already under way may still overshoot max_tokens.
         """
         body = {"model": self.settings.model, "messages": messages, **options}
         for attempt in range(self.settings.max_retries + 1):
@@ -183,8 +151,8 @@ class EndpointClient:
     ) -> Iterator[tuple[str, Completion | EndpointError]]:
         """Ask for many answers at once and yield them as they come in.
 
-        Takes pairs of an id and messages as they are needed; each id comes
-        back exactly once, with a Completion or with its EndpointError.
+        Pairs of an id and messages are taken as they are needed; each id
+        comes back once, with a Completion or with its EndpointError.
         """
 
         def ask(messages):
@@ -194,14 +162,16 @@ class EndpointClient:
                 return error
 
         pool = ThreadPoolExecutor(self.settings.max_concurrent)
-        pending = {}
+        pending, requests = {}, iter(requests)
         try:
-            for request_id, messages in requests:
-                pending[pool.submit(ask, messages)] = request_id
-                if len(pending) >= self.settings.max_concurrent:
-                    yield from _take_finished(pending)
-            while pending:
-                yield from _take_finished(pending)
+            while True:
+                room = self.settings.max_concurrent - len(pending)
+                for request_id, messages in islice(requests, room):
+                    pending[pool.submit(ask, messages)] = request_id
+                if not pending:
+                    return
+                for future in wait(pending, return_when=FIRST_COMPLETED).done:
+                    yield pending.pop(future), future.result()
         except KeyboardInterrupt:
             self._closed.set()  # what is under way is not tried again
             raise
@@ -241,21 +211,40 @@ class EndpointClient:
         deadline = time.monotonic() + self.settings.timeout
         try:
             with self._http.stream(
-                "POST", self._url, json=body, headers=self._key.headers()
+                "POST", self._url, json=body, headers=self._headers()
             ) as response:
                 content = _read_body(response, deadline)
         except ValueError as error:  # the key or the body is unfit
             raise EndpointError(str(error)) from None
         except (httpx.HTTPError, httpx.StreamError) as error:
-            reason = self._key.scrub(str(error)) or type(error).__name__
+            reason = self._scrub(str(error)) or type(error).__name__
             raise _Passing(f"no answer from {self._url}: {reason}") from None
         if response.status_code == 200:
             return content
-        excerpt = self._key.scrub(content[:300].decode("utf-8", "replace"))
+        excerpt = self._scrub(content[:300].decode("utf-8", "replace"))
         message = f"{self._url} answered {response.status_code}: {excerpt}"
         if response.status_code in RETRIED_STATUSES:
             raise _Passing(message, _retry_after(response.headers))
         raise EndpointError(message)
+
+    def _headers(self) -> dict[str, str]:
+        """The authorization header, where there is a key."""
+        key = self._key()
+        if not key.isascii() or not key.isprintable() or " " in key:
+            raise ValueError(
+                f"{self.settings.key_variable} holds characters that no key "
+                "has; set it to the bare key"
+            )
+        return {"Authorization": f"Bearer {key}"} if key else {}
+
+    def _key(self) -> str:
+        return os.environ.get(self.settings.key_variable, "").strip()
+
+    def _scrub(self, text: str) -> str:
+        """Take the key, and characters that are none, out of a text."""
+        key, text = self._key(), text.encode("utf-8", "replace").decode()
+        is_secret = len(key) >= SHORTEST_SECRET
+        return text.replace(key, "[key]") if is_secret else text
 
     def _read_completion(self, content: bytes) -> Completion:
         """Parse an answer; count its tokens, which are paid for anyway."""
@@ -265,16 +254,16 @@ class EndpointClient:
             usage = answer.get("usage")
             choice = answer["choices"][0]
             message = choice["message"]
-            thoughts = ("reasoning_content", "reasoning")  # by server
+            by_server = map(message.get, ("reasoning_content", "reasoning"))
             texts = [
                 message.get("content") or "",
-                next(filter(None, map(message.get, thoughts)), ""),
+                next(filter(None, by_server), ""),
                 choice.get("finish_reason") or "",
             ]
-            text, thinking, finish_reason = map(self._key.scrub, texts)
+            text, thinking, finish_reason = map(self._scrub, texts)
         except (*UNREADABLE, RecursionError) as error:
             self._count_tokens(usage, guess=0)
-            start = self._key.scrub(content[:80].decode("utf-8", "replace"))
+            start = self._scrub(content[:80].decode("utf-8", "replace"))
             raise _Passing(
                 f"{self._url} answered in an unknown form "
                 f"({type(error).__name__}): {start!r}"
@@ -291,12 +280,6 @@ class EndpointClient:
         with self._lock:
             self.num_tokens += num_prompt + num_new
         return num_prompt, num_new
-
-
-def _take_finished(pending: dict) -> Iterator[tuple]:
-    """Wait for the next answers; yield (id, answer) and forget them."""
-    for future in wait(pending, return_when=FIRST_COMPLETED).done:
-        yield pending.pop(future), future.result()
 
 
 def _read_body(response: httpx.Response, deadline: float) -> bytes:

@@ -22,11 +22,7 @@ from typing import get_args, get_type_hints
 def option(default, help=None, *, choices=None, least=None):
     """A field of a configuration; with a help text it is a flag as well.
 
-    Args:
-        default: its value where none is given.
-        help: what the command line says of it.
-        choices: all values there are.
-        least: the smallest number allowed; None: any above zero.
+    `least` is the smallest number allowed; None: any above zero.
     """
     said = {"help": help, "choices": choices, "least": least}
     return field(
@@ -36,10 +32,7 @@ def option(default, help=None, *, choices=None, least=None):
 
 
 def check_options(config) -> None:
-    """Raise ValueError for the first field that is not what it may be.
-
-    Every number is finite, and above zero where its field names no least.
-    """
+    """Raise ValueError for the first field that is not what it may be."""
     for each in fields(config):
         name, value = each.name, getattr(config, each.name)
         choices = each.metadata.get("choices", (value,))
@@ -58,14 +51,10 @@ def check_options(config) -> None:
 
 
 def add_options(parser, *kinds, prefix="", row=()) -> None:
-    """Declare the flags of configurations; one that is left out is None.
+    """Declare the flags of dataclasses; one that is left out is None.
 
-    Args:
-        parser: receives them.
-        kinds: dataclasses. What several have in common is one flag, and the
-            first of them describes it.
-        prefix: before each flag's name.
-        row: field -> the model's own default.
+    What several have in common is one flag, which the first of them
+    describes; `row` maps fields to the model's own defaults.
     """
     for name, said in _options(kinds).items():
         default = said["default"]

@@ -1,8 +1,7 @@
 """Pictures in one style: accuracy bars and curves.
 
 Each function draws, saves where asked, and returns the figure with its
-`alt_text` set, so that no picture goes without words. Works without a screen;
-matplotlib is imported on first use (it comes with the `book` extra).
+`alt_text` set. matplotlib (the `book` extra) is imported on first use.
 """
 
 import contextlib
@@ -70,9 +69,8 @@ def plot_accuracy_bars(
     Args:
         rows: dicts with name, accuracy, low, high (all in [0, 1]) and
             mean_tokens, top bar first.
-        path: also save the picture there.
-        reference: rows of the same kind; the accuracy of each draws a white
-            mark on the bar of its name, to compare with.
+        reference: rows of the same kind; each draws a white mark at its
+            accuracy on the bar of its name.
     """
     rows = list(rows)
     marks = {row["name"]: row["accuracy"] for row in reference}
@@ -80,7 +78,12 @@ def plot_accuracy_bars(
         figure, axes = pyplot.subplots(figsize=(7.5, 1.1 + 0.45 * len(rows)))
         for place, row in enumerate(rows):
             _draw_bar(axes, place, row, marks.get(row["name"], 0))
-        _draw_marks(axes, rows, marks, reference_label)
+        places = [i for i, row in enumerate(rows) if row["name"] in marks]
+        if places:
+            shares = [100 * marks[rows[place]["name"]] for place in places]
+            look = {"color": INK, "markerfacecolor": "white"}
+            axes.plot(shares, places, "D", label=reference_label, **look)
+            axes.legend(loc="lower right", bbox_to_anchor=(1, 1))
         axes.set_yticks(range(len(rows)), [row["name"] for row in rows])
         axes.invert_yaxis()
         axes.grid(axis="y", visible=False)
@@ -106,10 +109,8 @@ def plot_curves(
 ):
     """Draw curves over each other, with bands where they have intervals.
 
-    Args:
-        curves: name -> (x, y) or (x, y, low, high), equally long sequences.
-        path: also save the picture there.
-        alt_text: what to see in it; empty says which curves there are.
+    `curves` maps a name to (x, y) or (x, y, low, high), of equal length; an
+    empty `alt_text` says which curves there are.
     """
     with figure_style() as pyplot:
         figure, axes = pyplot.subplots(figsize=(7, 4))
@@ -143,29 +144,13 @@ def _draw_bar(axes, place: int, row, mark: float) -> None:
     axes.text(max(high, 100 * mark) + 1.5, place, label, va="center")
 
 
-def _draw_marks(axes, rows, marks: dict, label: str) -> None:
-    places = [i for i, row in enumerate(rows) if row["name"] in marks]
-    if places:
-        axes.plot(
-            [100 * marks[rows[place]["name"]] for place in places],
-            places,
-            "D",
-            color=INK,
-            markerfacecolor="white",
-            label=label,
-        )
-        axes.legend(loc="lower right", bbox_to_anchor=(1, 1))
-
-
 def _finish(figure, pyplot, path, alt_text: str):
     """Save and detach the figure, so that a notebook shows it once."""
     figure.alt_text = alt_text
     if path is not None:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        metadata = {"Description": alt_text.encode("ascii", "replace")}
-        if Path(path).suffix.lower() == ".png":
-            figure.savefig(path, metadata=metadata)
-        else:
-            figure.savefig(path)
+        about = {"Description": alt_text.encode("ascii", "replace")}
+        is_png = Path(path).suffix.lower() == ".png"
+        figure.savefig(path, metadata=about if is_png else None)
     pyplot.close(figure)
     return figure

@@ -1,8 +1,7 @@
 """The measured rows: results/NAME.json, one file a row.
 
-RESULTS.md, the README's table and the notebooks' summary pictures are drawn
-from these. A row is an accuracy with its interval, another measured figure,
-or, in plain words, what could not be measured and how one would.
+A row is an accuracy with its interval, another measured figure, or, in plain
+words, what could not be measured and how one would.
 """
 
 import json
@@ -29,10 +28,7 @@ def is_measured(row: dict) -> bool:
 
 
 def ladder(rows: dict[str, dict], up_to: str = "ch07") -> list[dict]:
-    """The rows of the picture that closes each chapter, first step first.
-
-    A row on it has `ladder`, its place, and `name`, the label of its bar.
-    """
+    """The rows of the picture that closes each chapter, by their `ladder`."""
     steps = [
         row
         for row in rows.values()

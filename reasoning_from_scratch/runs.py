@@ -7,9 +7,9 @@
                   training_state/   optimizer, random numbers, data cursor
 
 One process writes in a run; the system's lock ends with it, however it ends.
-How a model is saved comes in as a callable: nothing here imports torch.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -51,7 +51,7 @@ class RunInUseError(FileExistsError):
 
 
 class RunFolder:
-    """One job's folder; `path` and `config` are its whole state in memory."""
+    """One job's folder, `path`, and the settings it was started with."""
 
     def __init__(self, path, config: dict, lock: FileLock | None = None):
         self.path = Path(path)
@@ -236,31 +236,14 @@ class RunFolder:
 
 
 def find_run(name_or_path) -> Path:
-    """Find a run's folder by its name, by runs/NAME or by its path.
-
-    A bare name and runs/NAME mean the run of that name wherever
-    `runs_root()` is, else a folder here; any other path means itself.
-    """
-    candidates = _possible_folders(name_or_path)
-    for candidate in candidates:
-        if (candidate / "config.json").is_file():
-            return candidate
-    tried = " nor ".join(map(str, candidates))
-    raise FileNotFoundError(
-        f"no run {str(name_or_path)!r}: not a run folder (with a "
-        f"config.json) is {tried}"
-    )
+    """Find a run's folder by its name, by runs/NAME or by its path."""
+    wanted = f"run {str(name_or_path)!r} (a folder with a config.json)"
+    return _first_there(name_or_path, wanted, ["config.json"]).parent
 
 
 def find_file(name_or_path, file) -> Path:
     """Find a file by its path, or the one called `file` in a run."""
-    candidates = _possible_folders(name_or_path)
-    for candidate in candidates:
-        for path in (candidate, candidate / file):
-            if path.is_file():
-                return path
-    tried = " nor at ".join(map(str, candidates))
-    raise FileNotFoundError(f"no {file} at {tried}")
+    return _first_there(name_or_path, file, ["", file])
 
 
 def resolve_checkpoint(path) -> Path:
@@ -269,11 +252,7 @@ def resolve_checkpoint(path) -> Path:
     A run (see `find_run`) means its best checkpoint by validation where there
     is one, else the last. Any other folder means itself.
     """
-    candidates = _possible_folders(path)
-    folder = next((each for each in candidates if each.is_dir()), None)
-    if folder is None:
-        tried = " nor at ".join(map(str, candidates))
-        raise FileNotFoundError(f"no model or run folder at {tried}")
+    folder = _first_there(path, "model or run folder", ["."], Path.is_dir)
     if not (folder / "checkpoints").is_dir():
         if any(folder.glob("*.jsonl")):
             raise FileNotFoundError(
@@ -291,16 +270,24 @@ def resolve_checkpoint(path) -> Path:
     return run.checkpoint_path(best if best in steps else steps[-1])
 
 
-def _possible_folders(name_or_path) -> list[Path]:
-    """Where a run of this name or path may be, the likeliest first."""
+def _first_there(name_or_path, wanted, files, is_it=Path.is_file) -> Path:
+    """The first of some files where a run of this name or path may be.
+
+    A bare name and runs/NAME mean the run of that name wherever
+    `runs_root()` is, else a folder here; any other path means itself.
+    """
     path = Path(name_or_path).expanduser()
+    folders = [path]
     if len(path.parts) > 1 and path.parts[0] == "runs":
-        in_root = runs_root().joinpath(*path.parts[1:])
+        folders = [runs_root().joinpath(*path.parts[1:]), path]
     elif len(path.parts) == 1 and RUN_NAME.fullmatch(path.name):
-        in_root = runs_root() / path
-    else:
-        return [path]
-    return [in_root] if in_root == path else [in_root, path]
+        folders = [runs_root() / path, path]
+    for folder in folders:
+        for file in files:
+            if is_it(folder / file):
+                return folder / file
+    tried = " nor at ".join(dict.fromkeys(map(str, folders)))
+    raise FileNotFoundError(f"no {wanted} at {tried}")
 
 
 # ---- What may go wrong ----
@@ -321,22 +308,19 @@ def _lock(path: Path) -> FileLock:
     try:
         lock.acquire(timeout=0)
     except Timeout:
+        who = "another process"
+        with contextlib.suppress(OSError, ValueError):
+            who = "process {pid} on {host} since {since}".format_map(
+                read_json(path / HOLDER)
+            )
         raise RunInUseError(
-            f"{path} is in use by {_describe_holder(path)}; wait for it, or "
-            "choose another --run name"
+            f"{path} is in use by {who}; wait for it, or choose another "
+            "--run name"
         ) from None
     started = time.strftime("%Y-%m-%d %H:%M:%S")
     about = {"pid": os.getpid(), "host": socket.gethostname()}
     atomic_write_json(path / HOLDER, {**about, "since": started})
     return lock
-
-
-def _describe_holder(path: Path) -> str:
-    try:
-        holder = read_json(path / HOLDER)
-    except (OSError, ValueError):
-        return "another process"
-    return "process {pid} on {host} since {since}".format_map(holder)
 
 
 def _refuse_other_settings(run: RunFolder, config: dict) -> None:

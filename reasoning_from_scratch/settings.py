@@ -1,12 +1,9 @@
 """What differs between models, in one table: a row a model.
 
-Notebooks and commands read the problem set, prompts, token limits, sampling
-and training steps here, so the same cell runs on the built-in pocket model
-and on Qwen3. `RFS_MODEL` names the model, `RFS_FAST=1` the reduced row that
-continuous integration uses. Nothing here imports torch.
+The same cell runs on every model, for it reads its numbers here. `RFS_MODEL`
+names the model, `RFS_FAST=1` the reduced row of continuous integration.
 
-Sources: the pocket rows were measured on the shipped base (LOG.md); Qwen3's
-sampling is what its model cards recommend (Qwen team 2025).
+Sources: LOG.md for the pocket rows, Qwen3's model cards for its sampling.
 """
 
 import json
@@ -144,19 +141,14 @@ QWEN3_CHAT = replace(
 BASE_SIZES = ("0.6b", "1.7b", "4b", "8b", "14b")
 CHAT_SIZES = (*BASE_SIZES, "32b")
 
-SETTINGS: dict[str, ModelSettings] = {
-    row.name: row
-    for row in (
-        POCKET,
-        replace(POCKET, name="pocket-coarse", grpo=COARSE_GRPO),
-        replace(POCKET, name="pocket-teacher", max_new_tokens=320),
-        *(
-            replace(QWEN3_BASE, name=f"qwen3-{size}-base")
-            for size in BASE_SIZES
-        ),
-        *(replace(QWEN3_CHAT, name=f"qwen3-{size}") for size in CHAT_SIZES),
-    )
-}
+ROWS = [
+    POCKET,
+    replace(POCKET, name="pocket-coarse", grpo=COARSE_GRPO),
+    replace(POCKET, name="pocket-teacher", max_new_tokens=320),
+    *(replace(QWEN3_BASE, name=f"qwen3-{size}-base") for size in BASE_SIZES),
+    *(replace(QWEN3_CHAT, name=f"qwen3-{size}") for size in CHAT_SIZES),
+]
+SETTINGS: dict[str, ModelSettings] = {row.name: row for row in ROWS}
 
 
 def default_model() -> str:
@@ -165,13 +157,10 @@ def default_model() -> str:
 
 
 def get_settings(name=None, *, fast=None) -> ModelSettings:
-    """Look up a model's row.
+    """Look up a model's row, or that of its family.
 
-    Args:
-        name: a key of SETTINGS, a Hub id, a model folder, a run folder, or
-            a model that `load_model` opened; None takes `default_model()`.
-            What is not in the table gets the row of its family.
-        fast: true for the reduced row; None asks the environment's RFS_FAST.
+    `name` is a key of SETTINGS, a Hub id, a model or run folder, a model that
+    `load_model` opened, or None. `fast` None asks the environment's RFS_FAST.
     """
     if not isinstance(name, (str, Path)):
         name = getattr(name, "settings_name", None)  # a model; or None

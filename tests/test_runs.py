@@ -416,9 +416,9 @@ def test_a_run_is_found_by_name_by_runs_slash_name_and_by_path(
 def test_a_run_that_is_not_there_is_named_with_what_was_tried(runs_folder):
     RunFolder.create("base", {})
     for name, tried in (
-        ("mine", f"{runs_folder}/mine nor mine"),
-        ("runs/mine", f"{runs_folder}/mine nor runs/mine"),
-        ("/nonexistent/base", "is /nonexistent/base"),
+        ("mine", f"{runs_folder}/mine nor at mine"),
+        ("runs/mine", f"{runs_folder}/mine nor at runs/mine"),
+        ("/nonexistent/base", "at /nonexistent/base"),
     ):
         with pytest.raises(FileNotFoundError, match=tried):
             find_run(name)
