@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from reasoning_from_scratch.cli import chat, flags, main
+from reasoning_from_scratch.cli import ask, flags, main
 from reasoning_from_scratch.llm import weights
 from tests.tiny import tiny_model
 
@@ -158,7 +158,7 @@ def test_reset_forgets_the_conversation(tiny_chat_model, monkeypatch):
     args, _ = main.read_arguments(
         "chat", shlex.split(f"--model qwen3-0.6b {flags}")
     )
-    conversation = chat.Conversation(args)
+    conversation = ask.Conversation(args)
     conversation.answer("1 + 1")
     assert "1 + 1" in conversation.render("next")
     conversation.reset()

@@ -4,11 +4,13 @@ import pytest
 from commands import open_run, trace_of, write_rows
 from loopback import ChatServer, chat_answer
 
-from reasoning_from_scratch.cli.distill import choose_traces
+from reasoning_from_scratch.cli.distill import choose_filters
 from reasoning_from_scratch.cli.main import main, read_arguments
 from reasoning_from_scratch.evaluation import PROMPTS, load_problems
-from reasoning_from_scratch.runs import RunFolder
-from reasoning_from_scratch.training.traces import held_out_check
+from reasoning_from_scratch.training.traces import (
+    filter_traces,
+    held_out_check,
+)
 
 SPLITS = "test", "train"
 LITTLE = ["--max-new-tokens", "4", "--limit", "6"]
@@ -68,9 +70,9 @@ def test_pocketmath_is_searched_for_whole_problems_not_for_phrases(
     traces = [
         trace_of(p, rf"\boxed{{{p.answer}}}") for p in [*problems, test[0]]
     ]
-    args, _ = read_arguments("distill", f"--traces t --run r {flags}".split())
-    run = RunFolder.create("r", {"problems": "pocketmath"})
-    kept = choose_traces(args, traces, None, [], validation=[], run=run)
+    words = f"--traces t --run r --problems pocketmath {flags}".split()
+    args, _ = read_arguments("distill", words)
+    kept, _ = filter_traces(traces, **choose_filters(args, []))
     assert kept == traces[:num_kept]
 
 

@@ -40,6 +40,7 @@ SUMMARY_KEYS = (
     "low",
     "high",
     "mean_tokens",
+    "command",
 )
 TITLE = "One model grows up: pocket on the 2,000 test problems of pocketmath"
 HEADING = """\

@@ -1,11 +1,16 @@
-"""Ask one question and watch the answer being written.
+"""Ask one question, or talk over several turns; the answer shows as it comes.
 
     rfs ask "What is 1/2 + 1/3?"
     rfs ask "How many primes are below 30?" --model qwen3-0.6b --think
+    rfs chat --model qwen3-0.6b --think --system "Answer in one sentence."
 
 A base model is asked twice, directly and step by step, unless a flag says
-how: the difference between the two is what this book is about.
+how: the difference between the two is what this book is about. It has no
+habit of chatting, so in a chat each of its questions stands alone.
 """
+
+import sys
+from contextlib import suppress
 
 from reasoning_from_scratch import llm
 from reasoning_from_scratch.cli.flags import (
@@ -15,7 +20,7 @@ from reasoning_from_scratch.cli.flags import (
     open_model,
     printable,
 )
-from reasoning_from_scratch.settings import get_settings
+from reasoning_from_scratch.settings import get_settings, is_pocket
 
 POCKET = (
     "pocket has 2.1 million weights. It knows school maths in the phrasing of "
@@ -23,8 +28,6 @@ POCKET = (
     '"Solve 5x + 25 = 40.", "What is 30% of 660?", "Find the perimeter of a '
     'rectangle with sides 47 and 54."'
 )
-
-
 # Which model writes, and how
 WRITING_FLAGS = f"""{MODEL_FLAGS}
 --temperature X      0 takes the likeliest token (default: the model's way)
@@ -32,21 +35,28 @@ WRITING_FLAGS = f"""{MODEL_FLAGS}
 --seed K             repeats the same samples
 """
 FLAGS = f"""{WRITING_FLAGS}
-question         what is asked
+question         what is asked; {POCKET}
 --prompt NAME    a name of the prompt table, a file, or a template with
                  {{problem}} in it (default: direct, then step by step)
 --think          only step by step; a chat model thinks before it answers
 -n --samples N=1   answers to draw; more than one are sampled
 """
-
-
-def add_arguments(parser) -> None:
-    """Say what may be asked."""
-    parser.description += f". {POCKET}"
+CHAT_FLAGS = f"""{WRITING_FLAGS}
+--system TEXT    a system message, for chat models
+--think          think before each answer, for chat models
+"""
+RESET = "/reset forgets the conversation"
+KEYS = (
+    f"{RESET}, /quit (or exit, or Ctrl-D) ends it; Ctrl-C stops an answer, "
+    "/help shows this"
+)
+QUIT = ("exit", "quit", "/exit", "/quit")
+# Room for a conversation, in tokens, where the model has that many positions
+MAX_CONTEXT = 8192
 
 
 def run(args) -> None:
-    """Answer under each prompt."""
+    """Answer one question under each prompt."""
     from reasoning_from_scratch.evaluation.prompts import render_prompt
 
     if not args.question.strip():
@@ -57,51 +67,42 @@ def run(args) -> None:
             "same answer; leave one of the two flags out"
         )
     settings = get_settings(args.model)
-    max_new_tokens = args.max_new_tokens or settings.max_new_tokens
-    sampling = choose_sampling(
-        settings,
-        is_sampled=is_sampled(args, settings) or args.samples > 1,
-        temperature=args.temperature,
-    )
-    prompts = choose_prompts(args, settings)
-    model, tokenizer = open_model(args, max_new_tokens)
-    for label, prompt in prompts.items():
-        if len(prompts) > 1:
-            print(f"{label}:", end="", flush=True)
-        text = render_prompt(prompt, args.question, tokenizer)
-        print_answers(
-            model,
-            tokenizer,
-            text,
-            num_samples=args.samples,
-            max_new_tokens=max_new_tokens,
-            sampling=sampling,
-            seed=args.seed,
-        )
-
-
-def choose_prompts(args, settings) -> dict[str, str]:
-    """Map a label to each prompt that the question is put with."""
+    options = writing_options(args, settings)
     labels = ["direct", "step-by-step"]
     if args.prompt:
         labels = [args.prompt]
-    elif args.think:
-        labels = ["step-by-step"]
-    elif settings.is_chat:
-        labels = ["direct"]
-    return {label: choose_prompt(label, settings) for label in labels}
+    elif args.think or settings.is_chat:
+        labels = ["step-by-step" if args.think else "direct"]
+    prompts = [choose_prompt(label, settings) for label in labels]
+    model, tokenizer = open_model(args, options["max_new_tokens"])
+    for label, prompt in zip(labels, prompts, strict=True):
+        if len(labels) > 1:
+            print(f"{label}:", end="", flush=True)
+        text = render_prompt(prompt, args.question, tokenizer)
+        if args.samples == 1:
+            print_stream(model, tokenizer, text, **options)
+        else:
+            print_samples(model, tokenizer, text, args.samples, **options)
 
 
-def is_sampled(args, settings) -> bool:
-    """Whether one answer is; greedy decoding sends a chat model into loops."""
-    return settings.is_chat or bool(args.temperature)
+def writing_options(args, settings) -> dict:
+    """How the model writes; greedy decoding sends a chat model into loops."""
+    is_sampled = settings.is_chat or getattr(args, "samples", 1) > 1
+    sampling = choose_sampling(
+        settings,
+        is_sampled=is_sampled or bool(args.temperature),
+        temperature=args.temperature,
+    )
+    max_new_tokens = args.max_new_tokens or settings.max_new_tokens
+    return {
+        "sampling": sampling,
+        "max_new_tokens": max_new_tokens,
+        "seed": args.seed,
+    }
 
 
-def print_answers(model, tokenizer, text, *, num_samples, **options) -> None:
-    """Stream one answer, or list several."""
-    if num_samples == 1:
-        print_stream(model, tokenizer, text, **options)
-        return
+def print_samples(model, tokenizer, text, num_samples, **options) -> None:
+    """Print several answers in a list."""
     outputs = llm.generate(
         model, tokenizer, [text], num_samples=num_samples, **options
     )
@@ -135,3 +136,110 @@ def print_stream(
 def cut_short(max_new_tokens: int) -> str:
     """What stands behind an answer that did not come to its end."""
     return f" … (cut at {max_new_tokens} tokens: --max-new-tokens)"
+
+
+# ---- A chat ----
+
+
+def run_chat(args) -> None:
+    """Read questions until the end of input; the arrow keys edit them."""
+    if sys.stdin.isatty():
+        with suppress(ImportError):  # Windows has no line editing to offer
+            import readline  # noqa: F401, input() uses it once imported
+    conversation = Conversation(args)
+    if not conversation.settings.is_chat:
+        print(
+            f"{args.model} is a base model: it completes text and never "
+            "learned to chat, so each question stands alone."
+        )
+    if is_pocket(args.model):
+        print(POCKET)
+    print(KEYS)
+    while (question := read_question()) not in (None, *QUIT):
+        if question == "/reset":
+            conversation.reset()
+        elif question.startswith("/"):
+            print(KEYS)
+        elif question:
+            conversation.answer(question)
+
+
+def read_question() -> str | None:
+    """The next line, or None at the end of input; Ctrl-C drops a line."""
+    try:
+        return input("> ").strip()
+    except EOFError:
+        print()
+        return None
+    except KeyboardInterrupt:
+        print("\n(Ctrl-D or /quit ends the chat)")
+        return ""
+
+
+class Conversation:
+    """The turns so far, and the cache that has read them.
+
+    What was said stays cached: a new turn costs only its own tokens.
+    """
+
+    def __init__(self, args):
+        from reasoning_from_scratch.llm.kv_cache import PrefixCache
+
+        self.args, self.settings = args, get_settings(args.model)
+        self.options = writing_options(args, self.settings)
+        if not self.settings.is_chat and (args.system or args.think):
+            flag = "--system" if args.system else "--think"
+            raise ValueError(
+                f"{flag} is for chat models, and {args.model} is a base "
+                "model; leave it out, or name one such as qwen3-0.6b"
+            )
+        self.model, self.tokenizer = open_model(args)
+        room = min(self.model.config.max_position_embeddings, MAX_CONTEXT)
+        wanted = self.options["max_new_tokens"]
+        self.options["max_new_tokens"] = min(wanted, room // 2)
+        self.options["prefix_cache"] = PrefixCache(self.model, room)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all turns but the system message."""
+        self.messages = []
+        if self.args.system:
+            self.messages = [{"role": "system", "content": self.args.system}]
+
+    def answer(self, question: str) -> None:
+        """Print the answer as it comes, and remember both where that helps.
+
+        A conversation that is full is left as it was.
+        """
+        text, written = self.render(question), []
+        try:
+            print_stream(
+                self.model,
+                self.tokenizer,
+                text,
+                written=written,
+                **self.options,
+            )
+        except KeyboardInterrupt:
+            is_kept = written and self.settings.is_chat
+            kept = "; the answer so far is kept" if is_kept else ""
+            print(f"\n(stopped{kept})")
+        except ValueError as error:
+            print(f"{error}\n({RESET})")
+        if written and self.settings.is_chat:
+            self.messages += [
+                {"role": "user", "content": question},
+                {"role": "assistant", "content": "".join(written)},
+            ]
+
+    def render(self, question: str) -> str:
+        """Write the text the model is asked to continue."""
+        if not self.settings.is_chat:
+            from reasoning_from_scratch.evaluation.prompts import render_prompt
+
+            prompt = self.settings.prompts["step-by-step"]
+            return render_prompt(prompt, question)
+        turns = [*self.messages, {"role": "user", "content": question}]
+        return self.tokenizer.apply_chat_template(
+            turns, enable_thinking=self.args.think
+        )

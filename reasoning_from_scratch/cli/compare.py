@@ -1,33 +1,49 @@
-"""Compare two evaluations of the same problems.
+"""Look at stored evaluations again: which is better, were they judged well?
 
     rfs compare runs/direct runs/steps
-    rfs compare direct steps
+    rfs regrade runs/steps
 
-Only problems on which the two disagree tell which is better; the comparison
-is paired by problem id, and says nothing when nothing can be said.
+Only problems on which two runs disagree tell which is better; the comparison
+is paired by problem id, and says nothing when nothing can be said. Regrading
+is for when the verifier has changed: the old records stay, the new ones go
+into regraded-1.jsonl, regraded-2.jsonl, … beside them.
 """
+
+import itertools
 
 from reasoning_from_scratch.cli.flags import (
     describe_accuracy,
     open_evaluated,
-    tell_if_interrupted,
+    printable,
 )
 
 FLAGS = """
 first RUN        a run folder, or its name
 second RUN       another
 """
+REGRADE_FLAGS = "name RUN  a run folder or its name"
+NUM_SHOWN = 20  # verdicts that changed
 SIGNIFICANT = 0.05
 
 
 def run(args) -> None:
     """Print both accuracies and a verdict in words."""
-    from reasoning_from_scratch.evaluation.records import read_records
+    from reasoning_from_scratch.evaluation.records import (
+        read_records,
+        summarize,
+    )
 
     folders = [open_evaluated(name) for name in (args.first, args.second)]
     records = [read_records(folder) for folder in folders]
     pair = pair_records(*records)
-    print(describe_comparison("AB", folders, pair))
+    for name, folder, rows in zip("AB", folders, pair, strict=True):
+        result = summarize(rows)
+        print(
+            f"{name}  {describe_accuracy(result.summary())}  "
+            f"{result.mean_tokens:6.1f} tokens  {folder.path}"
+        )
+    scores = [[float(r["correct"]) for r in rows] for rows in pair]
+    print(f"\n{describe_difference('AB', *scores)}")
     for name, folder, rows in zip("AB", folders, records, strict=True):
         left_out = len(rows) - len(pair[0])
         if left_out:
@@ -36,11 +52,7 @@ def run(args) -> None:
 
 
 def pair_records(first: list[dict], second: list[dict]) -> tuple[list, list]:
-    """Return the records of the problems that both have, in one order.
-
-    Raises:
-        ValueError: fewer than two in common, or one id with two references.
-    """
+    """The records of the problems that both have, in one order."""
     others = {record["id"]: record for record in second}
     pairs = [(r, others[r["id"]]) for r in first if r["id"] in others]
     for one, other in pairs:
@@ -58,21 +70,6 @@ def pair_records(first: list[dict], second: list[dict]) -> tuple[list, list]:
     return [one for one, _ in pairs], [other for _, other in pairs]
 
 
-def describe_comparison(names, folders, pair) -> str:
-    """Write the table and the verdict."""
-    from reasoning_from_scratch.evaluation.records import summarize
-
-    lines = []
-    for name, folder, records in zip(names, folders, pair, strict=True):
-        result = summarize(records)
-        lines.append(
-            f"{name}  {describe_accuracy(result.summary())}  "
-            f"{result.mean_tokens:6.1f} tokens  {folder.path}"
-        )
-    scores = [[float(r["correct"]) for r in records] for records in pair]
-    return "\n".join([*lines, "", describe_difference(names, *scores)])
-
-
 def describe_difference(names, first, second) -> str:
     """Say in words which scores are better, and how sure that is."""
     from reasoning_from_scratch.evaluation.statistics import (
@@ -85,8 +82,7 @@ def describe_difference(names, first, second) -> str:
     if outcome.difference < 0:
         better, worse = worse, better
         outcome = paired_difference(second, first)
-    points = 100 * outcome.difference
-    p_value = outcome.p_value
+    points, p_value = 100 * outcome.difference, outcome.p_value
     p_text = f"p = {p_value:.3f}" if p_value >= 0.001 else "p < 0.001"
     evidence = (
         f"{points:.1f} points (95 % interval {100 * outcome.low:.1f} to "
@@ -98,9 +94,49 @@ def describe_difference(names, first, second) -> str:
     )
     if p_value < SIGNIFICANT:
         return f"{better} is better by {evidence}\n{counts}"
-    lines = [f"no difference can be claimed: {better} leads by {evidence}"]
     if points > 0:
         variance = outcome.error**2 * len(first)
         needed = problems_needed(outcome.difference, variance=variance)
         counts += f"; to see such a difference takes about {needed:,}"
-    return "\n".join([*lines, counts])
+    claim = f"no difference can be claimed: {better} leads by {evidence}"
+    return f"{claim}\n{counts}"
+
+
+def run_regrade(args) -> None:
+    """Regrade, print what changed and write the new records."""
+    from reasoning_from_scratch.evaluation.records import (
+        accuracy_of,
+        read_records,
+        regrade,
+    )
+
+    folder = open_evaluated(args.name)
+    records = read_records(folder)
+    if not records:
+        raise ValueError(f"{folder.path} holds no whole record yet")
+    graded, changes = regrade(records)
+    paths = (folder.path / f"regraded-{n}.jsonl" for n in itertools.count(1))
+    path = next(path for path in paths if not path.exists())
+    folder.rewrite(path.name, graded)
+    tell_if_interrupted("the run", folder, records)
+    print(f"before  {describe_accuracy(accuracy_of(records))}")
+    print(f"now     {describe_accuracy(accuracy_of(graded))}")
+    print(f"{len(changes)} of {len(records):,} verdicts changed")
+    for record in changes[:NUM_SHOWN]:
+        verdict = "now right" if record["correct"] else "now wrong"
+        answer = printable(str(record["answer"]))[:40]
+        reference = printable(record["reference"])[:40]
+        print(f"  {record['id']}: {verdict}: {answer} against {reference}")
+    if len(changes) > NUM_SHOWN:
+        print(f"  … and {len(changes) - NUM_SHOWN} more")
+    print(f"records {path}")
+
+
+def tell_if_interrupted(name: str, run, records: list) -> None:
+    """Say it of an evaluation that is not whole."""
+    planned = run.config.get("num_problems", len(records))
+    if len(records) < planned:
+        print(
+            f"{name} was interrupted after {len(records):,} of {planned:,} "
+            "problems; its command with --resume finishes it"
+        )

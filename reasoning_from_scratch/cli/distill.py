@@ -15,14 +15,13 @@ Without further flags these are the chapter's runs of the model's row in
 `settings`. Ctrl-C saves; the same command with --resume goes on.
 """
 
-from dataclasses import asdict, fields
-
 from reasoning_from_scratch import llm, training
 from reasoning_from_scratch.cli.flags import (
     TRAINING_FLAGS,
     choose_problems,
     choose_prompt,
     choose_sampling,
+    describe_run,
     describe_training,
     new_run,
     open_model,
@@ -30,14 +29,8 @@ from reasoning_from_scratch.cli.flags import (
 from reasoning_from_scratch.evaluation.problems import (
     all_test_problems,
     load_splits,
-    problems_digest,
 )
-from reasoning_from_scratch.options import (
-    add_flags,
-    add_options,
-    given_options,
-)
-from reasoning_from_scratch.runs import RunFolder
+from reasoning_from_scratch.options import add_flags, given_options
 from reasoning_from_scratch.settings import get_settings
 from reasoning_from_scratch.training.config import (
     DistillationConfig,
@@ -63,54 +56,44 @@ SOURCES = """
 --from-self      answer training problems first, and learn what is right
 --on-policy      learn from a teacher's marks on the student's own answers
 """
+CONFIGS, ROW = (DistillationConfig, OnPolicyConfig), "distillation"
 # Flags beside the configuration's that the result depends on
-RECORDED = (
-    *("split", "teacher", "traces", "limit", "skip", "samples"),
-    *("teacher_prompt", "unfiltered"),
-)
+TOLD = """command model problems split teacher traces limit skip samples
+          teacher_prompt unfiltered"""
 MAX_HELD_BACK = 100  # traces kept for the validation loss
 
 
 def add_arguments(parser) -> None:
-    """Declare where the texts come from, and the flags of the training."""
+    """Declare where the texts come from."""
     add_flags(parser.add_mutually_exclusive_group(required=True), SOURCES)
-    settings = get_settings()
-    add_options(
-        parser.add_argument_group(f"training, as for {settings.name}"),
-        DistillationConfig,
-        OnPolicyConfig,
-        row=settings.distillation,
-    )
 
 
 def run(args) -> None:
     """Train, and say where the result lies."""
-    RunFolder.check_name(args.run, resume=args.resume)
     settings = get_settings(args.model)
     config = choose_config(args, settings)
-    source = choose_problems(args, settings)
-    problems, validation = load_splits(source, args.split)
-    traces = (
-        training.read_traces(args.traces)[args.skip :] if args.traces else []
-    )
+    args.problems = choose_problems(args, settings)
+    problems, validation = load_splits(args.problems, args.split)
+    validation = validation or []
+    traces = training.read_traces(args.traces) if args.traces else []
     student = open_model(args, config.max_new_tokens)
-    common = {
-        "teacher": open_teacher(args, student),
-        "validation": validation or [],
-    }
-    about = {
-        "command": "distill",
-        "model": args.model,
-        "problems": source,
-        "problems_hash": problems_digest([*problems, *common["validation"]]),
-        **{flag: getattr(args, flag) for flag in RECORDED},
-    }
-    with new_run(args, about | asdict(config)) as folder:
-        common["run"] = folder
+    teacher = open_teacher(args, student)
+    about = describe_run(args, TOLD, config, [*problems, *validation])
+    with new_run(args, about) as folder:
+        common = {"teacher": teacher, "validation": validation, "run": folder}
         if args.on_policy:
             training.train_on_policy(*student, problems, config, **common)
         else:
-            kept = choose_traces(args, traces, student, problems, **common)
+            filters = choose_filters(args, validation)
+            if args.from_self:
+                found = answer_problems(
+                    args, student, problems, run=folder, **filters
+                )
+            else:
+                found = training.filter_traces(traces[args.skip :], **filters)
+            kept = tell_what_is_kept(folder, *found)
+            if not args.from_self:
+                kept = kept[: args.limit]
             train_on_traces(student, kept, config, **common)
     print(describe_training(folder))
 
@@ -120,25 +103,17 @@ def choose_config(args, settings):
     kind = OnPolicyConfig if args.on_policy else DistillationConfig
     if args.on_policy and not args.teacher:
         raise ValueError("--on-policy needs --teacher MODEL")
-    row = {} if args.on_policy else settings.distillation.of(kind)
-    chosen = {
-        "max_new_tokens": settings.max_new_tokens,
-        **row,
-        **given_options(args, kind),
-        "prompt": choose_prompt(args.prompt, settings),
-    }
-    if "teacher_prompt" in {each.name for each in fields(kind)}:
-        chosen["teacher_prompt"] = teacher_prompt(args, settings, default="")
+    chosen = {"max_new_tokens": settings.max_new_tokens}
+    if not args.on_policy:
+        chosen |= settings.distillation.of(kind)
+    chosen |= given_options(args, kind)
+    chosen["prompt"] = choose_prompt(args.prompt, settings)
+    if args.on_policy and args.teacher_prompt:
+        chosen["teacher_prompt"] = choose_prompt(args.teacher_prompt, settings)
     config = kind(**chosen)
     if not args.on_policy:
         check_teacher(config, bool(args.teacher))
     return config
-
-
-def teacher_prompt(args, settings, *, default) -> str:
-    """What the teacher is asked with: the flag's prompt, else the default."""
-    name = args.teacher_prompt or default
-    return choose_prompt(name, settings) if name else ""
 
 
 def open_teacher(args, student):
@@ -156,26 +131,14 @@ def open_teacher(args, student):
     return teacher.requires_grad_(False)
 
 
-def choose_traces(args, traces, student, problems, *, validation, run, **_):
-    """Drop what should not be learned; the counts go into filters.json."""
-    source = run.config["problems"]
-    default = 0 if source == "pocketmath" else 13
-    filters = {
+def choose_filters(args, validation) -> dict:
+    """What should not be learned, as `filter_traces` is told it."""
+    default = 0 if args.problems == "pocketmath" else 13
+    return {
         "held_out": [*validation, *all_test_problems()],
         "ngram": default if args.ngram is None else args.ngram,
         "keep_wrong": args.unfiltered,
     }
-    if args.from_self:
-        kept, counts = answer_problems(
-            args, student, problems, run=run, **filters
-        )
-    else:
-        kept, counts = training.filter_traces(traces, **filters)
-    run.write_json("filters.json", {"kept": len(kept), **counts})
-    num_traces = len(kept) + sum(counts.values())
-    dropped = ", ".join(f"{count} {name}" for name, count in counts.items())
-    print(f"{len(kept):,} of {num_traces:,} traces kept ({dropped})")
-    return kept if args.from_self else kept[: args.limit]
 
 
 def answer_problems(args, student, problems, **options):
@@ -187,13 +150,22 @@ def answer_problems(args, student, problems, **options):
         problems[:limit],
         num_samples=args.samples,
         name="itself",
-        prompt=teacher_prompt(args, settings, default="step-by-step"),
+        prompt=choose_prompt(args.teacher_prompt or "step-by-step", settings),
         sampling=choose_sampling(settings),
         max_new_tokens=settings.max_new_tokens,
         seed=args.seed or 0,
         batch_size=settings.batch_size,
         **options,
     )
+
+
+def tell_what_is_kept(folder, kept, counts):
+    """Print and write down what the filters left over; those traces."""
+    folder.write_json("filters.json", {"kept": len(kept), **counts})
+    num_traces = len(kept) + sum(counts.values())
+    dropped = ", ".join(f"{count} {name}" for name, count in counts.items())
+    print(f"{len(kept):,} of {num_traces:,} traces kept ({dropped})")
+    return kept
 
 
 def train_on_traces(student, traces, config, **common) -> None:

@@ -17,27 +17,11 @@ from reasoning_from_scratch import __version__
 from reasoning_from_scratch.runs import runs_root
 from reasoning_from_scratch.settings import default_model
 
-PACKAGES = (
-    "torch",
-    "numpy",
-    "safetensors",
-    "tokenizers",
-    "huggingface_hub",
-    "mpmath",
-    "transformers",
-    "matplotlib",
-    "jupyterlab",
-)
+PACKAGES = """torch numpy safetensors tokenizers huggingface_hub mpmath
+              transformers matplotlib jupyterlab"""
 NEEDED_ASSETS = ("pocket/model.safetensors", "pocketmath/test.jsonl.gz")
-ENVIRONMENT = (
-    "RFS_MODEL",
-    "RFS_FAST",
-    "RFS_RUNS",
-    "HF_HOME",
-    "HF_ENDPOINT",
-    "HF_HUB_OFFLINE",
-    "OMP_NUM_THREADS",
-)
+ENVIRONMENT = """RFS_MODEL RFS_FAST RFS_RUNS HF_HOME HF_ENDPOINT
+                 HF_HUB_OFFLINE OMP_NUM_THREADS"""
 TIMEOUT = 3.0  # seconds to wait for the Hub
 
 
@@ -45,22 +29,26 @@ def run(args) -> int:
     """Print one line a finding; 1 if something needed is missing."""
     from reasoning_from_scratch import device
 
+    model, best = default_model(), device.pick_device()
+    dtype = device.pick_dtype(best, model)
     disk = shutil.disk_usage(".").free / 2**30
-    chosen = [f"{k}={os.environ[k]}" for k in ENVIRONMENT if k in os.environ]
+    chosen = [name for name in ENVIRONMENT.split() if name in os.environ]
+    assets, has_assets = _check_assets()
+    runs, has_runs = _check_runs()
     findings = {
         "rfs": __version__,
         "python": f"{platform.python_version()} on {platform.platform()}",
-        "packages": ", ".join(f"{n} {_version(n)}" for n in PACKAGES),
-        "device": _describe_device(device),
+        "packages": ", ".join(map(_version, PACKAGES.split())),
+        "device": device.describe_device(best, dtype),
         "hardware": f"{device.describe_hardware()}; {disk:.0f} GiB free",
-        "environment": " ".join(chosen) or "nothing set",
-        "default model": default_model(),
+        "environment": " ".join(f"{n}={os.environ[n]}" for n in chosen)
+        or "nothing set",
+        "default model": model,
         "hub cache": _describe_hub_cache(),
         "hub": _describe_hub(),
+        "pocket model": assets,
+        "runs": runs,
     }
-    assets, has_assets = _check_assets()
-    runs, has_runs = _check_runs()
-    findings |= {"pocket model": assets, "runs": runs}
     for name, finding in findings.items():
         print(f"{name:<14} {finding}")
     return 0 if has_assets and has_runs else 1
@@ -68,15 +56,9 @@ def run(args) -> int:
 
 def _version(package: str) -> str:
     try:
-        return version(package)
+        return f"{package} {version(package)}"
     except PackageNotFoundError:
-        return "(missing)"
-
-
-def _describe_device(device) -> str:
-    best = device.pick_device()
-    dtype = device.pick_dtype(best, default_model())
-    return device.describe_device(best, dtype)
+        return f"{package} (missing)"
 
 
 def _describe_hub_cache() -> str:

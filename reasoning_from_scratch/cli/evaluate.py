@@ -15,16 +15,13 @@ from reasoning_from_scratch.cli.flags import (
     choose_prompt,
     choose_sampling,
     describe_accuracy,
+    describe_run,
     new_run,
     open_evaluated,
     open_model,
 )
-from reasoning_from_scratch.evaluation.problems import (
-    load_problems,
-    problems_digest,
-)
+from reasoning_from_scratch.evaluation.problems import load_problems
 from reasoning_from_scratch.evaluation.prompts import find_template
-from reasoning_from_scratch.runs import RunFolder
 from reasoning_from_scratch.settings import get_settings
 
 FLAGS = f"""{MODEL_FLAGS}
@@ -50,17 +47,10 @@ FLAGS = f"""{MODEL_FLAGS}
 --run NAME       name of its folder (default: numbered)
 --resume         go on with the run of that name
 """
+TOLD = "command model revision problems split method device dtype"
 # What two runs must share for one's samples to be the other's
-SHARED = (
-    "model",
-    "revision",
-    "problems",
-    "split",
-    "template",
-    "sampling",
-    "max_new_tokens",
-    "seed",
-)
+SHARED = """model revision problems split template sampling max_new_tokens
+            seed"""
 
 
 def run(args) -> None:
@@ -71,33 +61,24 @@ def run(args) -> None:
     if args.method == "list":
         rows = scaling.METHODS.items()
         return print(*(f"{n:<28} {m.summary}" for n, m in rows), sep="\n")
-    if args.run is not None:
-        RunFolder.check_name(args.run, resume=args.resume)
-    elif args.resume:
+    if args.resume and args.run is None:
         raise ValueError("--resume needs --run NAME to go on with")
     settings = get_settings(args.model)
     method = choose_method(args)
     options = choose_options(args, settings, method)
-    problems = load_problems(
-        args.problems or settings.problems, split=args.split, limit=args.limit
-    )
-    config = describe_run(args, settings, problems, options)
+    args.problems = args.problems or settings.problems
+    problems = load_problems(args.problems, split=args.split, limit=args.limit)
+    config = describe_evaluation(args, problems, options)
     if args.samples_of:
         method = method.reusing(fitting_samples(args.samples_of, config))
     model, tokenizer = open_model(args, options["max_new_tokens"])
     if method.draw is choosing.draw_and_verify:  # is there a head for it?
         verifier = args.verifier or choosing.VERIFIER
         choosing.load_head(verifier, model.config.hidden_size)
-    with new_run(args, config, create=create_run) as folder:
+    with new_run(args, config) as folder:
+        options |= {"method": method, "run": folder}
         try:
-            result = evaluate(
-                model,
-                tokenizer,
-                problems,
-                method=method,
-                run=folder,
-                **options,
-            )
+            result = evaluate(model, tokenizer, problems, **options)
         except KeyboardInterrupt:
             print(f"\nto go on, add: --run {folder.path.name} --resume")
             raise
@@ -140,45 +121,26 @@ def choose_options(args, settings, method) -> dict:
     }
 
 
-def describe_run(args, settings, problems, options) -> dict:
+def describe_evaluation(args, problems, options) -> dict:
     """All that the records depend on."""
-    config = {
-        "command": "evaluate",
-        "model": args.model,
-        "revision": args.revision,
-        "problems": args.problems or settings.problems,
-        "split": args.split,
+    about = options | {
         "num_problems": len(problems),
-        "problems_hash": problems_digest(problems),
-        "method": args.method,
         "template": find_template(options["prompt"]),
-        **options,
         "sampling": asdict(options["sampling"]),
-        "device": args.device,
-        "dtype": args.dtype,
     }
-    sources = {"verifier": args.verifier, "samples_of": args.samples_of}
-    return config | {name: x for name, x in sources.items() if x}
-
-
-def create_run(name, config, *, resume=False) -> RunFolder:
-    """The run of that name, or the next number where it has none."""
-    if name is None:
-        return RunFolder.numbered("evaluate", config)
-    return RunFolder.create(name, config, resume=resume)
+    for name in ("verifier", "samples_of"):
+        if getattr(args, name):
+            about[name] = getattr(args, name)
+    return describe_run(args, TOLD, about, problems)
 
 
 def fitting_samples(name: str, config: dict):
-    """The samples of a run, if they are what this one would draw.
-
-    Raises:
-        ValueError: they were drawn otherwise.
-    """
+    """The samples of a run, if they are what this one would draw."""
     from reasoning_from_scratch.evaluation.records import read_records
     from reasoning_from_scratch.scaling.samples import read_samples
 
     source = open_evaluated(name)
-    for key in SHARED:
+    for key in SHARED.split():
         if source.config.get(key) != config[key]:
             raise ValueError(
                 f"the samples of {name} were drawn with {key} "
@@ -199,16 +161,11 @@ def describe_result(result) -> str:
     ]
     if result.num_errors:
         lines.append(f"errors      {result.num_errors}, counted as wrong")
-    for name, groups in (
-        ("level", result.by_level),
-        ("subject", result.by_subject),
-    ):
-        for key, group in groups.items():
+    for name in ("level", "subject"):
+        for key, group in getattr(result, f"by_{name}").items():
             lines.append(f"{name:<11} {describe_accuracy(group)}  {key}")
-    for name, curve in (
-        ("pass@k", result.pass_at_k),
-        ("maj@k", result.majority_at_k),
-    ):
+    curves = {"pass@k": result.pass_at_k, "maj@k": result.majority_at_k}
+    for name, curve in curves.items():
         if curve:
             points = (f"{k}: {100 * v:.1f} %" for k, v in curve.items())
             lines.append(f"{name:<11} {'   '.join(points)}")

@@ -32,10 +32,8 @@ METHODS = {
     "pretrain": "pre-training on a generated corpus of maths documents",
 }
 # Keys of a run's configuration that a card tells, where they are there
-TOLD = (
-    *("problems", "traces", "variant", "reward", "prompt", "steps"),
-    *("epochs", "learning_rate", "seed"),
-)
+TOLD = """problems traces variant reward prompt steps epochs learning_rate
+          seed"""
 CARD = """\
 ---
 {{ card_data }}
@@ -63,8 +61,9 @@ The weights are those of `{{ name }}`, unchanged.
 | problems | prompt and method | accuracy | 95 % interval | tokens |
 |---|---|---|---|---|
 {% for row in results -%}
-| {{ row.problems }} | {{ row.method }} | {{ percent(row.accuracy) }} % \
-| {{ percent(row.low) }}–{{ percent(row.high) }} % \
+| {{ row.problems }} | {{ row.method }} \
+| {{ "%.1f" % (100 * row.accuracy) }} % \
+| {{ "%.1f–%.1f" % (100 * row.low, 100 * row.high) }} % \
 | {{ "%.0f" % row.mean_tokens }} |
 {% endfor %}
 {%- else -%}
@@ -116,11 +115,7 @@ def run(args) -> None:
 
 
 def check_export(model, tokenizer, folder) -> None:
-    """Open the folder again and compare token ids and logits.
-
-    Raises:
-        ValueError: they differ; the folder must not be used.
-    """
+    """Open the folder again; other token ids or logits are a ValueError."""
     import torch
 
     again, tokenizer_again = llm.load_model(folder, device="cpu")
@@ -168,6 +163,7 @@ def write_card(name, model, run_config, usage, repo_id) -> str:
     from reasoning_from_scratch.llm.weights import HUB_IDS
 
     base = run_config.get("model") or name
+    is_on_hub = base.startswith("Qwen/")
     command = run_config.get("command", "pretrain")
     card = ModelCard.from_template(
         ModelCardData(
@@ -175,9 +171,7 @@ def write_card(name, model, run_config, usage, repo_id) -> str:
             library_name="transformers",
             pipeline_tag="text-generation",
             tags=["qwen3", "reasoning", "reasoning-from-scratch"],
-            base_model=HUB_IDS.get(
-                base, base if base.startswith("Qwen/") else None
-            ),
+            base_model=HUB_IDS.get(base, base if is_on_hub else None),
         ),
         template_str=CARD,
         title=repo_id.rstrip("/").rsplit("/", 1)[-1],
@@ -186,28 +180,22 @@ def write_card(name, model, run_config, usage, repo_id) -> str:
         dtype=str(model.dtype).removeprefix("torch."),
         run=run_config,
         method=METHODS.get(command, command),
-        told=TOLD,
-        results=[*measured_rows(name), *evaluation_runs(name)],
-        percent=lambda share: f"{100 * share:.1f}",
+        told=TOLD.split(),
+        results=measured_rows(name),
         usage=usage,
     )
     return str(card)
 
 
 def measured_rows(name) -> list[dict]:
-    """The measured rows of results/ that evaluate these very weights."""
-    return [
+    """What results/ and finished evaluations say of these very weights."""
+    rows = [
         row
         for row in load_results().values()
-        if f"evaluate --model {name} " in row.get("command", "")
+        if f"evaluate --model {name} " in row["command"]
         and is_measured(row)
         and "accuracy" in row
     ]
-
-
-def evaluation_runs(name) -> list[dict]:
-    """The finished `rfs evaluate` runs of a model, as rows."""
-    rows = []
     for path in sorted(runs_root().glob("*/result.json")):
         run = RunFolder.open(path.parent)
         if run.config.get("model") == name:
@@ -215,9 +203,7 @@ def evaluation_runs(name) -> list[dict]:
             problems = f"{config['problems']} {config['split']}"
             is_named = config["prompt"].isprintable()
             prompt = config["prompt"] if is_named else "own"
-            result |= {
-                "problems": f"{problems} ({result['num_problems']:,})",
-                "method": f"{prompt}, {config['method']}",
-            }
+            result["problems"] = f"{problems} ({result['num_problems']:,})"
+            result["method"] = f"{prompt}, {config['method']}"
             rows.append(result)
     return rows

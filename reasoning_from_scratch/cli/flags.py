@@ -8,9 +8,13 @@ import shutil
 import sys
 import unicodedata
 from contextlib import contextmanager
+from dataclasses import asdict
 
 from reasoning_from_scratch import llm
-from reasoning_from_scratch.evaluation.problems import TRAINING_SETS
+from reasoning_from_scratch.evaluation.problems import (
+    TRAINING_SETS,
+    problems_digest,
+)
 from reasoning_from_scratch.evaluation.prompts import find_template
 from reasoning_from_scratch.runs import RunFolder, find_run
 
@@ -47,36 +51,27 @@ def choose_prompt(name: str, settings) -> str:
 
 def choose_sampling(settings, *, is_sampled=True, **flags):
     """A model's way to sample, or the likeliest token, under the flags."""
-    given = {name: x for name, x in flags.items() if x is not None}
-    names = ("temperature", "top_p", "top_k")
-    row = {name: getattr(settings, name) for name in names}
-    if not is_sampled or given.get("temperature") == 0:
-        row = {}
-    return llm.SamplingConfig(**{**row, **given})
+    chosen = {}
+    if is_sampled and flags.get("temperature") != 0:
+        names = ("temperature", "top_p", "top_k")
+        chosen = {name: getattr(settings, name) for name in names}
+    chosen |= {name: x for name, x in flags.items() if x is not None}
+    return llm.SamplingConfig(**chosen)
 
 
 def choose_problems(args, settings) -> str:
-    """The problem set to train on.
-
-    Raises:
-        ValueError: a test split was asked for.
-    """
+    """The problem set to train on; one of a test split is refused."""
     if args.split == "test":
         raise ValueError(
             "training on a test split would make its accuracy worthless; "
             "leave out --split, or name train or validation"
         )
-    if args.problems:
-        return args.problems
-    return TRAINING_SETS.get(settings.problems, settings.problems)
+    own = TRAINING_SETS.get(settings.problems, settings.problems)
+    return args.problems or own
 
 
 def open_model(args, max_new_tokens: int = 1):
-    """The model and tokenizer that the flags name, with room for an answer.
-
-    Raises:
-        ValueError: an answer of so many tokens cannot fit.
-    """
+    """The model and tokenizer that the flags name, with room for an answer."""
     model, tokenizer = llm.load_model(
         args.model,
         device=args.device,
@@ -93,13 +88,24 @@ def open_model(args, max_new_tokens: int = 1):
     return model, tokenizer
 
 
+def describe_run(args, told: str, config, problems=()) -> dict:
+    """What a run's result depends on: flags by name, problems, the config."""
+    about = {name: getattr(args, name) for name in told.split()}
+    if problems:
+        about["problems_hash"] = problems_digest(problems)
+    return about | (config if isinstance(config, dict) else asdict(config))
+
+
 @contextmanager
 def new_run(args, config: dict, *, create=RunFolder.create):
-    """Open the run's folder, and take a new one back if nothing came of it.
+    """Open the run's folder, a numbered one where the run has no name.
 
     A job that fails before it has written a thing must not use up the name.
     """
-    folder = create(args.run, config, resume=args.resume)
+    if args.run is None:
+        folder = RunFolder.numbered(args.command, config)
+    else:
+        folder = create(args.run, config, resume=args.resume)
     try:
         yield folder
     except Exception:
@@ -121,16 +127,6 @@ def open_evaluated(name: str) -> RunFolder:
 
 
 # ---- What is printed ----
-
-
-def tell_if_interrupted(name: str, run: RunFolder, records: list) -> None:
-    """Say it of an evaluation that is not whole."""
-    planned = run.config.get("num_problems", len(records))
-    if len(records) < planned:
-        print(
-            f"{name} was interrupted after {len(records):,} of {planned:,} "
-            "problems; its command with --resume finishes it"
-        )
 
 
 def printable(text: str) -> str:

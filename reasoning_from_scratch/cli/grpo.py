@@ -8,23 +8,18 @@ Without further flags this is the chapter's run of the model's row in
 `settings`. Ctrl-C saves; the same command with --resume goes on.
 """
 
-from dataclasses import asdict
-
 from reasoning_from_scratch import training
 from reasoning_from_scratch.cli.flags import (
     TRAINING_FLAGS,
     choose_problems,
     choose_prompt,
+    describe_run,
     describe_training,
     new_run,
     open_model,
 )
-from reasoning_from_scratch.evaluation.problems import (
-    load_splits,
-    problems_digest,
-)
-from reasoning_from_scratch.options import add_options, given_options
-from reasoning_from_scratch.runs import RunFolder
+from reasoning_from_scratch.evaluation.problems import load_splits
+from reasoning_from_scratch.options import given_options
 from reasoning_from_scratch.settings import get_settings
 from reasoning_from_scratch.training.config import PER_REWARD, GRPOConfig
 from reasoning_from_scratch.training.variants import (
@@ -50,13 +45,8 @@ FLAGS = f"""{TRAINING_FLAGS}
     let --reward code run what the model writes, in a jail; read
     training/code_reward.py first
 """
-
-
-def add_arguments(parser) -> None:
-    """Declare the flags of the training."""
-    settings = get_settings()
-    group = parser.add_argument_group(f"training, as for {settings.name}")
-    add_options(group, GRPOConfig, row=settings.grpo)
+CONFIGS, ROW = (GRPOConfig,), "grpo"
+TOLD = "command model problems split variant reward"
 
 
 def run(args) -> None:
@@ -67,25 +57,17 @@ def run(args) -> None:
         start_processes,
     )
 
-    RunFolder.check_name(args.run, resume=args.resume)
     settings = get_settings(args.model)
     config = choose_config(args, settings)
-    reward_name = args.reward or default_reward(config)
-    reward = choose_reward(reward_name, args.allow_code_execution)
-    source = choose_problems(args, settings)
-    problems, validation = load_splits(source, args.split)
+    args.reward = args.reward or default_reward(config)
+    reward = choose_reward(args.reward, args.allow_code_execution)
+    args.problems = choose_problems(args, settings)
+    problems, validation = load_splits(args.problems, args.split)
     start_processes()
     model, tokenizer = open_model(args, config.max_new_tokens)
-    about = {
-        "command": "grpo",
-        "model": args.model,
-        "problems": source,
-        "split": args.split,
-        "problems_hash": problems_digest([*problems, *(validation or [])]),
-        "variant": args.variant,
-        "reward": reward_name,
-    }
-    with new_run(args, about | asdict(config), create=open_run) as folder:
+    used = [*problems, *(validation or [])]
+    about = describe_run(args, TOLD, config, used)
+    with new_run(args, about, create=open_run) as folder:
         training.train_grpo(
             model,
             tokenizer,
@@ -119,16 +101,17 @@ def choose_reward(name, allow_code_execution=False):
         return CodeReward(allow_execution=allow_code_execution)
     from reasoning_from_scratch.training import rewards
 
-    accuracy = rewards.accuracy_reward
-    if name == "both":
-        return rewards.RewardSet(
-            {"accuracy": accuracy, "format": rewards.format_reward}
-        )
-    if name.startswith("short-"):
-        term = rewards.LENGTH_TERMS[name.removeprefix("short-")]
-        return rewards.RewardSet({"accuracy": accuracy}, length_term=term)
-    return {
-        "accuracy": accuracy,
+    named = {
+        "accuracy": rewards.accuracy_reward,
         "partial": rewards.partial_credit_reward,
         "format": rewards.format_reward,
-    }[name]
+    }
+    if name in named:
+        return named[name]
+    if name == "both":
+        both = {key: named[key] for key in ("accuracy", "format")}
+        return rewards.RewardSet(both)
+    return rewards.RewardSet(
+        {"accuracy": named["accuracy"]},
+        length_term=rewards.LENGTH_TERMS[name.removeprefix("short-")],
+    )

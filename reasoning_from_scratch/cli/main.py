@@ -14,13 +14,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 from reasoning_from_scratch import __version__
-from reasoning_from_scratch.options import add_flags
-from reasoning_from_scratch.settings import default_model
+from reasoning_from_scratch.options import add_flags, add_options
+from reasoning_from_scratch.runs import RunFolder
+from reasoning_from_scratch.settings import default_model, get_settings
 
 FOLDER = "reasoning_from_scratch.cli"
 CHECKOUT = Path(__file__).parents[2]
 # Commands that work on the repository live there, outside the package.
 OUTSIDE = {"ablate": "ch07", "results": "tools", "bench": "tools"}
+# Commands in the file of another, as run_NAME with NAME_FLAGS
+BESIDE = {"chat": "ask", "regrade": "compare"}
 # Stage by stage, as the book goes: each command, what it does, an example.
 PAGE = """\
 Start here
@@ -67,7 +70,12 @@ In a checkout of the repository
   bench     measure speed and memory on this machine, by name
             $ rfs bench generation
 """
-MODELS = """\
+HELP = f"""\
+rfs {__version__}: build a reasoning model from scratch, and watch it learn.
+
+usage: rfs COMMAND [flags]      rfs COMMAND --help tells the flags
+
+{PAGE}
 Models: pocket (built in, the default), pocket-coarse, pocket-teacher, \
 runs/NAME,
 a folder, or Qwen3: qwen3-0.6b-base … qwen3-32b, any Hub id. \
@@ -81,10 +89,8 @@ class Command(NamedTuple):
     example: str
 
 
-COMMANDS = {
-    name: Command(*said)
-    for name, *said in re.findall(r"(?m)^  (\w+) +(.+)\n +\$ (.+)$", PAGE)
-}
+PAIRS = re.findall(r"(?m)^  (\w+) +(.+)\n +\$ (.+)$", PAGE)
+COMMANDS = {name: Command(*said) for name, *said in PAIRS}
 
 # What our own code raises when the input is at fault.
 EXPECTED_ERRORS = (ValueError, OSError, ImportError)
@@ -92,24 +98,30 @@ EXPECTED_ERRORS = (ValueError, OSError, ImportError)
 
 def main(arguments=None) -> int:
     """Run one command; the return value is the exit status."""
-    arguments = sys.argv[1:] if arguments is None else list(arguments)
-    if not arguments or arguments[0] in ("-h", "--help", "help"):
-        print(_help_text())
-        return 0
-    if arguments[0] == "--version":
+    name, *rest = (sys.argv[1:] if arguments is None else arguments) or [
+        "help"
+    ]
+    if name in ("-h", "--help", "help"):
+        print(HELP)
+    elif name == "--version":
         print(f"rfs {__version__}")
-        return 0
-    name, *rest = arguments
-    if name not in COMMANDS:
-        print(_unknown_command(name), file=sys.stderr)
+    elif name in COMMANDS:
+        return _run_command(name, rest)
+    else:
+        close = difflib.get_close_matches(name, COMMANDS, n=1)
+        hint = f"did you mean `rfs {close[0]}`? " if close else ""
+        complaint = f"no command {name!r}; {hint}`rfs --help` lists them"
+        print(f"rfs: {complaint}", file=sys.stderr)
         return 2
-    return _run_command(name, rest)
+    return 0
 
 
 def _run_command(name: str, arguments: list[str]) -> int:
     is_debugged = "--debug" in arguments or os.environ.get("RFS_DEBUG") == "1"
     try:
         args, run = read_arguments(name, arguments)
+        if getattr(args, "run", None) is not None:
+            RunFolder.check_name(args.run, resume=args.resume)
         return run(args) or 0
     except KeyboardInterrupt as interrupt:
         # A trainer says what is saved and how to go on
@@ -135,24 +147,37 @@ class Parser(argparse.ArgumentParser):
 def read_arguments(name: str, arguments: list[str]):
     """What a command's flags say, and the function that runs it."""
     module = _import_command(name)
+    is_beside = name in BESIDE
+    flags = f"{name.upper()}_FLAGS" if is_beside else "FLAGS"
     parser = Parser(
         prog=f"rfs {name}",
         description=COMMANDS[name].help,
         epilog=f"example: {COMMANDS[name].example}",
     )
-    add_flags(parser, getattr(module, "FLAGS", ""))
+    add_flags(parser, getattr(module, flags, ""))
     getattr(module, "add_arguments", lambda parser: None)(parser)
+    _add_configs(parser, getattr(module, "CONFIGS", ()), module)
     add_flags(parser, "--debug  show the traceback of an error")
     args = parser.parse_args(arguments)
+    args.command = name
     if getattr(args, "model", "") is None:
         args.model = default_model()
-    return args, module.run
+    return args, getattr(module, f"run_{name}" if is_beside else "run")
+
+
+def _add_configs(parser, configs, module) -> None:
+    """Declare their fields; ROW says which of a model's rows sets them."""
+    if not hasattr(module, "ROW"):
+        return add_options(parser, *configs)
+    settings = get_settings()
+    group = parser.add_argument_group(f"training, as for {settings.name}")
+    add_options(group, *configs, row=getattr(settings, module.ROW))
 
 
 def _import_command(name: str):
     """The module of a command, from the checkout where it lives there."""
     if name not in OUTSIDE:
-        return import_module(f"{FOLDER}.{name}")
+        return import_module(f"{FOLDER}.{BESIDE.get(name, name)}")
     folder = CHECKOUT / OUTSIDE[name]
     if not (folder / f"{name}.py").is_file():
         raise FileNotFoundError(
@@ -161,18 +186,3 @@ def _import_command(name: str):
         )
     sys.path.insert(0, str(folder))
     return import_module(name)
-
-
-def _unknown_command(name: str) -> str:
-    close = difflib.get_close_matches(name, COMMANDS, n=1)
-    hint = f"did you mean `rfs {close[0]}`? " if close else ""
-    return f"rfs: no command {name!r}; {hint}`rfs --help` lists them"
-
-
-def _help_text() -> str:
-    return (
-        f"rfs {__version__}: build a reasoning model from scratch, and watch "
-        "it learn.\n\n"
-        "usage: rfs COMMAND [flags]      rfs COMMAND --help tells the flags\n"
-        f"\n{PAGE}\n{MODELS}"
-    )

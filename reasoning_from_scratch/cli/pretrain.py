@@ -7,14 +7,13 @@ Without further flags this is how the built-in model was made. The same
 command with --resume goes on after an interruption, to the same weights.
 """
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 from reasoning_from_scratch import llm
-from reasoning_from_scratch.cli.flags import new_run
-from reasoning_from_scratch.options import add_options, given_options
+from reasoning_from_scratch.cli.flags import describe_run, new_run
+from reasoning_from_scratch.options import given_options
 from reasoning_from_scratch.pocket.recipes import RECIPES, PretrainConfig
-from reasoning_from_scratch.runs import RunFolder
 
 FLAGS = f"""
 --model-config {{{",".join(RECIPES)}}}=pocket   a row of RECIPES
@@ -22,11 +21,7 @@ FLAGS = f"""
 --resume         go on with the run of that name
 --write-data FOLDER   instead write the problem sets and the tokenizer there
 """
-
-
-def add_arguments(parser) -> None:
-    """Declare the flags of the training."""
-    add_options(parser, PretrainConfig)
+CONFIGS = (PretrainConfig,)
 
 
 def run(args) -> None:
@@ -41,11 +36,10 @@ def run(args) -> None:
         write_tokenizer,
     )
 
-    RunFolder.check_name(args.run, resume=args.resume)
     config = choose_config(args)
     if config.init_from:
         llm.load_model(config.init_from, device="cpu")  # is it there?
-    with new_run(args, asdict(config)) as folder:
+    with new_run(args, describe_run(args, "", config)) as folder:
         write_tokenizer(folder.path / "tokenizer", is_chat=config.is_chat)
         tokenizer = Qwen3Tokenizer(folder.path / "tokenizer")
         pretrain(config, folder, tokenizer=tokenizer)

@@ -10,19 +10,19 @@ environment (OPENAI_API_KEY, or the variable that --endpoint-key-variable
 names).
 """
 
-from reasoning_from_scratch import llm, training
+from reasoning_from_scratch import training
 from reasoning_from_scratch.cli.flags import (
     TRAINING_FLAGS,
     choose_problems,
     choose_prompt,
     choose_sampling,
+    describe_run,
     new_run,
     open_model,
 )
-from reasoning_from_scratch.endpoints import EndpointSettings
+from reasoning_from_scratch.endpoints import EndpointClient, EndpointSettings
 from reasoning_from_scratch.evaluation.problems import (
     load_problems,
-    problems_digest,
     refuse_test_problems,
 )
 from reasoning_from_scratch.options import (
@@ -30,7 +30,6 @@ from reasoning_from_scratch.options import (
     add_options,
     given_options,
 )
-from reasoning_from_scratch.runs import RunFolder
 from reasoning_from_scratch.settings import get_settings
 
 FLAGS = f"""{TRAINING_FLAGS}
@@ -41,6 +40,7 @@ FLAGS = f"""{TRAINING_FLAGS}
 --max-new-tokens N   room for an answer (default: the model's)
 --seed K=0       repeats the same answers
 """
+TOLD = "command model endpoint problems split limit samples seed"
 CHAT_ROW = "qwen3-0.6b"  # whose settings any model behind an endpoint gets
 
 
@@ -53,25 +53,19 @@ def add_arguments(parser) -> None:
 
 def run(args) -> int:
     """Ask for all answers, and count them; 1 when some are missing."""
-    RunFolder.check_name(args.run, resume=args.resume)
     settings = get_settings(CHAT_ROW if args.endpoint else args.model)
-    source = choose_problems(args, settings)
-    problems = load_problems(source, split=args.split, limit=args.limit)
+    args.problems = choose_problems(args, settings)
+    problems = load_problems(args.problems, split=args.split, limit=args.limit)
     refuse_test_problems(problems)
-    options = answer_options(args, settings)
-    teacher = open_teacher(args, options)
-    about = {
-        "command": "teach",
-        "model": args.model,
-        "endpoint": args.endpoint,
-        "problems": source,
-        "split": args.split,
-        "problems_hash": problems_digest(problems),
-        "limit": args.limit,
-        "samples": args.samples,
-        "seed": args.seed,
+    sampling = choose_sampling(settings, temperature=args.temperature)
+    asked = {
+        "prompt": choose_prompt(args.prompt, settings),
+        "max_new_tokens": args.max_new_tokens or settings.max_new_tokens,
     }
-    with new_run(args, about | options) as folder:
+    teacher = open_teacher(args, sampling, **asked)
+    for name in ("temperature", "top_p", "top_k"):
+        asked[name] = getattr(sampling, name)
+    with new_run(args, describe_run(args, TOLD, asked, problems)) as folder:
         traces = training.generate_teacher_traces(
             teacher, problems, num_samples=args.samples, run=folder
         )
@@ -85,41 +79,24 @@ def run(args) -> int:
     return int(any(missing))
 
 
-def answer_options(args, settings) -> dict:
-    """How answers are asked for: the flags, else the model's row."""
-    sampling = choose_sampling(settings, temperature=args.temperature)
-    return {
-        "prompt": choose_prompt(args.prompt, settings),
-        "temperature": sampling.temperature,
-        "top_p": sampling.top_p,
-        "top_k": sampling.top_k,
-        "max_new_tokens": args.max_new_tokens or settings.max_new_tokens,
-    }
-
-
-def open_teacher(args, options):
+def open_teacher(args, sampling, *, prompt, max_new_tokens):
     """The model behind the endpoint, or the one on this machine."""
-    from reasoning_from_scratch.endpoints import EndpointClient
-
-    sampling = llm.SamplingConfig(
-        **{name: options[name] for name in ("temperature", "top_p", "top_k")}
-    )
     if args.endpoint:
         chosen = given_options(args, EndpointSettings, prefix="endpoint_")
         settings = EndpointSettings(args.endpoint, args.model, **chosen)
         return training.EndpointTeacher(
             EndpointClient(settings),
-            prompt=options["prompt"],
+            prompt=prompt,
             temperature=sampling.temperature,
             top_p=sampling.top_p,
-            max_tokens=options["max_new_tokens"],
+            max_tokens=max_new_tokens,
         )
     return training.LocalTeacher(
-        *open_model(args, options["max_new_tokens"]),
+        *open_model(args, max_new_tokens),
         name=args.model,
-        prompt=options["prompt"],
+        prompt=prompt,
         sampling=sampling,
-        max_new_tokens=options["max_new_tokens"],
+        max_new_tokens=max_new_tokens,
         seed=args.seed,
         batch_size=get_settings(args.model).batch_size,
     )

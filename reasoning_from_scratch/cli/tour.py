@@ -12,8 +12,7 @@ the two stand side by side.
 import copy
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 # Packages import their parts on first use: none of these brings torch yet
@@ -21,13 +20,14 @@ from reasoning_from_scratch import evaluation, llm, scaling, training
 from reasoning_from_scratch.cli.flags import printable
 from reasoning_from_scratch.results import ladder, load_results
 from reasoning_from_scratch.runs import RunFolder
-from reasoning_from_scratch.settings import ModelSettings, get_settings
+from reasoning_from_scratch.settings import get_settings
 
 MODEL = "pocket"
 SEED = 0
 NUM_VOTED = 200  # problems of a vote: sixteen answers each take their time
 GRPO_STEPS = 25  # a taste; the chapter's run is longer
 POLISH_STEPS = 8  # of GRPO behind distillation
+MEASURED = ("accuracy", "low", "high", "num_problems", "mean_tokens")
 NOTEBOOK = Path(__file__).parents[2] / "ch02" / "ch02_main.ipynb"
 NEXT_STEPS = """
 What to do next:
@@ -41,36 +41,24 @@ CHECKOUT = (
 PACKAGE = "ch02/ch02_main.ipynb               in the repository; not installed"
 
 
-@dataclass(frozen=True)
 class Tour:
-    """What the stages share: a model, its settings and its problems."""
+    """A model, its settings and its problems, and what stages do with them."""
 
-    settings: ModelSettings
-    model: object
-    tokenizer: object
-    problems: list
-    students: dict = field(default_factory=dict)  # stage -> what it trained
-
-    @classmethod
-    def start(cls):
-        """Load the model and the problems of a quick look."""
-        settings = get_settings(MODEL)
-        problems = evaluation.load_problems(
-            settings.problems, limit=settings.num_quick_problems
+    def __init__(self):
+        self.settings = get_settings(MODEL)
+        self.problems = evaluation.load_problems(
+            self.settings.problems, limit=self.settings.num_quick_problems
         )
-        return cls(settings, *llm.load_model(MODEL), problems)
+        self.model, self.tokenizer = llm.load_model(MODEL)
+        self.has_progress = sys.stderr.isatty()  # bars are for people
 
-    @property
-    def has_progress(self) -> bool:
-        """Bars are for people."""
-        return sys.stderr.isatty()
-
-    def evaluate(self, *, model=None, problems=None, **options):
+    def evaluate(self, prompt, *, model=None, problems=None, **options):
         """Measure a model (None: the base) as all stages do."""
         return evaluation.evaluate(
             model or self.model,
             self.tokenizer,
             problems or self.problems,
+            prompt=prompt,
             seed=SEED,
             batch_size=self.settings.batch_size,
             max_new_tokens=self.settings.max_new_tokens,
@@ -78,9 +66,10 @@ class Tour:
             **options,
         )
 
-    def vote(self, method, **options):
+    def vote(self, prompt, method, **options):
         """Measure a method of many answers, on fewer problems."""
         return self.evaluate(
+            prompt,
             problems=self.problems[:NUM_VOTED],
             method=scaling.METHODS[method],
             num_samples=self.settings.num_samples,
@@ -88,136 +77,92 @@ class Tour:
             **options,
         )
 
+    def reinforce(self, model, steps):
+        """A copy of the model after some steps of chapter 5's GRPO."""
+        config = training.variant_config(
+            "grpo", **self.settings.grpo.of(training.GRPOConfig)
+        )
+        steps = min(steps, config.steps)
+        model = copy.deepcopy(model)
+        training.train_grpo(
+            model,
+            self.tokenizer,
+            evaluation.load_problems(self.settings.problems, split="train"),
+            replace(config, steps=steps, eval_every=0, track_kl=False),
+            progress=self.has_progress,
+        )
+        return model
 
-@dataclass(frozen=True)
-class Stage:
-    """One row of the tour."""
+    def distill(self):
+        """A copy of the model that has read a stronger one's right answers."""
+        row = self.settings.distillation
+        teacher = training.LocalTeacher(
+            *llm.load_model(row.teacher),
+            name=row.teacher,
+            prompt=row.teacher_prompt,
+            max_new_tokens=get_settings(row.teacher).max_new_tokens,
+            seed=SEED,
+        )
+        problems = evaluation.load_problems(
+            self.settings.problems, split="train", limit=row.quick_traces
+        )
+        traces = training.generate_teacher_traces(
+            teacher, problems, progress=self.has_progress
+        )
+        kept, _ = training.filter_traces(traces, ngram=0)
+        kind = training.DistillationConfig
+        config = kind(**row.of(kind))
+        examples, _ = training.encode_traces(kept, self.tokenizer, config)
+        self.student = copy.deepcopy(self.model)
+        training.train_distillation(
+            self.student,
+            self.tokenizer,
+            examples,
+            config,
+            progress=self.has_progress,
+        )
+        return self.student
 
-    name: str
-    chapter: str
-    seconds: int  # on two cores, about
-    idea: str
-    measure: Callable  # Tour -> EvalResult
 
-
-STAGES = []
-
-
-def stage(name, chapter, seconds, idea):
-    """Make a function from the `Tour` to an EvalResult the next stage."""
-
-    def add(measure):
-        STAGES.append(Stage(name, chapter, seconds, idea, measure))
-        return measure
-
-    return add
-
-
-@stage("direct", "ch03", 5, "the answer at once")
-def answer_directly(tour):
-    """The base model's first guess."""
-    return tour.evaluate(prompt="direct")
-
-
-@stage(
-    "step by step",
-    "ch03",
-    10,
-    'the same weights after "Let\'s think step by step."',
+# Name, chapter, seconds on two cores, what is done, and how it is measured
+STAGES = (
+    (
+        *("direct", "ch03", 5),
+        "the answer at once",
+        lambda tour: tour.evaluate("direct"),
+    ),
+    (
+        *("step by step", "ch03", 10),
+        'the same weights after "Let\'s think step by step."',
+        lambda tour: tour.evaluate("step-by-step"),
+    ),
+    (
+        *("vote of 16", "ch04", 30),
+        "sixteen ways to an answer, and the one most of them reach",
+        lambda tour: tour.vote("step-by-step", "self-consistency"),
+    ),
+    (
+        *("GRPO", "ch05", 90),
+        "the direct prompt again, after learning from right and wrong",
+        lambda tour: tour.evaluate(
+            "direct", model=tour.reinforce(tour.model, GRPO_STEPS)
+        ),
+    ),
+    (
+        *("distillation", "ch06", 60),
+        "the direct prompt again, after reading a teacher's work",
+        lambda tour: tour.evaluate("direct", model=tour.distill()),
+    ),
+    (
+        *("the whole pipeline", "ch07", 45),
+        "the distilled model, some GRPO, a calculator and a vote",
+        lambda tour: tour.vote(
+            "direct",
+            "calculator",
+            model=tour.reinforce(tour.student, POLISH_STEPS),
+        ),
+    ),
 )
-def answer_step_by_step(tour):
-    """The same weights, asked to write the way down."""
-    return tour.evaluate(prompt="step-by-step")
-
-
-@stage(
-    "vote of 16",
-    "ch04",
-    30,
-    "sixteen ways to an answer, and the one most of them reach",
-)
-def answer_by_vote(tour):
-    """The same weights again: many ways, one vote each."""
-    return tour.vote("self-consistency", prompt="step-by-step")
-
-
-@stage(
-    "GRPO",
-    "ch05",
-    90,
-    "the direct prompt again, after learning from right and wrong",
-)
-def learn_from_right_and_wrong(tour):
-    """A little reinforcement learning, then the direct prompt again."""
-    model = reinforce(tour, tour.model, GRPO_STEPS)
-    return tour.evaluate(model=model, prompt="direct")
-
-
-def reinforce(tour, model, steps):
-    """A copy of the model after some steps of chapter 5's GRPO."""
-    config = training.variant_config(
-        "grpo", **tour.settings.grpo.of(training.GRPOConfig)
-    )
-    steps = min(steps, config.steps)
-    model = copy.deepcopy(model)
-    training.train_grpo(
-        model,
-        tour.tokenizer,
-        evaluation.load_problems(tour.settings.problems, split="train"),
-        replace(config, steps=steps, eval_every=0, track_kl=False),
-        progress=tour.has_progress,
-    )
-    return model
-
-
-@stage(
-    "distillation",
-    "ch06",
-    60,
-    "the direct prompt again, after reading a teacher's work",
-)
-def learn_from_a_teacher(tour):
-    """A stronger model's worked answers, then the direct prompt again."""
-    row = tour.settings.distillation
-    config = training.DistillationConfig(**row.of(training.DistillationConfig))
-    kept, _ = training.filter_traces(ask_the_teacher(tour), ngram=0)
-    examples, _ = training.encode_traces(kept, tour.tokenizer, config)
-    model = copy.deepcopy(tour.model)
-    training.train_distillation(
-        model, tour.tokenizer, examples, config, progress=tour.has_progress
-    )
-    tour.students["distillation"] = model
-    return tour.evaluate(model=model, prompt="direct")
-
-
-def ask_the_teacher(tour):
-    """Its answers to some training problems, right and wrong."""
-    chapter = tour.settings.distillation
-    teacher = training.LocalTeacher(
-        *llm.load_model(chapter.teacher),
-        name=chapter.teacher,
-        prompt=chapter.teacher_prompt,
-        max_new_tokens=get_settings(chapter.teacher).max_new_tokens,
-        seed=SEED,
-    )
-    problems = evaluation.load_problems(
-        tour.settings.problems, split="train", limit=chapter.quick_traces
-    )
-    return training.generate_teacher_traces(
-        teacher, problems, progress=tour.has_progress
-    )
-
-
-@stage(
-    "the whole pipeline",
-    "ch07",
-    45,
-    "the distilled model, some GRPO, a calculator and a vote",
-)
-def combine_all(tour):
-    """Distilled, reinforced, a calculator at hand, and sixteen votes."""
-    model = reinforce(tour, tour.students["distillation"], POLISH_STEPS)
-    return tour.vote("calculator", model=model, prompt="direct")
 
 
 def run(args) -> None:
@@ -226,7 +171,7 @@ def run(args) -> None:
 
     started = time.monotonic()
     console = Console(highlight=False)
-    tour = Tour.start()
+    tour = Tour()
     config = {"command": "tour", "model": MODEL, "seed": SEED}
     folder = RunFolder.numbered("tour", config)
     console.print(
@@ -244,7 +189,8 @@ def run(args) -> None:
         "Intervals are 95 %; tokens are all that were written for a problem. "
         f"The tour took {minutes} min {seconds} s."
     )
-    draw(console, folder.path / "tour.png", rows, full_runs)
+    picture = draw(folder.path / "tour.png", rows, full_runs)
+    console.print(picture, markup=False)
     notebook = CHECKOUT if NOTEBOOK.is_file() else PACKAGE
     console.print(NEXT_STEPS.format(notebook), markup=False)
 
@@ -253,7 +199,7 @@ def show_one_problem(console, tour) -> None:
     """Answer a problem both ways, one where it makes the difference."""
     problems = evaluation.opening_problems(tour.settings.problems)
     direct, steps = (
-        tour.evaluate(problems=problems, prompt=prompt).records
+        tour.evaluate(prompt, problems=problems).records
         for prompt in ("direct", "step-by-step")
     )
     problem, *records = max(
@@ -272,19 +218,15 @@ def show_one_problem(console, tour) -> None:
 def measure_stages(console, tour, folder) -> list[dict]:
     """Measure one stage after the other; a row each, written down at once."""
     rows = []
-    for number, each in enumerate(STAGES, start=1):
+    for number, stage in enumerate(STAGES, start=1):
+        name, chapter, seconds, idea, measure = stage
         console.print(
-            f"\n[bold]{number}/{len(STAGES)} {each.name}[/] "
-            f"({each.chapter}, about {each.seconds} s): {each.idea}"
+            f"\n[bold]{number}/{len(STAGES)} {name}[/] "
+            f"({chapter}, about {seconds} s): {idea}"
         )
-        result = each.measure(tour)
-        row = {"name": each.name, "chapter": each.chapter} | {
-            name: getattr(result, name)
-            for name in (
-                *("accuracy", "low", "high"),
-                *("num_problems", "mean_tokens"),
-            )
-        }
+        result = measure(tour)
+        row = {"name": name, "chapter": chapter}
+        row |= {key: getattr(result, key) for key in MEASURED}
         rows.append(row)
         folder.append("rows.jsonl", row)
         console.print(
@@ -299,9 +241,8 @@ def make_table(rows: list[dict], full_runs: list[dict]):
     from rich.table import Table
 
     full = {row["name"]: describe(row) for row in full_runs}
-    table = Table(
-        title="One model, and each way to better reasoning", box=SIMPLE
-    )
+    title = "One model, and each way to better reasoning"
+    table = Table(title=title, box=SIMPLE)
     table.add_column("", style="bold")
     for column in ("right, %", "problems", "tokens", "full run, %"):
         table.add_column(column, justify="right")
@@ -318,16 +259,16 @@ def make_table(rows: list[dict], full_runs: list[dict]):
     return table
 
 
-def draw(console, path, rows: list[dict], full_runs: list[dict]) -> None:
-    """Save the picture; without matplotlib, say how to get it."""
+def draw(path, rows: list[dict], full_runs: list[dict]) -> str:
+    """Save the picture and say where; without matplotlib, how to get it."""
     from reasoning_from_scratch.plots import plot_accuracy_bars
 
     title = f"The tour: {MODEL} on the first problems of its test split"
     try:
         plot_accuracy_bars(rows, path, title=title, reference=full_runs)
-        console.print(f"The picture: {path}", markup=False)
     except ImportError as error:
-        console.print(f"No picture: {error}", markup=False)
+        return f"No picture: {error}"
+    return f"The picture: {path}"
 
 
 def describe(row: dict) -> str:

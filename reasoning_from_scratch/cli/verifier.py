@@ -9,28 +9,22 @@ The model is frozen and reads its own samples; the head learns from those of
 the train split and is measured on those of the validation split.
 """
 
-from dataclasses import asdict
-
 from reasoning_from_scratch import training
 from reasoning_from_scratch.cli.flags import (
     MODEL_FLAGS,
     RUN_FLAGS,
+    describe_run,
     new_run,
     open_model,
 )
-from reasoning_from_scratch.options import add_options, given_options
-from reasoning_from_scratch.runs import RunFolder
+from reasoning_from_scratch.options import given_options
 from reasoning_from_scratch.training.config import VerifierConfig
 
 FLAGS = f"""{MODEL_FLAGS}
 --traces RUN!      samples to learn from: of rfs teach
 --validation RUN!  samples to measure with
 {RUN_FLAGS}"""
-
-
-def add_arguments(parser) -> None:
-    """Declare the flags of the training."""
-    add_options(parser, VerifierConfig)
+CONFIGS = (VerifierConfig,)
 
 
 def run(args) -> None:
@@ -42,28 +36,20 @@ def run(args) -> None:
         trace_features,
     )
 
-    RunFolder.check_name(args.run, resume=args.resume)
     config = VerifierConfig(**given_options(args, VerifierConfig))
     traces, unseen = map(training.read_traces, (args.traces, args.validation))
     refuse_single_samples(traces, args.traces)
     refuse_single_samples(unseen, args.validation)
     model, tokenizer = open_model(args)
-    about = {
-        "command": "verifier",
-        "model": args.model,
-        "traces": args.traces,
-        "validation": args.validation,
-    }
-    with new_run(args, about | asdict(config)) as folder:
+    about = describe_run(args, "command model traces validation", config)
+    with new_run(args, about) as folder:
         features, labels = trace_features(model, tokenizer, traces)
         head, losses = training.train_head(features, labels, config)
         result = measure_head(
             head, unseen, *trace_features(model, tokenizer, unseen)
         )
-        folder.rewrite(
-            "metrics.jsonl",
-            [{"epoch": n, "loss": x} for n, x in enumerate(losses, start=1)],
-        )
+        rows = [{"epoch": n, "loss": x} for n, x in enumerate(losses, start=1)]
+        folder.rewrite("metrics.jsonl", rows)
         save_head(head, folder.path)
         folder.write_json("result.json", result)
     print(describe(result))
