@@ -9,9 +9,10 @@ import torch
 
 from reasoning_from_scratch.cli.pretrain import choose_config, write_data
 from reasoning_from_scratch.llm import Qwen3Model, Qwen3Tokenizer
-from reasoning_from_scratch.pocket.packing import IGNORE, pack
 from reasoning_from_scratch.pocket.pretrain import (
+    IGNORE,
     MuonAndAdamW,
+    pack,
     packed_loss,
     pretrain,
     step_size,
@@ -54,53 +55,43 @@ def tokenizer(tmp_path_factory):
 
 def test_documents_are_packed_whole_and_predict_their_completion_only():
     # Lengths 4 and 2 fill the row of 6; the third, of 3, fits nowhere
-    batch = pack([([1], [2]), ([3, 4], [5, 6]), ([7], [8, 9])], 1, 6)
-    assert batch.token_ids.tolist() == [[3, 4, 5, 6, 1, 2]]
-    assert batch.document_ids.tolist() == [[0, 0, 0, 0, 2, 2]]
+    documents = [([1], [2]), ([3, 4], [5, 6]), ([7], [8, 9])]
+    token_ids, targets, document_ids = pack(documents, 1, 6)
+    assert token_ids.tolist() == [[3, 4, 5, 6, 1, 2]]
+    assert document_ids.tolist() == [[0, 0, 0, 0, 2, 2]]
     # At 4 the model predicts 5, at 5 it predicts 6, at 1 it predicts 2
-    assert batch.targets.tolist() == [[IGNORE, 5, 6, IGNORE, 2, IGNORE]]
+    assert targets.tolist() == [[IGNORE, 5, 6, IGNORE, 2, IGNORE]]
 
 
 def test_a_document_without_a_prompt_is_predicted_from_its_second_token():
-    batch = pack([([], [1, 2, 3])], 1, 4)
-    assert batch.targets.tolist() == [[2, 3, IGNORE, IGNORE]]
+    _, targets, _ = pack([([], [1, 2, 3])], 1, 4)
+    assert targets.tolist() == [[2, 3, IGNORE, IGNORE]]
 
 
 def test_rows_are_nearly_full(tokenizer):
-    batch = training_batch(POCKET, tokenizer, step=0)
-    assert (batch.document_ids >= 0).float().mean() > 0.9
+    *_, document_ids = training_batch(POCKET, tokenizer, step=0)
+    assert (document_ids >= 0).float().mean() > 0.9
 
 
 def test_a_batch_depends_on_seed_and_step_alone(tokenizer):
-    seeded = replace(TINY, seed=1)
-    first = training_batch(TINY, tokenizer, 3)
-    again = training_batch(TINY, tokenizer, 3)
-    other_step = training_batch(TINY, tokenizer, 4)
-    other_seed = training_batch(seeded, tokenizer, 3)
-    assert torch.equal(first.token_ids, again.token_ids)
-    assert not torch.equal(first.token_ids, other_step.token_ids)
-    assert not torch.equal(first.token_ids, other_seed.token_ids)
+    first, again, other_step, other_seed = (
+        training_batch(replace(TINY, seed=seed), tokenizer, step)[0]
+        for seed, step in ((0, 3), (0, 3), (0, 4), (1, 3))
+    )
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other_step)
+    assert not torch.equal(first, other_seed)
 
 
 def test_the_loss_of_packed_documents_is_that_of_each_alone():
     model = Qwen3Model(TINY.model).init_weights(0)
     documents = [([5, 6], [7, 8, 9]), ([10], [11, 12])]
-    together = pack(documents, 1, 8)
-    losses = []
-    for document in documents:
-        batch = pack([document], 1, 8)
-        count = int((batch.targets != IGNORE).sum())
-        losses.append((batch_loss(model, batch), count))
-    # 3 tokens are predicted in the first document, 2 in the second
-    expected = (3 * losses[0][0] + 2 * losses[1][0]) / 5
-    assert [count for _, count in losses] == [3, 2]
-    torch.testing.assert_close(batch_loss(model, together), expected)
-
-
-def batch_loss(model, batch):
-    return packed_loss(
-        model, batch.token_ids, batch.targets, batch.document_ids
-    )
+    batches = [pack([document], 1, 8) for document in documents]
+    counts = [int((targets != IGNORE).sum()) for _, targets, _ in batches]
+    assert counts == [3, 2]
+    first, second = (packed_loss(model, *batch) for batch in batches)
+    together = packed_loss(model, *pack(documents, 1, 8))
+    torch.testing.assert_close(together, (3 * first + 2 * second) / 5)
 
 
 # ---- Muon and the schedule ----

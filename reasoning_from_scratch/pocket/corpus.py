@@ -21,7 +21,8 @@ from dataclasses import dataclass
 from random import Random
 
 from reasoning_from_scratch.evaluation.prompts import PROMPTS
-from reasoning_from_scratch.pocket.families import FAMILIES, LEVELS
+
+from .families import FAMILIES, LEVELS
 
 END_OF_TEXT = "<|endoftext|>"
 OPENING = "Let's think step by step."
@@ -99,8 +100,7 @@ def draw_document(rng: Random, mix: CorpusMix, held_out=frozenset()):
 
 def solution_text(steps, answer):
     """Worked lines and then the box, as they follow the opening phrase."""
-    lines = "\n".join(steps)
-    return f"{lines} \\boxed{{{answer}}}"
+    return "\n".join(steps) + f" \\boxed{{{answer}}}"
 
 
 def coarse_steps(steps):
@@ -137,39 +137,12 @@ def _fact(rng):
         tens = 10 * rng.randint(1, 9)
         return f"{second}*{tens}={second * tens}"
     first, second = (rng.randint(2, 199) for _ in range(2))
-    if kind == 3:
-        return f"{first}+{second}={first + second}"
-    if kind == 4:
-        return f"{first}-{second}={first - second}"
-    return f"-{first}-{second}={-first - second}"
+    first *= -1 if kind == 5 else 1
+    second *= 1 if kind == 3 else -1
+    return f"{first}{second:+}={first + second}"
 
 
 # ---- The teacher's careful arithmetic: every hard line worked by digits ----
-
-_SUM = re.compile(r"(-?\d+)([+-])(\d+)=-?\d+")
-_PRODUCT = re.compile(r"(-?\d+)\*\(?(-?\d+)\)?=-?\d+")
-_QUOTIENT = re.compile(r"(-?\d+)/(\d+)=-?\d+")
-_SCALED = re.compile(r"(-?\d+)[xy]=(?:.*=)?(-?\d+)")  # 5x=65
-
-
-def careful_steps(steps):
-    """Return the lines with the pieces of every long calculation."""
-    return tuple(line for step in steps for line in _explain(step) if line)
-
-
-def _explain(step):
-    if match := _SUM.fullmatch(step):
-        first, second = int(match[1]), int(match[2] + match[3])
-        return _sum_columns(first, second), step
-    if match := _PRODUCT.fullmatch(step):
-        first, second = (abs(int(match[i])) for i in (1, 2))
-        return _product_columns(first, second), step
-    if match := _QUOTIENT.fullmatch(step):
-        return _quotient_digits(abs(int(match[1])), int(match[2])), step
-    if match := _SCALED.fullmatch(step):
-        divisor, number = (abs(int(match[i])) for i in (1, 2))
-        return step, _quotient_digits(number, divisor)
-    return (step,)
 
 
 def _sum_columns(first, second):
@@ -179,26 +152,23 @@ def _sum_columns(first, second):
         return ""
     is_sum = (first < 0) == (second < 0)
     columns, carry = [], 0
-    digits = str(large)[::-1]
+    digits, sign = str(large)[::-1], "+" if is_sum else "-"
     for a, b in zip(digits, str(small).zfill(len(digits))[::-1], strict=True):
-        sign = "+" if is_sum else "-"
         carried = f"{sign}1" if carry else ""
-        if is_sum:
-            value = int(a) + int(b) + carry
-            carry, borrowed = value // 10, ""
-        else:
-            value = int(a) - int(b) - carry
-            carry = int(value < 0)
-            borrowed = "1" if carry else ""
-            value += 10 * carry
+        taken = int(b) + carry
+        borrowed = "" if is_sum or int(a) >= taken else "1"
+        top = int(borrowed + a)
+        value = top + taken if is_sum else top - taken
+        carry = value // 10 if is_sum else len(borrowed)
         columns.append(f"{borrowed}{a}{sign}{b}{carried}={value}")
     return " ".join(columns)
 
 
 def _product_columns(first, second):
     """47*6: 7*6=42 4*6+4=28; empty unless one factor has one digit."""
-    first, second = (int(str(n).rstrip("0") or 0) for n in (first, second))
-    long, short = max(first, second), min(first, second)
+    short, long = sorted(
+        abs(int(str(n).rstrip("0") or 0)) for n in (first, second)
+    )
     if long < 10 or not 2 <= short <= 9:
         return ""
     columns, carry = [], 0
@@ -212,6 +182,7 @@ def _product_columns(first, second):
 
 def _quotient_digits(number, divisor):
     """342/6: 34/6=5r4 42/6=7; empty unless it comes out with a digit."""
+    number, divisor = abs(number), abs(divisor)
     while divisor % 10 == 0 and number % 10 == 0:
         number, divisor = number // 10, divisor // 10
     if not 2 <= divisor <= 9 or number < 20 or number % divisor:
@@ -225,3 +196,24 @@ def _quotient_digits(number, divisor):
         remainder = f"r{rest}" if rest else ""
         pieces.append(f"{value}/{divisor}={value // divisor}{remainder}")
     return " ".join(pieces)
+
+
+_WORKED = {
+    re.compile(r"(-?\d+)(?:\+|(?=-))(-?\d+)=-?\d+"): _sum_columns,
+    re.compile(r"(-?\d+)\*\(?(-?\d+)\)?=-?\d+"): _product_columns,
+    re.compile(r"(-?\d+)/(\d+)=-?\d+"): _quotient_digits,
+}
+_SCALED = re.compile(r"(-?\d+)[xy]=(?:.*=)?(-?\d+)")  # 5x=65
+
+
+def careful_steps(steps):
+    """The lines with the pieces of every long calculation."""
+    lines = []
+    for step in steps:
+        for pattern, work in _WORKED.items():
+            if match := pattern.fullmatch(step):
+                lines.append(work(*map(int, match.groups())))
+        lines.append(step)
+        if match := _SCALED.fullmatch(step):
+            lines.append(_quotient_digits(int(match[2]), int(match[1])))
+    return tuple(filter(None, lines))

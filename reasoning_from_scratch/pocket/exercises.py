@@ -96,12 +96,16 @@ def _is_round(number):
     return len(str(abs(number)).rstrip("0")) <= 1
 
 
-def between(rng, low, high, *, nonzero=False):
-    """Draw a whole number from low to high, both included."""
-    number = rng.randint(low, high)
-    while nonzero and number == 0:
-        number = rng.randint(low, high)
+def nonzero(rng, low, high):
+    """Draw a whole number other than 0 from low to high, both included."""
+    while not (number := rng.randint(low, high)):
+        pass
     return number
+
+
+def signed(rng, low, high):
+    """Draw a number from low to high and a sign for it."""
+    return rng.choice([1, -1]) * rng.randint(low, high)
 
 
 def signed_sum(texts):

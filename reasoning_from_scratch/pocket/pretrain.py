@@ -7,6 +7,7 @@ norms by AdamW; the step size warms up, stays, and falls to zero.
 
 import functools
 import time
+from random import Random
 
 import torch
 from torch.nn import functional as F
@@ -14,29 +15,19 @@ from torch.nn import functional as F
 from reasoning_from_scratch.evaluation import Problem, evaluate
 from reasoning_from_scratch.llm.qwen3 import Qwen3Model
 from reasoning_from_scratch.llm.weights import load_model
-from reasoning_from_scratch.pocket.packing import IGNORE, draw_batch
-from reasoning_from_scratch.pocket.problem_sets import (
-    draw_split,
-    held_out_keys,
-    problem_row,
-)
 from reasoning_from_scratch.training.loop import TrainingLoop
 
+from .corpus import draw_document
+from .problem_sets import draw_split, held_out_keys, problem_row
+
 NUM_PROBLEMS = 300  # of the validation split, that accuracy is measured on
+IGNORE = -100  # target of prompts and padding, skipped by the loss
 
 
 def pretrain(config, run, *, tokenizer, progress=True, watch=None):
-    """Train a model, going on after the last checkpoint of the run.
+    """Train the model of a `PretrainConfig`, after the run's last checkpoint.
 
-    Args:
-        config: a `PretrainConfig`.
-        run: a `RunFolder`; gets metrics.jsonl, checkpoints and curves.
-        tokenizer: a `Qwen3Tokenizer`.
-        progress: show a bar.
-        watch: callable (rows so far), called after each step.
-
-    Returns:
-        The trained `Qwen3Model`.
+    `watch` is a callable (rows so far), called after each step.
     """
     model = start_model(config)
     optimizer = MuonAndAdamW(model, config)
@@ -49,17 +40,12 @@ def pretrain(config, run, *, tokenizer, progress=True, watch=None):
         batch = training_batch(config, tokenizer, step)
         started = time.perf_counter()
         with half:
-            loss = compute_loss(
-                batch.token_ids, batch.targets, batch.document_ids
-            )
+            loss = compute_loss(*batch)
             loss.backward()
             optimizer.step(step_size(config, step))
         seconds = time.perf_counter() - started
-        num_tokens = int((batch.document_ids >= 0).sum())
-        return {
-            "loss": loss.item(),
-            "tokens_per_second": num_tokens / seconds,
-        }
+        num_tokens = int((batch[-1] >= 0).sum())
+        return {"loss": loss.item(), "tokens_per_second": num_tokens / seconds}
 
     TrainingLoop(
         model,
@@ -81,10 +67,8 @@ def pretrain(config, run, *, tokenizer, progress=True, watch=None):
 def start_model(config):
     """New weights, or those of the model to continue from."""
     if config.init_from:
-        model, _ = load_model(
-            config.init_from, device="cpu", dtype=torch.float32
-        )
-        return model
+        name, dtype = config.init_from, torch.float32
+        return load_model(name, device="cpu", dtype=dtype)[0]
     model = Qwen3Model(config.model).init_weights(config.seed)
     for layer in model.layers:  # sharper attention: digits are to be copied
         for norm in (layer.self_attn.q_norm, layer.self_attn.k_norm):
@@ -102,21 +86,14 @@ class MuonAndAdamW:
     """
 
     def __init__(self, model, config):
-        named = list(model.named_parameters())
-        is_matrix = {
-            name: p.dim() == 2 and name.startswith("layers.")
-            for name, p in named
-        }
-        matrices = [p for name, p in named if is_matrix[name]]
-        others = [p for name, p in named if not is_matrix[name]]
+        matrices, others = [], []
+        for name, weight in model.named_parameters():
+            is_matrix = weight.dim() == 2 and name.startswith("layers.")
+            (matrices if is_matrix else others).append(weight)
         self.full_rates = config.matrix_lr, config.other_lr
         self.parts = [
-            torch.optim.Muon(
-                matrices, lr=config.matrix_lr, weight_decay=0.0
-            ),
-            torch.optim.AdamW(
-                others, lr=config.other_lr, betas=(0.9, 0.95), weight_decay=0.0
-            ),
+            torch.optim.Muon(matrices, weight_decay=0.0),
+            torch.optim.AdamW(others, betas=(0.9, 0.95), weight_decay=0.0),
         ]
 
     def step(self, share):
@@ -143,15 +120,45 @@ def step_size(config, step):
 
 
 def training_batch(config, tokenizer, step):
-    """The batch of a step, a pure function of (seed, step)."""
-    return draw_batch(
-        tokenizer.encode,
-        mix=config.mix,
-        seed=f"{config.name}-{config.seed}-{step}",
-        num_rows=config.num_rows,
-        row_tokens=config.row_tokens,
-        held_out=held_out_keys(),
-    )
+    """The packed batch of a step, a pure function of (seed, step)."""
+    rng = Random(f"{config.name}-{config.seed}-{step}")
+    room = config.num_rows * config.row_tokens
+    documents = []
+    while room > 0:
+        document = draw_document(rng, config.mix, held_out_keys())
+        texts = (document.prompt, document.completion)
+        documents.append(tuple(map(tokenizer.encode, texts)))
+        room -= sum(map(len, documents[-1]))
+    return pack(documents, config.num_rows, config.row_tokens)
+
+
+def pack(documents, num_rows, row_tokens):
+    """Put documents into the fullest row they fit in, the longest first.
+
+    They are pairs (token ids of the prompt, of the completion); those for
+    which no row has room are left out. Returns three (rows, row_tokens)
+    tensors: token ids; the next token of a completion, else `IGNORE`; the
+    number of the document within the row, -1 for padding.
+    """
+    shape = (num_rows, row_tokens)
+    token_ids = torch.zeros(shape, dtype=torch.long)
+    targets, document_ids = torch.full(shape, IGNORE), torch.full(shape, -1)
+    used = [0] * num_rows
+    by_length = sorted(documents, key=lambda d: -len(d[0]) - len(d[1]))
+    for number, (prompt, completion) in enumerate(by_length):
+        ids = torch.tensor(prompt + completion)
+        room = row_tokens - len(ids)
+        fitting = [row for row in range(num_rows) if used[row] <= room]
+        if not fitting:
+            continue
+        row = max(fitting, key=used.__getitem__)
+        start, end = used[row], used[row] + len(ids)
+        first = start + max(len(prompt), 1)  # the first token predicted
+        token_ids[row, start:end] = ids
+        targets[row, first - 1 : end - 1] = ids[first - start :]
+        document_ids[row, start:end] = number
+        used[row] = end
+    return token_ids, targets, document_ids
 
 
 def packed_loss(model, token_ids, targets, document_ids):
@@ -178,8 +185,6 @@ def measure(model, tokenizer, config):
             progress=False,
         )
         name = prompt.replace("-", "_")
-        row |= {
-            f"{name}_accuracy": result.accuracy,
-            f"{name}_tokens": result.mean_tokens,
-        }
+        row[f"{name}_accuracy"] = result.accuracy
+        row[f"{name}_tokens"] = result.mean_tokens
     return row

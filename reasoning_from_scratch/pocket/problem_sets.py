@@ -15,8 +15,8 @@ import json
 from pathlib import Path
 from random import Random
 
-from reasoning_from_scratch.pocket.corpus import draw_exercise, solution_text
-from reasoning_from_scratch.pocket.families import FAMILIES, LEVELS
+from .corpus import draw_exercise, solution_text
+from .families import FAMILIES, LEVELS
 
 SEED = 2025
 SPLIT_SIZES = {"test": 2000, "validation": 300, "train": 20000}

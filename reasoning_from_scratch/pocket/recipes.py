@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 
 from reasoning_from_scratch.llm.config import Qwen3Config
 from reasoning_from_scratch.options import check_options, option
-from reasoning_from_scratch.pocket.corpus import CorpusMix
+
+from .corpus import CorpusMix
 
 POCKET_MODEL = Qwen3Config(
     vocab_size=704,  # the tokenizer's entries, rounded up to 64

@@ -12,8 +12,9 @@ from pathlib import Path
 from random import Random
 
 from reasoning_from_scratch.llm.tokenizer import CHAT_TEMPLATE
-from reasoning_from_scratch.pocket.corpus import CorpusMix, draw_document
-from reasoning_from_scratch.pocket.problem_sets import held_out_keys
+
+from .corpus import CorpusMix, draw_document
+from .problem_sets import held_out_keys
 
 VOCAB_SIZE = 768
 NUM_DOCUMENTS = 20_000
@@ -34,38 +35,26 @@ def train_tokenizer(vocab_size=VOCAB_SIZE, num_documents=NUM_DOCUMENTS):
     Think tokens are single ids but, as in Qwen3, no special tokens:
     decoding keeps them.
     """
-    from tokenizers import (
-        AddedToken,
-        Regex,
-        Tokenizer,
-        decoders,
-        models,
-        normalizers,
-        pre_tokenizers,
-        trainers,
-    )
+    from tokenizers import AddedToken, Regex, Tokenizer, decoders, models
+    from tokenizers.normalizers import NFC
+    from tokenizers.pre_tokenizers import ByteLevel, Sequence, Split
+    from tokenizers.trainers import BpeTrainer
 
     tokenizer = Tokenizer(models.BPE())
-    tokenizer.normalizer = normalizers.NFC()
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(QWEN_PATTERN), "isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
+    tokenizer.normalizer = NFC()
+    bytes_of = ByteLevel(add_prefix_space=False, use_regex=False)
+    pieces = Split(Regex(QWEN_PATTERN), "isolated")
+    tokenizer.pre_tokenizer = Sequence([pieces, bytes_of])
     tokenizer.decoder = decoders.ByteLevel()
-    num_added = len(CONTROL_TOKENS) + len(THINK_TOKENS)
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocab_size - num_added,
-        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+    trainer = BpeTrainer(
+        vocab_size=vocab_size - len(CONTROL_TOKENS) - len(THINK_TOKENS),
+        initial_alphabet=sorted(ByteLevel.alphabet()),
         show_progress=False,
     )
     tokenizer.train_from_iterator(_training_texts(num_documents), trainer)
-    tokenizer.add_special_tokens(
-        [AddedToken(t, special=True) for t in CONTROL_TOKENS]
-    )
+    tokenizer.add_special_tokens(list(CONTROL_TOKENS))
     tokenizer.add_tokens(
-        [AddedToken(t, special=False, normalized=False) for t in THINK_TOKENS]
+        [AddedToken(t, normalized=False) for t in THINK_TOKENS]
     )
     return tokenizer
 
@@ -105,15 +94,8 @@ def write_tokenizer(folder, *, is_chat=False):
         "model_max_length": 2048,
         "split_special_tokens": False,
         "added_tokens_decoder": {
-            str(tokenizer.token_to_id(token)): {
-                "content": token,
-                "lstrip": False,
-                "normalized": False,
-                "rstrip": False,
-                "single_word": False,
-                "special": token in CONTROL_TOKENS,
-            }
-            for token in (*CONTROL_TOKENS, *THINK_TOKENS)
+            str(number): dict(sorted(token.__getstate__().items()))
+            for number, token in tokenizer.get_added_tokens_decoder().items()
         },
     }
     stop_ids = [tokenizer.token_to_id(token) for token in (end, pad)]
@@ -123,9 +105,9 @@ def write_tokenizer(folder, *, is_chat=False):
         "do_sample": False,
     }
     for name, content in (
-        ("tokenizer_config.json", config),
-        ("generation_config.json", generation),
+        ("tokenizer_config", config),
+        ("generation_config", generation),
     ):
         text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-        (folder / name).write_text(text, "utf-8")
+        (folder / f"{name}.json").write_text(text, "utf-8")
     (folder / "chat_template.jinja").write_text(CHAT_TEMPLATE, "utf-8")

@@ -1,23 +1,15 @@
-"""The ten families of problems, each in five levels.
-
-`MAKERS` says which function draws a level of a family; a family itself is a
-function (rng, level, route_rng) -> Exercise.
-"""
+"""The ten families of problems, each in five levels."""
 
 from functools import partial
 
-from reasoning_from_scratch.pocket.exercises import Exercise, Work
-from reasoning_from_scratch.pocket.families import (
-    algebra,
-    everyday,
-    numbers,
-)
+from ..exercises import Exercise, Work
+from . import algebra, everyday, numbers
 
 LEVELS = (1, 2, 3, 4, 5)
-MAKERS = {  # family -> makers by level; one maker draws them all
-    "arithmetic": [numbers.arithmetic] * 5,
-    "decimals": [numbers.decimals] * 5,
-    "fractions": [numbers.fractions] * 5,
+MAKERS = {  # family -> what draws its problems, for all or for each level
+    "arithmetic": [numbers.arithmetic],
+    "decimals": [numbers.decimals],
+    "fractions": [numbers.fractions],
     "percentages": [
         everyday.percent_of,
         everyday.percent_share,
@@ -25,9 +17,9 @@ MAKERS = {  # family -> makers by level; one maker draws them all
         everyday.percent_of,
         everyday.percent_change,
     ],
-    "equations": [algebra.equations] * 5,
-    "systems": [algebra.systems] * 5,
-    "polynomials": [algebra.polynomials] * 5,
+    "equations": [algebra.equations],
+    "systems": [algebra.systems],
+    "polynomials": [algebra.polynomials],
     "geometry": [
         everyday.perimeter,
         everyday.triangle,
@@ -36,8 +28,8 @@ MAKERS = {  # family -> makers by level; one maker draws them all
         everyday.frame,
     ],
     "divisors": [
-        numbers.common_divisor,
-        numbers.common_multiple,
+        numbers.of_two_numbers,
+        numbers.of_two_numbers,
         numbers.of_three_numbers,
         numbers.common_divisors,
         numbers.all_divisors,
@@ -55,9 +47,13 @@ MAKERS = {  # family -> makers by level; one maker draws them all
 def _draw(family, rng, level, route_rng=None):
     """Draw an `Exercise`; without `route_rng` by the first route always."""
     work = Work(route_rng)
-    key, question, answer = MAKERS[family][level - 1](rng, level, work)
+    makers = MAKERS[family]
+    make = makers[(level - 1) % len(makers)]
+    key, wordings, shown, answer = make(rng, level, work)
+    wording = rng.choice(wordings) if len(wordings) > 1 else wordings[0]
+    question, steps = wording.format(*shown), tuple(work.steps)
     return Exercise(
-        family, level, (family, *key), question, str(answer), tuple(work.steps)
+        family, level, (family, *key), question, str(answer), steps
     )
 
 

@@ -1,7 +1,7 @@
 """Algebra: linear equations, systems of two, polynomials.
 
-Each function draws a problem of its family and solves it in `work`:
-(rng, level, work) -> (key, question, answer).
+(rng, level, work) -> (key, wordings, what stands in them, answer), the
+problem drawn from `rng` and solved in `work`.
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
-from reasoning_from_scratch.pocket.exercises import (
-    between,
+from ..exercises import (
     factor,
     fraction_answer,
     monomial,
+    nonzero,
     polynomial,
+    signed,
     signed_sum,
     spaced_sum,
     term,
@@ -28,18 +29,18 @@ def equations(rng, level, work):
     draw = _draw_plain_equation if level <= 2 else _draw_bracket_equation
     sides, solution = draw(rng, level)
     plain = [_open_side(work, *side) for side in sides]
-    if any(len(side) == 3 for side in sides):
+    if level > 2:
         work.write("=".join(polynomial(side) for side in plain))
     _solve_linear(work, *plain)
     shown = " = ".join(_side_text(*side) for side in sides)
-    wording = rng.choice(["Solve {} for x.", "Solve {}.", "Find x if {}."])
-    return sides, wording.format(shown), fraction_answer(solution)
+    wordings = ("Solve {} for x.", "Solve {}.", "Find x if {}.")
+    return sides, wordings, (shown,), fraction_answer(solution)
 
 
 def _draw_plain_equation(rng, level):
     """ax + b = c, or ax + b = cx + d, as sides (a, b)."""
-    solution = between(rng, -6, 15, nonzero=True)
-    left = (between(rng, 2, 7), between(rng, -25, 25, nonzero=True))
+    solution = nonzero(rng, -6, 15)
+    left = (rng.randint(2, 7), nonzero(rng, -25, 25))
     slope = _other_slope(rng, left[0]) if level == 2 else 0
     right = (slope, (left[0] - slope) * solution + left[1])
     return (left, right), Fraction(solution)
@@ -47,23 +48,23 @@ def _draw_plain_equation(rng, level):
 
 def _draw_bracket_equation(rng, level):
     """a(x + b) + c = dx + e as sides (a, b, c) and (d, e)."""
-    outer = between(rng, 2, 7 if level == 3 else 6)
-    shift = between(rng, -9, 9, nonzero=True)
-    extra = 0 if level == 3 else between(rng, -15, 15, nonzero=True)
+    outer = rng.randint(2, 7 if level == 3 else 6)
+    shift = nonzero(rng, -9, 9)
+    extra = 0 if level == 3 else nonzero(rng, -15, 15)
     slope = _other_slope(rng, outer) if level == 5 else 0
     constant = outer * shift + extra
     if level == 5:
-        right = (slope, between(rng, -15, 15, nonzero=True))
+        right = (slope, nonzero(rng, -15, 15))
         solution = Fraction(right[1] - constant, outer - slope)
     else:
-        solution = Fraction(between(rng, -6, 15, nonzero=True))
+        solution = Fraction(nonzero(rng, -6, 15))
         right = (0, int(outer * solution) + constant)
     return ((outer, shift, extra), right), solution
 
 
 def _other_slope(rng, slope):
     while True:
-        other = between(rng, -4, 6, nonzero=True)
+        other = nonzero(rng, -4, 6)
         if other != slope:
             return other
 
@@ -89,18 +90,10 @@ def _solve_linear(work, left, right):
         left, right = right, left
     slopes, constants = (left[0], -right[0]), (right[1], -left[1])
     slope, constant = sum(slopes), sum(constants)
-
-    def gather_unknowns():
-        if all(slopes):
-            texts = [term(s, "x") for s in slopes]
-            work.write(f"{signed_sum(texts)}={term(slope, 'x')}")
-
-    def gather_numbers():
-        if all(constants):
-            work.write(f"{signed_sum(map(str, constants))}={constant}")
-
-    for gather in work.shuffled([gather_unknowns, gather_numbers]):
-        gather()
+    for numbers, symbol in work.shuffled([(slopes, "x"), (constants, "")]):
+        if all(numbers):
+            texts = [term(number, symbol) for number in numbers]
+            work.write(f"{signed_sum(texts)}={term(sum(numbers), symbol)}")
     if slope != 1:
         work.write(f"{term(slope, 'x')}={constant}")
     work.write(f"x={Fraction(constant, slope)}")
@@ -112,18 +105,16 @@ def _solve_linear(work, left, right):
 def systems(rng, level, work):
     """Two linear equations in x and y; the answer is an ordered pair."""
     low, high = (1, 30) if level == 1 else (-5, 9)
-    x, y = between(rng, low, high), between(rng, low, high)
+    x, y = rng.randint(low, high), rng.randint(low, high)
     while True:
         (a, b), (c, d) = _draw_rows(rng, level)
         if a * d != b * c:
             break
     rows = [(p, q, p * x + q * y) for p, q in ((a, b), (c, d))]
     _solve_system(work, rows, (x, y))
-    wording = rng.choice(
-        ["Solve {} and {} for (x, y).", "Find (x, y) if {} and {}."]
-    )
     shown = [f"{spaced_sum(_unknowns(row))} = {row[2]}" for row in rows]
-    return sorted(rows), wording.format(*shown), f"({x}, {y})"
+    wordings = ("Solve {} and {} for (x, y).", "Find (x, y) if {} and {}.")
+    return sorted(rows), wordings, shown, f"({x}, {y})"
 
 
 def _draw_rows(rng, level):
@@ -132,14 +123,14 @@ def _draw_rows(rng, level):
     if level == 1:
         return [(1, 1), (1, -1)]
     if level == 2:
-        return [(1, sign), (between(rng, 2, 6), -sign)]
+        return [(1, sign), (rng.randint(2, 6), -sign)]
     if level == 3:
-        return [(between(rng, 2, 7), 1), (between(rng, 2, 7), sign)]
+        return [(rng.randint(2, 7), 1), (rng.randint(2, 7), sign)]
     if level == 4:
-        common = between(rng, 2, 5)
-        first, second = between(rng, 2, 5), between(rng, 2, 5)
+        common = rng.randint(2, 5)
+        first, second = rng.randint(2, 5), rng.randint(2, 5)
         return [(first, common), (second, sign * common)]
-    return [(1, sign), (between(rng, 2, 5), between(rng, 2, 5))]
+    return [(1, sign), (rng.randint(2, 5), rng.randint(2, 5))]
 
 
 def _unknowns(row):
@@ -194,25 +185,21 @@ def polynomials(rng, level, work):
 def _evaluate(rng, level, work):
     """f(x) at a point, power by power or by Horner's scheme."""
     degree = {1: 1, 5: 3}.get(level, 2)
-    lead = {2: 1, 5: between(rng, 1, 2)}.get(level, between(rng, 2, 5))
-    coefficients = [lead] + [
-        between(rng, -9, 9, nonzero=True) for _ in range(degree)
-    ]
+    lead = {2: 1, 5: rng.randint(1, 2)}.get(level, rng.randint(2, 5))
+    coefficients = [lead, *(nonzero(rng, -9, 9) for _ in range(degree))]
     if level == 1:
-        coefficients[1] = between(rng, -25, 25, nonzero=True)
-    point = between(rng, 2, 12 if level == 1 else 7)
+        coefficients[1] = nonzero(rng, -25, 25)
+    point = rng.randint(2, 12 if level == 1 else 7)
     if level >= 4:
-        point = rng.choice([1, -1]) * between(rng, 2, 5)
-    if degree > 1 and work.pick("powers", "Horner") == "Horner":
-        value = _horner(work, coefficients, point)
-    else:
-        value = _power_by_power(work, coefficients, point)
-    wording = rng.choice(
-        ["Let f(x) = {}. Find f({}).", "Evaluate {} at x = {}."]
-    )
+        point = signed(rng, 2, 5)
+    compute = _power_by_power
+    if degree > 1:
+        compute = work.pick(_power_by_power, _horner)
+    value = compute(work, coefficients, point)
     shown = polynomial(coefficients, spaced=True)
     key = ("evaluate", tuple(coefficients), point)
-    return key, wording.format(shown, point), value
+    wordings = ("Let f(x) = {}. Find f({}).", "Evaluate {} at x = {}.")
+    return key, wordings, (shown, point), value
 
 
 def _horner(work, coefficients, point):
@@ -241,23 +228,23 @@ def _expand(rng, level, work):
     """Products of linear brackets, or sums of scaled brackets."""
 
     def bracket(high):
-        slope = 1 if high == 1 else between(rng, 2, high)
-        return (slope, between(rng, -9, 9, nonzero=True))
+        slope = 1 if high == 1 else rng.randint(2, high)
+        return (slope, nonzero(rng, -9, 9))
 
     sign = rng.choice([1, -1])
     if level in (1, 3):
-        extra = (between(rng, 2, 9), 0) if level == 1 else bracket(1)
-        scale = 1 if level == 1 else sign * between(rng, 2, 5)
-        parts = [((between(rng, 2, 6),), bracket(4)), ((scale,), extra)]
+        extra = (rng.randint(2, 9), 0) if level == 1 else bracket(1)
+        scale = 1 if level == 1 else sign * rng.randint(2, 5)
+        parts = [((rng.randint(2, 6),), bracket(4)), ((scale,), extra)]
     else:
         parts = [(bracket(1 if level == 2 else 4), bracket(1))]
         if level == 5:
-            parts.append(((sign * between(rng, 2, 5),), bracket(1)))
+            parts.append(((sign * rng.randint(2, 5),), bracket(1)))
     total = _collect(work, _products(parts))
     shown = spaced_sum(_product_text(*part) for part in parts)
-    wording = rng.choice(["Expand {}.", "Expand and simplify {}."])
     key = ("expand", *sorted(tuple(sorted(part)) for part in parts))
-    return key, wording.format(shown), polynomial(total)
+    wordings = ("Expand {}.", "Expand and simplify {}.")
+    return key, wordings, (shown,), polynomial(total)
 
 
 def _product_text(first, second):

@@ -1,7 +1,7 @@
 """Everyday sums: percentages, shapes, and stories about buying and sharing.
 
-Each function draws a problem of its family and solves it in `work`:
-(rng, level, work) -> (key, question, answer).
+(rng, level, work) -> (key, wordings, what stands in them, answer), the
+problem drawn from `rng` and solved in `work`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
-from reasoning_from_scratch.pocket.exercises import between, decimal_text
+from ..exercises import decimal_text
 
 NAMES = ("Ann", "Ben", "Eva", "Tom", "Mia", "Sam")
 THINGS = ("pens", "books", "apples", "cups", "cards", "balls")
@@ -20,14 +20,14 @@ THINGS = ("pens", "books", "apples", "cups", "cards", "balls")
 def percent_of(rng, level, work):
     """A part of a whole."""
     if level == 1:
-        percent, whole = 5 * between(rng, 1, 19), 20 * between(rng, 2, 50)
+        percent, whole = 5 * rng.randint(1, 19), 20 * rng.randint(2, 50)
     else:
-        percent, whole = between(rng, 2, 98), 50 * between(rng, 1, 12)
+        percent, whole = rng.randint(2, 98), 50 * rng.randint(1, 12)
     if whole * percent % 100:
         whole *= 2
     part = _take_percent(work, whole, percent)
-    wording = rng.choice(["What is {}% of {}?", "Find {}% of {}."])
-    return ("of", percent, whole), wording.format(percent, whole), part
+    wordings = ("What is {}% of {}?", "Find {}% of {}.")
+    return ("of", percent, whole), wordings, (percent, whole), part
 
 
 def _take_percent(work, whole, percent):
@@ -57,7 +57,7 @@ def _take_percent(work, whole, percent):
 
 def percent_share(rng, level, work):
     """What percent a part is, by reducing or by hundreds."""
-    percent, whole = 5 * between(rng, 1, 29), 20 * between(rng, 1, 30)
+    percent, whole = 5 * rng.randint(1, 29), 20 * rng.randint(1, 30)
     part = whole * percent // 100
     common = math.gcd(part, whole)
     if work.pick("reduce", "hundred") == "hundred" or common == 1:
@@ -68,10 +68,8 @@ def percent_share(rng, level, work):
         work.write(f"{part}/{whole}={small}/{base}")
         work.write(f"100/{base}={100 // base}")
         work.multiply(small, 100 // base)
-    wording = rng.choice(
-        ["What percent of {1} is {0}?", "{0} is what percent of {1}?"]
-    )
-    return ("share", part, whole), wording.format(part, whole), f"{percent}\\%"
+    wordings = ("What percent of {1} is {0}?", "{0} is what percent of {1}?")
+    return ("share", part, whole), wordings, (part, whole), f"{percent}\\%"
 
 
 def percent_change(rng, level, work):
@@ -79,19 +77,21 @@ def percent_change(rng, level, work):
     sizes = range(5, 60, 5) if level == 3 else range(10, 70, 10)
     count = 1 if level == 3 else 2
     changes = [rng.choice([1, -1]) * rng.choice(sizes) for _ in range(count)]
-    start = 20 * between(rng, 2, 30)
+    start = 20 * rng.randint(2, 30)
     if level == 5:
-        start = 100 * between(rng, 2, 12)
+        start = 100 * rng.randint(2, 12)
     amount = start
     for change in changes:
         amount = _apply_change(work, amount, change)
-    what = rng.choice(["A price of", "A stock of", "A rent of"])
     turns = " and then ".join(
         f"{'rises' if change > 0 else 'falls'} by {abs(change)}%"
         for change in changes
     )
-    question = f"{what} {start} {turns}. What is it now?"
-    return ("change", start, *changes), question, amount
+    wordings = [
+        f"A {what} of {{}} {{}}. What is it now?"
+        for what in ("price", "stock", "rent")
+    ]
+    return ("change", start, *changes), wordings, (start, turns), amount
 
 
 def _apply_change(work, amount, change):
@@ -107,25 +107,23 @@ def _apply_change(work, amount, change):
 
 def perimeter(rng, level, work):
     """Around a rectangle: twice the sum, or the sum of doubled sides."""
-    width, height = between(rng, 5, 60), between(rng, 5, 60)
+    width, height = rng.randint(5, 60), rng.randint(5, 60)
     if work.pick("sum", "sides") == "sum":
         value = work.multiply(2, work.add_up([width, height]))
     else:
         sides = work.shuffled([width, height])
         value = work.add_up([work.multiply(2, side) for side in sides])
-    question = rng.choice(
-        [
-            "A rectangle is {} by {}. What is its perimeter?",
-            "Find the perimeter of a rectangle with sides {} and {}.",
-        ]
-    )
     key = ("perimeter", *sorted((width, height)))
-    return key, question.format(width, height), value
+    wordings = (
+        "A rectangle is {} by {}. What is its perimeter?",
+        "Find the perimeter of a rectangle with sides {} and {}.",
+    )
+    return key, wordings, (width, height), value
 
 
 def triangle(rng, level, work):
     """Half of base times height, halving whichever is even or the product."""
-    base, height = between(rng, 5, 99), between(rng, 2, 9)
+    base, height = rng.randint(5, 99), rng.randint(2, 9)
     if base % 2 == 0 and work.pick("product", "half") == "half":
         work.write(f"{base}/2={base // 2}")
         work.multiply(base // 2, height)
@@ -135,21 +133,19 @@ def triangle(rng, level, work):
     else:
         product = work.multiply(base, height)
         work.write(f"{product}/2={decimal_text(product * 5, 1)}")
-    question = rng.choice(
-        [
-            "A triangle has base {} and height {}. Find its area.",
-            "What is the area of a triangle with base {} and height {}?",
-        ]
-    ).format(base, height)
     answer = decimal_text(base * height * 5, 1)
-    return ("triangle", base, height), question, answer
+    wordings = (
+        "A triangle has base {} and height {}. Find its area.",
+        "What is the area of a triangle with base {} and height {}?",
+    )
+    return ("triangle", base, height), wordings, (base, height), answer
 
 
 def corner_shape(rng, level, work):
     """An L: subtract the corner, or cut it into two rectangles."""
-    width, height = between(rng, 8, 25), between(rng, 4, 9)
-    cut_width = between(rng, 3, width - 3)
-    cut_height = between(rng, 2, height - 2)
+    width, height = rng.randint(8, 25), rng.randint(4, 9)
+    cut_width = rng.randint(3, width - 3)
+    cut_height = rng.randint(2, height - 2)
     way = work.pick("subtract", "upright", "flat")
     if way == "subtract":
         pieces = [(width, height, 1), (cut_width, cut_height, -1)]
@@ -162,28 +158,29 @@ def corner_shape(rng, level, work):
         side = work.add_up([width, -cut_width])
         pieces = [(width, rest, 1), (side, cut_height, 1)]
     question = (
-        f"A {cut_width} by {cut_height} corner is cut from a "
-        f"{width} by {height} rectangle. What area is left?"
+        "A {} by {} corner is cut from a {} by {} rectangle. What area is "
+        "left?"
     )
+    shown = (cut_width, cut_height, width, height)
     key = ("corner", (width, height), (cut_width, cut_height))
-    return key, question, _sum_areas(work, pieces)
+    return key, [question], shown, _sum_areas(work, pieces)
 
 
 def frame(rng, level, work):
     """A border of equal width: outer minus inner, or strips."""
-    width, height = between(rng, 10, 40), between(rng, 3, 12)
-    border = between(rng, 1, 3)
+    width, height = rng.randint(10, 40), rng.randint(3, 12)
+    border = rng.randint(1, 3)
     outer = [work.add_up([side, 2 * border]) for side in (width, height)]
     if work.pick("subtract", "strips") == "subtract":
         pieces = [(*outer, 1), (width, height, -1)]
     else:
         pieces = [(outer[0], 2 * border, 1), (height, 2 * border, 1)]
     question = (
-        f"A {width} by {height} picture has a frame {border} wide "
-        "all around. What is the area of the frame?"
+        "A {} by {} picture has a frame {} wide all around. What is the area "
+        "of the frame?"
     )
     key = ("frame", *sorted((width, height)), border)
-    return key, question, _sum_areas(work, pieces)
+    return key, [question], (width, height, border), _sum_areas(work, pieces)
 
 
 def _sum_areas(work, pieces):
@@ -198,7 +195,7 @@ def _sum_areas(work, pieces):
 
 def cuboid(rng, level, work):
     """The surface: twice the sum, or the sum of doubled faces."""
-    sides = [between(rng, 2, 9), between(rng, 2, 9), between(rng, 4, 30)]
+    sides = [rng.randint(2, 9), rng.randint(2, 9), rng.randint(4, 30)]
     rng.shuffle(sides)
     a, b, c = sides
     faces = work.multiply_all([(a, b), (b, c), (a, c)])
@@ -206,13 +203,11 @@ def cuboid(rng, level, work):
         value = work.multiply(2, work.add_up(faces))
     else:
         value = work.add_up([work.multiply(2, face) for face in faces])
-    question = rng.choice(
-        [
-            "A box is {} by {} by {}. What is its surface area?",
-            "Find the surface area of a {} by {} by {} box.",
-        ]
+    wordings = (
+        "A box is {} by {} by {}. What is its surface area?",
+        "Find the surface area of a {} by {} by {} box.",
     )
-    return ("cuboid", *sorted(sides)), question.format(a, b, c), value
+    return ("cuboid", *sorted(sides)), wordings, (a, b, c), value
 
 
 # ---- Stories ----
@@ -220,35 +215,34 @@ def cuboid(rng, level, work):
 
 def lending(rng, level, work):
     """What is there after some went and some came."""
-    start, gone = between(rng, 30, 70), between(rng, 3, 29)
-    back = between(rng, 3, 29)
+    start, gone = rng.randint(30, 70), rng.randint(3, 29)
+    back = rng.randint(3, 29)
     name, thing = rng.choice(NAMES), rng.choice(THINGS)
     value = work.add_up([start, -gone, back])
-    question = rng.choice(
-        [
-            "{} has {} {}, sells {} and buys {}. How many are there now?",
-            "{} had {} {}, lost {} and found {}. How many are left?",
-        ]
-    ).format(name, start, thing, gone, back)
-    return (level, start, gone, back), question, value
+    wordings = (
+        "{} has {} {}, sells {} and buys {}. How many are there now?",
+        "{} had {} {}, lost {} and found {}. How many are left?",
+    )
+    shown = (name, start, thing, gone, back)
+    return (level, start, gone, back), wordings, shown, value
 
 
 def change(rng, level, work):
     """What comes back from a payment."""
-    count, price = between(rng, 2, 9), between(rng, 11, 49)
-    paid = 100 * (count * price // 100 + between(rng, 1, 3))
+    count, price = rng.randint(2, 9), rng.randint(11, 49)
+    paid = 100 * (count * price // 100 + rng.randint(1, 3))
     value = work.add_up([paid, -work.multiply(count, price)])
     name, thing = rng.choice(NAMES), rng.choice(THINGS)
     question = (
-        f"{name} buys {count} {thing} at {price} cents each and pays "
-        f"{paid} cents. How much change?"
+        "{} buys {} {} at {} cents each and pays {} cents. How much change?"
     )
-    return (level, count, price, paid), question, value
+    shown = (name, count, thing, price, paid)
+    return (level, count, price, paid), [question], shown, value
 
 
 def _draw_basket(rng):
     """Two pairs (count, price)."""
-    return [(between(rng, 2, 6), between(rng, 6, 25)) for _ in range(2)]
+    return [(rng.randint(2, 6), rng.randint(6, 25)) for _ in range(2)]
 
 
 def two_kinds(rng, level, work):
@@ -256,22 +250,20 @@ def two_kinds(rng, level, work):
     basket = _draw_basket(rng)
     value = work.add_up(work.multiply_all(basket))
     name, (one, two) = rng.choice(NAMES), rng.sample(THINGS, 2)
-    (first, cost), (second, other_cost) = basket
-    question = rng.choice(
-        [
-            "{} buys {} {} at {} and {} {} at {}. What is the cost?",
-            "{} sells {} {} for {} each and {} {} for {} each. "
-            "What is the total?",
-        ]
-    ).format(name, first, one, cost, second, two, other_cost)
-    return (level, *sorted(basket)), question, value
+    (first, price), (second, other_price) = basket
+    wordings = (
+        "{} buys {} {} at {} and {} {} at {}. What is the cost?",
+        "{} sells {} {} for {} each and {} {} for {} each. What is the total?",
+    )
+    shown = (name, first, one, price, second, two, other_price)
+    return (level, *sorted(basket)), wordings, shown, value
 
 
 def sharing(rng, level, work):
     """A bill split evenly: add first, or share every part first."""
-    people = between(rng, 2, 5)
-    count, each = people * between(rng, 2, 5), between(rng, 4, 19)
-    extra = people * between(rng, 3, 20)
+    people = rng.randint(2, 5)
+    count, each = people * rng.randint(2, 5), rng.randint(4, 19)
+    extra = people * rng.randint(3, 20)
     if work.pick("sum", "parts") == "sum":
         total = work.add_up([work.multiply(count, each), extra])
         value = total // people
@@ -283,16 +275,17 @@ def sharing(rng, level, work):
         value = work.add_up([part, extra // people])
     thing = rng.choice(THINGS)
     question = (
-        f"{people} friends share the cost of {count} {thing} at {each} "
-        f"and a box for {extra}. What does each pay?"
+        "{} friends share the cost of {} {} at {} and a box for {}. What "
+        "does each pay?"
     )
-    return (level, people, count, each, extra), question, value
+    shown = (people, count, thing, each, extra)
+    return (level, people, count, each, extra), [question], shown, value
 
 
 def trips(rng, level, work):
     """Income from two products less a cost, over several days."""
-    basket, days = _draw_basket(rng), between(rng, 2, 5)
-    cost = between(rng, 5, 40)
+    basket, days = _draw_basket(rng), rng.randint(2, 5)
+    cost = rng.randint(5, 40)
     name, (one, two) = rng.choice(NAMES), rng.sample(THINGS, 2)
     way = work.pick("day", "all")
     amounts = [*work.multiply_all(basket), -cost]
@@ -301,8 +294,9 @@ def trips(rng, level, work):
     else:
         value = work.add_up([work.multiply(days, n) for n in amounts])
     question = (
-        f"A day {name} sells {basket[0][0]} {one} at {basket[0][1]} and "
-        f"{basket[1][0]} {two} at {basket[1][1]} and spends {cost}. "
-        f"What is left after {days} days?"
+        "A day {} sells {} {} at {} and {} {} at {} and spends {}. What is "
+        "left after {} days?"
     )
-    return (level, *sorted(basket), cost, days), question, value
+    (first, price), (second, other_price) = basket
+    shown = (name, first, one, price, second, two, other_price, cost, days)
+    return (level, *sorted(basket), cost, days), [question], shown, value

@@ -1,7 +1,7 @@
 """Numbers: whole ones, decimals, fractions, divisors and multiples.
 
-Each function draws a problem of its family and solves it in `work`:
-(rng, level, work) -> (key, question, answer).
+(rng, level, work) -> (key, wordings, what stands in them, answer), the
+problem drawn from `rng` and solved in `work`.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
-from reasoning_from_scratch.pocket.exercises import (
-    between,
+from ..exercises import (
     decimal_text,
     fraction_answer,
+    signed,
     spaced_sum,
 )
 
@@ -29,9 +29,9 @@ def arithmetic(rng, level, work):
     ]
     total = work.add_up(values)
     text = spaced_sum(_term_text(*numbers) for numbers in terms)
-    wording = rng.choice(["What is {}?", "Calculate {}.", "Work out {}."])
     key = sorted(_term_key(numbers) for numbers in terms)
-    return key, wording.format(text), total
+    wordings = ("What is {}?", "Calculate {}.", "Work out {}.")
+    return key, wordings, (text,), total
 
 
 def _draw_terms(rng, level):
@@ -40,22 +40,22 @@ def _draw_terms(rng, level):
     high = 9 if level == 5 else 5
 
     def plain(low, high):
-        return (rng.choice([1, -1]) * between(rng, low, high),)
+        return (signed(rng, low, high),)
 
     def product():
-        return (sign * between(rng, 2, high), between(rng, 6, 19))
+        return (sign * rng.randint(2, high), rng.randint(6, 19))
 
     def bracket():
-        inner = rng.choice([1, -1]) * between(rng, 2, 9)
-        return (between(rng, 2, high), between(rng, 11, 25), inner)
+        inner = signed(rng, 2, 9)
+        return (rng.randint(2, high), rng.randint(11, 25), inner)
 
     if level == 1:
-        return [(between(rng, 11, 60),), plain(2, 29), plain(2, 29)]
+        return [(rng.randint(11, 60),), plain(2, 29), plain(2, 29)]
     if level == 2:
-        first = (between(rng, 2, 6), between(rng, 11, 25))
+        first = (rng.randint(2, 6), rng.randint(11, 25))
         return [first, plain(3, 40)]
     if level == 3:
-        return [(between(rng, 2, 5), between(rng, 6, 19)), product()]
+        return [(rng.randint(2, 5), rng.randint(6, 19)), product()]
     if level == 4:
         return [bracket(), product()]
     return [bracket(), product(), plain(11, 60)]
@@ -100,24 +100,26 @@ def decimals(rng, level, work):
         else f"{times}*{decimal_text(number, 1)}"
         for times, number in terms
     ]
-    wording = rng.choice(["Work out {}.", "What is {}?"])
-    return sorted(terms), wording.format(spaced_sum(texts)), answer
+    wordings = ("Work out {}.", "What is {}?")
+    return sorted(terms), wordings, (spaced_sum(texts),), answer
 
 
 def _draw_decimal_terms(rng, level):
     """Draw pairs (times, number of tenths)."""
 
     def plain():
-        return (1, rng.choice([1, -1]) * between(rng, 11, 59))
+        return (1, signed(rng, 11, 59))
 
     def product():
-        times = rng.choice([1, -1]) * between(rng, 2, 6)
-        return (times, between(rng, 11, 29))
+        times = signed(rng, 2, 6)
+        return (times, rng.randint(11, 29))
 
-    if level <= 2:
-        return [plain() for _ in range(level + 1)]
-    products = [product() for _ in range(1 if level == 3 else 2)]
-    return products if level == 4 else [*products, plain()]
+    num_products, num_plain = ((0, 2), (0, 3), (1, 1), (2, 0), (2, 1))[
+        level - 1
+    ]
+    return [product() for _ in range(num_products)] + [
+        plain() for _ in range(num_plain)
+    ]
 
 
 # ---- Fractions ----
@@ -146,14 +148,14 @@ def fractions(rng, level, work):
         total = _add_fractions(work, terms)
         key = ("sum", *sorted(terms))
         shown = spaced_sum(terms)
-    wording = rng.choice(["What is {}?", "Simplify {}.", "Work out {}."])
-    return key, wording.format(shown), fraction_answer(total)
+    wordings = ("What is {}?", "Simplify {}.", "Work out {}.")
+    return key, wordings, (shown,), fraction_answer(total)
 
 
 def _draw_fraction(rng, high):
     while True:
-        denominator = between(rng, 2, high)
-        numerator = between(rng, 1, high + 3)
+        denominator = rng.randint(2, high)
+        numerator = rng.randint(1, high + 3)
         if math.gcd(numerator, denominator) == 1:
             return Fraction(numerator, denominator)
 
@@ -204,50 +206,38 @@ def _reduce(work, numerator, denominator):
 # ---- Divisors and multiples ----
 
 
-def common_divisor(rng, level, work):
-    """The greatest common divisor of two numbers."""
-    first, second = _draw_pair(rng, 12)
-    value = _find_gcd(work, first, second)
-    wording = rng.choice(
-        [
-            "What is the greatest common divisor of {} and {}?",
-            "Find gcd({}, {}).",
-        ]
-    )
-    key = ("gcd", *sorted((first, second)))
-    return key, wording.format(first, second), value
+GCD, LCM = "greatest common divisor", "least common multiple"
 
 
-def common_multiple(rng, level, work):
-    """The least common multiple of two numbers."""
-    first, second = _draw_pair(rng, 11)
-    value = _find_lcm(work, first, second)
-    wording = rng.choice(
-        [
-            "What is the least common multiple of {} and {}?",
-            "Find lcm({}, {}).",
-        ]
+def of_two_numbers(rng, level, work):
+    """The gcd (level 1) or the lcm (level 2) of two numbers."""
+    if level == 1:
+        word, short, find, high = GCD, "gcd", _find_gcd, 12
+    else:
+        word, short, find, high = LCM, "lcm", _find_lcm, 11
+    pair = _draw_pair(rng, high)
+    wordings = (
+        f"What is the {word} of {{}} and {{}}?",
+        f"Find {short}({{}}, {{}}).",
     )
-    key = ("lcm", *sorted((first, second)))
-    return key, wording.format(first, second), value
+    return (short, *sorted(pair)), wordings, pair, find(work, *pair)
 
 
 def of_three_numbers(rng, level, work):
     """gcd or lcm of three numbers, two at a time in any order."""
-    word = rng.choice(["greatest common divisor", "least common multiple"])
-    if word == "greatest common divisor":
-        find, commons, high = _find_gcd, (2, 12), 13
-    else:
-        find, commons, high = _find_lcm, (1, 5), 9
-    common = between(rng, *commons)
+    word = rng.choice([GCD, LCM])
+    find, low, most, high = (
+        (_find_gcd, 2, 12, 13) if word == GCD else (_find_lcm, 1, 5, 9)
+    )
+    common = rng.randint(low, most)
     numbers = [common * n for n in rng.sample(range(2, high), 3)]
     first, second, third = work.shuffled(numbers)
     value = find(work, first, second)
     if value != third:
         value = find(work, value, third)
     shown = "{}, {} and {}".format(*numbers)
-    wording = rng.choice(["What is the {} of {}?", "Find the {} of {}."])
-    return (word, *sorted(numbers)), wording.format(word, shown), value
+    wordings = ("What is the {} of {}?", "Find the {} of {}.")
+    return (word, *sorted(numbers)), wordings, (word, shown), value
 
 
 def common_divisors(rng, level, work):
@@ -260,35 +250,31 @@ def common_divisors(rng, level, work):
     else:
         for number in work.shuffled([first, second]):
             _write_pairs(work, number)
-    wording = rng.choice(
-        [
-            "List the set of common divisors of {} and {}.",
-            "Which numbers divide both {} and {}?",
-        ]
-    )
     key = ("common set", *sorted((first, second)))
-    return key, wording.format(first, second), _set_text(common)
+    wordings = (
+        "List the set of common divisors of {} and {}.",
+        "Which numbers divide both {} and {}?",
+    )
+    return key, wordings, (first, second), _set_text(common)
 
 
 def all_divisors(rng, level, work):
     """All divisors of one number, in pairs."""
-    number = between(rng, 12, 800)
+    number = rng.randint(12, 800)
     while not 4 <= len(_divisors_of(number)) <= 12:
-        number = between(rng, 12, 800)
+        number = rng.randint(12, 800)
     if work.pick("pairs", "primes") == "primes":
         work.write(f"{number}={_prime_text(number)}")
     _write_pairs(work, number)
-    wording = rng.choice(
-        ["List the set of divisors of {}.", "Which numbers divide {}?"]
-    )
-    return ("set", number), wording.format(number), _set_text(number)
+    wordings = ("List the set of divisors of {}.", "Which numbers divide {}?")
+    return ("set", number), wordings, (number,), _set_text(number)
 
 
 def _draw_pair(rng, high):
     """Two different numbers that share a divisor above 1."""
     while True:
-        common = between(rng, 2, 14)
-        first, second = (common * between(rng, 2, high) for _ in range(2))
+        common = rng.randint(2, 14)
+        first, second = (common * rng.randint(2, high) for _ in range(2))
         if first != second:
             return first, second
 
