@@ -8,27 +8,28 @@ first use, so that `import reasoning_from_scratch` is instant.
 from importlib import import_module
 
 __version__ = "0.1.0"
-__all__ = [
-    "__version__",
-    "evaluate",
-    "generate",
-    "load_model",
-    "load_problems",
-]
 
-_HOMES = {
-    "load_model": "llm",
-    "generate": "llm",
-    "load_problems": "evaluation",
-    "evaluate": "evaluation",
+
+def import_on_use(package, modules):
+    """The `__getattr__`, `__dir__` and `__all__` of a package's names.
+
+    `modules` maps each module of the package to the names it gives.
+    """
+    homes = {name: home for home, names in modules.items() for name in names}
+
+    def find(name):
+        if name not in homes:
+            raise AttributeError(
+                f"module {package!r} has no attribute {name!r}"
+            )
+        return getattr(import_module(f"{package}.{homes[name]}"), name)
+
+    return find, lambda: sorted(homes), sorted(homes)
+
+
+_MODULES = {
+    "llm": ["load_model", "generate"],
+    "evaluation": ["load_problems", "evaluate"],
 }
-
-
-def __getattr__(name):
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-
-
-def __dir__():
-    return __all__
+__getattr__, __dir__, __all__ = import_on_use(__name__, _MODULES)
+__all__ += ["__version__"]

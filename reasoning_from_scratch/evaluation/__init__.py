@@ -4,11 +4,12 @@ Names are imported on first use, but for `evaluate`: its module bears its
 name, and a lazy lookup would find the module.
 """
 
-from importlib import import_module
+from reasoning_from_scratch import import_on_use
 
-from .evaluate import MethodOutput, evaluate
+from .evaluate import evaluate
 
 _MODULES = {
+    "evaluate": ["MethodOutput"],
     "problems": [
         "Problem",
         "load_problems",
@@ -42,15 +43,5 @@ _MODULES = {
         "judge_responses",
     ],
 }
-_HOMES = {name: home for home, names in _MODULES.items() for name in names}
-__all__ = ["MethodOutput", "evaluate", *sorted(_HOMES)]
-
-
-def __getattr__(name):
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-
-
-def __dir__():
-    return __all__
+__getattr__, __dir__, __all__ = import_on_use(__name__, _MODULES)
+__all__ += ["evaluate"]

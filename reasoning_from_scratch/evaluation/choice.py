@@ -15,6 +15,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from reasoning_from_scratch import llm
 
@@ -64,8 +65,7 @@ def load_choices(
 ) -> list[ChoiceProblem]:
     """Load a choice set: pocketmath, mmlu, or a file of MMLU's form.
 
-    Such a file holds question, choices, and answer as a number from 0 or a
-    letter; the choices of pocketmath are made up, the same for a seed.
+    The choices of pocketmath are made up, the same for a seed.
     """
     check_limit(limit)
     name = str(name_or_path)
@@ -112,10 +112,7 @@ def _read_choice(row, place, default_id) -> ChoiceProblem:
 
 
 def make_choices(problems, *, num_choices=4, seed=0) -> list[ChoiceProblem]:
-    """Give each problem wrong choices of the kind people and models make.
-
-    The right answers stand at each letter equally often, in random order.
-    """
+    """Give each problem wrong choices of the kind people and models make."""
     if not 2 <= num_choices <= len(LETTERS):
         raise ValueError(f"num_choices must be 2 to 10, got {num_choices}")
     places = [index % num_choices for index in range(len(problems))]
@@ -166,8 +163,7 @@ def _wrong_answers(answer, other_answers, generator):
         yield generator.choice(other_answers)
 
 
-@dataclass(frozen=True)
-class ChoiceResult:
+class ChoiceResult(NamedTuple):
     """Accuracy on a choice set, and which letters were chosen."""
 
     accuracy: float
@@ -266,10 +262,7 @@ def _likeliest(model, tokenizer, prompts, continuations, batch_size):
 
 
 def mean_logprobs(model, tokenizer, pairs, batch_size=64) -> list[float]:
-    """Return the mean log-probability of the text's tokens in each pair.
-
-    Tokenized apart from its prompt, a text begins with its space.
-    """
+    """Return the mean log-probability of the texts of (prompt, text) pairs."""
     import torch
 
     means = []

@@ -194,14 +194,10 @@ def _measure_block(ask, problems, prompts) -> tuple[list[dict], float]:
 
 
 def _answer(ask, problems, prompts) -> list:
-    """Answer a block; whatever fails is halved until it fails alone.
-
-    Any exception counts: a method may stumble over one problem in ways that
-    cannot be listed, and hours of other answers should not go with it.
-    """
+    """Answer a block; whatever fails is halved until it fails alone."""
     try:
         return ask(problems, prompts)
-    except Exception as error:
+    except Exception as error:  # of one problem; the others shall not suffer
         if len(problems) == 1:
             return [error]
     half = len(problems) // 2

@@ -287,10 +287,7 @@ def read_problems(
 
 
 def make_problem(row: dict, place: str, default_id: str) -> Problem:
-    """Turn a row into a Problem.
-
-    Its answer may also stand behind "####", or in the solution's last box.
-    """
+    """Turn a row into a Problem, its answer from wherever it stands."""
     values = {
         field: next((row[n] for n in names if row.get(n) is not None), "")
         for field, names in FIELDS.items()
@@ -322,10 +319,7 @@ def make_problem(row: dict, place: str, default_id: str) -> Problem:
 
 
 def read_rows(path: Path) -> Iterator[tuple[str, dict]]:
-    """Yield each row of a JSONL, JSON or Parquet file with its place.
-
-    What is wrong with one is a ValueError that names file and line.
-    """
+    """Yield each row of a JSONL, JSON or Parquet file with its place."""
     if ".parquet" in path.suffixes:
         kind, rows = "row", _parquet_rows(path)
     elif (text := _read_text(path)).lstrip().startswith("["):

@@ -52,10 +52,7 @@ def expected_score(rating: float, other: float) -> float:
 def elo_ratings(
     games: Sequence[Game], *, step: float = 32.0
 ) -> dict[str, float]:
-    """Rate models by updating both ratings after each game, in order.
-
-    A game moves at most `step` points (K in chess); ratings average START.
-    """
+    """Rate models by moving both by at most `step` points after each game."""
     ratings = {}
     for first, second, score in games:
         rating, other = ratings.get(first, START), ratings.get(second, START)
@@ -66,10 +63,7 @@ def elo_ratings(
 
 
 def bradley_terry(games: Sequence[Game]) -> dict[str, float]:
-    """Rate models so that all games together are as likely as can be.
-
-    The likelihood is concave, so Newton's method finds its one maximum.
-    """
+    """Rate models so that all games together are as likely as can be."""
     models = sorted({name for game in games for name in game[:2]})
     place = {model: index for index, model in enumerate(models)}
     played = np.zeros((len(models), len(models)))

@@ -85,11 +85,7 @@ def pass_at_k(num_samples: int, num_correct: int, k: int) -> float:
 
 
 def tally(groups, verdicts) -> tuple[list[int], list[bool], int]:
-    """Count samples for `majority_at_k`: (counts, is_right, num_unparsed).
-
-    Both lists have a number per sample: its answer's group, None where there
-    is none, and whether it is right.
-    """
+    """Count graded samples for `majority_at_k`, by group (None: no answer)."""
     counts = Counter(groups)
     num_unparsed = counts.pop(None, 0)
     is_right = [verdicts[groups.index(group)] for group in counts]

@@ -26,10 +26,7 @@ SURE_SOLUTION = -0.055
 def adaptive_thinking(
     model, tokenizer, problems, prompts, *, direct_prompt=None, **options
 ):
-    """Answer directly when sure, else as the prompts, which ask to think.
-
-    `direct_prompt` is a name or template; None takes the model's own.
-    """
+    """Answer directly when sure, else as the prompts, which ask to think."""
     direct = direct_prompt or get_settings(model).prompts["direct"]
     options = {"threshold": SURE_DIRECT, **options}
     return answer_again_when_unsure(

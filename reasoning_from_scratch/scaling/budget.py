@@ -34,12 +34,11 @@ def budget_forcing(
     """Answer each problem with a stated amount of thinking.
 
     Args:
-        problems, prompts: as for `draw_samples`.
         num_samples: answers per problem; the first is the response.
         max_thinking_tokens: cap, after which the end is forced; None: no cap.
         num_extensions: how often an end is taken back for "Wait".
         max_new_tokens: most tokens of one stretch where no cap is set.
-        decoding: passed on to `generate` (sampling, seed, batch_size, …).
+        problems, prompts, decoding: as for `draw_samples`.
 
     Returns:
         One MethodOutput per problem.

@@ -103,18 +103,11 @@ def choose_by_confidence(
 def sample_and_choose(
     *question, draw=draw_samples, choose=choose_by_vote, **drawing
 ):
-    """Answer each problem with the one chosen of its samples.
-
-    The question is (model, tokenizer, problems, prompts); `draw` is called
-    and returns like `draw_samples`.
-    """
-    _, _, problems, _ = question
-    return [
-        make_output(samples, choose(samples, problem))
-        for samples, problem in zip(
-            draw(*question, **drawing), problems, strict=True
-        )
-    ]
+    """Answer each problem with the one chosen of its samples."""
+    _, _, problems, _ = question  # model, tokenizer, problems, prompts
+    pools = draw(*question, **drawing)
+    chosen = map(choose, pools, problems)
+    return list(map(make_output, pools, chosen))
 
 
 def self_consistency(

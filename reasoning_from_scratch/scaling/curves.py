@@ -82,11 +82,11 @@ def vote_curve(pools, sizes):
 
 def pass_curve(pools, sizes):
     """Share of problems with a right sample among them: the ceiling."""
-
-    def score(pool, size):
-        return pass_at_k(len(pool.is_right), sum(pool.is_right), size)
-
-    return _exact_curve(pools, sizes, score)
+    return _exact_curve(
+        pools,
+        sizes,
+        lambda pool, k: pass_at_k(len(pool.groups), sum(pool.is_right), k),
+    )
 
 
 def best_of_n_curve(pools, sizes, scorer):
@@ -100,14 +100,9 @@ def best_of_n_curve(pools, sizes, scorer):
 
 
 def expected_best(scores, values, size):
-    """Mean value of the best-scored sample over all subsets of this size.
-
-    Sample r, ranked from 0, is the best of C(N - 1 - r, size - 1) of the
-    C(N, size) subsets. Samples with equal scores share their ranks.
-
-    >>> expected_best([0.9, 0.1, 0.5], [1, 0, 0], size=2)  # in 2 of 3 pairs
-    0.6666666666666666
-    """
+    """Mean value of the best-scored sample over all subsets of this size."""
+    # Sample r, ranked from 0, is the best of C(N - 1 - r, size - 1) of the
+    # C(N, size) subsets; samples with equal scores share their ranks
     pairs = zip(scores, values, strict=True)
     ranked = sorted(pairs, key=lambda pair: -pair[0])
     total, behind = 0.0, len(ranked)

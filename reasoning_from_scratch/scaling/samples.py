@@ -64,17 +64,12 @@ def draw_samples(
 ):
     """Draw completions for all problems in shared batches, a list for each.
 
-    Args:
-        problems, prompts: one rendered prompt per `Problem`, whose id keys
-            the random numbers.
-        num_samples, first_sample: how many per problem, from which number.
-        stop_rule: callable (groups, num_samples) -> bool, true when a problem
-            needs no more samples; see `votes`. None draws them all.
-        round_size: samples drawn between two looks at the stop rule; sample
-            k is the same in whichever round it is drawn.
-        recorded: problem id -> Samples drawn before with the same prompts,
-            sampling and seed, from number 0 on; only those missing are drawn.
-        decoding: passed on to `generate` (sampling, seed, statistics, …).
+    A problem's id keys its random numbers, so sample k is the same in
+    whichever round of `round_size` it is drawn. Between rounds the stop rule,
+    a callable (groups, num_samples) -> bool, says who needs no more; see
+    `votes`. `recorded` maps a problem's id to Samples drawn before with the
+    same prompts, sampling and seed, from number 0 on; only those missing are
+    drawn. The decoding is that of `generate`.
     """
     check_samples(num_samples, decoding.get("sampling"))
     if stop_rule is None:
@@ -242,10 +237,7 @@ def start_traces(problems, prompts, numbers):
 
 
 def continue_traces(model, tokenizer, traces, stretch, **decoding):
-    """Generate a further stretch of every trace, if any, in place.
-
-    The name of the stretch and that of the trace key the random numbers.
-    """
+    """Generate a further stretch of every trace, named by it, in place."""
     if not traces:
         return
     outputs = llm.generate(

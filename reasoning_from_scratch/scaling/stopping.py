@@ -69,11 +69,7 @@ def draw_while_sure(
     max_new_tokens=512,
     **decoding,
 ):
-    """Draw samples, the first few whole, the others while they are sure.
-
-    The surer half of the first sets the threshold, looked at after every
-    WINDOW tokens. Dropped samples have no answer.
-    """
+    """Draw samples, the first few whole, the others while they are sure."""
     num_warmup = min(NUM_WARMUP, num_samples)
     decoding = {**decoding, "statistics": True}
     pools = draw_samples(
@@ -107,11 +103,7 @@ def warmup_threshold(samples, share=0.5):
 
 
 def write_while_sure(traces, limits, write, max_new_tokens):
-    """Write traces until they end or a full window falls below their limit.
-
-    `write` is called with (traces, name of the stretch, max_new_tokens=…);
-    the places of the dropped traces are returned.
-    """
+    """Write traces while sure; return the places of those that were not."""
     running, dropped = range(len(traces)), set()
     for start in range(0, max_new_tokens, WINDOW):
         size = min(WINDOW, max_new_tokens - start)

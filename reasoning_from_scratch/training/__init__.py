@@ -4,7 +4,7 @@ Names are imported on first use, so that a configuration can be read without
 loading torch.
 """
 
-from importlib import import_module
+from reasoning_from_scratch import import_on_use
 
 _MODULES = {
     "config": [
@@ -42,15 +42,4 @@ _MODULES = {
         "generate_teacher_traces",
     ],
 }
-_HOMES = {name: home for home, names in _MODULES.items() for name in names}
-__all__ = sorted(_HOMES)
-
-
-def __getattr__(name):
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-
-
-def __dir__():
-    return __all__
+__getattr__, __dir__, __all__ = import_on_use(__name__, _MODULES)
