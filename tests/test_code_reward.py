@@ -79,6 +79,16 @@ def attacks(tmp_path_factory):
     return results, canary, ear
 
 
+def processes_of(mark):
+    """The command lines in which a program begins with a mark."""
+    psutil = pytest.importorskip("psutil")
+    commands = [
+        process.info["cmdline"] or []
+        for process in psutil.process_iter(["cmdline"])
+    ]
+    return [c for c in commands if any(w.startswith(mark) for w in c)]
+
+
 @cache
 def reward_of_programs():
     return CodeReward(PATIENT, allow_execution=True)
@@ -114,16 +124,7 @@ def test_no_hostile_program_is_heard_for_long(attacks):
 
 
 def test_no_hostile_program_leaves_a_process_behind(attacks):
-    psutil = pytest.importorskip("psutil")
-    left = []
-    for process in psutil.process_iter():
-        try:
-            words = process.cmdline()
-        except psutil.Error:
-            continue
-        if any(word.startswith(f"# {MARK}") for word in words):
-            left.append(words)
-    assert left == []
+    assert processes_of(f"# {MARK}") == []
 
 
 def test_a_program_is_run_where_there_is_a_jail_and_else_refused():
@@ -178,7 +179,6 @@ def test_what_is_no_program_is_refused(source):
 
 
 def test_when_the_trainer_is_killed_the_program_dies_too():
-    psutil = pytest.importorskip("psutil")
     source = f"# {MARK} orphan\nimport time; time.sleep(8)"
     trainer = subprocess.Popen(
         [
@@ -192,16 +192,6 @@ def test_when_the_trainer_is_killed_the_program_dies_too():
     trainer.kill()
     trainer.wait()
     deadline = time.monotonic() + 3
-    while time.monotonic() < deadline:
-        alive = [
-            process
-            for process in psutil.process_iter(["cmdline"])
-            if any(
-                word.startswith(f"# {MARK} orphan")
-                for word in process.info["cmdline"] or []
-            )
-        ]
-        if not alive:
-            break
+    while alive := processes_of(f"# {MARK} orphan"):
+        assert time.monotonic() < deadline, alive
         time.sleep(0.1)
-    assert alive == []

@@ -51,13 +51,17 @@ def add_evaluation(model):
     RunFolder.create("after", config).write_json("result.json", result)
 
 
+def export(*more, model="runs/reasoner"):
+    return main(["export", model, "out", *more])
+
+
 def card():
     with open("out/README.md", encoding="utf-8") as file:
         return file.read()
 
 
 def test_the_exported_model_is_the_runs(here):
-    assert main(["export", "runs/reasoner", "out"]) == 0
+    assert export() == 0
     exported, _ = load_model("./out", device="cpu")
     original, _ = load_model("runs/reasoner", device="cpu")
     token_ids = torch.tensor([[1, 2, 3]])
@@ -65,7 +69,7 @@ def test_the_exported_model_is_the_runs(here):
 
 
 def test_weights_are_exported_in_the_dtype_asked_for(here):
-    main(["export", "runs/reasoner", "out", "--dtype", "bfloat16"])
+    export("--dtype", "bfloat16")
     model, _ = load_model("./out", device="cpu", dtype="bfloat16")
     size = (here / "out" / "model.safetensors").stat().st_size
     num_bytes = 2 * model.config.num_parameters
@@ -74,14 +78,14 @@ def test_weights_are_exported_in_the_dtype_asked_for(here):
 
 
 def test_a_model_that_is_there_is_not_overwritten_unasked(here, capsys):
-    assert main(["export", "runs/reasoner", "out"]) == 0
-    assert main(["export", "runs/reasoner", "out"]) == 1
+    assert export() == 0
+    assert export() == 1
     assert "--overwrite" in capsys.readouterr().err
-    assert main(["export", "runs/reasoner", "out", "--overwrite"]) == 0
+    assert export("--overwrite") == 0
 
 
 def test_the_card_tells_base_method_and_settings(here):
-    main(["export", "runs/reasoner", "out"])
+    export()
     assert "base_model: Qwen/Qwen3-0.6B-Base" in card()
     assert "verifiable rewards (GRPO)" in card()
     assert "- steps: `50`" in card()
@@ -89,7 +93,7 @@ def test_the_card_tells_base_method_and_settings(here):
 
 def test_the_card_shows_measured_results_with_their_interval(here):
     add_evaluation("runs/reasoner")
-    main(["export", "runs/reasoner", "out"])
+    export()
     assert (
         "| pocketmath test (2,000) | step-by-step, greedy | 52.3 % "
         "| 50.1–54.5 % | 44 |"
@@ -98,7 +102,7 @@ def test_the_card_shows_measured_results_with_their_interval(here):
 
 def test_another_models_results_are_not_shown(here):
     add_evaluation("pocket")
-    main(["export", "runs/reasoner", "out"])
+    export()
     assert "Not measured." in card()
     assert "52.3" not in card()
 
@@ -109,7 +113,7 @@ def test_the_card_of_a_base_model_does_not_boast_of_its_students(
 ):
     if not has_checkout:  # what the wheel holds is the summary
         monkeypatch.setattr(results, "FOLDER", here / "nowhere")
-    main(["export", "pocket", "out"])
+    export(model="pocket")
     assert "| direct, greedy |" in card()
     assert "GRPO, then" not in card() and "SFT" not in card()
 
@@ -121,13 +125,13 @@ def test_the_card_of_a_base_model_does_not_boast_of_its_students(
 def test_the_card_asks_as_the_run_was_trained(here, prompt, asked):
     config = RunFolder.open("runs/reasoner").config | {"prompt": prompt}
     RunFolder("runs/reasoner", {}).write_json("config.json", config)
-    main(["export", "runs/reasoner", "out"])
+    export()
     assert asked in card()
 
 
 def test_the_cards_snippet_runs_as_it_stands(here, capsys):
     pytest.importorskip("transformers")
-    main(["export", "runs/reasoner", "out"])
+    export()
     capsys.readouterr()
     (snippet,) = re.findall(r"```python\n(.*?)```", card(), re.DOTALL)
     exec(compile(snippet, "README.md", "exec"), {})
@@ -136,7 +140,7 @@ def test_the_cards_snippet_runs_as_it_stands(here, capsys):
 
 def test_transformers_answers_twenty_problems_with_the_same_text(here):
     transformers = pytest.importorskip("transformers")
-    main(["export", "pocket", "out"])
+    export(model="pocket")
     model, tokenizer = load_model("pocket", device="cpu")
     theirs = transformers.AutoModelForCausalLM.from_pretrained("out")
     reader = transformers.AutoTokenizer.from_pretrained("out")
@@ -187,8 +191,7 @@ def test_pushing_uploads_every_file_of_the_folder(here):
 
 def test_a_failed_upload_says_that_the_folder_is_complete(here, capsys):
     # conftest keeps the Hub library offline
-    arguments = ["export", "runs/reasoner", "out", "--push-to", "acme/tiny"]
-    assert main(arguments) == 1
+    assert export("--push-to", "acme/tiny") == 1
     complaint = capsys.readouterr().err
     assert "out is complete" in complaint
     assert "hf upload acme/tiny out" in complaint

@@ -1,20 +1,15 @@
 """The pictures of methods: costs, words, ticks and files."""
 
-import sys
-from pathlib import Path
-
 import pytest
-
-from reasoning_from_scratch.scaling.curves import CurvePoint
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "ch04"))
-from frontier import (  # noqa: E402
+from frontier import (
     CEILING,
     describe_frontier,
     frontier_row,
     plot_frontier,
     plot_sizes,
 )
+
+from reasoning_from_scratch.scaling.curves import CurvePoint
 
 
 def point(num_samples, accuracy):

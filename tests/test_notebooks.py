@@ -48,15 +48,11 @@ def definitions(source):
 
 def _without_docstrings(tree):
     for node in ast.walk(tree):
-        body = getattr(node, "body", None)
         if (
-            isinstance(body, list)
-            and isinstance(node, ast.FunctionDef | ast.ClassDef)
-            and isinstance(body[0], ast.Expr)
-            and isinstance(body[0].value, ast.Constant)
-            and isinstance(body[0].value.value, str)
+            isinstance(node, ast.FunctionDef | ast.ClassDef)
+            and ast.get_docstring(node) is not None
         ):
-            node.body = body[1:] or [ast.Pass()]
+            node.body = node.body[1:] or [ast.Pass()]
     return tree
 
 

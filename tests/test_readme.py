@@ -16,6 +16,10 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 PACKAGE_DATA = PROJECT["tool"]["setuptools"]["package-data"]
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("*/README.md"))]
 
+each_page = pytest.mark.parametrize(
+    "page", PAGES, ids=lambda p: str(p.parent.name)
+)
+
 
 def code_blocks(text: str) -> list[str]:
     """The shell blocks of a Markdown text."""
@@ -48,7 +52,7 @@ def test_the_cpu_build_is_the_pinned_version():
     assert pin in (ROOT / "constraints.txt").read_text("utf-8").splitlines()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.parent.name))
+@each_page
 def test_every_link_leads_somewhere(page):
     targets = re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8"))
     local = [target for target in targets if "://" not in target]
@@ -56,7 +60,7 @@ def test_every_link_leads_somewhere(page):
     assert [t for t in local if not (page.parent / t).exists()] == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.parent.name))
+@each_page
 def test_every_python_file_that_is_named_exists(page):
     named = set(re.findall(r"`([\w/]+\.py)`", page.read_text("utf-8")))
 

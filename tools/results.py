@@ -12,6 +12,7 @@ it is stopped.
 """
 
 import hashlib
+from functools import partial
 from pathlib import Path
 
 from remake import remake
@@ -29,19 +30,8 @@ from reasoning_from_scratch.results import (
 
 PICTURE = "summary.png"
 # What the tour, a model card and the notebooks ask of a row
-SUMMARY_KEYS = (
-    "chapter",
-    "ladder",
-    "name",
-    "method",
-    "model",
-    "problems",
-    "accuracy",
-    "low",
-    "high",
-    "mean_tokens",
-    "command",
-)
+SUMMARY_KEYS = ("chapter", "ladder", "name", "method", "model", "problems")
+SUMMARY_KEYS += ("accuracy", "low", "high", "mean_tokens", "command")
 TITLE = "One model grows up: pocket on the 2,000 test problems of pocketmath"
 HEADING = """\
 # Results
@@ -55,18 +45,6 @@ hardware. A test split of 2,000 problems has a standard error of 1.1 points at
 NO_ROWS = "No row has been measured yet.\n"
 README_BEGIN = "<!-- results: drawn by `rfs results` -->"
 README_END = "<!-- end of results -->"
-LADDER_COLUMNS = ("", "accuracy", "95 % interval", "tokens", "minutes")
-ACCURACY_COLUMNS = (
-    "method",
-    "model",
-    "problems",
-    "accuracy",
-    "interval",
-    "against",
-    "tokens",
-    "minutes",
-    "seed",
-)
 
 
 def add_arguments(parser) -> None:
@@ -149,13 +127,8 @@ def is_picture_of(path: Path, steps: list[dict]) -> bool:
 
 def fingerprint(steps: list[dict]) -> str:
     """A hash of what the picture shows."""
-    shown = [
-        [
-            row[key]
-            for key in ("name", "accuracy", "low", "high", "mean_tokens")
-        ]
-        for row in steps
-    ]
+    keys = ("name", "accuracy", "low", "high", "mean_tokens")
+    shown = [[row[key] for key in keys] for row in steps]
     return hashlib.sha256(as_json(shown).encode()).hexdigest()
 
 
@@ -164,12 +137,101 @@ def summary(rows: dict[str, dict]) -> str:
     shown = {
         name: {key: row[key] for key in SUMMARY_KEYS if key in row}
         for name, row in rows.items()
-        if is_measured(row) and _is_rate(row)
+        if is_measured(row) and "accuracy" in row
     }
     return as_json(shown, indent=1) + "\n"
 
 
 # ---- From rows to Markdown ----
+
+
+def percent(share: float) -> str:
+    """A share in [0, 1] as per cent with one decimal."""
+    return f"{100 * share:.1f}"
+
+
+def _interval(row: dict) -> str:
+    return f"{percent(row['low'])} to {percent(row['high'])}"
+
+
+def _minutes(row: dict) -> str:
+    minutes = row["minutes"]
+    return "" if minutes is None else f"{minutes:.1f}"
+
+
+def _tokens(row: dict) -> str:
+    return f"{row['mean_tokens']:,.0f}"
+
+
+def _figure(row: dict) -> str:
+    value = row["value"]
+    text = f"{value:,.4g}" if isinstance(value, float) else str(value)
+    return f"{text} {row['unit']}".strip()
+
+
+def _command(row: dict) -> str:
+    return f"`{row['command']}`"
+
+
+def _difference(row: dict, rows: dict) -> str:
+    """The paired difference to the row named by `over`, if measured."""
+    if "difference" not in row:
+        return ""
+    other = rows.get(row["over"], {})
+    low, high = percent(row["difference_low"]), percent(row["difference_high"])
+    name = other.get("name") or other.get("method") or row["over"]
+    return (
+        f"{100 * row['difference']:+.1f} ({low} to {high}, "
+        f"p = {row['p_value']:.2g}) over {name}"
+    )
+
+
+# Title of a column -> a key of the row, or a function of it
+LADDER = {
+    "": "name",
+    "accuracy": lambda row: f"**{percent(row['accuracy'])} %**",
+    "95 % interval": _interval,
+    "tokens": _tokens,
+    "minutes": _minutes,
+}
+ACCURACIES = {
+    "method": "method",
+    "model": "model",
+    "problems": "problems",
+    "accuracy": lambda row: percent(row["accuracy"]),
+    "interval": _interval,
+    "against": _difference,
+    "tokens": _tokens,
+    "minutes": _minutes,
+    "seed": "seed",
+}
+FIGURES = {
+    "what": "method",
+    "model": "model",
+    "figure": _figure,
+    "hardware": "hardware",
+}
+MISSING = {
+    "not measured": "method",
+    "model": "model",
+    "why": "reason",
+    "command": _command,
+}
+COMMANDS = {
+    "row": "row",
+    "command": _command,
+    "commit": lambda row: row.get("commit", ""),
+    "hardware": lambda row: row.get("hardware", ""),
+}
+
+
+def table_of(rows: list[dict], columns: dict) -> list[str]:
+    """One Markdown table of these columns; none where there are no rows."""
+    cells = [
+        [get(row) if callable(get) else row[get] for get in columns.values()]
+        for row in rows
+    ]
+    return [markdown_table(tuple(columns), cells)] if rows else []
 
 
 def results_page(rows: dict[str, dict], picture: str) -> str:
@@ -185,7 +247,14 @@ def results_page(rows: dict[str, dict], picture: str) -> str:
             parts.append(f"## Chapter {number}: {title}\n")
             parts += chapter_tables(chosen, rows)
     if rows:
-        parts += ["## To make a row again\n", _how_to_remake(rows)]
+        parts += [
+            "## To make a row again\n",
+            "`rfs results --remake` does it for every row of the pocket "
+            "model.\n",
+            *table_of(
+                [{**row, "row": name} for name, row in rows.items()], COMMANDS
+            ),
+        ]
     return "\n".join(parts)
 
 
@@ -194,17 +263,7 @@ def readme_block(rows: dict[str, dict], picture: str) -> str:
     steps = ladder(rows)
     if not steps:
         return NO_ROWS
-    cells = [
-        (
-            row["name"],
-            f"**{percent(row['accuracy'])} %**",
-            _interval(row),
-            f"{row['mean_tokens']:,.0f}",
-            _minutes(row),
-        )
-        for row in steps
-    ]
-    return f"{picture}\n{markdown_table(LADDER_COLUMNS, cells)}"
+    return f"{picture}\n{table_of(steps, LADDER)[0]}"
 
 
 def replace_block(readme: str, block: str) -> str:
@@ -221,107 +280,24 @@ def replace_block(readme: str, block: str) -> str:
 def chapter_tables(chosen: dict, rows: dict) -> list[str]:
     """A chapter's accuracies, other figures, notes and what is missing."""
     measured = [row for row in chosen.values() if is_measured(row)]
-    accuracies = [_accuracy_cells(r, rows) for r in measured if _is_rate(r)]
-    figures = [_figure_cells(r) for r in measured if not _is_rate(r)]
-    missing = [
-        (row["method"], row["model"], row["reason"], f"`{row['command']}`")
-        for row in chosen.values()
-        if not is_measured(row)
-    ]
-    parts = []
-    if accuracies:
-        parts.append(markdown_table(ACCURACY_COLUMNS, accuracies))
-    if figures:
-        columns = ("what", "model", "figure", "hardware")
-        parts.append(markdown_table(columns, figures))
+    missing = [row for row in chosen.values() if not is_measured(row)]
+    against = {"against": partial(_difference, rows=rows)}
+    parts = table_of(
+        [row for row in measured if "accuracy" in row], ACCURACIES | against
+    )
+    parts += table_of([r for r in measured if "accuracy" not in r], FIGURES)
     for row in measured:
         if "table" in row:  # of a comparison of many runs
-            lines = markdown_table(
-                row["table"]["columns"], row["table"]["rows"]
-            )
-            parts.append(f"{row['method']}:\n\n{lines}")
-            parts.append(f"{row['table']['claim']}\n")
+            table = row["table"]
+            lines = markdown_table(table["columns"], table["rows"])
+            parts += [f"{row['method']}:\n\n{lines}", f"{table['claim']}\n"]
     notes = [f"- {r['method']}: {r['note']}" for r in measured if "note" in r]
     if notes:
         parts.append("\n".join(notes) + "\n")
-    if missing:
-        columns = ("not measured", "model", "why", "command")
-        parts.append(markdown_table(columns, missing))
-    return parts
-
-
-def percent(share: float) -> str:
-    """A share in [0, 1] as per cent with one decimal."""
-    return f"{100 * share:.1f}"
+    return parts + table_of(missing, MISSING)
 
 
 def _place(item: tuple) -> tuple:
     """Chapter by chapter, the rows of the ladder first."""
     name, row = item
     return row["chapter"], row.get("ladder", float("inf")), name
-
-
-def _accuracy_cells(row: dict, rows: dict) -> tuple:
-    return (
-        row["method"],
-        row["model"],
-        row["problems"],
-        percent(row["accuracy"]),
-        _interval(row),
-        _difference(row, rows),
-        f"{row['mean_tokens']:,.0f}",
-        _minutes(row),
-        row["seed"],
-    )
-
-
-def _figure_cells(row: dict) -> tuple:
-    value = row["value"]
-    text = f"{value:,.4g}" if isinstance(value, float) else str(value)
-    return (
-        row["method"],
-        row["model"],
-        f"{text} {row['unit']}".strip(),
-        row["hardware"],
-    )
-
-
-def _difference(row: dict, rows: dict) -> str:
-    """The paired difference to the row named by `over`, if measured."""
-    if "difference" not in row:
-        return ""
-    other = rows.get(row["over"], {})
-    low, high = percent(row["difference_low"]), percent(row["difference_high"])
-    name = other.get("name") or other.get("method") or row["over"]
-    return (
-        f"{100 * row['difference']:+.1f} ({low} to {high}, "
-        f"p = {row['p_value']:.2g}) over {name}"
-    )
-
-
-def _interval(row: dict) -> str:
-    return f"{percent(row['low'])} to {percent(row['high'])}"
-
-
-def _minutes(row: dict) -> str:
-    minutes = row["minutes"]
-    return "" if minutes is None else f"{minutes:.1f}"
-
-
-def _is_rate(row: dict) -> bool:
-    return "accuracy" in row
-
-
-def _how_to_remake(rows: dict) -> str:
-    cells = [
-        (
-            name,
-            f"`{row['command']}`",
-            row.get("commit", ""),
-            row.get("hardware", ""),
-        )
-        for name, row in rows.items()
-    ]
-    text = "`rfs results --remake` does it for every row of the pocket model."
-    columns = ("row", "command", "commit", "hardware")
-    return f"{text}\n\n{markdown_table(columns, cells)}"
