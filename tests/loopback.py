@@ -1,5 +1,6 @@
 """A chat endpoint on loopback that behaves as badly as a test asks."""
 
+import contextlib
 import json
 import threading
 import time
@@ -65,22 +66,20 @@ class ChatServer:
             self._under_way += 1
             self.most_at_once = max(self.most_at_once, self._under_way)
         step = self.script[number]
-        try:
-            self._answer(handler, step(body) if callable(step) else step)
-        except OSError:
-            pass  # the client hung up
-        finally:
-            with self._lock:
-                self._under_way -= 1
+        step = step(body) if callable(step) else step
+        if isinstance(step, float):
+            time.sleep(step)
+            step = chat_answer("late")
+        with self._lock:  # before the client can ask for the next
+            self._under_way -= 1
+        with contextlib.suppress(OSError):  # the client hung up
+            self._answer(handler, step)
 
     def _answer(self, handler, step):
         status, headers = 200, {}
         if isinstance(step, tuple):
             status, headers = step
             step = b"no"
-        elif isinstance(step, float):
-            time.sleep(step)
-            step = chat_answer("late")
         elif isinstance(step, int):
             status, step = step, b"no"
         content = b"{" if isinstance(step, str) else step

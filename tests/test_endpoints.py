@@ -34,32 +34,17 @@ def test_a_good_answer_is_read_with_its_thinking_and_tokens():
         completion = client.complete(HELLO, temperature=0.5)
         _, body = server.requests[0]
     assert completion == Completion("42", "6 times 7", "length", 10, 5)
-    assert body == {
-        "model": "some-model",
-        "messages": HELLO,
-        "temperature": 0.5,
-    }
+    sent = {"model": "some-model", "messages": HELLO, "temperature": 0.5}
+    assert body == sent
     assert (client.num_requests, client.num_tokens) == (1, 15)
 
 
-@pytest.mark.parametrize(
-    "trouble",
-    [
-        429,
-        500,
-        503,
-        520,
-        524,
-        "cut",
-        b"<html>",
-        b"",
-        b"[" * 50_000,
-        b"\xff\xfe",
-        {},
-    ]
-    + [{"choices": []}, {"choices": [{"message": {"content": 7}}]}],
-    ids=str,
-)
+STATUSES = [429, 500, 503, 520, 524]
+BODIES = ["cut", b"<html>", b"", b"[" * 50_000, b"\xff\xfe", {}]
+FORMS = [{"choices": []}, {"choices": [{"message": {"content": 7}}]}]
+
+
+@pytest.mark.parametrize("trouble", STATUSES + BODIES + FORMS, ids=str)
 def test_passing_trouble_is_tried_again(trouble):
     with ChatServer(trouble, trouble, GOOD) as server:
         with client_for(server) as client:
