@@ -1,5 +1,6 @@
 """Adaptive thinking: who answers twice, and what it costs."""
 
+import pytest
 from scripted import play
 from tiny import ByteTokenizer, tiny_model
 
@@ -55,17 +56,16 @@ def test_an_unsure_solution_is_put_to_the_vote(monkeypatch):
     assert output.num_tokens == 4 * 10
 
 
-def test_a_sure_answer_that_was_cut_or_is_none_does_not_stand(monkeypatch):
-    for text in (r"\boxed{1}…", "no answer at all"):
-        script = play(monkeypatch, lambda prompt, number, t=text: (t, -0.01))
-        vote_when_unsure(PROBLEMS[:1])
-        assert len(script.calls) == 2
-
-
-def test_when_all_are_sure_nobody_is_asked_twice(monkeypatch):
-    script = play(monkeypatch, lambda prompt, number: (r"\boxed{1}", -0.01))
+@pytest.mark.parametrize(
+    ("text", "num_calls"),
+    [(r"\boxed{1}", 1), (r"\boxed{1}…", 2), ("no answer at all", 2)],
+)
+def test_a_sure_answer_stands_unless_it_was_cut_or_is_none(
+    monkeypatch, text, num_calls
+):
+    script = play(monkeypatch, lambda prompt, number: (text, -0.01))
     vote_when_unsure(PROBLEMS)
-    assert len(script.calls) == 1
+    assert len(script.calls) == num_calls
 
 
 def test_the_direct_prompt_is_that_of_the_model_asked(monkeypatch):

@@ -19,6 +19,7 @@ from reasoning_from_scratch.scaling.choosing import (
     probability_weight,
     self_certainty_score,
 )
+from reasoning_from_scratch.scaling.stopping import lowest_window_score
 from reasoning_from_scratch.scaling.votes import is_decided
 
 TOKENIZER = ByteTokenizer()
@@ -61,9 +62,6 @@ def test_the_answer_logprob_reads_the_last_place_of_the_answer():
     text = r"4 \boxed{4}"
     logprobs = [-5.0] * 9 + [-0.25, -5.0, -5.0]
     assert answer_logprob_score(sample_of(text, logprobs)) == -0.25
-
-
-def test_a_sample_without_an_answer_has_the_worst_answer_score():
     assert answer_logprob_score(sample_of("none")) == -math.inf
 
 
@@ -72,9 +70,10 @@ def test_self_certainty_is_the_mean_over_the_tokens():
     assert self_certainty_score(sample) == 1.5
 
 
-def test_self_certainty_without_statistics_says_how_to_get_them():
+@pytest.mark.parametrize("score", [self_certainty_score, lowest_window_score])
+def test_scores_without_statistics_say_how_to_get_them(score):
     with pytest.raises(ValueError, match="statistics=True"):
-        self_certainty_score(sample_of("ab"))
+        score(sample_of("ab"))
 
 
 @pytest.mark.parametrize(
@@ -140,16 +139,11 @@ def test_the_response_is_the_first_sample_with_the_winning_value(monkeypatch):
     assert [o.response for o in outputs] == [boxed("0.5"), boxed("7")]
 
 
-def test_all_samples_are_drawn_in_one_call_and_kept(monkeypatch):
-    answers = {"a?": "1234", "b?": "5678"}
-    outputs, script = vote(monkeypatch, answers, num_samples=4)
+def test_all_samples_are_drawn_in_one_call_kept_and_paid_for(monkeypatch):
+    answers = {"a?": ["1", "23"], "b?": "78"}
+    outputs, script = vote(monkeypatch, answers, num_samples=2)
     assert len(script.calls) == 1
-    assert [s["answer"] for s in outputs[1].samples] == list("5678")
-
-
-def test_the_tokens_of_every_sample_are_paid_for(monkeypatch):
-    answers = {"a?": ["1", "23"], "b?": "77"}
-    outputs, _ = vote(monkeypatch, answers, num_samples=2)
+    assert [s["answer"] for s in outputs[1].samples] == ["7", "8"]
     # "so \boxed{1}" is 12 bytes and an end token, "so \boxed{23}" one more.
     assert [output.num_tokens for output in outputs] == [13 + 14, 13 + 13]
 

@@ -36,11 +36,6 @@ def pools_of(*answer_rows, reference="1"):
     return grade_pools(problems, rows)
 
 
-def _sample(text, logprob):
-    logprobs = [logprob] * (len(text) + 1)
-    return make_sample(ByteTokenizer(), output_of(text, logprobs))
-
-
 def accuracies(curve):
     return [point.accuracy for point in curve]
 
@@ -70,14 +65,16 @@ def test_a_curve_is_the_mean_over_all_subsets():
     assert accuracies(curve) == pytest.approx([fmean(by_hand)])
 
 
-def test_the_best_of_two_by_hand():
-    # Ranked: wrong, right, wrong. Of the pairs, two hold the first.
-    assert expected_best([3, 2, 1], [0, 1, 0], size=2) == pytest.approx(1 / 3)
-
-
-def test_equal_scores_share_their_ranks():
-    assert expected_best([1, 1], [1, 0], size=1) == 0.5
-    assert expected_best([1, 1], [1, 0], size=2) == 0.5
+@pytest.mark.parametrize(
+    ("scores", "values", "size", "expected"),
+    [
+        ([3, 2, 1], [0, 1, 0], 2, 1 / 3),  # of the pairs, two hold the first
+        ([1, 1], [1, 0], 1, 1 / 2),  # equal scores share their ranks
+        ([1, 1], [1, 0], 2, 1 / 2),
+    ],
+)
+def test_the_best_of_some_by_hand(scores, values, size, expected):
+    assert expected_best(scores, values, size) == pytest.approx(expected)
 
 
 def test_expected_best_is_the_mean_over_all_subsets():

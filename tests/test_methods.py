@@ -7,11 +7,11 @@ from tiny import ByteTokenizer, tiny_model, write_verifier
 from reasoning_from_scratch.evaluation import Problem
 from reasoning_from_scratch.llm import SamplingConfig
 from reasoning_from_scratch.scaling import METHODS
-from reasoning_from_scratch.scaling import self_consistency as by_name
 from reasoning_from_scratch.scaling.samples import read_samples
 
 PROBLEMS = [Problem("a?", "7", id="a"), Problem("bb?", "8", id="b")]
 PROMPTS = ["a?", "bb?"]
+NARROW = SamplingConfig(temperature=0.3, top_p=0.9)
 
 
 class Tokenizer(ByteTokenizer):
@@ -52,22 +52,20 @@ def test_every_method_answers_every_problem_and_repeats_itself(name):
         assert output.stop_reason in ("stop", "length")
 
 
-def test_a_method_brings_its_own_defaults(monkeypatch):
+@pytest.mark.parametrize(
+    ("own", "num_samples", "sampling"),
+    [
+        ({}, 16, SamplingConfig(temperature=0.7)),
+        ({"num_samples": 3, "sampling": NARROW}, 3, NARROW),
+    ],
+)
+def test_what_the_caller_says_goes_before_the_defaults_of_a_method(
+    monkeypatch, own, num_samples, sampling
+):
     script = play(monkeypatch, lambda prompt, number: r"\boxed{7}")
-    METHODS["best-of-n"](None, Tokenizer(), PROBLEMS, PROMPTS)
+    METHODS["best-of-n"](None, Tokenizer(), PROBLEMS, PROMPTS, **own)
     (call,) = script.calls
-    assert call["num_samples"] == METHODS["best-of-n"].num_samples
-    assert call["sampling"].temperature == METHODS["best-of-n"].temperature
-
-
-def test_what_the_caller_says_goes_before_the_defaults(monkeypatch):
-    script = play(monkeypatch, lambda prompt, number: r"\boxed{7}")
-    sampling = SamplingConfig(temperature=0.3, top_p=0.9)
-    METHODS["self-consistency"](
-        None, Tokenizer(), PROBLEMS, PROMPTS, num_samples=3, sampling=sampling
-    )
-    (call,) = script.calls
-    assert call["num_samples"] == 3
+    assert call["num_samples"] == num_samples
     assert call["sampling"] == sampling
 
 
@@ -131,7 +129,3 @@ def test_a_method_that_writes_its_own_text_refuses_recorded_samples():
 def test_records_without_samples_are_refused():
     with pytest.raises(ValueError, match="no samples to choose from"):
         read_samples([{"id": "a", "response": "7"}])
-
-
-def test_a_name_shared_with_its_module_is_the_function():
-    assert callable(by_name)

@@ -47,15 +47,12 @@ def test_a_template_and_a_file_with_it_render_alike(tmp_path):
     assert render_prompt(str(path), "1 + 1") == expected
 
 
-def test_the_chat_prompts_switch_thinking():
+def test_the_chat_prompts_switch_thinking_and_need_the_tokenizer():
     thinking = render_prompt("chat", "1 + 1", ChatTokenizer())
-    silent = render_prompt("chat-no-think", "1 + 1", ChatTokenizer())
     assert thinking.startswith("user: 1 + 1\n")
     assert thinking.endswith("think:")
+    silent = render_prompt("chat-no-think", "1 + 1", ChatTokenizer())
     assert silent.endswith("answer:")
-
-
-def test_a_chat_prompt_without_tokenizer_says_what_to_pass():
     with pytest.raises(ValueError, match="pass tokenizer="):
         render_prompt("chat", "1 + 1")
 

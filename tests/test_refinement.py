@@ -21,23 +21,13 @@ def refine(monkeypatch, texts, prompt="a?", **arguments):
     return output, script
 
 
-def test_a_revision_replaces_the_draft(monkeypatch):
+def test_a_revision_replaces_the_draft_and_all_is_paid_for(monkeypatch):
     texts = [r"\boxed{6}", "no", r"\boxed{7}", "ok", r"\boxed{7}"]
     output, _ = refine(monkeypatch, texts, num_samples=3)
     assert output.response == r"\boxed{7}"
-    assert [sample["role"] for sample in output.samples] == [
-        "draft",
-        "critique",
-        "revision",
-        "critique",
-        "revision",
-    ]
-
-
-def test_critique_and_revision_are_paid_for(monkeypatch):
-    texts = [r"\boxed{6}", "no", r"\boxed{7}"]
-    output, _ = refine(monkeypatch, texts, num_samples=2)
-    assert output.num_tokens == 10 + 3 + 10
+    roles = [sample["role"] for sample in output.samples]
+    assert roles == ["draft", *["critique", "revision"] * 2]
+    assert output.num_tokens == 10 + 3 + 10 + 3 + 10
 
 
 def test_a_stable_answer_ends_the_refining(monkeypatch):

@@ -2,6 +2,7 @@
 
 import itertools
 import random
+from functools import partial
 
 import pytest
 
@@ -16,9 +17,18 @@ from reasoning_from_scratch.scaling.votes import (
 )
 
 
-def test_three_ways_to_write_one_half_are_one_vote():
-    answers = ["1/2", "2", "0.5", r"\frac12", r"\frac{1}{2}"]
-    assert group_answers(answers) == [0, 1, 0, 0, 0]
+@pytest.mark.parametrize(
+    ("answers", "groups"),
+    [
+        (["1/2", "2", "0.5", r"\frac12", r"\frac{1}{2}"], [0, 1, 0, 0, 0]),
+        (["0.3333", "1/3", "2/6", "-0.0", "0"], [0, 1, 1, 2, 2]),  # exactly
+        (["1/0", "1"], [0, 1]),
+        (["(1, 2)", "(1,2)", "x=5", "5"], [0, 0, 1, 1]),
+        ([None, "1", None], [None, 0, None]),
+    ],
+)
+def test_answers_of_one_value_are_one_group(answers, groups):
+    assert group_answers(answers) == groups
 
 
 def test_equal_values_beat_a_more_frequent_string():
@@ -27,34 +37,9 @@ def test_equal_values_beat_a_more_frequent_string():
     assert majority_vote(groups) == 1
 
 
-def test_plain_numbers_are_compared_exactly():
-    assert group_answers(["0.3333", "1/3", "2/6", "-0.0", "0"]) == [
-        0,
-        1,
-        1,
-        2,
-        2,
-    ]
-
-
-def test_a_fraction_with_denominator_zero_does_not_raise():
-    assert group_answers(["1/0", "1"])[1] == 1
-
-
-def test_answers_that_are_no_numbers_are_grouped_by_the_verifier():
-    assert group_answers(["(1, 2)", "(1,2)", "x=5", "5"]) == [0, 0, 1, 1]
-
-
-def test_a_missing_answer_votes_for_nobody():
-    assert group_answers([None, "1", None]) == [None, 0, None]
+def test_ties_go_to_the_first_and_missing_answers_vote_for_nobody():
     assert count_votes([None, 0, None]) == {0: 1}
-
-
-def test_a_tie_goes_to_the_answer_seen_first():
     assert majority_vote([0, 1, 1, 0]) == 0
-
-
-def test_the_vote_of_no_answers_has_no_winner():
     assert majority_vote([None, None]) is None
 
 
@@ -107,9 +92,6 @@ def test_leader_probability_by_hand():
     assert leader_probability([0, 0, 1, 0]) == 26 / 32
     # No votes: nothing is known of either candidate.
     assert leader_probability([]) == 0.5
-
-
-def test_unparsed_samples_do_not_make_the_leader_more_likely():
     assert leader_probability([0, None, None]) == leader_probability([0])
 
 
@@ -121,14 +103,8 @@ def test_the_likely_rule_stops_no_later_than_the_exact_one():
         assert likely <= samples_needed(groups, is_decided)
 
 
-def test_three_equal_answers_are_likely_enough_and_two_are_not():
-    # 1 - 1/2^4 = 0.9375 after three equal votes, 0.875 after two.
-    assert samples_needed([0] * 16, is_likely_decided) == 3
-
-
-def test_a_higher_threshold_asks_for_more_votes():
-    # 1 - 1/2^5 = 0.969 after four equal votes.
-    def stop_rule(groups, num_samples):
-        return is_likely_decided(groups, num_samples, threshold=0.95)
-
-    assert samples_needed([0] * 16, stop_rule) == 4
+@pytest.mark.parametrize(("threshold", "drawn"), [(0.9, 3), (0.95, 4)])
+def test_equal_answers_are_likely_enough_at_a_threshold(threshold, drawn):
+    # 1 - 1/2^3 = 0.875 after two equal votes, then 0.9375, then 0.969
+    rule = partial(is_likely_decided, threshold=threshold)
+    assert samples_needed([0] * 16, rule) == drawn
