@@ -1,6 +1,5 @@
 """Training on examples: what is learned, and that a kill changes nothing."""
 
-import copy
 from dataclasses import replace
 
 import pytest
@@ -49,17 +48,33 @@ CONFIG = DistillationConfig(
 )
 
 
-@pytest.fixture(scope="module")
-def examples(tokenizer):
-    """Of unequal lengths."""
+def examples_of(tokenizer):
+    """Ten, of unequal lengths."""
     return [
         encode_example(tokenizer, f"{n} + 1 =", f" {n + 1}" * (1 + n % 3))
         for n in range(10)
     ]
 
 
+examples = pytest.fixture(scope="module")(examples_of)
+
+
 def student(**changes):
     return tiny_model(vocab_size=320, **changes)
+
+
+def teacher():
+    return tiny_model(1, vocab_size=320)
+
+
+def learn(tokenizer, config=CONFIG, model=None, **options):
+    """Train a student on the examples; the student and its rows."""
+    model = model or student()
+    options = {"examples": examples_of(tokenizer), **options}
+    rows = train_distillation(
+        model, tokenizer, config=config, progress=False, **options
+    )
+    return model, rows
 
 
 def gradients_of(examples, config=CONFIG, loss=hard_loss):
@@ -181,7 +196,7 @@ def test_a_stored_top_k_of_nearly_all_tokens_equals_the_live_teacher(
     tokenizer, examples
 ):
     size = tokenizer.vocab_size
-    live = SoftTargets(tiny_model(1, vocab_size=320), size)
+    live = SoftTargets(teacher(), size)
     live_loss, live_gradients = gradients_of(examples, loss=live.loss)
     stored = SoftTargets(live.teacher, size, top_k=size - 1)
     loss, gradients = gradients_of(stored.store(examples), loss=stored.loss)
@@ -204,33 +219,18 @@ def test_a_teacher_reads_the_completion_behind_its_own_prompt(tokenizer):
     torch.testing.assert_close(hidden[:2], alone)
 
 
-def test_soft_distillation_moves_the_student_towards_its_teacher(
-    tokenizer, examples
-):
-    teacher = tiny_model(1, vocab_size=320)
+def test_soft_distillation_moves_the_student_towards_its_teacher(tokenizer):
     config = replace(CONFIG, loss="forward", epochs=6)
-    rows = train_distillation(
-        student(),
-        tokenizer,
-        examples,
-        config,
-        teacher=teacher,
-        progress=False,
-    )
+    _, rows = learn(tokenizer, config, teacher=teacher())
     assert rows[-1]["loss"] < 0.5 * rows[1]["loss"]
 
 
 def test_the_hard_loss_can_be_mixed_in(tokenizer, examples):
-    teacher = tiny_model(1, vocab_size=320)
 
     def loss_with(**changes):
         config = replace(CONFIG, **changes)
-        loss, _ = prepare_loss(
-            teacher if config.loss != "hard" else None,
-            tokenizer,
-            examples,
-            config,
-        )
+        model = teacher() if config.loss != "hard" else None
+        loss, _ = prepare_loss(model, tokenizer, examples, config)
         return gradients_of(examples, loss=loss)[0]
 
     hard, soft = loss_with(), loss_with(loss="forward")
@@ -241,15 +241,10 @@ def test_the_hard_loss_can_be_mixed_in(tokenizer, examples):
 @pytest.mark.parametrize(
     ("loss", "has_teacher"), [("hard", True), ("forward", False)]
 )
-def test_loss_and_teacher_must_fit(tokenizer, examples, loss, has_teacher):
+def test_loss_and_teacher_must_fit(tokenizer, loss, has_teacher):
+    model = student() if has_teacher else None
     with pytest.raises(ValueError, match="takes none, the others need one"):
-        train_distillation(
-            student(),
-            tokenizer,
-            examples,
-            replace(CONFIG, loss=loss),
-            teacher=student() if has_teacher else None,
-        )
+        learn(tokenizer, replace(CONFIG, loss=loss), teacher=model)
 
 
 def test_a_teacher_of_other_tokens_is_refused(tokenizer, tmp_path):
@@ -265,14 +260,8 @@ def test_a_teacher_of_other_tokens_is_refused(tokenizer, tmp_path):
 
 
 def test_the_loss_falls_on_what_can_be_learned(tokenizer, examples):
-    rows = train_distillation(
-        student(),
-        tokenizer,
-        examples,
-        replace(CONFIG, epochs=12),
-        validation_examples=examples[:2],
-        progress=False,
-    )
+    config = replace(CONFIG, epochs=12)
+    _, rows = learn(tokenizer, config, validation_examples=examples[:2])
     assert rows[-1]["loss"] < 0.5 * rows[1]["loss"]
     assert rows[-1]["validation_loss"] < 0.5 * rows[0]["validation_loss"]
 
@@ -284,49 +273,35 @@ def test_an_epoch_sees_every_example_once(examples):
     assert sorted(map(id, drawn)) == sorted(map(id, examples))
 
 
-def test_validation_accuracy_is_measured_at_each_epoch(tokenizer, examples):
+def test_validation_accuracy_is_measured_at_each_epoch(tokenizer):
     problems = [Problem(f"{n} + 1 =", str(n + 1), id=f"v{n}") for n in (1, 2)]
-    rows = train_distillation(
-        student(),
-        tokenizer,
-        examples,
-        replace(CONFIG, max_new_tokens=4),
-        validation=problems,
-        progress=False,
-    )
+    config = replace(CONFIG, max_new_tokens=4)
+    _, rows = learn(tokenizer, config, validation=problems)
     measured = [row["step"] for row in rows if "accuracy" in row]
     assert measured == [0, 3, 5]
 
 
-def test_test_problems_are_refused(tokenizer, examples):
+def test_test_problems_are_refused(tokenizer):
     problems = [Problem("1 + 1", "2", id="pocketmath-test-00001")]
     own = tokenizer, problems, ON_POLICY
     with pytest.raises(ValueError, match="test split"):
-        train_distillation(
-            student(), tokenizer, examples, CONFIG, validation=problems
-        )
+        learn(tokenizer, validation=problems)
     with pytest.raises(ValueError, match="test split"):
         train_on_policy(student(), *own, teacher=teacher())
 
 
 def test_no_examples_are_refused(tokenizer):
     with pytest.raises(ValueError, match="there are no examples"):
-        train_distillation(student(), tokenizer, [], CONFIG)
+        learn(tokenizer, examples=[])
 
 
 def test_the_best_and_the_last_checkpoint_stay_and_load(
     tmp_path, tokenizer, examples
 ):
-    model = student()
     run = RunFolder.create("run", {}, root=tmp_path)
-    rows = train_distillation(
-        model,
-        tokenizer,
-        examples,
-        replace(CONFIG, eval_every=2),
-        validation_examples=examples[:2],
-        run=run,
-        progress=False,
+    config = replace(CONFIG, eval_every=2)
+    model, rows = learn(
+        tokenizer, config, validation_examples=examples[:2], run=run
     )
     losses = {
         row["step"]: row["validation_loss"]
@@ -340,12 +315,9 @@ def test_the_best_and_the_last_checkpoint_stay_and_load(
     assert torch.equal(loaded.norm.weight, model.norm.weight)
 
 
-def test_bfloat16_students_learn_through_float32_masters(tokenizer, examples):
-    model = student().bfloat16()
+def test_bfloat16_students_learn_through_float32_masters(tokenizer):
     config = replace(CONFIG, epochs=10, learning_rate=1e-3)
-    rows = train_distillation(
-        model, tokenizer, examples, config, progress=False
-    )
+    model, rows = learn(tokenizer, config, student().bfloat16())
     assert model.dtype == torch.bfloat16
     assert rows[-1]["loss"] < 0.8 * rows[1]["loss"]
     assert make_optimizer(model, config).masters[0].dtype == torch.float32
@@ -367,11 +339,9 @@ def test_settings_that_make_no_sense_are_refused(changes, message):
         replace(CONFIG, **changes)
 
 
-def test_the_model_itself_is_trained_in_place(tokenizer, examples):
-    model = student()
-    before = copy.deepcopy(model.norm.weight)
-    train_distillation(model, tokenizer, examples, CONFIG, progress=False)
-    assert not torch.equal(model.norm.weight, before)
+def test_the_model_itself_is_trained_in_place(tokenizer):
+    model, _ = learn(tokenizer)
+    assert not torch.equal(model.norm.weight, student().norm.weight)
 
 
 # On the student's own texts, by the teacher's marks
@@ -388,10 +358,6 @@ ON_POLICY = OnPolicyConfig(
     warmup_steps=1,
     eval_every=2,
 )
-
-
-def teacher():
-    return tiny_model(1, vocab_size=320)
 
 
 def train_on_own(tokenizer, config=ON_POLICY, run=None):

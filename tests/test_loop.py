@@ -16,11 +16,6 @@ from tiny import tiny_model
 
 from reasoning_from_scratch.pocket.pretrain import pretrain
 from reasoning_from_scratch.runs import RunFolder
-from reasoning_from_scratch.training import (
-    encode_example,
-    train_distillation,
-    train_on_policy,
-)
 from reasoning_from_scratch.training.loop import (
     TrainingLoop,
     deferred_interrupt,
@@ -67,35 +62,16 @@ def with_a_curriculum(run, tokenizer):
 
 
 def distill(run, tokenizer):
-    model = tiny_model(vocab_size=320)
-    examples = [
-        encode_example(tokenizer, f"{n} + 1 =", f" {n + 1}" * (1 + n % 3))
-        for n in range(10)
-    ]
-    train_distillation(
-        model,
-        tokenizer,
-        examples,
-        replace(test_distillation.CONFIG, eval_every=2),
-        validation_examples=examples[:2],
-        run=run,
-        progress=False,
+    examples = test_distillation.examples_of(tokenizer)
+    config = replace(test_distillation.CONFIG, eval_every=2)
+    model, _ = test_distillation.learn(
+        tokenizer, config, validation_examples=examples[:2], run=run
     )
     return model
 
 
 def on_policy(run, tokenizer):
-    model = tiny_model(vocab_size=320)
-    train_on_policy(
-        model,
-        tokenizer,
-        test_distillation.PROBLEMS,
-        test_distillation.ON_POLICY,
-        teacher=tiny_model(1, vocab_size=320),
-        run=run,
-        progress=False,
-    )
-    return model
+    return test_distillation.train_on_own(tokenizer, run=run)[0]
 
 
 def pre_train(run, tokenizer):

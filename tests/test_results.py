@@ -1,6 +1,5 @@
 """Measured rows, what is drawn from them, and measuring them again."""
 
-import json
 import sys
 
 import pytest
@@ -175,15 +174,17 @@ def test_a_remake_fills_in_a_row_and_runs_no_command_twice(
     assert remake.difference(fresh, rows, tmp_path)["difference"] == 0.5
 
 
+def run_instead(monkeypatch, program):
+    """Let every row's command be this Python program."""
+    command = [sys.executable, "-c", program]
+    monkeypatch.setattr(remake, "full_command", lambda _: command)
+
+
 def test_a_figure_comes_from_the_last_line_of_its_benchmark(
     tmp_path, monkeypatch
 ):
-    card = (
-        "print('a card for people'); print('{\"pocket\": {\"ratio\": 1.5}}')"
-    )
-    monkeypatch.setattr(
-        remake, "full_command", lambda command: [sys.executable, "-c", card]
-    )
+    card = """print('for people\\n{"pocket": {"ratio": 1.5}}')"""
+    run_instead(monkeypatch, card)
     row = {**SPEED, "figure": "pocket.ratio"}
 
     assert remake.measure(row, tmp_path)["value"] == 1.5
@@ -192,11 +193,7 @@ def test_a_figure_comes_from_the_last_line_of_its_benchmark(
 def test_a_command_that_fails_stops_the_remake_and_is_not_marked_done(
     tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(
-        remake,
-        "full_command",
-        lambda command: [sys.executable, "-c", "raise SystemExit(3)"],
-    )
+    run_instead(monkeypatch, "raise SystemExit(3)")
     with pytest.raises(ChildProcessError, match="ended with status 3"):
         remake.run_once("rfs evaluate", tmp_path)
     assert not (tmp_path / remake.DONE).exists()
@@ -205,20 +202,11 @@ def test_a_command_that_fails_stops_the_remake_and_is_not_marked_done(
 def test_a_rows_command_is_ours_and_goes_on_where_it_was():
     command = remake.full_command('rfs evaluate --run a --prompt "x {y}"')
 
-    assert command[-6:] == [
-        "evaluate",
-        "--run",
-        "a",
-        "--prompt",
-        "x {y}",
-        "--resume",
-    ]
+    words = ["evaluate", "--run", "a", "--prompt", "x {y}", "--resume"]
+    assert command[-6:] == words
     with pytest.raises(ValueError, match="begins with rfs"):
         remake.full_command("rm -r runs")
 
 
 def test_the_rows_of_this_checkout_are_whole_and_drawn():
-    rows = results.load_results()
-
     assert drawing.check(results.FOLDER.parent) == 0
-    assert json.dumps(rows)
