@@ -14,7 +14,7 @@ pytest.importorskip("readline", reason="this Python cannot edit lines")
 PROGRAM = """
 import sys, time
 from types import SimpleNamespace
-from reasoning_from_scratch.cli import ask, main
+from reasoning_from_scratch.cli import flags, main
 from reasoning_from_scratch.llm import generation, kv_cache
 
 class Tokenizer:
@@ -34,7 +34,7 @@ def answer(model, tokenizer, text, **options):
 
 config = SimpleNamespace(max_position_embeddings=99)
 model = SimpleNamespace(config=config)
-ask.open_model = lambda args: (model, Tokenizer())
+flags.open_model = lambda args: (model, Tokenizer())
 kv_cache.PrefixCache = Cache
 generation.generate_stream = answer
 sys.exit(main.main(["chat", "--model", "qwen3-0.6b"]))

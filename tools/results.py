@@ -28,6 +28,10 @@ from reasoning_from_scratch.results import (
     markdown_table,
 )
 
+FLAGS = """
+--check          only tell whether the drawings are up to date
+--remake ROW*    measure these rows again (none named: all of the pocket model)
+"""
 PICTURE = "summary.png"
 # What the tour, a model card and the notebooks ask of a row
 SUMMARY_KEYS = ("chapter", "ladder", "name", "method", "model", "problems")
@@ -45,21 +49,6 @@ hardware. A test split of 2,000 problems has a standard error of 1.1 points at
 NO_ROWS = "No row has been measured yet.\n"
 README_BEGIN = "<!-- results: drawn by `rfs results` -->"
 README_END = "<!-- end of results -->"
-
-
-def add_arguments(parser) -> None:
-    """Declare the flags."""
-    parser.add_argument(
-        "--check",
-        action="store_true",
-        help="only tell whether the drawings are up to date",
-    )
-    parser.add_argument(
-        "--remake",
-        nargs="*",
-        metavar="ROW",
-        help="measure these rows again (none named: all of the pocket model)",
-    )
 
 
 def run(args) -> int:

@@ -13,13 +13,7 @@ import sys
 from contextlib import suppress
 
 from reasoning_from_scratch import llm
-from reasoning_from_scratch.cli.flags import (
-    MODEL_FLAGS,
-    choose_prompt,
-    choose_sampling,
-    open_model,
-    printable,
-)
+from reasoning_from_scratch.cli import flags
 from reasoning_from_scratch.settings import get_settings, is_pocket
 
 POCKET = (
@@ -29,7 +23,7 @@ POCKET = (
     'rectangle with sides 47 and 54."'
 )
 # Which model writes, and how
-WRITING_FLAGS = f"""{MODEL_FLAGS}
+WRITING_FLAGS = f"""{flags.MODEL_FLAGS}
 --temperature X      0 takes the likeliest token (default: the model's way)
 --max-new-tokens N   room for an answer (default: the model's)
 --seed K             repeats the same samples
@@ -73,30 +67,29 @@ def run(args) -> None:
         labels = [args.prompt]
     elif args.think or settings.is_chat:
         labels = ["step-by-step" if args.think else "direct"]
-    prompts = [choose_prompt(label, settings) for label in labels]
-    model, tokenizer = open_model(args, options["max_new_tokens"])
+    prompts = [flags.choose_prompt(label, settings) for label in labels]
+    model = flags.open_model(args, options["max_new_tokens"])
     for label, prompt in zip(labels, prompts, strict=True):
         if len(labels) > 1:
             print(f"{label}:", end="", flush=True)
-        text = render_prompt(prompt, args.question, tokenizer)
+        text = render_prompt(prompt, args.question, model[1])
         if args.samples == 1:
-            print_stream(model, tokenizer, text, **options)
+            print_stream(*model, text, **options)
         else:
-            print_samples(model, tokenizer, text, args.samples, **options)
+            print_samples(*model, text, args.samples, **options)
 
 
 def writing_options(args, settings) -> dict:
     """How the model writes; greedy decoding sends a chat model into loops."""
     is_sampled = settings.is_chat or getattr(args, "samples", 1) > 1
-    sampling = choose_sampling(
+    sampling = flags.choose_sampling(
         settings,
         is_sampled=is_sampled or bool(args.temperature),
         temperature=args.temperature,
     )
-    max_new_tokens = args.max_new_tokens or settings.max_new_tokens
     return {
         "sampling": sampling,
-        "max_new_tokens": max_new_tokens,
+        "max_new_tokens": args.max_new_tokens or settings.max_new_tokens,
         "seed": args.seed,
     }
 
@@ -110,7 +103,7 @@ def print_samples(model, tokenizer, text, num_samples, **options) -> None:
     for number, output in enumerate(outputs, start=1):
         is_cut = output.stop_reason == "length"
         cut = cut_short(options["max_new_tokens"]) if is_cut else ""
-        print(f"{number:>3} {printable(output.text).strip()}{cut}")
+        print(f"{number:>3} {flags.printable(output.text).strip()}{cut}")
 
 
 def print_stream(
@@ -128,7 +121,7 @@ def print_stream(
         model, tokenizer, text, prefix_cache=prefix_cache, **options
     ):
         written.append(piece)
-        print(printable(piece), end="", flush=True)
+        print(flags.printable(piece), end="", flush=True)
     is_cut = prefix_cache.token_ids[-1] not in tokenizer.stop_ids
     print(cut_short(max_new_tokens) if is_cut else "")
 
@@ -193,11 +186,12 @@ class Conversation:
                 f"{flag} is for chat models, and {args.model} is a base "
                 "model; leave it out, or name one such as qwen3-0.6b"
             )
-        self.model, self.tokenizer = open_model(args)
-        room = min(self.model.config.max_position_embeddings, MAX_CONTEXT)
+        self.model = flags.open_model(args)  # and its tokenizer
+        positions = self.model[0].config.max_position_embeddings
+        room = min(positions, MAX_CONTEXT)
         wanted = self.options["max_new_tokens"]
         self.options["max_new_tokens"] = min(wanted, room // 2)
-        self.options["prefix_cache"] = PrefixCache(self.model, room)
+        self.options["prefix_cache"] = PrefixCache(self.model[0], room)
         self.reset()
 
     def reset(self) -> None:
@@ -213,13 +207,7 @@ class Conversation:
         """
         text, written = self.render(question), []
         try:
-            print_stream(
-                self.model,
-                self.tokenizer,
-                text,
-                written=written,
-                **self.options,
-            )
+            print_stream(*self.model, text, written=written, **self.options)
         except KeyboardInterrupt:
             is_kept = written and self.settings.is_chat
             kept = "; the answer so far is kept" if is_kept else ""
@@ -240,6 +228,6 @@ class Conversation:
             prompt = self.settings.prompts["step-by-step"]
             return render_prompt(prompt, question)
         turns = [*self.messages, {"role": "user", "content": question}]
-        return self.tokenizer.apply_chat_template(
+        return self.model[1].apply_chat_template(
             turns, enable_thinking=self.args.think
         )

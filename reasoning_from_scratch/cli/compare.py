@@ -11,11 +11,7 @@ into regraded-1.jsonl, regraded-2.jsonl, … beside them.
 
 import itertools
 
-from reasoning_from_scratch.cli.flags import (
-    describe_accuracy,
-    open_evaluated,
-    printable,
-)
+from reasoning_from_scratch.cli import flags
 
 FLAGS = """
 first RUN        a run folder, or its name
@@ -33,13 +29,15 @@ def run(args) -> None:
         summarize,
     )
 
-    folders = [open_evaluated(name) for name in (args.first, args.second)]
+    folders = [
+        flags.open_evaluated(name) for name in (args.first, args.second)
+    ]
     records = [read_records(folder) for folder in folders]
     pair = pair_records(*records)
     for name, folder, rows in zip("AB", folders, pair, strict=True):
         result = summarize(rows)
         print(
-            f"{name}  {describe_accuracy(result.summary())}  "
+            f"{name}  {flags.describe_accuracy(result.summary())}  "
             f"{result.mean_tokens:6.1f} tokens  {folder.path}"
         )
     scores = [[float(r["correct"]) for r in rows] for rows in pair]
@@ -110,7 +108,7 @@ def run_regrade(args) -> None:
         regrade,
     )
 
-    folder = open_evaluated(args.name)
+    folder = flags.open_evaluated(args.name)
     records = read_records(folder)
     if not records:
         raise ValueError(f"{folder.path} holds no whole record yet")
@@ -119,13 +117,13 @@ def run_regrade(args) -> None:
     path = next(path for path in paths if not path.exists())
     folder.rewrite(path.name, graded)
     tell_if_interrupted("the run", folder, records)
-    print(f"before  {describe_accuracy(accuracy_of(records))}")
-    print(f"now     {describe_accuracy(accuracy_of(graded))}")
+    print(f"before  {flags.describe_accuracy(accuracy_of(records))}")
+    print(f"now     {flags.describe_accuracy(accuracy_of(graded))}")
     print(f"{len(changes)} of {len(records):,} verdicts changed")
     for record in changes[:NUM_SHOWN]:
         verdict = "now right" if record["correct"] else "now wrong"
-        answer = printable(str(record["answer"]))[:40]
-        reference = printable(record["reference"])[:40]
+        answer = flags.printable(str(record["answer"]))[:40]
+        reference = flags.printable(record["reference"])[:40]
         print(f"  {record['id']}: {verdict}: {answer} against {reference}")
     if len(changes) > NUM_SHOWN:
         print(f"  … and {len(changes) - NUM_SHOWN} more")

@@ -6,26 +6,12 @@
         --loss forward --run soft
     rfs distill --on-policy --teacher pocket-teacher --run on-policy
 
-Everything else is the same run with a flag more: --unfiltered learns wrong
-traces too, --thinking short leaves out the teacher's scratch work and none
-all but the answer, --limit and --skip take a part of the file, and
---from-self of a model so trained is its second round.
-
 Without further flags these are the chapter's runs of the model's row in
-`settings`. Ctrl-C saves; the same command with --resume goes on.
+`settings`. --from-self of a model so trained is its second round.
 """
 
 from reasoning_from_scratch import llm, training
-from reasoning_from_scratch.cli.flags import (
-    TRAINING_FLAGS,
-    choose_problems,
-    choose_prompt,
-    choose_sampling,
-    describe_run,
-    describe_training,
-    new_run,
-    open_model,
-)
+from reasoning_from_scratch.cli import flags
 from reasoning_from_scratch.evaluation.problems import (
     all_test_problems,
     load_splits,
@@ -38,7 +24,7 @@ from reasoning_from_scratch.training.config import (
     check_teacher,
 )
 
-FLAGS = f"""{TRAINING_FLAGS}
+FLAGS = f"""{flags.TRAINING_FLAGS}
 --teacher NAME   a model of the same tokenizer
 --prompt NAME=direct   how the student is asked
 --teacher-prompt NAME   how the teacher is asked (default: as the student;
@@ -70,32 +56,37 @@ def add_arguments(parser) -> None:
 
 def run(args) -> None:
     """Train, and say where the result lies."""
+    from reasoning_from_scratch.training.distillation_loss import (
+        check_same_tokens,
+    )
+
     settings = get_settings(args.model)
     config = choose_config(args, settings)
-    args.problems = choose_problems(args, settings)
+    args.problems = flags.choose_problems(args, settings)
     problems, validation = load_splits(args.problems, args.split)
     validation = validation or []
     traces = training.read_traces(args.traces) if args.traces else []
-    student = open_model(args, config.max_new_tokens)
-    teacher = open_teacher(args, student)
-    about = describe_run(args, TOLD, config, [*problems, *validation])
-    with new_run(args, about) as folder:
+    student = flags.open_model(args, config.max_new_tokens)
+    teacher = None
+    if args.teacher:
+        teacher, tokenizer = llm.load_model(
+            args.teacher, device=args.device, dtype=args.dtype
+        )
+        check_same_tokens(tokenizer, student[1])
+        teacher.requires_grad_(False)
+    about = flags.describe_run(args, TOLD, config, [*problems, *validation])
+    with flags.new_run(args, about) as folder:
         common = {"teacher": teacher, "validation": validation, "run": folder}
         if args.on_policy:
             training.train_on_policy(*student, problems, config, **common)
         else:
-            filters = choose_filters(args, validation)
             if args.from_self:
-                found = answer_problems(
-                    args, student, problems, run=folder, **filters
-                )
+                found = answer_problems(args, student, problems, **common)
             else:
+                filters = choose_filters(args, validation)
                 found = training.filter_traces(traces[args.skip :], **filters)
-            kept = tell_what_is_kept(folder, *found)
-            if not args.from_self:
-                kept = kept[: args.limit]
-            train_on_traces(student, kept, config, **common)
-    print(describe_training(folder))
+            train_on_traces(args, student, *found, config, **common)
+    print(flags.describe_training(folder))
 
 
 def choose_config(args, settings):
@@ -107,28 +98,15 @@ def choose_config(args, settings):
     if not args.on_policy:
         chosen |= settings.distillation.of(kind)
     chosen |= given_options(args, kind)
-    chosen["prompt"] = choose_prompt(args.prompt, settings)
+    chosen["prompt"] = flags.choose_prompt(args.prompt, settings)
     if args.on_policy and args.teacher_prompt:
-        chosen["teacher_prompt"] = choose_prompt(args.teacher_prompt, settings)
+        chosen["teacher_prompt"] = flags.choose_prompt(
+            args.teacher_prompt, settings
+        )
     config = kind(**chosen)
     if not args.on_policy:
         check_teacher(config, bool(args.teacher))
     return config
-
-
-def open_teacher(args, student):
-    """The teacher's model, or None; its tokens must be the student's."""
-    if not args.teacher:
-        return None
-    from reasoning_from_scratch.training.distillation_loss import (
-        check_same_tokens,
-    )
-
-    teacher, tokenizer = llm.load_model(
-        args.teacher, device=args.device, dtype=args.dtype
-    )
-    check_same_tokens(tokenizer, student[1])
-    return teacher.requires_grad_(False)
 
 
 def choose_filters(args, validation) -> dict:
@@ -141,35 +119,34 @@ def choose_filters(args, validation) -> dict:
     }
 
 
-def answer_problems(args, student, problems, **options):
+def answer_problems(args, student, problems, *, validation, run, **_):
     """The student's own answers, those that may be learned, and counts."""
     settings = get_settings(args.model)
     limit = args.limit or settings.distillation.num_traces
+    prompt = args.teacher_prompt or "step-by-step"
     return training.collect_verified_samples(
         *student,
         problems[:limit],
         num_samples=args.samples,
         name="itself",
-        prompt=choose_prompt(args.teacher_prompt or "step-by-step", settings),
-        sampling=choose_sampling(settings),
+        prompt=flags.choose_prompt(prompt, settings),
+        sampling=flags.choose_sampling(settings),
         max_new_tokens=settings.max_new_tokens,
         seed=args.seed or 0,
         batch_size=settings.batch_size,
-        **options,
+        run=run,
+        **choose_filters(args, validation),
     )
 
 
-def tell_what_is_kept(folder, kept, counts):
-    """Print and write down what the filters left over; those traces."""
-    folder.write_json("filters.json", {"kept": len(kept), **counts})
-    num_traces = len(kept) + sum(counts.values())
-    dropped = ", ".join(f"{count} {name}" for name, count in counts.items())
-    print(f"{len(kept):,} of {num_traces:,} traces kept ({dropped})")
-    return kept
-
-
-def train_on_traces(student, traces, config, **common) -> None:
+def train_on_traces(args, student, traces, counts, config, **common) -> None:
     """Hard or soft distillation; some traces are held back to measure."""
+    common["run"].write_json("filters.json", {"kept": len(traces), **counts})
+    num_traces = len(traces) + sum(counts.values())
+    dropped = ", ".join(f"{count} {name}" for name, count in counts.items())
+    print(f"{len(traces):,} of {num_traces:,} traces kept ({dropped})")
+    if not args.from_self:
+        traces = traces[: args.limit]
     examples, num_too_long = training.encode_traces(traces, student[1], config)
     if num_too_long:
         print(

@@ -3,8 +3,7 @@
     rfs doctor
     HF_HUB_OFFLINE=1 rfs doctor
 
-Prints versions, devices, memory, caches, whether the Hub can be reached and
-whether runs can be written. Exit status 1 if the pocket model could not run.
+Exit status 1 if the pocket model could not run or runs cannot be written.
 """
 
 import os

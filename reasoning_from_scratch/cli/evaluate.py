@@ -10,21 +10,12 @@ kill, the same command with --resume goes on and ends in the same records.
 from dataclasses import asdict
 
 from reasoning_from_scratch import scaling
-from reasoning_from_scratch.cli.flags import (
-    MODEL_FLAGS,
-    choose_prompt,
-    choose_sampling,
-    describe_accuracy,
-    describe_run,
-    new_run,
-    open_evaluated,
-    open_model,
-)
+from reasoning_from_scratch.cli import flags
 from reasoning_from_scratch.evaluation.problems import load_problems
 from reasoning_from_scratch.evaluation.prompts import find_template
 from reasoning_from_scratch.settings import get_settings
 
-FLAGS = f"""{MODEL_FLAGS}
+FLAGS = f"""{flags.MODEL_FLAGS}
 --revision NAME  of a model on the Hub
 --problems SET   pocketmath, math500, gsm8k, math-train or a JSONL file
                  (default: the model's)
@@ -64,18 +55,23 @@ def run(args) -> None:
     if args.resume and args.run is None:
         raise ValueError("--resume needs --run NAME to go on with")
     settings = get_settings(args.model)
-    method = choose_method(args)
+    if args.method not in scaling.METHODS:
+        known = ", ".join(scaling.METHODS)
+        raise ValueError(f"no method {args.method!r}; there are {known}")
+    method = scaling.METHODS[args.method]
+    if args.verifier:
+        method = method.judged_by(args.verifier)
     options = choose_options(args, settings, method)
     args.problems = args.problems or settings.problems
     problems = load_problems(args.problems, split=args.split, limit=args.limit)
     config = describe_evaluation(args, problems, options)
     if args.samples_of:
         method = method.reusing(fitting_samples(args.samples_of, config))
-    model, tokenizer = open_model(args, options["max_new_tokens"])
+    model, tokenizer = flags.open_model(args, options["max_new_tokens"])
     if method.draw is choosing.draw_and_verify:  # is there a head for it?
         verifier = args.verifier or choosing.VERIFIER
         choosing.load_head(verifier, model.config.hidden_size)
-    with new_run(args, config) as folder:
+    with flags.new_run(args, config) as folder:
         options |= {"method": method, "run": folder}
         try:
             result = evaluate(model, tokenizer, problems, **options)
@@ -86,22 +82,11 @@ def run(args) -> None:
     print(f"records     {folder.path / 'records.jsonl'}")
 
 
-def choose_method(args):
-    """The method of that name, with the verifier that it shall ask."""
-    methods = scaling.METHODS
-    if args.method not in methods:
-        raise ValueError(
-            f"no method {args.method!r}; there are {', '.join(methods)}"
-        )
-    method = methods[args.method]
-    return method.judged_by(args.verifier) if args.verifier else method
-
-
 def choose_options(args, settings, method) -> dict:
     """Lay the flags over the method's and the model's own choices."""
     from reasoning_from_scratch.evaluation.evaluate import check_samples
 
-    sampling = choose_sampling(
+    sampling = flags.choose_sampling(
         settings,
         is_sampled=method.temperature > 0,
         temperature=args.temperature,
@@ -112,7 +97,7 @@ def choose_options(args, settings, method) -> dict:
     if not method.is_sequential:
         check_samples(num_samples, sampling)
     return {
-        "prompt": choose_prompt(args.prompt, settings),
+        "prompt": flags.choose_prompt(args.prompt, settings),
         "num_samples": num_samples,
         "sampling": sampling,
         "max_new_tokens": args.max_new_tokens or settings.max_new_tokens,
@@ -131,7 +116,7 @@ def describe_evaluation(args, problems, options) -> dict:
     for name in ("verifier", "samples_of"):
         if getattr(args, name):
             about[name] = getattr(args, name)
-    return describe_run(args, TOLD, about, problems)
+    return flags.describe_run(args, TOLD, about, problems)
 
 
 def fitting_samples(name: str, config: dict):
@@ -139,7 +124,7 @@ def fitting_samples(name: str, config: dict):
     from reasoning_from_scratch.evaluation.records import read_records
     from reasoning_from_scratch.scaling.samples import read_samples
 
-    source = open_evaluated(name)
+    source = flags.open_evaluated(name)
     for key in SHARED.split():
         if source.config.get(key) != config[key]:
             raise ValueError(
@@ -153,7 +138,7 @@ def fitting_samples(name: str, config: dict):
 def describe_result(result) -> str:
     """Write an EvalResult in a few lines."""
     lines = [
-        f"accuracy    {describe_accuracy(result.summary())} on "
+        f"accuracy    {flags.describe_accuracy(result.summary())} on "
         f"{result.num_problems:,} problems",
         f"tokens      {result.mean_tokens:.1f} a problem, "
         f"{100 * result.truncated:.1f} % cut short, "
@@ -163,7 +148,7 @@ def describe_result(result) -> str:
         lines.append(f"errors      {result.num_errors}, counted as wrong")
     for name in ("level", "subject"):
         for key, group in getattr(result, f"by_{name}").items():
-            lines.append(f"{name:<11} {describe_accuracy(group)}  {key}")
+            lines.append(f"{name:<11} {flags.describe_accuracy(group)}  {key}")
     curves = {"pass@k": result.pass_at_k, "maj@k": result.majority_at_k}
     for name, curve in curves.items():
         if curve:

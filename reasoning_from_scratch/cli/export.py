@@ -4,8 +4,8 @@
     rfs export qwen3-0.6b-base exported/qwen --dtype float32
     rfs export runs/reasoner exported/reasoner --push-to me/my-reasoner
 
-The folder is in the official layout. It is opened again and must give the
-same logits before anything is said or uploaded. The model card says what the
+The folder is in the official layout, and must give the same logits when it is
+opened again before anything is said or uploaded. The model card says what the
 run's configuration and the measured rows say, and names what is not known.
 """
 
@@ -95,6 +95,8 @@ rfs ask "{problem}" --model {repo_id}
 
 def run(args) -> None:
     """Export, check, describe, upload."""
+    from reasoning_from_scratch.evaluation.prompts import render_prompt
+
     if args.push_to and not re.fullmatch(r"[\w.-]+/[\w.-]+", args.push_to):
         raise ValueError(f"--push-to takes OWNER/NAME, got {args.push_to!r}")
     name, folder = args.model.rstrip("/"), Path(args.folder)
@@ -103,7 +105,14 @@ def run(args) -> None:
     check_export(model, tokenizer, folder)
     repo_id = args.push_to or str(folder)
     run_config = read_run_config(name)
-    usage = how_to_use(name, tokenizer, run_config, repo_id)
+    settings = get_settings(name)
+    prompt = run_config.get("prompt") or settings.prompts["step-by-step"]
+    usage = USAGE.format(
+        repo_id=repo_id,
+        prompt=render_prompt(prompt, PROBLEM, tokenizer),
+        max_new_tokens=settings.max_new_tokens,
+        problem=PROBLEM,
+    )
     card = write_card(name, model, run_config, usage, repo_id)
     atomic_write_text(folder / "README.md", card)
     print(f"{folder} gives the same logits as {args.model}. To use it:\n")
@@ -140,20 +149,6 @@ def read_run_config(name: str) -> dict:
         return {}
     is_trained = (path / "checkpoints").is_dir()
     return RunFolder.open(path).config if is_trained else {}
-
-
-def how_to_use(name, tokenizer, run_config, repo_id) -> str:
-    """Snippets for transformers and vLLM, with the prompt of the training."""
-    from reasoning_from_scratch.evaluation.prompts import render_prompt
-
-    settings = get_settings(name)
-    prompt = run_config.get("prompt") or settings.prompts["step-by-step"]
-    return USAGE.format(
-        repo_id=repo_id,
-        prompt=render_prompt(prompt, PROBLEM, tokenizer),
-        max_new_tokens=settings.max_new_tokens,
-        problem=PROBLEM,
-    )
 
 
 def write_card(name, model, run_config, usage, repo_id) -> str:

@@ -9,15 +9,7 @@ Without further flags this is the chapter's run of the model's row in
 """
 
 from reasoning_from_scratch import training
-from reasoning_from_scratch.cli.flags import (
-    TRAINING_FLAGS,
-    choose_problems,
-    choose_prompt,
-    describe_run,
-    describe_training,
-    new_run,
-    open_model,
-)
+from reasoning_from_scratch.cli import flags
 from reasoning_from_scratch.evaluation.problems import load_splits
 from reasoning_from_scratch.options import given_options
 from reasoning_from_scratch.settings import get_settings
@@ -33,7 +25,7 @@ REWARDS = (
     *("accuracy", "partial", "format", "both", "code"),
     *(f"short-{name}" for name in LENGTH_REWARDS),
 )
-FLAGS = f"""{TRAINING_FLAGS}
+FLAGS = f"""{flags.TRAINING_FLAGS}
 --prompt NAME=direct   how the problems are put
 --variant {{{",".join(GRPO_VARIANTS)}}}=grpo   a row of GRPO_VARIANTS
 --reward {{{",".join(REWARDS)}}}
@@ -61,16 +53,15 @@ def run(args) -> None:
     config = choose_config(args, settings)
     args.reward = args.reward or default_reward(config)
     reward = choose_reward(args.reward, args.allow_code_execution)
-    args.problems = choose_problems(args, settings)
+    args.problems = flags.choose_problems(args, settings)
     problems, validation = load_splits(args.problems, args.split)
     start_processes()
-    model, tokenizer = open_model(args, config.max_new_tokens)
+    model = flags.open_model(args, config.max_new_tokens)
     used = [*problems, *(validation or [])]
-    about = describe_run(args, TOLD, config, used)
-    with new_run(args, about, create=open_run) as folder:
+    about = flags.describe_run(args, TOLD, config, used)
+    with flags.new_run(args, about, create=open_run) as folder:
         training.train_grpo(
-            model,
-            tokenizer,
+            *model,
             problems,
             config,
             reward=reward,
@@ -78,13 +69,13 @@ def run(args) -> None:
             run=folder,
         )
     if process_rank() == 0:
-        print(describe_training(folder))
+        print(flags.describe_training(folder))
 
 
 def choose_config(args, settings):
     """The variant with the model's row and then the flags laid over it."""
     chosen = settings.grpo.of(GRPOConfig) | given_options(args, GRPOConfig)
-    chosen["prompt"] = choose_prompt(args.prompt, settings)
+    chosen["prompt"] = flags.choose_prompt(args.prompt, settings)
     return variant_config(args.variant, **chosen)
 
 

@@ -156,22 +156,18 @@ def read_arguments(name: str, arguments: list[str]):
     )
     add_flags(parser, getattr(module, flags, ""))
     getattr(module, "add_arguments", lambda parser: None)(parser)
-    _add_configs(parser, getattr(module, "CONFIGS", ()), module)
+    group, row = parser, getattr(module, "ROW", None)
+    if row:  # the model's row of settings gives the defaults
+        settings = get_settings()
+        group = parser.add_argument_group(f"training, as for {settings.name}")
+        row = getattr(settings, row)
+    add_options(group, *getattr(module, "CONFIGS", ()), row=row or ())
     add_flags(parser, "--debug  show the traceback of an error")
     args = parser.parse_args(arguments)
     args.command = name
     if getattr(args, "model", "") is None:
         args.model = default_model()
     return args, getattr(module, f"run_{name}" if is_beside else "run")
-
-
-def _add_configs(parser, configs, module) -> None:
-    """Declare their fields; ROW says which of a model's rows sets them."""
-    if not hasattr(module, "ROW"):
-        return add_options(parser, *configs)
-    settings = get_settings()
-    group = parser.add_argument_group(f"training, as for {settings.name}")
-    add_options(group, *configs, row=getattr(settings, module.ROW))
 
 
 def _import_command(name: str):

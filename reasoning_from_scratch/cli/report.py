@@ -3,8 +3,7 @@
     rfs report reasoner
     rfs report runs/reasoner runs/other --output comparison.html
 
-One HTML file with everything in it; it opens without a network. A run that
-is still under way can be looked at too.
+One HTML file that opens without a network, also of a run still under way.
 """
 
 from pathlib import Path

@@ -4,22 +4,13 @@
     rfs teach --endpoint http://localhost:8000/v1 --model qwen3-8b \\
         --problems math-train --limit 1000 --run traces-8b
 
-The answers go into runs/NAME/traces.jsonl as they come in; the same command
-with --resume asks for what is missing. The endpoint's key is read from the
-environment (OPENAI_API_KEY, or the variable that --endpoint-key-variable
-names).
+The answers go into runs/NAME/traces.jsonl as they come in. An endpoint's key
+is read from the environment: OPENAI_API_KEY, or the variable that
+--endpoint-key-variable names.
 """
 
 from reasoning_from_scratch import training
-from reasoning_from_scratch.cli.flags import (
-    TRAINING_FLAGS,
-    choose_problems,
-    choose_prompt,
-    choose_sampling,
-    describe_run,
-    new_run,
-    open_model,
-)
+from reasoning_from_scratch.cli import flags
 from reasoning_from_scratch.endpoints import EndpointClient, EndpointSettings
 from reasoning_from_scratch.evaluation.problems import (
     load_problems,
@@ -32,7 +23,7 @@ from reasoning_from_scratch.options import (
 )
 from reasoning_from_scratch.settings import get_settings
 
-FLAGS = f"""{TRAINING_FLAGS}
+FLAGS = f"""{flags.TRAINING_FLAGS}
 --limit N        only the first so many problems
 --prompt NAME=step-by-step   how the problems are put
 --samples N=1    answers a problem
@@ -54,22 +45,31 @@ def add_arguments(parser) -> None:
 def run(args) -> int:
     """Ask for all answers, and count them; 1 when some are missing."""
     settings = get_settings(CHAT_ROW if args.endpoint else args.model)
-    args.problems = choose_problems(args, settings)
+    args.problems = flags.choose_problems(args, settings)
     problems = load_problems(args.problems, split=args.split, limit=args.limit)
     refuse_test_problems(problems)
-    sampling = choose_sampling(settings, temperature=args.temperature)
+    sampling = flags.choose_sampling(settings, temperature=args.temperature)
     asked = {
-        "prompt": choose_prompt(args.prompt, settings),
+        "prompt": flags.choose_prompt(args.prompt, settings),
         "max_new_tokens": args.max_new_tokens or settings.max_new_tokens,
     }
     teacher = open_teacher(args, sampling, **asked)
     for name in ("temperature", "top_p", "top_k"):
         asked[name] = getattr(sampling, name)
-    with new_run(args, describe_run(args, TOLD, asked, problems)) as folder:
+    with flags.new_run(
+        args, flags.describe_run(args, TOLD, asked, problems)
+    ) as folder:
         traces = training.generate_teacher_traces(
             teacher, problems, num_samples=args.samples, run=folder
         )
-    print(summary(traces, folder))
+    kept, counts = training.filter_traces(traces)
+    dropped = ", ".join(f"{count} {name}" for name, count in counts.items())
+    num_tokens = sum(trace.num_tokens for trace in traces)
+    print(
+        f"{len(traces):,} answers of {num_tokens:,} tokens, {len(kept):,} "
+        f"to learn from ({dropped})\n"
+        f"use them: rfs distill --traces {folder.path} --run NAME"
+    )
     errors = [trace.error for trace in traces if trace.error]
     missing = [getattr(teacher, "stopped", "")]
     if errors:
@@ -92,23 +92,11 @@ def open_teacher(args, sampling, *, prompt, max_new_tokens):
             max_tokens=max_new_tokens,
         )
     return training.LocalTeacher(
-        *open_model(args, max_new_tokens),
+        *flags.open_model(args, max_new_tokens),
         name=args.model,
         prompt=prompt,
         sampling=sampling,
         max_new_tokens=max_new_tokens,
         seed=args.seed,
         batch_size=get_settings(args.model).batch_size,
-    )
-
-
-def summary(traces, run_folder) -> str:
-    """What came in, and how to learn from it."""
-    kept, counts = training.filter_traces(traces)
-    dropped = ", ".join(f"{count} {name}" for name, count in counts.items())
-    num_tokens = sum(trace.num_tokens for trace in traces)
-    return (
-        f"{len(traces):,} answers of {num_tokens:,} tokens, {len(kept):,} "
-        f"to learn from ({dropped})\n"
-        f"use them: rfs distill --traces {run_folder.path} --run NAME"
     )

@@ -3,27 +3,26 @@
     rfs tour
     RFS_FAST=1 rfs tour
 
-Loads the built-in model, shows one problem answered directly and step by
-step, measures each of STAGES, and ends in a table and a picture in
-runs/tour-N. A stage's name is that of the chapter's full run in results/, so
-the two stand side by side.
+A stage's name is that of the chapter's full run in results/, so that the two
+stand side by side in the table and in the picture, runs/tour-N/tour.png.
 """
 
 import copy
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 # Packages import their parts on first use: none of these brings torch yet
 from reasoning_from_scratch import evaluation, llm, scaling, training
 from reasoning_from_scratch.cli.flags import printable
+from reasoning_from_scratch.plots import plot_accuracy_bars
 from reasoning_from_scratch.results import ladder, load_results
 from reasoning_from_scratch.runs import RunFolder
 from reasoning_from_scratch.settings import get_settings
 
 MODEL = "pocket"
 SEED = 0
+TITLE = f"The tour: {MODEL} on the first problems of its test split"
 NUM_VOTED = 200  # problems of a vote: sixteen answers each take their time
 GRPO_STEPS = 25  # a taste; the chapter's run is longer
 POLISH_STEPS = 8  # of GRPO behind distillation
@@ -32,13 +31,8 @@ NOTEBOOK = Path(__file__).parents[2] / "ch02" / "ch02_main.ipynb"
 NEXT_STEPS = """
 What to do next:
   rfs ask "What is 1/2 + 1/3?"       ask it yourself
-  {}
+  jupyter lab ch02/ch02_main.ipynb   build the model, then measure it{}
   rfs --help                         every command, with an example"""
-# Where a checkout has them, and where only the package is installed
-CHECKOUT = (
-    "jupyter lab ch02/ch02_main.ipynb   build the model, then measure it"
-)
-PACKAGE = "ch02/ch02_main.ipynb               in the repository; not installed"
 
 
 class Tour:
@@ -79,16 +73,14 @@ class Tour:
 
     def reinforce(self, model, steps):
         """A copy of the model after some steps of chapter 5's GRPO."""
-        config = training.variant_config(
-            "grpo", **self.settings.grpo.of(training.GRPOConfig)
-        )
-        steps = min(steps, config.steps)
+        row = self.settings.grpo.of(training.GRPOConfig)
+        row |= {"steps": min(steps, row["steps"]), "eval_every": 0}
         model = copy.deepcopy(model)
         training.train_grpo(
             model,
             self.tokenizer,
             evaluation.load_problems(self.settings.problems, split="train"),
-            replace(config, steps=steps, eval_every=0, track_kl=False),
+            training.variant_config("grpo", **row, track_kl=False),
             progress=self.has_progress,
         )
         return model
@@ -189,10 +181,14 @@ def run(args) -> None:
         "Intervals are 95 %; tokens are all that were written for a problem. "
         f"The tour took {minutes} min {seconds} s."
     )
-    picture = draw(folder.path / "tour.png", rows, full_runs)
-    console.print(picture, markup=False)
-    notebook = CHECKOUT if NOTEBOOK.is_file() else PACKAGE
-    console.print(NEXT_STEPS.format(notebook), markup=False)
+    picture = folder.path / "tour.png"
+    try:
+        plot_accuracy_bars(rows, picture, title=TITLE, reference=full_runs)
+        console.print(f"The picture: {picture}", markup=False)
+    except ImportError as error:  # it says how to get matplotlib
+        console.print(f"No picture: {error}", markup=False)
+    where = "" if NOTEBOOK.is_file() else " (in the repository)"
+    console.print(NEXT_STEPS.format(where), markup=False)
 
 
 def show_one_problem(console, tour) -> None:
@@ -238,15 +234,17 @@ def measure_stages(console, tour, folder) -> list[dict]:
 def make_table(rows: list[dict], full_runs: list[dict]):
     """All rows, each beside the full run of its name."""
     from rich.box import SIMPLE
-    from rich.table import Table
+    from rich.table import Column, Table
 
     full = {row["name"]: describe(row) for row in full_runs}
-    title = "One model, and each way to better reasoning"
-    table = Table(title=title, box=SIMPLE)
-    table.add_column("", style="bold")
-    for column in ("right, %", "problems", "tokens", "full run, %"):
-        table.add_column(column, justify="right")
-    table.add_column("read")
+    figures = ("right, %", "problems", "tokens", "full run, %")
+    table = Table(
+        Column(style="bold"),
+        *(Column(name, justify="right") for name in figures),
+        "read",
+        title="One model, and each way to better reasoning",
+        box=SIMPLE,
+    )
     for row in rows:
         table.add_row(
             row["name"],
@@ -257,18 +255,6 @@ def make_table(rows: list[dict], full_runs: list[dict]):
             row["chapter"],
         )
     return table
-
-
-def draw(path, rows: list[dict], full_runs: list[dict]) -> str:
-    """Save the picture and say where; without matplotlib, how to get it."""
-    from reasoning_from_scratch.plots import plot_accuracy_bars
-
-    title = f"The tour: {MODEL} on the first problems of its test split"
-    try:
-        plot_accuracy_bars(rows, path, title=title, reference=full_runs)
-    except ImportError as error:
-        return f"No picture: {error}"
-    return f"The picture: {path}"
 
 
 def describe(row: dict) -> str:

@@ -5,25 +5,19 @@
     rfs verifier --traces runs/samples --validation runs/unseen --run verifier
     rfs evaluate --method best-of-n-verifier --prompt step-by-step
 
-The model is frozen and reads its own samples; the head learns from those of
-the train split and is measured on those of the validation split.
+The model is frozen; the head learns from its samples of the train split and
+is measured on those of the validation split.
 """
 
 from reasoning_from_scratch import training
-from reasoning_from_scratch.cli.flags import (
-    MODEL_FLAGS,
-    RUN_FLAGS,
-    describe_run,
-    new_run,
-    open_model,
-)
+from reasoning_from_scratch.cli import flags
 from reasoning_from_scratch.options import given_options
 from reasoning_from_scratch.training.config import VerifierConfig
 
-FLAGS = f"""{MODEL_FLAGS}
+FLAGS = f"""{flags.MODEL_FLAGS}
 --traces RUN!      samples to learn from: of rfs teach
 --validation RUN!  samples to measure with
-{RUN_FLAGS}"""
+{flags.RUN_FLAGS}"""
 CONFIGS = (VerifierConfig,)
 
 
@@ -40,9 +34,9 @@ def run(args) -> None:
     traces, unseen = map(training.read_traces, (args.traces, args.validation))
     refuse_single_samples(traces, args.traces)
     refuse_single_samples(unseen, args.validation)
-    model, tokenizer = open_model(args)
-    about = describe_run(args, "command model traces validation", config)
-    with new_run(args, about) as folder:
+    model, tokenizer = flags.open_model(args)
+    about = flags.describe_run(args, "command model traces validation", config)
+    with flags.new_run(args, about) as folder:
         features, labels = trace_features(model, tokenizer, traces)
         head, losses = training.train_head(features, labels, config)
         result = measure_head(
