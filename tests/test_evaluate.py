@@ -287,11 +287,10 @@ def test_regrading_changes_nothing_but_verdicts_that_were_wrong():
 
 
 def test_tokens_per_second_count_all_tokens():
-    result = summarize(
-        [record_of("p", "1", "1"), record_of("p", "2", "1")], 4.0
-    )
+    records = [record_of("p", "1", "1"), record_of("q", "2", "1")]
+    result = summarize(records, 4.0)
     assert (result.mean_tokens, result.tokens_per_second) == (10, 5.0)
-    assert summarize([record_of("p", "1", "1")]).tokens_per_second == 0.0
+    assert summarize(records).tokens_per_second == 0.0
 
 
 def test_samples_of_different_number_or_role_give_no_curve():

@@ -29,12 +29,9 @@ ROWS = [
 ]
 
 
-def test_seconds_follow_from_tokens():
+def test_seconds_follow_from_tokens_and_words_name_both_ends():
     # 4 samples of 50 tokens at 2 ms a token.
     assert ROWS[1]["points"][1]["seconds"] == pytest.approx(0.4)
-
-
-def test_the_words_name_both_ends_of_a_curve():
     assert describe_frontier(ROWS, "T") == (
         "Accuracy against cost, log axes. T: greedy 50.0 % at 50 tokens; "
         "vote 40.0 % at 50 tokens to 60.0 % at 200 tokens."
@@ -42,7 +39,6 @@ def test_the_words_name_both_ends_of_a_curve():
 
 
 def test_the_picture_has_two_log_axes_and_words(tmp_path):
-    pytest.importorskip("matplotlib")
     path = tmp_path / "figures" / "frontier.png"
     figure = plot_frontier(ROWS, path, title="T")
     assert path.stat().st_size > 0
@@ -51,7 +47,6 @@ def test_the_picture_has_two_log_axes_and_words(tmp_path):
 
 
 def test_ticks_of_a_short_log_axis_are_few_and_plain_numbers():
-    pytest.importorskip("matplotlib")
     # Tokens 50 to 200 and seconds 0.1 to 0.5: less than a decade each, where
     # matplotlib would write 2 x 10^-1, 3 x 10^-1, … over each other.
     figure = plot_frontier(ROWS)
@@ -70,7 +65,6 @@ def test_ticks_of_a_short_log_axis_are_few_and_plain_numbers():
 
 
 def test_curves_over_samples_have_a_tick_at_every_size(tmp_path):
-    pytest.importorskip("matplotlib")
     curve = [point(1, 0.4), point(2, 0.5), point(4, 0.6)]
     figure = plot_sizes(
         {"vote": curve, CEILING: curve},
@@ -86,7 +80,6 @@ def test_curves_over_samples_have_a_tick_at_every_size(tmp_path):
 
 
 def test_more_than_three_curves_have_no_bands():
-    pytest.importorskip("matplotlib")
     curve = [point(1, 0.4), point(2, 0.5)]
     figure = plot_sizes(dict.fromkeys("abcd", curve))
     assert len(figure.axes[0].collections) == 0

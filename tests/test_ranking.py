@@ -21,12 +21,9 @@ from reasoning_from_scratch.evaluation.ranking import (
 )
 
 
-def test_four_hundred_points_mean_odds_of_ten_to_one():
-    assert expected_score(1400, 1000) == pytest.approx(10 / 11)
-    assert expected_score(1000, 1000) == 0.5
-
-
 def test_elo_of_two_games_is_worked_by_hand():
+    # 400 points mean odds of 10 to 1
+    assert expected_score(1400, 1000) == pytest.approx(10 / 11)
     # game 1: 1000 v 1000, expected ½, a wins: 1016 and 984. game 2: expected
     # 1 / (1 + 10^(-32/400)) = 0.545922, a loses: 1016 - 17.4695
     ratings = elo_ratings([Game("a", "b", 1), Game("a", "b", 0)])
@@ -51,6 +48,8 @@ def test_bradley_terry_of_two_models_gives_the_odds_of_their_wins():
     ratings = bradley_terry(games)
     assert ratings["a"] - ratings["b"] == pytest.approx(190.85, abs=0.1)
     assert ratings["a"] + ratings["b"] == pytest.approx(2000)
+    # and of one that never lost, a finite rating
+    assert 1000 < bradley_terry([Game("a", "b", 1)] * 5)["a"] < 2000
 
 
 def test_bradley_terry_agrees_with_scipy_on_random_games():
@@ -75,11 +74,6 @@ def test_bradley_terry_agrees_with_scipy_on_random_games():
     for model, points in zip(models, best, strict=True):
         # a tenth of a drawn game pulls our ratings in a little
         assert found[model] == pytest.approx(points, abs=0.5)
-
-
-def test_a_model_that_never_lost_has_a_finite_rating():
-    ratings = bradley_terry([Game("a", "b", 1)] * 5)
-    assert 1000 < ratings["a"] < 2000
 
 
 def test_the_interval_holds_the_rating_and_shrinks_with_more_games():

@@ -57,12 +57,9 @@ def test_pass_at_k_equals_the_share_of_subsets_with_a_right_sample():
             )
 
 
-def test_pass_at_k_does_not_overflow_with_many_samples():
+def test_pass_at_k_does_not_overflow_and_refuses_more_than_was_sampled():
     # one right of 10,000; half of them drawn: found half of the time
     assert pass_at_k(10_000, 1, 5_000) == pytest.approx(0.5)
-
-
-def test_pass_at_k_refuses_more_than_was_sampled():
     with pytest.raises(ValueError, match="draw more samples"):
         pass_at_k(4, 1, 5)
 
@@ -168,13 +165,10 @@ def test_shares_of_right_samples_are_compared_by_a_z_test():
     assert found.p_value == pytest.approx(expected)
 
 
-def test_equal_scores_show_no_difference():
+def test_equal_scores_show_no_difference_and_unequal_lengths_are_refused():
     found = paired_difference([1, 0, 1], [1, 0, 1])
     assert found.difference == found.low == found.high == 0
     assert found.p_value == 1.0
-
-
-def test_scores_of_unequal_length_are_refused():
     with pytest.raises(ValueError, match="equal lengths, got 2 and 3"):
         paired_difference([1, 0], [1, 0, 1])
 

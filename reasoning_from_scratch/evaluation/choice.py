@@ -34,7 +34,7 @@ from .statistics import wilson_interval
 LETTERS = "ABCDEFGHIJ"
 LETTER = re.compile(rf"(?<![A-Za-z])([{LETTERS}])(?![A-Za-z])")
 MAX_LETTER_TOKENS = 16  # what the letter method lets the model write
-BOXED_CHOICE = r" \boxed{{choice}}"  # {choice} is replaced
+NUM_CHOICES = 4  # of the sets made here
 MMLU = HubFile(
     "cais/mmlu",
     "c30699e8356da336a370243923dbaf21066bb9fe",
@@ -111,11 +111,10 @@ def _read_choice(row, place, default_id) -> ChoiceProblem:
     )
 
 
-def make_choices(problems, *, num_choices=4, seed=0) -> list[ChoiceProblem]:
+def make_choices(problems, *, seed=0) -> list[ChoiceProblem]:
     """Give each problem wrong choices of the kind people and models make."""
-    if not 2 <= num_choices <= len(LETTERS):
-        raise ValueError(f"num_choices must be 2 to 10, got {num_choices}")
-    places = [index % num_choices for index in range(len(problems))]
+    # The right answers stand at each letter equally often
+    places = [index % NUM_CHOICES for index in range(len(problems))]
     random.Random(seed).shuffle(places)
     other_answers = [problem.answer for problem in problems]
     made = []
@@ -123,14 +122,14 @@ def make_choices(problems, *, num_choices=4, seed=0) -> list[ChoiceProblem]:
         generator = random.Random(f"{seed} {problem.id}")
         known = [problem.answer]
         for wrong in _wrong_answers(problem.answer, other_answers, generator):
-            if len(known) == num_choices:
+            if len(known) == NUM_CHOICES:
                 break
             if not any(same_answer(wrong, answer) for answer in known):
                 known.append(wrong)
-        if len(known) < num_choices:
+        if len(known) < NUM_CHOICES:
             raise ValueError(
-                f"{num_choices} choices for problem {problem.id!r} need as "
-                "many different answers among the problems; ask for fewer"
+                f"{NUM_CHOICES} choices for problem {problem.id!r} need as "
+                "many different answers; give more problems"
             )
         choices = known[1:]
         choices.insert(place, problem.answer)
@@ -181,20 +180,15 @@ def evaluate_choices(
     method: str = "likelihood",
     prompt: str = "direct",
     batch_size: int = 64,
-    **options,
 ) -> ChoiceResult:
-    """Let the model choose by a key of CHOICE_METHODS; count what is right.
-
-    The option `continuation` of the likelihoods is how a choice is written,
-    such as " {choice}" by a model that boxes nothing.
-    """
+    """Let the model choose by a key of CHOICE_METHODS; count what is right."""
     problems = checked_problems(problems)
     if method not in CHOICE_METHODS:
         raise ValueError(
             f"no method {method!r}; expected {', '.join(CHOICE_METHODS)}"
         )
     choose = CHOICE_METHODS[method]
-    chosen = choose(model, tokenizer, problems, prompt, batch_size, **options)
+    chosen = choose(model, tokenizer, problems, prompt, batch_size)
     num_correct = sum(
         place is not None and p.choices[place] == p.choices[p.answer]
         for place, p in zip(chosen, problems, strict=True)
@@ -230,15 +224,10 @@ def choose_likeliest_letter(model, tokenizer, problems, prompt, batch_size):
     return _likeliest(model, tokenizer, prompts, letters, batch_size)
 
 
-def choose_likeliest_text(
-    model, tokenizer, problems, prompt, batch_size, continuation=BOXED_CHOICE
-):
+def choose_likeliest_text(model, tokenizer, problems, prompt, batch_size):
     """Return the place of the choice likeliest to follow the question."""
     prompts = [render_prompt(prompt, p.problem, tokenizer) for p in problems]
-    texts = [
-        [continuation.replace("{choice}", choice) for choice in p.choices]
-        for p in problems
-    ]
+    texts = [[rf" \boxed{{{c}}}" for c in p.choices] for p in problems]
     return _likeliest(model, tokenizer, prompts, texts, batch_size)
 
 

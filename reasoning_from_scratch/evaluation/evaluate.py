@@ -144,10 +144,14 @@ def generate_answers(
     answers = []
     for start in range(0, len(rows), num_samples):
         samples = rows[start : start + num_samples]
-        num_tokens = sum(sample["num_tokens"] for sample in samples)
-        text, _, stop_reason = samples[0].values()
-        kept = samples if num_samples > 1 else []
-        answers.append(MethodOutput(text, num_tokens, stop_reason, kept))
+        first = samples[0]
+        output = MethodOutput(
+            first["text"],
+            sum(sample["num_tokens"] for sample in samples),
+            first["stop_reason"],
+            samples if num_samples > 1 else [],
+        )
+        answers.append(output)
     return answers
 
 

@@ -241,9 +241,6 @@ def _text(problem: Problem) -> str:
     return "".join(problem.problem.split())
 
 
-# ---- Files: rows, each with the place that an error can name ----
-
-
 def fetch_file(repo_id: str, revision: str, filename: str) -> Path:
     """Download a file of a Hub dataset once and return its local path."""
     from huggingface_hub import errors, hf_hub_download

@@ -99,8 +99,8 @@ def read_records(run) -> list[dict]:
         missing = RECORD_FIELDS - set(record)
         if missing:
             raise ValueError(
-                f"{place} lacks {sorted(missing)}; it is no record of rfs "
-                "evaluate: make the run again under another name"
+                f"{place} lacks {sorted(missing)}, so it is no whole record; "
+                "make the run again under another name"
             )
         first = lines.setdefault(record["id"], number)
         if first != number:
