@@ -23,17 +23,13 @@ SURE_DIRECT = -0.2  # nats a token
 SURE_SOLUTION = -0.055
 
 
-def adaptive_thinking(
-    model, tokenizer, problems, prompts, *, direct_prompt=None, **options
-):
+def adaptive_thinking(*question, direct_prompt=None, **options):
     """Answer directly when sure, else as the prompts, which ask to think."""
+    model, tokenizer, problems, _ = question
     direct = direct_prompt or get_settings(model).prompts["direct"]
     options = {"threshold": SURE_DIRECT, **options}
     return answer_again_when_unsure(
-        model,
-        tokenizer,
-        problems,
-        prompts,
+        *question,
         first_prompts=[render_prompt(direct, p, tokenizer) for p in problems],
         again=generate_answers,
         **options,
@@ -41,11 +37,7 @@ def adaptive_thinking(
 
 
 def answer_again_when_unsure(
-    model,
-    tokenizer,
-    problems,
-    prompts,
-    *,
+    *question,
     first_prompts=None,
     again=self_consistency,
     threshold=SURE_SOLUTION,
@@ -57,15 +49,10 @@ def answer_again_when_unsure(
     The greedy ones share the decoding but for its sampling; the tokens of an
     output count both.
     """
+    model, tokenizer, problems, prompts = question
+    first = (model, tokenizer, problems, first_prompts or prompts)
     greedy = {**decoding, "sampling": SamplingConfig(), "recorded": None}
-    drafts = draw_samples(
-        model,
-        tokenizer,
-        problems,
-        first_prompts or prompts,
-        num_samples=1,
-        **greedy,
-    )
+    drafts = draw_samples(*first, num_samples=1, **greedy)
     drafts = [replace(draft, notes={"role": "draft"}) for (draft,) in drafts]
     outputs = [make_output([draft]) for draft in drafts]
     unsure = [i for i, d in enumerate(drafts) if not is_sure(d, threshold)]

@@ -164,12 +164,11 @@ def best_of_n(
     return sample_and_choose(*question, num_samples=num_samples, **drawing)
 
 
-def draw_and_verify(
-    model, tokenizer, problems, prompts, *, verifier=VERIFIER, **drawing
-):
+def draw_and_verify(*question, verifier=VERIFIER, **drawing):
     """Draw samples, with the logit of a run of `rfs verifier` noted."""
+    model, tokenizer, _, prompts = question
     head = load_head(verifier, model.config.hidden_size)
-    pools = draw_samples(model, tokenizer, problems, prompts, **drawing)
+    pools = draw_samples(*question, **drawing)
     repeated = [
         prompt
         for prompt, pool in zip(prompts, pools, strict=True)

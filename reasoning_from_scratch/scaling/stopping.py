@@ -59,24 +59,13 @@ def keep_most_confident(scores, share):
     return sorted(ranked[:num_kept])
 
 
-def draw_while_sure(
-    model,
-    tokenizer,
-    problems,
-    prompts,
-    *,
-    num_samples,
-    max_new_tokens=512,
-    **decoding,
-):
+def draw_while_sure(*question, num_samples, max_new_tokens=512, **decoding):
     """Draw samples, the first few whole, the others while they are sure."""
+    model, tokenizer, problems, prompts = question
     num_warmup = min(NUM_WARMUP, num_samples)
     decoding = {**decoding, "statistics": True}
     pools = draw_samples(
-        model,
-        tokenizer,
-        problems,
-        prompts,
+        *question,
         num_samples=num_warmup,
         max_new_tokens=max_new_tokens,
         **decoding,
