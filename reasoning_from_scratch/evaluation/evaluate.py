@@ -57,21 +57,16 @@ def evaluate(
     """Answer every problem and say how many answers are right.
 
     Args:
-        model, tokenizer: as `load_model` returns them.
-        problems: list of Problem, with different ids.
         prompt: see `render_prompt`.
         method: a callable such as those of `scaling.METHODS`; None is plain
             generation, greedy unless `sampling` says otherwise.
         num_samples, sampling: None takes the method's own.
         max_new_tokens, batch_size: None takes the model's row in `settings`.
-        seed: repeats the samples.
-        run: a RunFolder. It receives records.jsonl, timings.jsonl and
-            result.json; what is there already is not done again.
-        progress: show a bar with the running accuracy.
+        run: a RunFolder, for records.jsonl, timings.jsonl and result.json;
+            what is there already is not done again.
 
     Returns:
-        EvalResult. A problem whose answer raised an error counts as wrong
-        and has the error in its record.
+        EvalResult. An error counts as wrong and is in its problem's record.
 
     Raises:
         ValueError: no problems, two with one id, a count below 1, or records

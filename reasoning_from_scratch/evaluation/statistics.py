@@ -31,14 +31,9 @@ def wilson_interval(
 ) -> tuple[float, float]:
     """Bound the true accuracy behind num_correct right out of num_total.
 
-    Unlike accuracy +- 2 standard errors, the bounds stay inside [0, 1] and
-    keep a width when nothing or everything is right.
-
-    Returns:
-        (low, high), both in [0, 1].
-
-    Raises:
-        ValueError: num_total is not positive, or num_correct lies outside.
+    Unlike accuracy +- 2 standard errors, (low, high) stay inside [0, 1] and
+    keep a width when nothing or everything is right. Counts that cannot be
+    raise a ValueError.
 
     Source: Wilson 1927, "Probable inference".
 
@@ -63,10 +58,8 @@ def pass_at_k(num_samples: int, num_correct: int, k: int) -> float:
     """Estimate the chance that at least one of k samples is right.
 
     The estimate averages over all subsets of k of the num_samples drawn, so
-    it is unbiased, where 1 - (1 - num_correct / num_samples)**k is not.
-
-    Raises:
-        ValueError: k is not in 1..num_samples, or num_correct lies outside.
+    it is unbiased, where 1 - (1 - num_correct / num_samples)**k is not. A k
+    or num_correct above num_samples raises a ValueError.
 
     Source: Chen et al. 2021, section 2.1.
 
@@ -156,10 +149,6 @@ def clustered_error(values: list[float], clusters: list) -> float:
     Samples of one problem, or problems about one text, rise and fall
     together; counting them as independent makes the interval too narrow.
 
-    Args:
-        values: one score each.
-        clusters: the cluster that each value belongs to.
-
     Source: Miller 2024, section 2.2 (no small-sample correction).
     """
     mean = sum(values) / len(values)
@@ -172,8 +161,8 @@ def clustered_error(values: list[float], clusters: list) -> float:
 def mcnemar_p_value(num_wins: int, num_losses: int) -> float:
     """Give the two-sided exact p-value of wins against losses.
 
-    Only the problems on which two methods disagree carry information; were
-    the methods equally good, each would be a fair coin.
+    Were two methods equally good, each problem on which they disagree would
+    be a fair coin.
 
     Source: McNemar 1947, in its exact binomial form.
     """
@@ -187,15 +176,9 @@ def paired_difference(
 ) -> PairedDifference:
     """Compare two methods by their scores on the same problems.
 
-    Args:
-        first, second: one score in [0, 1] a problem, in the same order.
-
-    Returns:
-        PairedDifference of first - second. The p-value is McNemar's exact
-        one when every difference is -1, 0 or 1, else that of a z-test.
-
-    Raises:
-        ValueError: the lengths differ, or fewer than two problems.
+    The scores are in [0, 1], one a problem, two or more, in the same order
+    (else a ValueError). The p-value is McNemar's exact one when every
+    difference is -1, 0 or 1, else that of a z-test.
     """
     if len(first) != len(second):
         raise ValueError(

@@ -125,14 +125,10 @@ def self_consistency(
     Wrong paths scatter over many answers while right ones meet, so the
     answer most samples reach is right more often than a single sample.
 
-    Args:
-        num_samples: votes per problem, at most.
-        weigh: callable (sample, problem) -> weight; None gives one vote each.
-        problems, prompts, drawing: as for `draw_samples`.
-
-    Returns:
-        One MethodOutput per problem. Its response is the first sample with
-        the winning answer; where no sample has an answer, the first sample.
+    `weigh` is a callable (sample, problem) -> weight, None gives one vote
+    each; the rest is as for `draw_samples`. Returns one MethodOutput per
+    problem: its response is the first sample with the winning answer, or the
+    first of all where no sample has one.
     """
     question = (model, tokenizer, problems, prompts)
     drawing |= {"choose": partial(choose_by_vote, weigh=weigh)}
@@ -151,13 +147,8 @@ def best_of_n(
 ):
     """Answer each problem with its best sample.
 
-    Args:
-        num_samples: samples per problem.
-        scorer: callable (sample, problem) -> float, higher is better.
-        problems, prompts, drawing: as for `draw_samples`.
-
-    Returns:
-        One MethodOutput per problem.
+    The scorer is a callable (sample, problem) -> float, higher is better; the
+    rest is as for `draw_samples`. Returns one MethodOutput per problem.
     """
     question = (model, tokenizer, problems, prompts)
     drawing |= {"choose": partial(pick_best, scorer=scorer)}
@@ -271,10 +262,8 @@ def _features(model, pairs):
 def head_logits(head, features):
     """Two layers: (solutions, features) -> (solutions,) logits.
 
-    Args:
-        head: dict of tensors: `mean` and `scale` of the features, `inner`
-            (features, units) with `inner_bias`, `outer` (units,) with
-            `outer_bias`.
+    The head holds `mean` and `scale` of the features, `inner` (features,
+    units) with `inner_bias`, `outer` (units,) with `outer_bias`.
     """
     from torch.nn.functional import gelu
 

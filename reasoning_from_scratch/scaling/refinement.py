@@ -74,15 +74,10 @@ def self_refine(
 
     A problem leaves once a revision repeats the answer, or is refused.
 
-    Args:
-        num_samples: most solutions per problem, the draft included.
-        scorer: callable (sample, problem) -> float; a revision that does not
-            score higher is refused. None takes all that have an answer.
-        problems, prompts, decoding: as for `draw_samples`.
-
-    Returns:
-        One MethodOutput per problem. Each of its samples says which "role"
-        it had: draft, critique or revision.
+    At most `num_samples` solutions, the draft included. `scorer` is a callable
+    (sample, problem) -> float; a revision that does not score higher is
+    refused, None takes all that have an answer. Returns one MethodOutput per
+    problem, whose samples have a "role": draft, critique or revision.
     """
     if num_samples < 1:
         raise ValueError(f"num_samples must be >= 1, got {num_samples}")

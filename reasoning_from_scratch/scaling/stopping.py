@@ -23,9 +23,7 @@ NUM_WARMUP = 4  # samples drawn whole before any is dropped
 def window_means(confidence, window=WINDOW):
     """Mean confidence of every stretch of `window` tokens in a row.
 
-    Args:
-        confidence: one number per token, at least one.
-        window: tokens per stretch; a shorter trace is one stretch.
+    It holds one number per token; a shorter trace is one stretch.
 
     >>> window_means([3.0, 1.0, 2.0], window=2)
     [2.0, 1.5]

@@ -13,9 +13,8 @@ from math import comb
 def count_votes(groups, weights=None):
     """Add up the votes of each group, in the order the groups were seen.
 
-    Args:
-        groups: one group number per sample, None for no vote.
-        weights: one number per sample; None gives every sample one vote.
+    Both lists are per sample: its group's number, None for no vote, and its
+    weight; without weights every sample has one vote.
 
     >>> count_votes([0, 1, None, 0])
     {0: 2, 1: 1}
