@@ -7,8 +7,8 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as multiprocessing
 from test_rollouts import StoppingTokenizer
-from test_update import optimizer_of, rollouts_of, weights_of
-from tiny import tiny_model
+from test_update import optimizer_of, rollouts_of
+from tiny import tiny_model, weights_of
 
 from reasoning_from_scratch.evaluation import Problem
 from reasoning_from_scratch.runs import RunFolder

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from tiny import tiny_config, tiny_model
+from tiny import random_ids, tiny_config, tiny_model
 
 from reasoning_from_scratch.llm.kv_cache import KVCache
 
@@ -15,11 +15,6 @@ def model():
 @torch.inference_mode()
 def read(model, token_ids, cache=None):
     return model(token_ids, cache)
-
-
-def random_ids(*shape):
-    generator = torch.Generator().manual_seed(0)
-    return torch.randint(1, 256, shape, generator=generator)
 
 
 def test_a_cache_filled_in_pieces_gives_the_logits_of_one_reading(model):

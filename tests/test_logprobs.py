@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from tiny import tiny_model
+from tiny import random_ids, tiny_model
 
 from reasoning_from_scratch.llm import logprobs as module
 from reasoning_from_scratch.llm.logprobs import (
@@ -16,11 +16,6 @@ from reasoning_from_scratch.llm.logprobs import (
 @pytest.fixture
 def model():
     return tiny_model()
-
-
-def random_ids(*shape):
-    generator = torch.Generator().manual_seed(0)
-    return torch.randint(1, 256, shape, generator=generator)
 
 
 def test_logprobs_are_those_of_the_next_token(model):

@@ -11,8 +11,7 @@ import torch.distributed as dist
 import torch.multiprocessing as multiprocessing
 from test_grpo import CONFIG, PROBLEMS, strip_clock, train
 from test_pretrain import TINY
-from test_update import weights_of
-from tiny import tiny_model
+from tiny import tiny_model, weights_of
 
 from reasoning_from_scratch.pocket.pretrain import pretrain
 from reasoning_from_scratch.runs import RunFolder

@@ -47,6 +47,16 @@ def write_verifier(folder, seed=0):
     return head
 
 
+def weights_of(model):
+    """A copy of all weights, as one vector."""
+    return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+
+def random_ids(*shape):
+    generator = torch.Generator().manual_seed(0)
+    return torch.randint(1, 256, shape, generator=generator)
+
+
 class ByteTokenizer:
     """One token a byte; 0 ends a text."""
 

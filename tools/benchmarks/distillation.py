@@ -20,12 +20,11 @@ import argparse
 import contextlib
 import functools
 import io
-import json
 import statistics
 import tempfile
-import time
 
 import torch
+from training import clock_for, show
 
 from reasoning_from_scratch.evaluation import load_problems, render_prompt
 from reasoning_from_scratch.llm import load_model, save_model
@@ -53,8 +52,7 @@ def main():
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    is_alone = args.threads == 1 and not torch.cuda.is_available()
-    clock = time.process_time if is_alone else time.perf_counter
+    clock = clock_for(args.threads)
     texts = draw_texts(args.examples)
     num_tokens = count_tokens(args.model, texts)
     with tempfile.TemporaryDirectory() as folder:
@@ -74,11 +72,11 @@ def main():
                 rate = num_tokens / train()
                 if turn > 0:
                     rates[name].append(rate)
-    show(args, num_tokens, rates, clock)
+    show(describe(args, num_tokens, rates, clock))
 
 
-def show(args, num_tokens, rates, clock):
-    """Print medians and spreads, and ours over each of theirs."""
+def describe(args, num_tokens, rates, clock):
+    """Medians and spreads, and ours over each of theirs."""
     card = {
         "threads": args.threads,
         "torch": torch.__version__,
@@ -96,9 +94,7 @@ def show(args, num_tokens, rates, clock):
     for name in THEIRS:
         ours = medians["ours, wide" if "packed" in name else "ours"]
         card[f"ours / {name}"] = round(ours / medians[name], 2)
-    for key, value in card.items():
-        print(f"  {key:32} {value}")
-    print(json.dumps(card))
+    return card
 
 
 def draw_texts(count):

@@ -40,8 +40,7 @@ def main():
         "grpo", steps=args.steps, eval_every=0, track_kl=False
     )
     problems = load_problems("pocketmath", split="train")
-    is_alone = args.threads == 1 and not torch.cuda.is_available()
-    clock = time.process_time if is_alone else time.perf_counter
+    clock = clock_for(args.threads)
     card = {
         "threads": args.threads,
         "torch": torch.__version__,
@@ -53,6 +52,17 @@ def main():
         card |= describe(name, rewards, seconds)
     ratio = card["ours, steps a minute"] / card["trl, steps a minute"]
     card["ours / trl"] = round(ratio, 2)
+    show(card)
+
+
+def clock_for(threads):
+    """The processor's clock for one thread of a CPU, else the wall's."""
+    is_alone = threads == 1 and not torch.cuda.is_available()
+    return time.process_time if is_alone else time.perf_counter
+
+
+def show(card):
+    """Print a card for people, and it once more as a line of JSON."""
     for key, value in card.items():
         print(f"  {key:40} {value}")
     print(json.dumps(card))

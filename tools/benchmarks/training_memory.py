@@ -22,6 +22,7 @@ from dataclasses import replace
 
 import torch
 from generation import NumberTokenizer, random_qwen3
+from training import show
 
 from reasoning_from_scratch.evaluation import Problem
 from reasoning_from_scratch.llm import Qwen3Config, Qwen3Model
@@ -62,9 +63,7 @@ def main():
     card = {"device": DEVICE, "torch": torch.__version__}
     for name in names:
         card |= cases[name](args)
-    for key, value in card.items():
-        print(f"  {key:40} {value}")
-    print(json.dumps(card))
+    show(card)
 
 
 def rollouts_case(args):
@@ -97,18 +96,26 @@ def peak_case(args):
     Micro-batches of 4: with a single one, 8 rollouts would never hold
     gradients and activations together.
     """
-    config = Qwen3Config(
-        vocab_size=20_000,
-        hidden_size=256,
-        num_layers=4,
-        num_heads=4,
-        num_kv_heads=2,
-        head_dim=64,
-        intermediate_size=768,
+    model = small_model(
+        20_000, 256, 768, num_layers=4, num_heads=4, head_dim=64
     )
-    model = Qwen3Model(config).init_weights(0)
     update_twice(model, args.rollouts, num_tokens=128, micro_batch_size=4)
     return {"peak, GiB": round(peak_memory_gib(), 3)}
+
+
+def small_model(
+    vocab_size, hidden_size, intermediate_size, *, num_heads, **sizes
+):
+    """A random model with a head of keys for every two of queries."""
+    config = Qwen3Config(
+        vocab_size=vocab_size,
+        hidden_size=hidden_size,
+        intermediate_size=intermediate_size,
+        num_heads=num_heads,
+        num_kv_heads=num_heads // 2,
+        **sizes,
+    )
+    return Qwen3Model(config).init_weights(0)
 
 
 def steps_case(args):
@@ -116,17 +123,7 @@ def steps_case(args):
     import psutil
 
     process, seen = psutil.Process(), []
-    model = Qwen3Model(
-        Qwen3Config(
-            vocab_size=1000,
-            hidden_size=16,
-            num_layers=1,
-            num_heads=2,
-            num_kv_heads=1,
-            head_dim=8,
-            intermediate_size=32,
-        )
-    ).init_weights(0)
+    model = small_model(1000, 16, 32, num_layers=1, num_heads=2, head_dim=8)
 
     def reward(text, problem):
         seen.append(process.memory_info().rss)
