@@ -125,12 +125,9 @@ def test_the_exact_stop_costs_fewer_tokens_for_the_same_answers():
     assert stopped.mean_tokens < full.mean_tokens
 
 
-def test_a_curve_counts_the_tokens_of_its_samples():
+def test_a_point_counts_its_samples_tokens_and_its_interval_holds_it():
     # "\boxed{1}" and the end are 10 tokens, "\boxed{22}" 11.
     pools = pools_of(["1", "22"], ["1", "1"])
     assert vote_curve(pools, [2])[0].mean_tokens == pytest.approx(20.5)
-
-
-def test_the_interval_holds_the_accuracy():
     (point,) = vote_curve(pools_of("11", "22", "12"), [1])
     assert 0 <= point.low < point.accuracy < point.high <= 1
