@@ -1,14 +1,9 @@
 """What a training run's metrics say is wrong with it, in words.
 
-Each rule reads the rows of metrics.jsonl and returns a sentence or nothing;
-`diagnose` asks them all. A rule compares the last tenth of the run with the
-first, so that one bad step does not cry wolf, and reads only what is there:
-the same rules serve reinforcement learning, distillation, pre-training and
-a run that is still under way. No torch, no files.
-
-The limits in `LIMITS` are rules of thumb: where a paper gives one it is
-named, the others were set so that the healthy runs of the pocket model stay
-silent and those of the failure gallery do not.
+A rule compares the last tenth of a run with the first, so that one bad step
+does not cry wolf, and reads only what is there: the same rules serve every
+kind of training, a run under way too. The limits are rules of thumb, set so
+that pocket's healthy runs stay silent and the failure gallery's do not.
 """
 
 import math
@@ -34,17 +29,19 @@ WINDOW_SHARE = 0.1  # of the run: what "first" and "last" average over
 MIN_WINDOW = 3  # steps
 
 
-def series(rows, name, *, training=True) -> list[float]:
-    """The finite values of a metric, in order, where rows have it.
-
-    For training, row 0 is left out: it is from before the first step.
-    """
-    values = [
-        row[name]
-        for row in rows
-        if row.get(name) is not None and not (training and row["step"] == 0)
+def points(rows, name) -> list[tuple]:
+    """(step, value) of a metric wherever it is a finite number."""
+    found = [(row["step"], row.get(name)) for row in rows]
+    return [
+        (step, value)
+        for step, value in found
+        if isinstance(value, int | float) and math.isfinite(value)
     ]
-    return [value for value in values if math.isfinite(value)]
+
+
+def series(rows, name, *, training=True) -> list[float]:
+    """A metric's finite values; for training without row 0, the start."""
+    return [v for step, v in points(rows, name) if step or not training]
 
 
 def first_and_last(rows, name, average=fmean):
@@ -56,14 +53,10 @@ def first_and_last(rows, name, average=fmean):
     return average(values[:size]), average(values[-size:])
 
 
-def points(rows, name) -> list[tuple]:
-    """(step, value) of a metric wherever it is a finite number."""
-    found = [(row["step"], row.get(name)) for row in rows]
-    return [
-        (step, value)
-        for step, value in found
-        if isinstance(value, int | float) and math.isfinite(value)
-    ]
+def past_limit(rows, name, average=fmean):
+    """The last average of a metric that has reached its limit, or None."""
+    both = first_and_last(rows, name, average)
+    return both[1] if both and both[1] >= LIMITS[name] else None
 
 
 def smoothed(values, width) -> list[float]:
@@ -81,10 +74,7 @@ def thinned(pairs, limit) -> list[tuple]:
         return pairs
     size = math.ceil(len(pairs) / (limit - 1))
     blocks = [pairs[i : i + size] for i in range(0, len(pairs) - 1, size)]
-    means = [
-        (block[len(block) // 2][0], fmean(value for _, value in block))
-        for block in blocks
-    ]
+    means = [(b[len(b) // 2][0], fmean(v for _, v in b)) for b in blocks]
     return [*means, pairs[-1]]
 
 
@@ -122,29 +112,30 @@ def nan_update(rows):
         for name, value in row.items()
         if isinstance(value, float) and not math.isfinite(value)
     ]
+    skipped = max(series(rows, "updates_skipped"), default=0)
     if bad:
         step, name = bad[0]
-        return (
+        seen = (
             f"{name} is not finite at step {step}: a NaN spreads over all "
-            "weights in one update. Look for a division by zero or an "
-            "overflow in the reward or the loss."
+            "weights in one update."
         )
-    skipped = max(series(rows, "updates_skipped"), default=0)
-    if skipped:
-        return (
+    elif skipped:
+        seen = (
             f"{skipped:.0f} updates were dropped because their gradient was "
-            "not finite. Look for a division by zero or an overflow in the "
-            "reward or the loss."
+            "not finite."
         )
-    return None
+    else:
+        return None
+    return (
+        f"{seen} Look for a division by zero or an overflow in the reward or "
+        "the loss."
+    )
 
 
 def reward_failures(rows):
     """A reward function that raised or returned NaN."""
     total = sum(series(rows, "reward_failures"))
-    if not total:
-        return None
-    return (
+    return total and (
         f"The reward raised an error or was not finite {total:.0f} times and "
         "counted as 0. Run it by itself on a few samples."
     )
@@ -154,11 +145,8 @@ def reward_hacking(rows):
     """The reward goes up while greedy accuracy goes down."""
     reward = first_and_last(rows, "reward")
     drop = _accuracy_drop(rows)
-    if reward is None or drop is None:
-        return None
-    if reward[1] - reward[0] < LIMITS["reward_rise"]:
-        return None
-    return (
+    is_up = reward and reward[1] - reward[0] >= LIMITS["reward_rise"]
+    return (is_up and drop) and (
         f"The reward rose from {reward[0]:.2f} to {reward[1]:.2f} while "
         f"accuracy fell {drop}: the policy has found what the reward pays "
         "for, and it is not right answers. Read the samples."
@@ -168,9 +156,7 @@ def reward_hacking(rows):
 def accuracy_drop(rows):
     """Greedy accuracy below that of the start by more than its noise."""
     drop = _accuracy_drop(rows)
-    if drop is None or reward_hacking(rows):
-        return None
-    return (
+    return (drop and not reward_hacking(rows)) and (
         f"Accuracy fell {drop}, by more than its noise: the run unlearns. "
         "Lower the learning rate, then check the sign of the loss."
     )
@@ -189,11 +175,9 @@ def _accuracy_drop(rows):
 
 def kl_runaway(rows):
     """A policy far from where it began; the median, for k3 has tails."""
-    distance = first_and_last(rows, "kl", average=median)
-    if distance is None or distance[1] <= LIMITS["kl"]:
-        return None
-    return (
-        f"The policy stands {distance[1]:.2f} nats a token from its start, "
+    distance = past_limit(rows, "kl", median)
+    return distance and (
+        f"The policy stands {distance:.2f} nats a token from its start, "
         f"where healthy runs stay below {LIMITS['kl']}: what the base knew "
         "is being overwritten. Lower the learning rate, clip, or pull back "
         "with a KL term whose gradient does (k2, or ratio-weighted k3)."
@@ -202,14 +186,9 @@ def kl_runaway(rows):
 
 def entropy_collapse(rows):
     """Samples that are all alike: nothing is left to compare."""
-    entropy = first_and_last(rows, "entropy")
-    if entropy is None:
-        return None
-    first, last = entropy
-    is_low = last < LIMITS["entropy_floor"]
-    if not (is_low and last < LIMITS["entropy_share"] * first):
-        return None
-    return (
+    first, last = first_and_last(rows, "entropy") or (0.0, math.inf)
+    limit = min(LIMITS["entropy_floor"], LIMITS["entropy_share"] * first)
+    return last < limit and (
         f"Entropy fell from {first:.2f} to {last:.3f} nats a token: the "
         "policy always writes the same, so exploration has ended. Lower the "
         "learning rate, raise clip_high, or stop earlier."
@@ -218,11 +197,9 @@ def entropy_collapse(rows):
 
 def entropy_growth(rows):
     """A policy that dissolves into noise."""
-    entropy = first_and_last(rows, "entropy")
-    if entropy is None or entropy[1] - entropy[0] < LIMITS["entropy_rise"]:
-        return None
-    return (
-        f"Entropy grew from {entropy[0]:.2f} to {entropy[1]:.2f} nats a "
+    first, last = first_and_last(rows, "entropy") or (0.0, 0.0)
+    return last - first >= LIMITS["entropy_rise"] and (
+        f"Entropy grew from {first:.2f} to {last:.2f} nats a "
         "token: the policy is dissolving into noise. Lower the learning "
         "rate; look for wrong answers pushed down without bound."
     )
@@ -230,11 +207,9 @@ def entropy_growth(rows):
 
 def no_signal(rows):
     """Groups in which every rollout earned the same."""
-    share = first_and_last(rows, "no_signal")
-    if share is None or share[1] < LIMITS["no_signal"]:
-        return None
-    return (
-        f"{share[1]:.0%} of the groups have equal rewards and teach nothing. "
+    share = past_limit(rows, "no_signal")
+    return share and (
+        f"{share:.0%} of the groups have equal rewards and teach nothing. "
         "Choose problems of middling difficulty, sample more per problem, "
         "or replace such groups (dynamic_sampling)."
     )
@@ -244,11 +219,8 @@ def length_growth(rows):
     """More tokens for no more right answers."""
     greedy = series(rows, "greedy_length", training=False)
     length = first_and_last(rows, "length") or (*greedy[:1], *greedy[-1:])
-    if not length or length[1] < LIMITS["length_ratio"] * length[0]:
-        return None
-    if _has_learned(rows):
-        return None
-    return (
+    has_grown = length and length[1] >= LIMITS["length_ratio"] * length[0]
+    return (has_grown and not _has_learned(rows)) and (
         f"Answers grew from {length[0]:.0f} to {length[1]:.0f} tokens and "
         "are not right more often. Require the end token, add a penalty for "
         "overlong answers, and do not divide a wrong answer's blame by its "
@@ -276,9 +248,7 @@ def truncation(rows):
         for kind, share in shares.items()
         if share and share[-1] > LIMITS["truncated"]
     )
-    if not seen:
-        return None
-    return (
+    return seen and (
         f"{seen} answers were cut at the token limit. Check that the end "
         "token is learned and rewarded; only then raise the limit."
     )
@@ -286,11 +256,9 @@ def truncation(rows):
 
 def heavy_clipping(rows):
     """Ratios outside the clip range for a large share of tokens."""
-    share = first_and_last(rows, "clip_share")
-    if share is None or share[1] < LIMITS["clip_share"]:
-        return None
-    return (
-        f"{share[1]:.0%} of the tokens lie outside the clip range on the "
+    share = past_limit(rows, "clip_share")
+    return share and (
+        f"{share:.0%} of the tokens lie outside the clip range on the "
         "side where they should stop moving. Take fewer or smaller updates "
         "a batch, and check that the clip takes the minimum."
     )
@@ -298,11 +266,9 @@ def heavy_clipping(rows):
 
 def sampler_mismatch(rows):
     """Two programs that disagree about the same model."""
-    gap = first_and_last(rows, "mismatch")
-    if gap is None or gap[1] < LIMITS["mismatch"]:
-        return None
-    return (
-        f"Sampler and trainer differ by {gap[1]:.2f} nats a token: another "
+    gap = past_limit(rows, "mismatch")
+    return gap and (
+        f"Sampler and trainer differ by {gap:.2f} nats a token: another "
         "dtype, temperature or template. Make them equal, or correct with "
         "tis_cap."
     )
@@ -311,9 +277,8 @@ def sampler_mismatch(rows):
 def overfitting(rows):
     """A validation loss that has turned upwards."""
     losses = series(rows, "validation_loss", training=False)
-    if len(losses) < 3 or losses[-1] <= LIMITS["overfit"] * min(losses):
-        return None
-    return (
+    is_up = len(losses) > 2 and losses[-1] > LIMITS["overfit"] * min(losses)
+    return is_up and (
         f"The validation loss is {losses[-1]:.3f} after {min(losses):.3f}: "
         "the examples are being learnt by heart. Stop earlier or add more."
     )

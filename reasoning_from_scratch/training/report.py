@@ -1,14 +1,13 @@
 """The report on training runs: one page of HTML that needs nothing else.
 
 Curves of all runs over each other, a final table with intervals, warnings in
-words (`diagnosis`) and samples at several steps. The page holds its own
-style and pictures, no script, and a policy that forbids a browser to fetch or
-to run anything: what a model wrote is escaped, cut to a length, and could do
-nothing even so. It is `report.html.jinja`; here it gets what it shows.
-
-`plot_runs` gives the same pictures to a notebook.
+words (`diagnosis`) and samples at several steps. The page, made from
+`report.html.jinja`, has its own style and pictures, no script, and a policy
+that forbids a browser to fetch or to run anything: what a model wrote is
+escaped, cut to a length, and could do nothing even so.
 """
 
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,27 +17,15 @@ from markupsafe import Markup
 from reasoning_from_scratch import __version__
 from reasoning_from_scratch.runs import RunFolder, find_run
 
+from . import report_curves as drawing
 from .diagnosis import diagnose, points, series
-from .report_curves import (
-    PANELS,
-    color_of,
-    draw_panel,
-    draw_sheet,
-    number,
-    panels_of,
-)
+from .report_curves import number
 
 MAX_TEXT = 1200  # characters of one sample
 MAX_IN_TITLE = 3  # runs that the title names
 SAMPLED_STEPS = 5  # steps a run whose samples are shown
 SAMPLES_A_STEP = 2
-SECONDS = (  # whichever a run's rows have
-    "generation_seconds",
-    "scoring_seconds",
-    "update_seconds",
-    "evaluation_seconds",
-    "seconds",
-)
+ENDED = ("greedy_length", "reward", "kl")  # metrics whose last value is told
 SHARED = ("command", "model", "variant", "reward", "problems")
 
 
@@ -53,12 +40,10 @@ class Run:
 
     @property
     def name(self):
-        """The folder's."""
         return self.path.name
 
     @property
     def findings(self):
-        """What is wrong with it."""
         return diagnose(self.rows)
 
     @property
@@ -73,13 +58,13 @@ class Run:
     @property
     def ending(self):
         """Cells of a table: where it began, where it stands, what it cost."""
-        seconds = [sum(series(self.rows, n, training=False)) for n in SECONDS]
+        ended = [series(self.rows, name, training=False) for name in ENDED]
+        names = {n for row in self.rows for n in row if n.endswith("seconds")}
+        seconds = [sum(series(self.rows, n, training=False)) for n in names]
         return [
             self.state.split(", "),
             *accuracies(self.rows),
-            [last_of(self.rows, "greedy_length")],
-            [last_of(self.rows, "reward")],
-            [last_of(self.rows, "kl")],
+            *([number(values[-1]) if values else "–"] for values in ended),
             [f"{sum(seconds) / 60:.1f}" if any(seconds) else "–"],
         ]
 
@@ -94,27 +79,20 @@ class Run:
 
 
 def read_runs(names):
-    """Open the runs of these names or paths.
-
-    Raises:
-        FileNotFoundError: no such run, or one without metrics yet.
-        ValueError: metrics that are not about steps of training.
-    """
+    """Open the runs of these names or paths, refusing what is no training."""
     runs = []
     for path in map(find_run, names):
         folder = RunFolder.open(path)
         rows = folder.read("metrics.jsonl")
         if not rows:
             raise FileNotFoundError(
-                f"{path} has no metrics.jsonl yet: the report is about "
-                "training runs that have done a step"
+                f"{path} has no metrics.jsonl yet: let it train for a step"
             )
         if any("step" not in row for row in rows):
             raise ValueError(
                 f"{path / 'metrics.jsonl'} has rows without a step: the "
-                "report is about runs of rfs grpo, distill and pretrain; "
-                f"rfs {folder.config.get('command', '…')} writes what came "
-                "out into result.json"
+                "report is about rfs grpo, distill and pretrain; see what rfs "
+                f"{folder.config.get('command', '…')} wrote in result.json"
             )
         samples = folder.read("samples.jsonl")
         runs.append(Run(path, folder.config, rows, samples))
@@ -137,8 +115,8 @@ def render_report(runs):
     rows = {run.name: run.rows for run in runs}
     curves, no_curves = [], ""
     try:
-        for panel in panels_of(rows):
-            curves.append((panel, Markup(draw_panel(panel, rows).svg)))
+        for panel in drawing.panels_of(rows):
+            curves.append((panel, Markup(drawing.draw_panel(panel, rows).svg)))
     except ImportError as error:  # of matplotlib; the rest is worth a page
         no_curves = str(error)
     return page.get_template("report.html.jinja").render(
@@ -150,7 +128,7 @@ def render_report(runs):
             if first.get(key)
             and all(run.config.get(key) == first[key] for run in runs)
         ],
-        runs=[(run, color_of(place)) for place, run in enumerate(runs)],
+        runs=list(zip(runs, itertools.cycle(drawing.PAGE_COLORS))),
         settings=differing_settings(runs),
         curves=curves,
         no_curves=no_curves,
@@ -158,35 +136,26 @@ def render_report(runs):
 
 
 def plot_runs(runs, metrics=None):
-    """The report's pictures for a notebook, in one.
+    """The report's pictures, or those of some metrics, for a notebook.
 
-    Args:
-        runs: name -> rows of metrics.jsonl, or `Run`s.
-        metrics: names of the panels wanted; None takes all there are.
-
-    Returns:
-        a `Picture`, which a notebook shows.
-
-    Raises:
-        ValueError: an unknown metric, or nothing to show of those wanted.
+    Takes `Run`s, or name -> rows of metrics.jsonl; returns a `Picture`.
     """
     if not isinstance(runs, dict):
         runs = {run.name: run.rows for run in runs}
-    known = [panel.metric for panel in PANELS]
+    known = [panel.metric for panel in drawing.PANELS]
     unknown = set(metrics or ()) - set(known)
     if unknown:
         raise ValueError(
             f"no panel shows {', '.join(sorted(unknown))}; "
             f"there are {', '.join(known)}"
         )
+    wanted = known if metrics is None else metrics
     panels = [
-        panel
-        for panel in panels_of(runs)
-        if metrics is None or panel.metric in metrics
+        panel for panel in drawing.panels_of(runs) if panel.metric in wanted
     ]
     if not panels:
         raise ValueError("none of these metrics was measured in these runs")
-    return draw_sheet(panels, runs)
+    return drawing.draw_sheet(panels, runs)
 
 
 def spread(items, count=SAMPLED_STEPS):
@@ -208,9 +177,6 @@ def shown(text):
     return f"{safe} … and {rest:,} characters more" if rest > 0 else safe
 
 
-# Cells of a table: a text and what stands small below it
-
-
 def accuracies(rows):
     """First, last and best accuracy, in per cent with intervals."""
     name = "accuracy"
@@ -220,23 +186,13 @@ def accuracies(rows):
     if not measured:
         return [["–"]] * 3
     best = max(measured, key=lambda row: row[name])
-    cells = [in_per_cent(row, name) for row in (measured[0], measured[-1])]
+    cells = []
+    for row in (measured[0], measured[-1]):
+        cells.append([f"{100 * row[name]:.1f} %"])
+        if f"{name}_low" in row:
+            low, high = (100 * row[f"{name}_{end}"] for end in ("low", "high"))
+            cells[-1].append(f"{low:.1f} to {high:.1f}")
     return [*cells, (f"{100 * best[name]:.1f} %", f"{best['step']:,}")]
-
-
-def in_per_cent(row, name):
-    """An accuracy with its interval, where there is one."""
-    cell = [f"{100 * row[name]:.1f} %"]
-    if f"{name}_low" in row:
-        low, high = (100 * row[f"{name}_{end}"] for end in ("low", "high"))
-        cell.append(f"{low:.1f} to {high:.1f}")
-    return cell
-
-
-def last_of(rows, name):
-    """The metric's last value; a dash where it was never measured."""
-    values = series(rows, name, training=False)
-    return number(values[-1]) if values else "–"
 
 
 def differing_settings(runs):

@@ -1,10 +1,8 @@
 """The report's curves: one panel a metric, all runs over each other.
 
-matplotlib draws them. The SVG then takes its colours from variables of the
-page, so that it follows the reader's light or dark, and a run's lines carry
-its class, so that they can be hidden; alone, as in a notebook, it falls back
-on the house's own. What stands in a picture is numbers and our own words: no
-text of a model.
+matplotlib draws them; the SVG then takes its colours from the page, so that
+it follows the reader's light or dark, and a run's lines carry its class, so
+that they can be hidden. No text of a model stands in a picture.
 """
 
 import io
@@ -20,6 +18,7 @@ from .diagnosis import points, smoothed, thinned
 WIDTH, HEIGHT = 460, 250  # of a panel, points; the page scales it
 MAX_POINTS = 300  # of a line
 SMOOTH_SHARE = 0.1  # of the steps: window of the bold line
+PAGE_COLORS = [f"var(--run{i}, {color})" for i, color in enumerate(COLORS)]
 DASHES = ("-", (0, (6, 3)), (0, (2, 3)))  # beyond the colours there are
 STYLE = {
     "font.size": 11,
@@ -80,33 +79,19 @@ def panels_of(runs):
     return [
         panel
         for panel in PANELS
-        if any(
-            abs(v) > 1e-4 for line in lines_of(panel, runs) for _, v in line
-        )
+        if any(abs(y) > 1e-4 for xy in lines_of(panel, runs) for _, y in xy)
     ]
 
 
-def lines_of(panel, runs):
-    """The (step, value) pairs of every run, in the panel's unit."""
+def lines_of(panel, runs, end=""):
+    """The (step, value) pairs of every run, or of an end of its interval."""
     return [
         [
             (step, value * panel.scale)
-            for step, value in points(rows, panel.metric)
+            for step, value in points(rows, panel.metric + end)
             if value > 0 or not panel.is_log
         ]
         for rows in runs.values()
-    ]
-
-
-def interval_of(panel, rows):
-    """(step, low, high) where the metric was measured with an interval."""
-    low, high = (
-        dict(points(rows, f"{panel.metric}_{end}")) for end in ("low", "high")
-    )
-    return [
-        (step, low[step] * panel.scale, high[step] * panel.scale)
-        for step in low
-        if step in high
     ]
 
 
@@ -125,13 +110,12 @@ def draw_panel(panel, runs):
     with figure_style() as pyplot, pyplot.rc_context(STYLE):
         figure, axes = pyplot.subplots(figsize=(WIDTH / 72, HEIGHT / 72))
         notes = fill_axes(axes, panel, runs)
-        words = describe_panel(panel, runs)
-        return take_picture(pyplot, figure, words, notes)
+        return take_picture(figure, describe_panel(panel, runs), notes)
 
 
-def draw_sheet(panels, runs, columns=3):
+def draw_sheet(panels, runs):
     """Several panels on one white sheet, with a legend, as a `Picture`."""
-    columns = min(columns, len(panels))
+    columns = min(3, len(panels))
     rows = math.ceil(len(panels) / columns)
     size = (columns * WIDTH / 72, (rows * (HEIGHT + 30) + 30) / 72)
     with figure_style() as pyplot, pyplot.rc_context(STYLE):
@@ -155,24 +139,23 @@ def draw_sheet(panels, runs, columns=3):
         for text in legend.get_texts():
             text.set_parse_math(False)
         words = " ".join(describe_panel(panel, runs) for panel in panels)
-        return take_picture(pyplot, figure, words, notes, paper="#ffffff")
+        return take_picture(figure, words, notes, paper="#ffffff")
 
 
 def fill_axes(axes, panel, runs):
     """Draw every run's curve; returns a note for each point marked."""
-    lines = lines_of(panel, runs)
-    bands = [interval_of(panel, rows) for rows in runs.values()]
-    low = frame_axes(axes, panel, lines, bands)
+    lines, lows, highs = (
+        lines_of(panel, runs, end) for end in ("", "_low", "_high")
+    )
+    low = frame_axes(axes, panel, [*lines, *lows, *highs])
     notes = []
-    for place, (line, band) in enumerate(zip(lines, bands, strict=True)):
+    for place, line in enumerate(lines):
         if not line:
             continue
         color, dash = look_of(place)
         look = {"color": color, "gid": f"r{place}"}
-        if band:
-            edge = [(s, bottom) for s, bottom, _ in band]
-            edge += [(s, top) for s, _, top in reversed(band)]
-            axes.fill(*zip(*edge, strict=True), alpha=0.12, lw=0, **look)
+        if band := lows[place] + highs[place][::-1]:
+            axes.fill(*zip(*band, strict=True), alpha=0.12, lw=0, **look)
         steps, values = zip(*line, strict=True)
         values = [max(value, low) for value in values]
         width = round(SMOOTH_SHARE * len(line))
@@ -189,12 +172,11 @@ def fill_axes(axes, panel, runs):
     return notes
 
 
-def frame_axes(axes, panel, lines, bands):
+def frame_axes(axes, panel, lines):
     """Set limits that hold all lines and intervals; returns the lowest."""
-    from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
+    from matplotlib.ticker import MaxNLocator, NullLocator
 
     values = [value for line in lines for _, value in line]
-    values += [v for band in bands for _, *ends in band for v in ends]
     low, high = min(values), max(values)
     if panel.is_log:
         low = 10 ** math.floor(math.log10(max(low, high * 1e-6)))
@@ -211,7 +193,7 @@ def frame_axes(axes, panel, lines, bands):
     axes.set(xlim=(0, max(last_step, 1)), ylim=(low, high))
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+        axis.set_major_formatter(lambda value, _: number(value))
     axes.grid(axis="x", visible=False)
     axes.tick_params(left=False, bottom=False)
     return low
@@ -222,14 +204,10 @@ def look_of(place):
     return COLORS[place % len(COLORS)], DASHES[place // len(COLORS) % 3]
 
 
-def color_of(place):
-    """A run's colour in CSS: the page's, else the house's."""
-    index = place % len(COLORS)
-    return f"var(--run{index}, {COLORS[index]})"
-
-
-def take_picture(pyplot, figure, words, notes, paper="none"):
+def take_picture(figure, words, notes, paper="none"):
     """The figure as SVG without links, fonts or colours of its own."""
+    from matplotlib import pyplot
+
     file = io.StringIO()
     about = dict.fromkeys(("Creator", "Date", "Format", "Type"))
     figure.savefig(file, format="svg", facecolor=paper, metadata=about)
@@ -258,8 +236,8 @@ def take_picture(pyplot, figure, words, notes, paper="none"):
         (r"\s*\n\s*", "\n"),
     ):
         svg = re.sub(pattern, new, svg, flags=re.DOTALL)
-    for place, color in enumerate(COLORS):
-        svg = svg.replace(color.lower(), f"var(--run{place}, {color})")
+    for ours, of_page in zip(COLORS, PAGE_COLORS, strict=True):
+        svg = svg.replace(ours.lower(), of_page)
     svg = svg.replace(INK, "currentColor")
     head = (
         f'<svg class="panel" role="img" aria-label="{escape(words)}" '
