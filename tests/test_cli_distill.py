@@ -31,14 +31,13 @@ def traces(tmp_path):
     return write_rows(tmp_path / "traces.jsonl", rows)
 
 
-def distill(folder, *flags):
-    common = ["--model", str(folder), "--epochs", "1", "--batch-size", "4"]
-    return main(["distill", *common, "--eval-problems", "2", *flags])
+def distill(folder, flags):
+    common = f"--model {folder} --epochs 1 --batch-size 4 --eval-problems 2"
+    return main(["distill", *common.split(), *flags.split()])
 
 
 def test_traces_make_a_student_that_loads(folder, traces, capsys):
-    flags = ["--traces", str(traces), "--run", "student"]
-    assert distill(folder, *flags) in (0, None)
+    assert distill(folder, f"--traces {traces} --run student") in (0, None)
     assert "12 of 13 traces kept" in capsys.readouterr().out
     run = open_run("student")
     steps = [row["step"] for row in run.read("metrics.jsonl")]
@@ -51,11 +50,11 @@ def test_traces_make_a_student_that_loads(folder, traces, capsys):
 def test_a_run_is_not_overwritten_and_not_resumed_otherwise(
     folder, traces, capsys
 ):
-    flags = ["--traces", str(traces), "--run", "student"]
-    distill(folder, *flags)
-    assert distill(folder, *flags) == 1
+    flags = f"--traces {traces} --run student"
+    distill(folder, flags)
+    assert distill(folder, flags) == 1
     assert "--resume" in capsys.readouterr().err
-    assert distill(folder, *flags, "--resume", "--seed", "7") == 1
+    assert distill(folder, f"{flags} --resume --seed 7") == 1
     assert "seed" in capsys.readouterr().err
 
 
@@ -77,8 +76,8 @@ def test_pocketmath_is_searched_for_whole_problems_not_for_phrases(
 
 
 def test_a_limit_learns_the_first_of_the_kept_traces(folder, traces):
-    flags = ["--traces", str(traces), "--run", "few", "--limit", "4"]
-    assert distill(folder, *flags) in (0, None)
+    flags = f"--traces {traces} --run few --limit 4"
+    assert distill(folder, flags) in (0, None)
     *_, row = open_run("few").read("metrics.jsonl")
     assert row["step"] == 1  # one batch of four
 
@@ -91,17 +90,16 @@ def test_bare_answers_are_far_fewer_tokens_than_reasoned_ones(
     path = write_rows(tmp_path / "one.jsonl", [trace_of(problem, text)])
     counts = {}
     for thinking in ("tags", "none"):
-        flags = ["--traces", str(path), "--run", thinking]
-        distill(folder, *flags, "--thinking", thinking)
+        flags = f"--traces {path} --run {thinking} --thinking {thinking}"
+        distill(folder, flags)
         *_, row = open_run(thinking).read("metrics.jsonl")
         counts[thinking] = row["num_tokens"]
     assert counts["tags"] > 5 * counts["none"]
 
 
 def test_a_teacher_makes_the_targets_soft(folder, traces):
-    flags = ["--traces", str(traces), "--run", "soft"]
-    flags += ["--teacher", str(folder), "--loss", "jsd"]
-    assert distill(folder, *flags) in (0, None)
+    flags = f"--traces {traces} --run soft --teacher {folder} --loss jsd"
+    assert distill(folder, flags) in (0, None)
     _, row, *_ = open_run("soft").read("metrics.jsonl")
     assert row["loss"] == pytest.approx(0, abs=1e-4)  # its own teacher
 
@@ -110,29 +108,26 @@ def test_the_students_own_answers_are_filtered_before_it_learns(
     folder, capsys
 ):
     # An untrained model is never right: the run stops there and says so
-    flags = ["--from-self", "--limit", "6", "--run", "self"]
-    assert distill(folder, *flags) == 1
+    assert distill(folder, "--from-self --limit 6 --run self") == 1
     assert "0 of 6 traces kept" in capsys.readouterr().out
     assert len(open_run("self").read("traces.jsonl")) == 6
 
 
 @pytest.mark.parametrize(
     ("flags", "asked"),
-    [([], "step by step."), (["--teacher-prompt", "direct"], "Answer:")],
+    [("", "step by step."), ("--teacher-prompt direct", "Answer:")],
 )
 def test_a_student_asks_itself_as_its_teacher_would_be_asked(
     folder, flags, asked
 ):
-    own = ["--from-self", "--limit", "2", "--run", "self", *flags]
-    distill(folder, *own)
+    distill(folder, f"--from-self --limit 2 --run self {flags}")
     prompts = {row["prompt"] for row in open_run("self").read("traces.jsonl")}
     assert [PROMPTS[prompt][-len(asked) :] for prompt in prompts] == [asked]
 
 
 def test_on_policy_distillation_runs_from_the_command_line(folder):
-    flags = ["--on-policy", "--teacher", str(folder), "--steps", "2"]
-    flags += ["--prompts-per-step", "2", "--run", "opd"]
-    assert distill(folder, *flags) in (0, None)
+    flags = f"--on-policy --teacher {folder} --steps 2 --prompts-per-step 2"
+    assert distill(folder, f"{flags} --run opd") in (0, None)
     *_, row = open_run("opd").read("metrics.jsonl")
     assert row["step"] == 2 and "accuracy" in row
 
