@@ -36,6 +36,7 @@ from reasoning_from_scratch.training import (
     train_grpo,
 )
 from reasoning_from_scratch.training.diagnosis import diagnose
+from reasoning_from_scratch.training.grpo import SAMPLES_PER_STEP
 from reasoning_from_scratch.training.objective import (
     clip_ratio,
     grpo_loss,
@@ -43,7 +44,6 @@ from reasoning_from_scratch.training.objective import (
     loss_metrics,
     token_weights,
 )
-from reasoning_from_scratch.training.progress import SAMPLES_PER_STEP
 from reasoning_from_scratch.training.rewards import LENGTH_TERMS
 
 # What all runs begin with: half a chapter's batch, an eighth of its steps

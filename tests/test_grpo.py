@@ -127,6 +127,9 @@ def test_rows_hold_the_metrics_of_the_step():
     }
     assert wanted <= rows[0].keys()
     assert rows[0]["scoring_tokens_per_second"] == 0  # on-policy
+    for stage, tokens in (("generation", "generated"), ("update", "learned")):
+        rate = rows[0][f"tokens_{tokens}"] / rows[0][f"{stage}_seconds"]
+        assert rows[0][f"{stage}_tokens_per_second"] == rate
     assert rows[0]["kl"] == pytest.approx(0.0, abs=1e-6)
     assert rows[1]["kl"] > 1e-6
     assert 0 <= rows[0]["mismatch"] <= rows[0]["mismatch_max"] < 1e-4

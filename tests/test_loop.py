@@ -18,10 +18,10 @@ from reasoning_from_scratch.runs import RunFolder
 from reasoning_from_scratch.training.loop import (
     TrainingLoop,
     deferred_interrupt,
+    plot_training,
     shuffled_indices,
 )
 from reasoning_from_scratch.training.optimization import MasterAdamW
-from reasoning_from_scratch.training.progress import plot_training, throughput
 
 
 def test_every_pass_sees_every_problem_once_in_another_order():
@@ -218,24 +218,6 @@ def test_whoever_watches_sees_the_rows_grow():
         watch=lambda rows: seen.append([row["step"] for row in rows]),
     )
     assert seen == [[0], [0, 1], [0, 1, 2], [0, 1, 2, 3]]
-
-
-def test_throughput_is_tokens_over_seconds_of_each_stage():
-    rates = throughput(
-        {
-            "tokens_generated": 100,
-            "generation_seconds": 4.0,
-            "tokens_scored": 0,
-            "scoring_seconds": 0.001,
-            "tokens_learned": 60,
-            "update_seconds": 2.0,
-        }
-    )
-    assert rates == {
-        "generation_tokens_per_second": pytest.approx(25.0),
-        "scoring_tokens_per_second": 0.0,
-        "update_tokens_per_second": pytest.approx(30.0),
-    }
 
 
 def test_greedy_accuracy_is_never_drawn_as_samples_at_training():

@@ -21,10 +21,10 @@ from reasoning_from_scratch.llm import (
 from reasoning_from_scratch.settings import get_settings
 from reasoning_from_scratch.training import distillation, sft_data
 from reasoning_from_scratch.training.distillation_loss import learned_hidden
+from reasoning_from_scratch.training.grpo import rollout_metrics
 from reasoning_from_scratch.training.loop import shuffled_indices
 from reasoning_from_scratch.training.objective import token_weights
 from reasoning_from_scratch.training.optimization import MasterAdamW
-from reasoning_from_scratch.training.progress import rollout_metrics
 from reasoning_from_scratch.training.update import update_policy
 
 # What the notebooks' functions call, chapter by chapter

@@ -2,12 +2,10 @@
 
     python -I -S code_jail.py LIMITS < program
 
-A script for `code_reward`, which starts it in a process of its own; it
-imports nothing of ours. LIMITS is JSON, the result is a line of JSON on
-standard output. The process leaves the machine's namespaces, a child walls
-itself in (files, rights, limits) and becomes the program, and what is left
-of it at the deadline is killed. Where the kernel refuses the namespaces, no
-program is started.
+A script for `code_reward`; it imports nothing of ours. LIMITS and the result
+are JSON. The process leaves the machine's namespaces, a child walls itself
+in (files, rights, limits) and becomes the program; at the deadline it is
+killed. Where the kernel refuses the namespaces, no program is started.
 """
 
 import contextlib
@@ -136,11 +134,7 @@ def become_program(source, output, limits):
 
 
 def wait_until(pid, deadline):
-    """Wait for the child; returns its status and whether it was too late.
-
-    At the deadline it is killed, and as it is the first process of its
-    namespace, the kernel ends all others with it.
-    """
+    """Wait for the child, or kill it and with it all of its namespace."""
     is_late = False
     while True:
         ended, status = os.waitpid(pid, os.WNOHANG)

@@ -1,36 +1,26 @@
 r"""A reward for programs: run what a model wrote, compare what it prints.
 
-The second kind of verifiable reward: a completion earns 1 when the Python
-program in it, in a ```python block, prints the reference answer. Programs of
-a model are hostile input, so nothing runs unless it is allowed explicitly
-(`CodeReward(allow_execution=True)`, `rfs grpo --reward code
---allow-code-execution`), and then in a jail (`code_jail.py`).
+A completion earns 1 when the program in its last ```python block prints the
+reference answer. That is hostile input: nothing runs unless it is allowed,
+and then in a jail (`code_jail.py`).
 
-What is guaranteed, on Linux where the kernel grants namespaces (otherwise no
-program runs at all): a program
-- ends after `seconds` of wall-clock time, whatever it does with signals,
-  and so does everything it began;
-- is one process with one thread, of at most `memory_mb`; it cannot fork;
+Guaranteed, on Linux where the kernel grants namespaces (otherwise no program
+runs at all): a program
+- ends after `seconds`, whatever it does with signals, and so does everything
+  it began; it is one process with one thread, of at most `memory_mb`;
 - sees Python's own folders and the system's libraries, read-only, and an
-  empty folder of about a megabyte that is gone afterwards. No other file of
-  this machine has a name there: no home, /etc, /proc, /dev, repository;
+  empty folder of about a megabyte that is gone afterwards: no home, /etc,
+  /proc, /dev, repository, nor our environment, input or open files;
 - has no network, not even loopback, sees no other process and can signal
   none; runs as nobody, and cannot gain rights by setuid files;
-- finds nothing of our environment, standard input or open files;
 - is heard for at most `file_kb` of output.
 
-What is NOT guaranteed:
-- a hole in the Linux kernel is a hole in the jail; for programs of an
-  adversary rather than of a model in training, use a virtual machine;
-- it burns a core until the deadline, and can time what others do meanwhile;
-- it can read the kernel's version, the clock and the processor's features;
-- whatever lies in Python's folders or /usr/lib can be read: keep no secrets
-  there;
-- when the trainer itself is killed in those seconds, a program that undid
-  its death signal may stay asleep in its jail, within its limits;
-- a program that prints the answer without computing it earns the reward.
-
-Windows and macOS have no such namespaces; there the reward refuses to start.
+NOT guaranteed: a hole in the kernel is a hole in the jail (for programs of an
+adversary use a virtual machine); it burns a core until the deadline and can
+time what others do; it can read the kernel's version, the clock, and whatever
+lies in Python's folders or /usr/lib; when the trainer itself is killed, a
+program that undid its death signal may stay asleep in its jail; and one that
+prints the answer without computing it earns the reward.
 """
 
 import json
@@ -64,7 +54,7 @@ class CodeLimits:
 class ProgramResult:
     """How a program ended."""
 
-    status: str  # "ok" | "error" | "timeout" | "refused"
+    status: str  # "ok" | "error" | "timeout" | "refused": not started
     output: str  # standard output and errors, cut at `file_kb`
 
 
@@ -105,11 +95,7 @@ class CodeReward:
 
 
 def run_program(source, limits=CodeLimits()):
-    """Run a Python program, hostile text, in the jail.
-
-    The `ProgramResult` is "refused" where it was not started: no jail here,
-    or a text that is no program.
-    """
+    """Run a Python program, hostile text, in the jail."""
     try:
         program = source.encode()
     except UnicodeEncodeError:

@@ -1,8 +1,7 @@
 """Settings of training: GRPO, distillation, on-policy distillation.
 
 Combinations that would do nothing, or something else than they say, are
-refused with the reason. The papers' settings stand in `variants`. No torch
-here, so that `rfs grpo --help` answers at once.
+refused. The papers' settings stand in `variants`. No torch here.
 """
 
 from dataclasses import dataclass, field
@@ -59,46 +58,27 @@ class LossConfig:
         check_options(self)
         has_clip = self.clip_low is not None or self.clip_high is not None
         is_constant = self.reduction == "constant"
-        is_sequence = self.ratio == "sequence"
-        is_clip = self.objective == "clip"
         has_length = self.constant_length is not None
+        is_sapo, is_cispo = self.objective == "sapo", self.objective == "cispo"
+        is_sequence = self.ratio == "sequence"
         is_weighted = self.kl_ratio_weighted
-        refuse(
-            (
-                is_constant and not has_length,
-                "reduction 'constant' divides by constant_length: set it, "
-                "for example to max_new_tokens",
-            ),
-            (
-                has_length and not is_constant,
-                "constant_length is only read by reduction 'constant'; set "
-                "one or leave out the other",
-            ),
-            (
-                self.objective == "sapo" and has_clip,
-                "objective 'sapo' replaces the clip by a sigmoid; set "
-                "clip_low=None and clip_high=None",
-            ),
-            (
-                self.objective == "cispo" and not has_clip,
-                "objective 'cispo' weighs by a clipped ratio; set clip_high "
-                "(ScaleRL has 5)",
-            ),
-            (
-                is_sequence and not is_clip,
-                f"objective {self.objective!r} is defined for token ratios; "
-                "use ratio='token'",
-            ),
-            (
-                is_weighted and self.kl_coef == 0,
-                "kl_ratio_weighted needs kl_coef > 0, or it does nothing",
-            ),
-            (
-                is_weighted and self.kl_estimator == "k2",
-                "kl_ratio_weighted corrects k1 and k3; the gradient of k2 is "
-                "right without it",
-            ),
-        )
+        refused = {
+            "reduction 'constant' divides by constant_length: set it, for "
+            "example to max_new_tokens": is_constant and not has_length,
+            "constant_length is only read by reduction 'constant'; set one "
+            "or leave out the other": has_length and not is_constant,
+            "objective 'sapo' replaces the clip by a sigmoid; set "
+            "clip_low=None and clip_high=None": is_sapo and has_clip,
+            "objective 'cispo' weighs by a clipped ratio; set clip_high "
+            "(ScaleRL has 5)": is_cispo and not has_clip,
+            f"objective {self.objective!r} is defined for token ratios; use "
+            "ratio='token'": is_sequence and (is_sapo or is_cispo),
+            "kl_ratio_weighted needs kl_coef > 0, or it does "
+            "nothing": is_weighted and self.kl_coef == 0,
+            "kl_ratio_weighted corrects k1 and k3; the gradient of k2 is "
+            "right without it": is_weighted and self.kl_estimator == "k2",
+        }
+        refuse(refused)
 
 
 @dataclass(frozen=True)
@@ -127,10 +107,7 @@ class GRPOConfig:
     keep_sampling_mask: bool = option(
         False, "take log-probs over what --top-p and --top-k keep"
     )
-    max_new_tokens: int = option(
-        128,
-        "a longer completion is truncated",
-    )
+    max_new_tokens: int = option(128, "a longer completion is truncated")
     prompt: str = "direct"  # a name of PROMPTS or a template
     require_end: bool = True  # a truncated completion earns nothing
     overlong_share: float = option(
@@ -145,10 +122,7 @@ class GRPOConfig:
     # Updates from one batch of rollouts
     epochs: int = option(1, "passes over a step's rollouts")
     minibatches: int = option(1, "optimizer steps a pass")
-    micro_batch_size: int = option(
-        64,
-        "rows in one backward pass: memory",
-    )
+    micro_batch_size: int = option(64, "rows in one backward pass: memory")
     activation_checkpointing: bool = option(
         False, "compute activations twice: slower, less memory"
     )
@@ -168,10 +142,7 @@ class GRPOConfig:
     eval_every: int = option(
         25, "steps between evaluations on validation; 0: never", least=0
     )
-    eval_problems: int = option(
-        300,
-        "validation problems of one evaluation",
-    )
+    eval_problems: int = option(300, "validation problems of one evaluation")
     # Steps; the last one is always saved
     checkpoint_every: int = option(25, "steps between checkpoints")
     sample_every: int = 5  # between texts kept for reading
@@ -179,69 +150,39 @@ class GRPOConfig:
 
     def __post_init__(self):
         check_options(self)
-        self._check_sampling()
-        self._check_learning()
-
-    def _check_sampling(self):
-        refuse(
-            (
-                self.group_size < 2,
-                f"group_size must be >= 2, got {self.group_size}: one "
-                "rollout has nothing to be compared with",
+        is_kept, rate = self.keep_sampling_mask, self.curriculum
+        is_ramp, is_maxrl = self.overlong_share > 0, self.advantages == "maxrl"
+        is_batch = self.advantages == "batch_std"
+        is_masked = self.loss.off_policy_delta is not None
+        refused = {
+            f"group_size must be >= 2, got {self.group_size}: one rollout "
+            "has nothing to be compared with": self.group_size < 2,
+            f"expected 0 < top_p <= 1, got {self.top_p}; 1.0 keeps every "
+            "token": not 0 < self.top_p <= 1,
+            "rollouts with top_p or top_k need keep_sampling_mask=True: the "
+            "loss takes log-probs over the full vocabulary, which would be "
+            "another distribution's": self.is_truncated and not is_kept,
+            "keep_sampling_mask keeps what top_p and top_k leave over, and "
+            "both are off; set one": is_kept and not self.is_truncated,
+            f"curriculum is a solve rate between 0 and 1, got {rate}; None "
+            "draws all problems alike": rate is not None and not 0 < rate < 1,
+            f"overlong_share must be in [0, 1), got {self.overlong_share}; "
+            "0.2 is DAPO's": self.overlong_share >= 1,
+            "'maxrl' divides by a group's mean reward, which the overlong "
+            "penalty can turn negative; set "
+            "overlong_share=0": is_ramp and is_maxrl,
+            "dynamic_sampling replaces groups of equal rewards, but "
+            "'batch_std' compares across groups and finds a signal in them; "
+            "set one or the other": self.dynamic_sampling > 0 and is_batch,
+            f"minibatches ({self.minibatches}) must divide prompts_per_step "
+            f"({self.prompts_per_step})": (
+                self.prompts_per_step % self.minibatches
             ),
-            (
-                not 0 < self.top_p <= 1,
-                f"expected 0 < top_p <= 1, got {self.top_p}; 1.0 keeps every "
-                "token",
-            ),
-            (
-                self.is_truncated and not self.keep_sampling_mask,
-                "rollouts with top_p or top_k need keep_sampling_mask=True: "
-                "the loss takes log-probs over the full vocabulary, which "
-                "would be another distribution's",
-            ),
-            (
-                self.keep_sampling_mask and not self.is_truncated,
-                "keep_sampling_mask keeps what top_p and top_k leave over, "
-                "and both are off; set one",
-            ),
-            (
-                self.curriculum is not None and not 0 < self.curriculum < 1,
-                "curriculum is a solve rate between 0 and 1, got "
-                f"{self.curriculum}; None draws all problems alike",
-            ),
-        )
-
-    def _check_learning(self):
-        is_maxrl = self.advantages == "maxrl"
-        refuse(
-            (
-                not 0 <= self.overlong_share < 1,
-                "overlong_share must be in [0, 1), got "
-                f"{self.overlong_share}; 0.2 is DAPO's",
-            ),
-            (
-                self.overlong_share > 0 and is_maxrl,
-                "'maxrl' divides by a group's mean reward, which the "
-                "overlong penalty can turn negative; set overlong_share=0",
-            ),
-            (
-                self.dynamic_sampling > 0 and self.advantages == "batch_std",
-                "dynamic_sampling replaces groups of equal rewards, but "
-                "'batch_std' compares across groups and finds a signal in "
-                "them; set one or the other",
-            ),
-            (
-                self.prompts_per_step % self.minibatches,
-                f"minibatches ({self.minibatches}) must divide "
-                f"prompts_per_step ({self.prompts_per_step})",
-            ),
-            (
-                self.loss.off_policy_delta is not None and self.is_on_policy,
-                "off_policy_delta masks stale rollouts, but epochs=1 and "
-                "minibatches=1 never reuse one; raise either or leave it out",
-            ),
-        )
+            "off_policy_delta masks stale rollouts, but epochs=1 and "
+            "minibatches=1 never reuse one; raise either or leave it "
+            "out": is_masked and self.is_on_policy,
+        }
+        refuse(refused)
 
     @property
     def is_truncated(self):
@@ -277,8 +218,7 @@ class DistillationConfig:
         0.0, "share of the hard loss beside a divergence", least=0
     )
     temperature: float = option(
-        1.0,
-        "of the distributions; on-policy: of the samples",
+        1.0, "of the distributions; on-policy: of the samples"
     )
     beta: float = option(
         0.5, "of jsd: near 0 is forward, near 1 reverse", least=0
@@ -295,10 +235,7 @@ class DistillationConfig:
     # Batches
     epochs: int = option(2, "passes over the examples")
     batch_size: int = option(64, "examples an update")
-    micro_batch_tokens: int = option(
-        1024,
-        "of one backward pass: memory",
-    )
+    micro_batch_tokens: int = option(1024, "of one backward pass: memory")
     activation_checkpointing: bool = option(
         False, "compute activations twice: slower, less memory"
     )
@@ -317,30 +254,25 @@ class DistillationConfig:
     eval_every: int = option(
         0, "updates between evaluations on validation", least=0
     )
-    eval_problems: int = option(
-        100,
-        "validation problems of one evaluation",
-    )
+    eval_problems: int = option(100, "validation problems of one evaluation")
     max_new_tokens: int = 192  # of an answer in one
     seed: int = option(0, "of the data order and the samples", least=0)
 
     def __post_init__(self):
         check_options(self)
-        if not 0 <= self.hard_weight < 1:
-            raise ValueError(
-                f"hard_weight must be in [0, 1), got {self.hard_weight}; "
-                "for the hard loss alone set loss='hard'"
-            )
-        if self.loss == "hard" and (self.hard_weight or self.teacher_top_k):
-            raise ValueError(
-                "hard_weight and teacher_top_k belong to a divergence; set "
-                "loss='forward', 'reverse' or 'jsd', or leave them out"
-            )
-        if self.loss == "jsd" and not 0 < self.beta < 1:
-            raise ValueError(
-                f"beta must be in (0, 1), got {self.beta}; its limits are "
-                "loss='forward' and loss='reverse'"
-            )
+        is_soft = self.hard_weight or self.teacher_top_k
+        refused = {
+            f"hard_weight must be in [0, 1), got {self.hard_weight}; for the "
+            "hard loss alone set loss='hard'": self.hard_weight >= 1,
+            "hard_weight and teacher_top_k belong to a divergence; set "
+            "loss='forward', 'reverse' or 'jsd', or leave them "
+            "out": self.loss == "hard" and is_soft,
+            f"beta must be in (0, 1), got {self.beta}; its limits are "
+            "loss='forward' and loss='reverse'": (
+                self.loss == "jsd" and not 0 < self.beta < 1
+            ),
+        }
+        refuse(refused)
 
 
 @dataclass(frozen=True)
@@ -358,10 +290,7 @@ class OnPolicyConfig:
     beta: float = option(0.5, least=0)  # of jsd
     # Completions of one step
     steps: int = option(100, "on-policy: updates")
-    prompts_per_step: int = option(
-        64,
-        "on-policy: problems an update",
-    )
+    prompts_per_step: int = option(64, "on-policy: problems an update")
     group_size: int = 1  # completions a prompt
     temperature: float = 1.0
     max_new_tokens: int = 192
@@ -408,8 +337,8 @@ def check_teacher(config, has_teacher):
         )
 
 
-def refuse(*checks):
-    """Raise ValueError for the first (is_refused, reason) that holds."""
-    for is_refused, reason in checks:
-        if is_refused:
+def refuse(refused):
+    """Raise ValueError for the first reason that holds, of reason -> bool."""
+    for reason, holds in refused.items():
+        if holds:
             raise ValueError(reason)

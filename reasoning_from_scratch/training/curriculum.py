@@ -1,16 +1,11 @@
 """Problems near the edge of what the policy can do, by level.
 
-A group of rollouts teaches when some are right and some are wrong, most
-where half are. The curriculum keeps a running solve rate of every level and
-draws the next problems from the levels whose rate lies near a target; a
-level that has not been tried counts as on target. The state is a few
-numbers a level, kept in each row of metrics.jsonl, so that a resumed run
-draws the same problems. Difficulty problem by problem is left out: a set of
-thousands is seen once or twice, which is too seldom to know a problem's own
-rate.
+A running solve rate of every level says which levels lie near a target, and
+the next problems are drawn from those. The state is a few numbers a level,
+kept in each row of metrics.jsonl, so that a resumed run draws the same.
 
-Source: the idea is Bengio et al. 2009; by online solve rates as in Kimi
-k1.5, arXiv 2501.12599, section 2.3.
+Source: Bengio et al. 2009; online solve rates as in Kimi k1.5,
+arXiv 2501.12599, section 2.3.
 """
 
 import math
@@ -29,8 +24,7 @@ RATE, DRAWN = "level_{}_solve_rate", "level_{}_drawn"  # in metrics.jsonl
 def level_weights(solve_rates, target):
     """How often each level is drawn, as shares that sum to 1.
 
-    A bell of width WIDTH around the target, the rate that teaches most (0.5
-    for right or wrong), and never below FLOOR of its height.
+    A bell around the target that is never below FLOOR of its height.
 
     >>> level_weights({1: 0.4, 2: 0.6}, 0.5)
     {1: 0.5, 2: 0.5}
@@ -78,14 +72,13 @@ class Curriculum:
         shares = torch.tensor(list(weights.values()))
         numbers = shares.multinomial(count, True, generator=generator)
         levels = list(weights)
-        return [self._next(levels[number]) for number in numbers]
-
-    def _next(self, level):
-        """The level's next problem in its own shuffled order."""
-        places, start = self.places[level], self.drawn[level]
-        (index,) = shuffled_indices(len(places), start, 1, seed=self.seed)
-        self.drawn[level] += 1
-        return places[index]
+        chosen = []
+        for level in (levels[number] for number in numbers):
+            places, start = self.places[level], self.drawn[level]
+            (index,) = shuffled_indices(len(places), start, 1, seed=self.seed)
+            chosen.append(places[index])
+            self.drawn[level] += 1
+        return chosen
 
     def update(self, levels, solve_rates):
         """Take in how a batch went: one level and one rate a prompt."""

@@ -26,9 +26,8 @@ from reasoning_from_scratch.llm.logprobs import hidden_logprobs
 
 from .config import check_teacher
 from .distillation_loss import SoftTargets, learned_hidden
-from .loop import TrainingLoop, shuffled_indices
+from .loop import TrainingLoop, measure_accuracy, shuffled_indices
 from .optimization import MasterAdamW, scheduled_learning_rate
-from .progress import measure_accuracy
 from .sft_data import count_learned_tokens, micro_batches
 from .update import checkpointed_layers, gradient_step
 

@@ -1,10 +1,8 @@
 """GRPO training: sample, compare, update, and again.
 
-`train_grpo` is a step inside the loop of `loop`; what the step calls stands
-in `rollouts` (sampling and rewards), `update` (advantages, loss, gradient
-step) and `progress` (metrics and curves). The sampled tokens depend on the
-seed, the step and the problem, the data order on a cursor that each row of
-metrics.jsonl holds, and nothing on the clock.
+A step inside the loop of `loop`; it calls `rollouts` (sampling and rewards)
+and `update` (advantages, loss, gradient step). The tokens depend on seed,
+step and problem, the data order on a cursor in each row of metrics.jsonl.
 
 Source: Shao et al. 2024, arXiv 2402.03300; DeepSeek-AI 2025 (R1-Zero),
 arXiv 2501.12948: reasoning from a right/wrong signal alone.
@@ -12,6 +10,7 @@ arXiv 2501.12948: reasoning from a right/wrong signal alone.
 
 import copy
 import functools
+import sys
 import time
 from dataclasses import dataclass, field, replace
 
@@ -25,8 +24,8 @@ from reasoning_from_scratch.llm import SamplingConfig
 
 from .config import PER_REWARD
 from .curriculum import Curriculum
-from .loop import TrainingLoop, shuffled_indices
-from .objective import grpo_loss
+from .loop import TrainingLoop, measure_accuracy, shuffled_indices
+from .objective import grpo_loss, kl_per_token
 from .optimization import MasterAdamW
 from .parallel import (
     gather_rows,
@@ -35,19 +34,16 @@ from .parallel import (
     share_of,
     sum_over_processes,
 )
-from .progress import (
-    kl_to_start,
-    measure_accuracy,
-    peak_memory_gib,
-    reading_samples,
-    rollout_metrics,
-    solve_rates,
-    throughput,
-)
 from .rewards import RewardSet, accuracy_reward, overlong_length_term
 from .rollouts import collect_rollouts, join_rollouts
 from .update import rollout_advantages, score_rows, update_policy
 
+SAMPLES_PER_STEP = 4  # one completion of each of the first prompts
+STAGES = {  # of a step -> the tokens that its speed is told in
+    "generation": "tokens_generated",
+    "scoring": "tokens_scored",
+    "update": "tokens_learned",
+}
 KL_ROWS = 32  # rollouts a step whose distance to the start is measured
 
 
@@ -76,10 +72,8 @@ def train_grpo(
         validation: problems for the curve and the choice of the best step.
         run: a `RunFolder` for metrics, samples and checkpoints; one that
             has a checkpoint is resumed from its last.
-        loss_function: called as `grpo_loss` is, and returns what it does;
-            for a loss of one's own (or one that is wrong on purpose).
-        watch: callable (rows so far), called after each step; for live
-            curves.
+        loss_function: called as `grpo_loss` is, and returns what it does.
+        watch: callable (rows so far), after each step; for live curves.
         progress: show a bar.
 
     Returns:
@@ -107,7 +101,10 @@ def train_grpo(
             loss_function=loss_function,
         )
         # Stage 3: what it cost, and some texts to read
-        metrics |= throughput(metrics) | trainer.state
+        metrics |= trainer.state
+        for stage, counted in STAGES.items():
+            rate = metrics[counted] / metrics[f"{stage}_seconds"]
+            metrics[f"{stage}_tokens_per_second"] = rate
         metrics["peak_memory_gib"] = peak_memory_gib()
         is_read = step == 0 or (step + 1) % config.sample_every == 0
         if run is not None and process_rank() == 0 and is_read:
@@ -133,7 +130,8 @@ def train_grpo(
         watch=watch,
     )
     if loop.done:
-        trainer.take_up(loop.rows[-1])
+        trainer.row = loop.rows[-1]
+        trainer.cursor = trainer.row["problems_drawn"]
     return loop.train(take_step)
 
 
@@ -176,17 +174,10 @@ class Trainer:
         state = {} if self.curriculum is None else self.curriculum.state
         return {**state, "problems_drawn": self.cursor}
 
-    def take_up(self, row):
-        """Go on with the data where a row of metrics.jsonl stands."""
-        self.row = row
-        self.cursor = row["problems_drawn"]
-
     def sample(self, problems, reward):
-        """Draw the next problems and collect this step's rollouts.
+        """Draw problems: (rollouts, metrics of all that was sampled).
 
-        With dynamic sampling, groups without signal are replaced by those
-        of further problems, for so many rounds (DAPO, arXiv 2503.14476).
-        Returns (rollouts, metrics); the metrics are of all that was sampled.
+        Dynamic sampling replaces groups without signal (arXiv 2503.14476).
         """
         start = time.perf_counter()
         config = self.config
@@ -206,7 +197,12 @@ class Trainer:
         metrics["generation_seconds"] = time.perf_counter() - start
         metrics["tokens_generated"] = int(sum_over_processes(num_tokens))
         if self.reference is not None:
-            metrics["kl"] = self.measure_kl(rollouts)
+            count = rollouts.mask.shape[0]
+            rows = torch.arange(0, count, max(1, count // KL_ROWS))
+            tensors = rollouts.row_tensors.items()
+            chosen = {name: values[rows] for name, values in tensors}
+            ref_logprobs = score_rows(self.reference, chosen, config)
+            metrics["kl"] = kl_to_start(chosen, ref_logprobs)
         return rollouts, metrics
 
     def collect(self, problems, count):
@@ -252,16 +248,6 @@ class Trainer:
             )
         return self.curriculum.draw(count, self.cursor)
 
-    def measure_kl(self, rollouts):
-        """Nats a token between the policy and the start, on some rows."""
-        count = rollouts.mask.shape[0]
-        rows = torch.arange(0, count, max(1, count // KL_ROWS))
-        chosen = {
-            name: values[rows] for name, values in rollouts.row_tensors.items()
-        }
-        ref_logprobs = score_rows(self.reference, chosen, self.config)
-        return kl_to_start(chosen, ref_logprobs)
-
 
 def reward_of(config, reward):
     """The rewards of a run: those given and what the config adds to them."""
@@ -284,3 +270,68 @@ def reward_of(config, reward):
             "use 'group_mean_batch_std'"
         )
     return rewards
+
+
+def rollout_metrics(rollouts):
+    """What a batch of rollouts shows of the policy, over all processes.
+
+    Entropy, in nats a token, is estimated without bias by minus the mean
+    log-prob of the sampled tokens; no_signal: groups of equal rewards.
+    """
+    rewards, mask = rollouts.rewards, rollouts.mask
+    is_flat = (rewards == rewards[:, :1]).all(dim=1)
+    values = {
+        "reward": rewards.mean(),
+        "solve_rate": solve_rates(rollouts).mean(),
+        "no_signal": is_flat.float().mean(),
+        "length": rollouts.lengths.float().mean(),
+        "truncated": rollouts.truncated.float().mean(),
+        "entropy": -rollouts.sampler_logprobs[mask].mean(),
+        "reward_failures": rollouts.num_reward_failures * num_processes(),
+    }
+    names = rollouts.reward_set.names
+    if len(names) > 1:
+        for index, name in enumerate(names):
+            values[f"reward_{name}"] = rollouts.reward_parts[..., index].mean()
+    stacked = torch.tensor([float(value) for value in values.values()])
+    means = sum_over_processes(stacked.double()) / num_processes()
+    return dict(zip(values, means.tolist(), strict=True))
+
+
+def solve_rates(rollouts):
+    """(prompts,) share of a prompt's rollouts whose first reward is >= 1."""
+    return (rollouts.reward_parts[..., 0] >= 1).float().mean(dim=1)
+
+
+def kl_to_start(rows, ref_logprobs):
+    """Mean k3 estimate of KL(policy || start), nats a token."""
+    kl = kl_per_token(rows["sampler_logprobs"], ref_logprobs)
+    return float(kl[rows["mask"]].mean())
+
+
+def reading_samples(step, rollouts):
+    """One completion of each of the first prompts, as rows for a file."""
+    size = rollouts.group_size
+    for group, problem in enumerate(rollouts.problems[:SAMPLES_PER_STEP]):
+        yield {
+            "step": step,
+            "problem": problem.problem,
+            "answer": problem.answer,
+            "completion": rollouts.texts[group * size],
+            "reward": float(rollouts.rewards[group, 0]),
+            "group_mean": float(rollouts.rewards[group].mean()),
+            "truncated": bool(rollouts.truncated[group * size]),
+        }
+
+
+def peak_memory_gib():
+    """Most memory held so far: of the GPU if there is one, else resident."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 2**30
+    try:
+        import resource
+    except ImportError:  # Windows does not tell
+        return None
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes or KiB
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak * unit / 2**30

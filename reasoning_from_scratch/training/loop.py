@@ -1,16 +1,8 @@
 """The one loop around a training step: GRPO, distillation and pre-training.
 
-What a step does comes in as a callable; everything else is shared: metrics,
-validation, checkpoints, curves, Ctrl-C, and going on after a kill to the
-very weights of an uninterrupted run. A run folder gets
-
-    metrics.jsonl   one row a step, and row 0 for the model before training
-    checkpoints/    model folders in the official layout, the optimizer's
-                    state beside them: the best by validation and the last
-    plot.png        redrawn at every evaluation
-
-Data order and sampling depend on the seed and the step alone, so that no
-more than that has to be kept.
+What a step does comes in as a callable; shared are metrics.jsonl (one row a
+step), validation, checkpoints (the best by it and the last), plot.png,
+Ctrl-C, and going on after a kill to the weights of an uninterrupted run.
 """
 
 import contextlib
@@ -24,10 +16,34 @@ from dataclasses import dataclass, field
 import torch
 from tqdm import tqdm
 
+from reasoning_from_scratch.evaluation import evaluate
 from reasoning_from_scratch.llm import load_model, save_model
+from reasoning_from_scratch.plots import figure_style
 
 from .parallel import in_any_process, one_at_a_time, process_rank
-from .progress import plot_training, summary
+
+PANELS = {  # title -> the metrics drawn in it and their labels
+    "right answers (share)": {
+        "solve_rate": "samples at training",
+        "accuracy": "greedy, validation",
+        "direct_accuracy": "direct",
+        "step_by_step_accuracy": "step by step",
+    },
+    "completion length (tokens)": {"length": ""},
+    "entropy (nats a token)": {"entropy": ""},
+    "KL to the start (nats a token)": {"kl": ""},
+    "loss (nats a token)": {
+        "loss": "training",
+        "validation_loss": "validation",
+    },
+}
+SUMMARY = {  # metric -> how the progress bar shows it
+    "solve_rate": "solved {:.0%}",
+    "length": "{:.0f} tokens",
+    "loss": "loss {:.3f}",
+    "tokens_per_second": "{:,.0f} tokens/s",
+    "accuracy": "validation {:.0%}",
+}
 
 
 @dataclass
@@ -60,18 +76,11 @@ class TrainingLoop:
                 self._resume()
 
     def train(self, take_step):
-        """Take all steps that are left.
+        """Call take_step(number from 0) -> metrics for all steps left.
 
-        Args:
-            take_step: callable (number of the step, from 0) -> dict.
-
-        Returns:
-            list of dicts, the rows of metrics.jsonl.
-
-        Raises:
-            ValueError: a loss, gradient or weight that is not finite; nothing
-                of that step is saved.
-            KeyboardInterrupt: after Ctrl-C, once the step is done and saved.
+        Returns the rows of metrics.jsonl. Raises ValueError where a loss, a
+        gradient or a weight is not finite, before anything of that step is
+        saved; KeyboardInterrupt after Ctrl-C, once the step is saved.
         """
         if self.done == 0 and self.measures_start and self.eval_every:
             self._add({"step": 0, **self._evaluate()})
@@ -97,16 +106,35 @@ class TrainingLoop:
                     metrics |= self._evaluate()
                 self._add({"step": self.done, **metrics})
                 bar.update()
-                bar.set_postfix_str(summary(metrics))
+                bar.set_postfix_str(
+                    ", ".join(
+                        text.format(metrics[name])
+                        for name, text in SUMMARY.items()
+                        if name in metrics
+                    )
+                )
                 is_best = is_evaluated and self.done == self.best[0]
                 is_stopped = in_any_process(interrupted.is_set())
                 if is_saved or is_best or is_stopped:
                     self._save()
-                if is_evaluated or is_stopped:
-                    self._draw()
+                if (is_evaluated or is_stopped) and self._writes:
+                    # Curves need matplotlib, training does not
+                    with contextlib.suppress(ImportError):
+                        plot_training(self.rows, self.run.path / "plot.png")
         if self.done < self.num_steps:
-            raise KeyboardInterrupt(self._how_to_go_on())
+            kept = "without a run nothing is saved"
+            if self.run is not None:
+                kept = (
+                    f"which is saved in {self.run.path}; the same command "
+                    "with --resume goes on"
+                )
+            raise KeyboardInterrupt(f"stopped after step {self.done}, {kept}")
         return self.rows
+
+    @property
+    def _writes(self):
+        """Whether this process keeps the files of a run."""
+        return self.run is not None and process_rank() == 0
 
     @property
     def best(self):
@@ -145,11 +173,9 @@ class TrainingLoop:
 
     def _add(self, row):
         self.rows.append(row)
-        if process_rank() > 0:
-            return
-        if self.run is not None:
+        if self._writes:
             self.run.append("metrics.jsonl", row)
-        if self.watch is not None:
+        if self.watch is not None and process_rank() == 0:
             self.watch(self.rows)
 
     def _resume(self):
@@ -175,7 +201,7 @@ class TrainingLoop:
 
     def _save(self):
         """Write a checkpoint; keep it, to resume, and the best, to use."""
-        if self.run is None or process_rank() > 0:
+        if not self._writes:
             return
         self.run.save_checkpoint(
             self.done,
@@ -190,23 +216,6 @@ class TrainingLoop:
         if step > 0:
             self.run.set_best(step, score)
 
-    def _draw(self):
-        if self.run is None or process_rank() > 0:
-            return
-        # Curves need matplotlib, training does not
-        with contextlib.suppress(ImportError):
-            plot_training(self.rows, self.run.path / "plot.png")
-
-    def _how_to_go_on(self):
-        if self.run is None:
-            saved = "; without a run nothing is saved"
-        else:
-            saved = (
-                f", which is saved in {self.run.path}; the same command with "
-                "--resume goes on"
-            )
-        return f"stopped after step {self.done}{saved}"
-
 
 def score_of(row):
     """What makes one checkpoint better than another; None: not measured."""
@@ -217,12 +226,7 @@ def score_of(row):
 
 @contextlib.contextmanager
 def deferred_interrupt(name="training"):
-    """Note the first Ctrl-C instead of raising; a second one raises.
-
-    Yields a `threading.Event` that is set once the user asked to stop, so
-    that a loop can finish its step and save. Outside the main thread, where
-    no signal can be caught, it is never set.
-    """
+    """Yield an event that the first Ctrl-C sets; a second one raises."""
     requested = threading.Event()
 
     def note(signum, frame):
@@ -234,7 +238,7 @@ def deferred_interrupt(name="training"):
             print(f"\n{name}: {message}", file=sys.stderr, flush=True)
 
     if threading.current_thread() is not threading.main_thread():
-        yield requested
+        yield requested  # no signal can be caught here
         return
     previous = signal.signal(signal.SIGINT, note)
     try:
@@ -246,9 +250,7 @@ def deferred_interrupt(name="training"):
 def shuffled_indices(num_items, start, count, *, seed):
     """Places `start` to `start + count` in an endless shuffled order.
 
-    Every pass over the items is a permutation of its own, which depends on
-    the seed and the number of the pass alone: a cursor is all that a
-    resumed run needs.
+    Every pass is a permutation that seed and number of the pass alone decide.
     """
     indices = []
     for place in range(start, start + count):
@@ -258,3 +260,63 @@ def shuffled_indices(num_items, start, count, *, seed):
             order = torch.randperm(num_items, generator=generator).tolist()
         indices.append(order[offset])
     return indices
+
+
+def measure_accuracy(model, tokenizer, problems, config):
+    """Greedy accuracy with its interval; nothing without problems."""
+    problems = list(problems or ())[: config.eval_problems]
+    if not problems:
+        return {}
+    start = time.perf_counter()
+    result = evaluate(
+        model,
+        tokenizer,
+        problems,
+        prompt=config.prompt,
+        max_new_tokens=config.max_new_tokens,
+        progress=False,
+    )
+    return {
+        "accuracy": result.accuracy,
+        "accuracy_low": result.low,
+        "accuracy_high": result.high,
+        "greedy_length": result.mean_tokens,
+        "greedy_truncated": result.truncated,
+        "evaluation_seconds": time.perf_counter() - start,
+    }
+
+
+def plot_training(rows, path=None):
+    """Draw what the rows of metrics.jsonl measured, and save it at `path`."""
+    measured = set().union(*rows)
+    panels = [
+        (title, {n: label for n, label in labels.items() if n in measured})
+        for title, labels in PANELS.items()
+        if measured & labels.keys()
+    ]
+    with figure_style() as pyplot:
+        shape = (2, 2) if len(panels) > 2 else (1, max(1, len(panels)))
+        figure, axes = pyplot.subplots(
+            *shape, figsize=(9, 3 * shape[0]), sharex=True, squeeze=False
+        )
+        for panel, (title, labels) in zip(axes.flat, panels, strict=False):
+            for name, label in labels.items():
+                x, y = zip(
+                    *((r["step"], r[name]) for r in rows if name in r),
+                    strict=True,
+                )
+                marker = "o" if "accuracy" in name else None
+                panel.plot(x, y, marker=marker, label=label)
+            panel.set_title(title)
+            if any(labels.values()):
+                panel.legend()
+        for panel in axes.flat[len(panels) :]:
+            panel.set_axis_off()
+        for panel in axes[-1]:
+            panel.set_xlabel("step")
+        titles = [title for title, _ in panels]
+        figure.alt_text = f"Training curves: {', '.join(titles)}."
+        if path is not None:
+            figure.savefig(path)
+        pyplot.close(figure)
+    return figure

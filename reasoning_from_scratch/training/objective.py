@@ -1,29 +1,14 @@
 """The objective of GRPO and its family, as pure functions of tensors.
 
-First the advantages, how much better a rollout did than its comparison:
-rewards come as (prompts, rollouts), and every mode subtracts a baseline,
-which leaves the expected gradient unchanged and lowers its noise.
-
-    group_std             Shao et al. 2024 (DeepSeekMath), arXiv 2402.03300
-    group_mean            Liu et al. 2025 (Dr. GRPO), arXiv 2503.20783
-    rloo                  Ahmadian et al. 2024, arXiv 2402.14740
-    batch_std             Hu 2025 (REINFORCE++), arXiv 2501.03262
-    group_mean_batch_std  Liu et al. 2025 (Tricks or Traps), arXiv 2508.08221
-    maxrl                 MaxRL 2026, arXiv 2602.02710
-    per reward            GDPO 2026, arXiv 2601.05242
-
-Then the loss, where everything is (rollouts, tokens) and keeps its dtype. A
-mask is true on completion tokens; what stands elsewhere (padding, -inf, NaN)
-reaches neither the value nor the gradient. No model, no files, no ranks: the
-sum over micro-batches and processes is the loss of the whole batch when each
-call gets the same `normaliser`.
+First the advantages, of rewards (prompts, rollouts): how much better a
+rollout did than its comparison. Then the loss, where everything is
+(rollouts, tokens) and keeps its dtype; what stands outside the mask of
+completion tokens (padding, -inf, NaN) reaches neither value nor gradient:
 
     J = 1/N sum_i sum_t w_it [ objective_it - beta KL_it ],    loss = -J
 
-Write r_it = pi(o_it) / pi_old(o_it) and A_i for the advantage. A member of
-the family picks (see `LossConfig`): the ratio (a token's, or the geometric
-mean of a sequence), the objective (clipped, CISPO, SAPO), the weights w
-and the count N (`reduction`), and the KL estimator.
+with r_it = pi(o_it) / pi_old(o_it) and the advantage A_i in the objective.
+Calls with the N of the whole batch as `normaliser` add up to its loss.
 """
 
 import torch
@@ -38,17 +23,15 @@ STD_EPSILON = 1e-4  # added to a standard deviation, as DeepSeekMath's code
 def group_advantages(rewards, mode="group_std"):
     """Compare each rollout with the others drawn for the same prompt.
 
-    With R = [1, 0, 0, 1]: mean 0.5, standard deviation (n - 1) 0.577, so
-    "group_std" gives +-0.866, "group_mean" +-0.5 and "rloo" +-0.667.
-
     Args:
         rewards: (prompts, rollouts), one reward per completion, any scale.
-        mode: "group_std" subtracts the group's mean and divides by its n - 1
-            standard deviation + 1e-4; "group_mean" only subtracts; "rloo"
-            subtracts the mean of the *other* rollouts; "maxrl" divides by
-            the group's mean; "group_mean_batch_std" divides by the standard
-            deviation over the batch; "batch_std" takes mean and standard
-            deviation from the batch, so no group is compared by itself.
+        mode: what the rewards less their group's mean are divided by.
+            "group_std": n - 1 standard deviation + 1e-4 (arXiv 2402.03300);
+            "group_mean": 1 (Dr. GRPO, arXiv 2503.20783); "rloo": 1 - 1/n,
+            so that the others' mean is the baseline (arXiv 2402.14740);
+            "maxrl": the group's mean (arXiv 2602.02710);
+            "group_mean_batch_std": the batch's deviation (arXiv 2508.08221);
+            "batch_std": that, less the batch's mean (arXiv 2501.03262).
 
     Returns:
         (prompts, rollouts), dtype kept. A row of equal rewards gives exact
@@ -91,8 +74,7 @@ def check_rewards(rewards, mode="group_std"):
     if rewards.ndim != 2 or rewards.shape[1] < 2:
         raise ValueError(
             "rewards must be (prompts, rollouts) with at least two rollouts "
-            f"a prompt, got shape {tuple(rewards.shape)}; one rollout has "
-            "nothing to be compared with"
+            f"to compare for each prompt, got shape {tuple(rewards.shape)}"
         )
     if not torch.isfinite(rewards).all():
         raise ValueError(
@@ -109,15 +91,14 @@ def whiten(values):
 
 
 def per_reward_advantages(rewards, weights):
-    """Normalise each reward inside its group before adding them up (GDPO).
-
-    Summed first, the rewards (0, 1) and (1, 0) collapse to one advantage;
-    taken apart, each keeps its own scale.
+    """Normalise each reward inside its group before adding them up.
 
         A_i = whiten_batch( sum_n w_n (R_ni - mean_n) / (std_n + 1e-4) )
 
-    rewards are (prompts, rollouts, num_rewards), weights one number a
-    reward; returns (prompts, rollouts).
+    of rewards (prompts, rollouts, num_rewards) and a weight for each. Summed
+    first, the rewards (0, 1) and (1, 0) would collapse to one advantage.
+
+    Source: GDPO 2026, arXiv 2601.05242.
     """
     if rewards.ndim != 3 or rewards.shape[2] != len(weights):
         raise ValueError(
@@ -201,9 +182,8 @@ def grpo_loss(
 def importance_ratio(logprobs, old_logprobs, mask, level="token"):
     """How much likelier the policy finds a token than when it was scored.
 
-    "token": r_it = exp(log pi - log pi_old).
-    "sequence": the geometric mean of the sequence's token ratios, the same
-    number at each of its tokens (GSPO, arXiv 2507.18071).
+    A "sequence" has the geometric mean of its tokens' ratios at each of them
+    (GSPO, arXiv 2507.18071).
     """
     log_ratio = (logprobs - old_logprobs).masked_fill(~mask, 0.0)
     if level == "sequence":
@@ -231,11 +211,7 @@ def policy_objective(ratio, logprobs, advantages, config):
 
 
 def clip_ratio(ratio, clip_low=None, clip_high=None):
-    """Hold the ratio in [1 - clip_low, 1 + clip_high]; None: no bound.
-
-    Unequal bounds ("clip-higher") leave unlikely tokens room to grow
-    (DAPO, arXiv 2503.14476).
-    """
+    """Hold the ratio in [1 - clip_low, 1 + clip_high]; None: no bound."""
     if clip_low is not None:
         ratio = ratio.clamp(min=1 - clip_low)
     if clip_high is not None:
@@ -247,8 +223,7 @@ def clipped_objective(ratio, clipped, advantages):
     """PPO's pessimistic term, min(r A, clip(r) A), for both signs of A.
 
     The gradient vanishes only where a step has already gone far enough:
-    A > 0 and r > 1 + clip_high, or A < 0 and r < 1 - clip_low. Elsewhere
-    the unclipped term is the smaller one and its gradient stays.
+    A > 0 and r > 1 + clip_high, or A < 0 and r < 1 - clip_low.
 
     Source: Schulman et al. 2017, arXiv 1707.06347.
     """
@@ -270,10 +245,9 @@ def kl_per_token(logprobs, ref_logprobs, estimator="k3"):
 
         k1 = -log x        k2 = (log x)^2 / 2        k3 = x - 1 - log x
 
-    As *estimates* k1 is unbiased and noisy, k2 biased, k3 unbiased and never
-    negative. As *losses*, on-policy, they pull elsewhere: the expected
-    gradient of k1 is zero, of k2 that of KL(pi || ref), of k3 that of
-    KL(ref || pi); (pi / pi_old) k3 again gives that of KL(pi || ref).
+    As *losses*, on-policy, the expected gradient of k1 is zero, of k2 that of
+    KL(pi || ref), of k3 that of KL(ref || pi); (pi / pi_old) k3 again gives
+    that of KL(pi || ref).
 
     Sources: Schulman 2020, "Approximating KL divergence"; arXiv 2510.01555;
     DeepSeek-V3.2, arXiv 2512.02556 (the weighted form).
@@ -290,8 +264,6 @@ def kl_per_token(logprobs, ref_logprobs, estimator="k3"):
 def truncated_importance_weights(old_logprobs, sampler_logprobs, cap):
     """min(pi_old / pi_sampler, cap): the trainer against its sampler.
 
-    Two engines give two probabilities of the same token (another dtype, a
-    compiled kernel); the weight corrects the mean, the cap its variance.
     Source: truncated importance sampling as in OlmoRL, arXiv 2512.13961.
     """
     log_weight = (old_logprobs - sampler_logprobs).detach()
@@ -299,9 +271,8 @@ def truncated_importance_weights(old_logprobs, sampler_logprobs, cap):
 
 
 def off_policy_mask(logprobs, old_logprobs, advantages, mask, delta):
-    """Leave out bad rollouts that the policy would no longer write.
+    """M_i = 0 where A_i < 0 and mean_t log(pi_old / pi) > delta, else 1.
 
-    M_i = 0 where A_i < 0 and mean_t log(pi_old / pi) > delta, else 1.
     Source: DeepSeek-V3.2, arXiv 2512.02556 (delta not stated there).
     """
     lengths = mask.sum(dim=1, keepdim=True).clamp(min=1)
@@ -313,10 +284,8 @@ def off_policy_mask(logprobs, old_logprobs, advantages, mask, delta):
 def token_weights(mask, config):
     """The weight of each token before dividing by `loss_normaliser`.
 
-    "token_mean": 1, every token counts the same (DAPO).
-    "sequence_mean": 1 / |o_i|, every rollout counts the same (GRPO).
-    "constant": 1 / L for a fixed L, so that a long wrong answer is not
-    cheaper per token (Dr. GRPO, arXiv 2503.20783).
+    1, so that tokens count alike (DAPO); 1 / |o_i|, so that rollouts do
+    (GRPO); 1 / L, so that a long wrong answer is not cheaper per token.
     """
     if config.reduction == "sequence_mean":
         return mask / mask.sum(dim=1, keepdim=True).clamp(min=1)
@@ -326,12 +295,7 @@ def token_weights(mask, config):
 
 
 def loss_normaliser(mask, config):
-    """N of these rows: tokens for "token_mean", else rollouts.
-
-    Add it up over every micro-batch and process, then hand the sum to each
-    call of `grpo_loss`: a mean of means would weigh short micro-batches
-    too much.
-    """
+    """N of these rows: tokens for "token_mean", else rollouts."""
     if config.reduction == "token_mean":
         return mask.sum().clamp(min=1)
     return torch.tensor(max(mask.shape[0], 1), device=mask.device)

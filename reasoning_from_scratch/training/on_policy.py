@@ -32,8 +32,7 @@ from reasoning_from_scratch.llm.logprobs import hidden_logprobs
 
 from .distillation import learn_examples, make_optimizer, planned_rate
 from .distillation_loss import SoftTargets
-from .loop import TrainingLoop, shuffled_indices
-from .progress import measure_accuracy
+from .loop import TrainingLoop, measure_accuracy, shuffled_indices
 from .rollouts import collect_rollouts
 from .sft_data import Example
 from .teacher import LocalTeacher, generate_teacher_traces

@@ -1,12 +1,10 @@
-"""Rewards: plain callables (text, problem) -> float.
+"""Rewards: plain callables (text, problem) -> float, and sets of them.
 
-The text is a completion as the model wrote it, so it is hostile input: it is
-parsed by the verifier, which never evaluates it and always returns. Several
-rewards are combined by a `RewardSet`, which survives a reward that fails now
-and then, and adds a term for the length. What depends on tokens (the end
-token, truncation, the length) is decided in `rollouts`.
+The text is hostile input: the verifier parses and never evaluates it. What
+depends on tokens (the end token, truncation) is decided in `rollouts`.
 """
 
+import contextlib
 import math
 import warnings
 from collections.abc import Callable, Mapping
@@ -33,11 +31,7 @@ def format_reward(text, problem):
 
 
 def partial_credit_reward(text, problem):
-    """1.0 right in a box, 0.5 right without a box, 0.1 a wrong box, else 0.
-
-    Steps on the way to the goal make early learning faster; a step that is
-    too comfortable becomes the goal (reward hacking).
-    """
+    """1.0 right in a box, 0.5 right without a box, 0.1 a wrong box, else 0."""
     if accuracy_reward(text, problem):
         return 1.0
     if verify(text, problem.answer):
@@ -62,8 +56,7 @@ def length_penalty(text, problem, *, free=400, limit=800):
 #
 # Each takes which rollouts are right and how many tokens they have, both
 # (prompts, rollouts), and returns the term to add to the reward. They differ
-# in what "long" is measured against. Left out: targets that the prompt
-# states, for which a model must first learn to read them (the full L1).
+# in what "long" is measured against.
 
 STD_EPSILON = 1e-6  # added to a standard deviation of lengths, tokens
 
@@ -72,12 +65,6 @@ def target_length_term(is_right, lengths, *, target, slope):
     """Right answers earn more the further they stay below a target.
 
         R = 1[right] clip(slope (target - n) + 1/2, 0, 1)
-
-    A right answer of exactly `target` tokens earns one half.
-
-    Args:
-        target: tokens.
-        slope: reward a token.
 
     Source: LCPO-Max, "L1", Aggarwal and Welleck 2025, arXiv 2503.04697.
     """
@@ -90,8 +77,7 @@ def group_length_term(is_right, lengths):
 
         lambda = 1/2 - (n - min) / (max - min)
 
-    A right answer gets lambda, a wrong one only the blame, min(0, lambda);
-    nobody gets anything where all have one length.
+    A right answer gets lambda, a wrong one only the blame, min(0, lambda).
 
     Source: Kimi k1.5, arXiv 2501.12599, section 2.3.3.
     """
@@ -107,11 +93,8 @@ def right_length_term(is_right, lengths, *, alpha):
 
         R = 1[right] (1 - alpha sigmoid((n - mean) / std))
 
-    mean and std are over the right rollouts of the prompt; wrong ones get
-    nothing, so that a wrong answer has no reason to be short.
-
-    Args:
-        alpha: in [0, 1); the most that a right answer can lose.
+    mean and std are over the right rollouts of the prompt; alpha in [0, 1)
+    is the most that one can lose.
 
     Source: Arora and Zanette 2025, arXiv 2502.04463.
     """
@@ -129,11 +112,7 @@ def easy_length_term(is_right, lengths, *, beta):
 
         R = 1[right] - beta n max(p, 1/G)
 
-    p is the solve rate of the prompt's G rollouts: what they all solve
-    should be said shortly, what few solve may take its time.
-
-    Args:
-        beta: reward a token on a problem that is always solved.
+    p is the solve rate of the prompt's G rollouts.
 
     Source: ALP, Xiang et al. 2025, arXiv 2506.05256.
     """
@@ -145,12 +124,6 @@ def overlong_length_term(is_right, lengths, *, limit, buffer):
     """Nothing up to a margin below the limit, then falling to -1 at it.
 
         0,  ((limit - buffer) - n) / buffer,  -1 from n = limit on
-
-    What runs into the limit is cut off and wrong; the ramp says so before.
-
-    Args:
-        limit: the most tokens that an answer may have.
-        buffer: tokens of the ramp, 0 < buffer < limit.
 
     Source: DAPO, arXiv 2503.14476, equation 13 (20,480 and 4,096 there).
     """
@@ -173,22 +146,12 @@ LENGTH_TERMS = {
 
 @dataclass(frozen=True)
 class RewardSet:
-    """Several rewards with a weight each; a missing weight is 1.
+    """Several rewards with a weight each; a missing weight is 1."""
 
-    Args:
-        functions: name -> callable (text, problem) -> float; what the first
-            gives tells right (1 or more) from wrong.
-        weights: name -> factor.
-        length_term: callable (is_right, lengths) -> (prompts, rollouts), a
-            function of `LENGTH_TERMS`; it counts as the reward "length".
-
-    Raises:
-        ValueError: no reward, a weight for an unknown one, or a weight that
-            is not finite.
-    """
-
+    # What the first gives tells right (1 or more) from wrong
     functions: Mapping[str, Callable]
     weights: Mapping[str, float] = field(default_factory=dict)
+    # (is_right, lengths) -> (prompts, rollouts): the reward "length"
     length_term: Callable | None = None
     warned: set = field(default_factory=set, init=False, repr=False)
 
@@ -226,16 +189,10 @@ class RewardSet:
         return [self.weights.get(name, 1.0) for name in self.names]
 
     def score(self, texts, problems):
-        """Score every text against its problem.
+        """Score every text: (texts, rewards) float32, and the failures.
 
-        Returns:
-            values: (texts, rewards) float32, unweighted.
-            num_failures: how often a reward raised or was not finite; such
-                a value is 0.0, and the first is told in a warning.
-
-        Raises:
-            Exception: what a reward raised first, where it failed on every
-                text: then it is the reward that is broken.
+        A reward that raised or was not finite counts as 0 and is told once;
+        one that fails on every text is broken, and its first error raised.
         """
         values = torch.zeros(len(texts), len(self.functions))
         num_failures = 0
@@ -243,7 +200,7 @@ class RewardSet:
             errors = []
             for row, pair in enumerate(zip(texts, problems, strict=True)):
                 try:
-                    values[row, column] = _finite(name, function(*pair))
+                    values[row, column] = _finite(function(*pair))
                 except Exception as error:  # whatever a reader's reward raises
                     errors.append(error)
             if errors:
@@ -276,14 +233,9 @@ class RewardSet:
         return values @ torch.tensor(self.weight_list)
 
 
-def _finite(name, value):
-    """The reward as a number; raises ValueError where it is none."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not math.isfinite(number):
-        raise ValueError(
-            f"reward {name} returned {value!r}; it must be a finite number"
-        )
-    return number
+def _finite(value):
+    """A reward as a number; raises ValueError where it is none."""
+    with contextlib.suppress(TypeError, ValueError):
+        if math.isfinite(number := float(value)):
+            return number
+    raise ValueError(f"returned {value!r}; it must be a finite number")

@@ -34,8 +34,8 @@ from reasoning_from_scratch.training import (
     variant_config,
 )
 from reasoning_from_scratch.training import distillation as sft
+from reasoning_from_scratch.training.grpo import peak_memory_gib
 from reasoning_from_scratch.training.optimization import MasterAdamW
-from reasoning_from_scratch.training.progress import peak_memory_gib
 from reasoning_from_scratch.training.rewards import RewardSet
 from reasoning_from_scratch.training.rollouts import RolloutBatch
 from reasoning_from_scratch.training.sft_data import Example
