@@ -10,11 +10,9 @@ start in one column:
 Masks and log-probs are (rows, tokens - 1): column t belongs to token t + 1,
 the one that the model predicts at t.
 
-With top-p or top-k a token is drawn from a part of the vocabulary, so its
-log-prob is one over that part, log pi(o | kept) = z_o - log sum_kept exp(z);
-over the full vocabulary the ratio of two policies would compare different
-supports. The kept set is that of the *sampling* policy, found once by its
-own filters and stored as token ids (DeepSeek-V3.2, arXiv 2512.02556).
+With top-p or top-k a token's log-prob is one over the part of the vocabulary
+that the *sampling* policy kept, log pi(o | kept) = z_o - log sum_kept exp(z);
+that set is stored as token ids (DeepSeek-V3.2, arXiv 2512.02556).
 """
 
 from dataclasses import dataclass, replace
@@ -113,8 +111,6 @@ def collect_rollouts(
     """Let the policy answer every problem `group_size` times.
 
     Args:
-        model, tokenizer: as `load_model` returns them.
-        problems: list of `Problem`.
         prompt: a name of PROMPTS or a template.
         group_size: completions a prompt; its prefill is shared.
         sampling: a `SamplingConfig`, not greedy; top_p and top_k need
@@ -134,7 +130,17 @@ def collect_rollouts(
     Raises:
         ValueError: sampling that the loss could not account for.
     """
-    _check_sampling(sampling, keep_sampling_mask)
+    if sampling.is_greedy:
+        raise ValueError(
+            "rollouts need temperature > 0: greedy completions of a prompt "
+            "are all equal and teach nothing"
+        )
+    if sampling.is_truncated and not keep_sampling_mask:
+        raise ValueError(
+            "rollouts refuse top_k, top_p and min_p: the loss takes "
+            "log-probs over the full vocabulary; use the temperature alone "
+            "or set keep_sampling_mask=True"
+        )
     prompts = [render_prompt(prompt, p, tokenizer) for p in problems]
     outputs = generate(
         model,
@@ -242,28 +248,11 @@ def join_rollouts(batches):
     )
 
 
-def _check_sampling(sampling, keep_sampling_mask):
-    if sampling.is_greedy:
-        raise ValueError(
-            "rollouts need temperature > 0: greedy completions of a prompt "
-            "are all equal and teach nothing"
-        )
-    if sampling.is_truncated and not keep_sampling_mask:
-        raise ValueError(
-            "rollouts refuse top_k, top_p and min_p: the loss takes "
-            "log-probs over the full vocabulary, and dropped tokens would "
-            "make them another distribution's; use the temperature alone or "
-            "set keep_sampling_mask=True"
-        )
-
-
 def kept_token_ids(logits, drawn, sampling, vocab_size=None):
-    """The ids that a sampler's filters leave over, row by row.
+    """The ids that a sampler's filters leave over, the drawn one among them.
 
-    A token at the very edge of the set may fall on the other side by
-    rounding; the drawn one always belongs to it. Ids from `vocab_size` on
-    are padding. Returns (tokens, largest set) ids, `NOTHING` after the last,
-    and (tokens,) log of the probability that they hold.
+    Returns (tokens, largest set) ids, `NOTHING` after the last, and (tokens,)
+    log of the probability that they hold. From `vocab_size` on is padding.
     """
     scaled = scale_by_temperature(logits, sampling.temperature)
     drawable = scaled[:, :vocab_size]
@@ -320,14 +309,13 @@ def widen(kept_ids, width):
 
 def _stack(parts, margins):
     """Row tensors under each other; a margin is columns left and right."""
-    pad = torch.nn.functional.pad
-    pairs = list(zip(parts, margins, strict=True))
-    if parts[0].dim() == 2:
-        return torch.cat([pad(part, margin) for part, margin in pairs])
-    width = max(part.shape[-1] for part in parts)  # of kept ids
+    width, value, depth = max(part.shape[-1] for part in parts), 0, ()
+    if parts[0].dim() == 3:  # kept ids
+        parts = [widen(part, width) for part in parts]
+        value, depth = NOTHING, (0, 0)
     return torch.cat(
         [
-            pad(widen(part, width), (0, 0, *margin), value=NOTHING)
-            for part, margin in pairs
+            torch.nn.functional.pad(part, (*depth, *margin), value=value)
+            for part, margin in zip(parts, margins, strict=True)
         ]
     )

@@ -1,20 +1,16 @@
 """One step of learning from a batch of rollouts.
 
-Advantages, scoring, and gradient steps by micro-batches: what of the loss
-needs a model. Rows without an advantage are left out of the backward pass,
-which changes nothing but the time: they still count in the normaliser. A
-batch without any signal leaves the parameters untouched; AdamW would go on
-drifting by its momentum.
-
-Rows are a dict of tensors by name, one row a completion, laid out as in
-`rollouts`. What the rows of a micro-batch do not share with each other is
-padding, and padding costs time; so it takes rows of like length and moves
-them to begin together.
+Advantages, scoring, and gradient steps by micro-batches of rows of like
+length. Rows without an advantage are left out of the backward pass, but
+count in the normaliser; a batch without any signal changes nothing, where
+AdamW would go on drifting by its momentum. Rows are a dict of tensors by
+name, laid out as in `rollouts`.
 """
 
 import functools
 import time
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 import torch
 from torch.utils.checkpoint import checkpoint
@@ -51,50 +47,39 @@ def update_policy(
 ):
     """Make the rollouts with a positive advantage more likely.
 
-    Args:
-        model: the policy, changed in place.
-        optimizer: a `MasterAdamW` over its parameters.
-        rollouts: this process's `RolloutBatch`.
-        config: a `GRPOConfig`.
-        reference: the model that kl_coef pulls towards, if any.
-        loss_function: called as `grpo_loss` is.
-
-    Returns:
-        dict of floats: those of `UpdateTotals.means`, the updates of the
-        whole run that were skipped because their gradient was not finite,
-        and tokens and seconds of scoring and of the update.
+    `reference` is the model that kl_coef pulls towards. Returns the metrics
+    of `UpdateTotals.means`, tokens and seconds; `updates_skipped` counts
+    those of the whole run whose gradient was not finite.
     """
     totals = UpdateTotals()
-    start = time.perf_counter()
+    began = time.perf_counter()
     rows = training_rows(model, rollouts, config, reference=reference)
     scored = time.perf_counter()
     passes = (not config.is_on_policy) + (config.loss.kl_coef > 0)
     with checkpointed_layers(model, config.activation_checkpointing):
         for _ in range(config.epochs):
-            for batch in split_rows(rows, config.minibatches):
+            # Equal parts, whole groups together
+            size = len(rows["mask"]) // config.minibatches
+            for start in range(0, size * config.minibatches, size):
+                part = {k: v[start : start + size] for k, v in rows.items()}
                 learn_rows(
-                    model, optimizer, batch, config, totals, loss_function
+                    model, optimizer, part, config, totals, loss_function
                 )
     return {
         **totals.means(),
         "updates_skipped": optimizer.num_skipped,
         "tokens_scored": passes * int(sum_over_processes(rows["mask"].sum())),
-        "scoring_seconds": scored - start,
+        "scoring_seconds": scored - began,
         "update_seconds": time.perf_counter() - scored,
     }
 
 
 def training_rows(model, rollouts, config, *, reference=None):
-    """All that the loss reads of a batch, as one dict of row tensors.
-
-    With a single update of fresh rollouts, the policy's old log-probs are
-    those of the update's own forward pass; otherwise they are scored here,
-    before the first update.
-    """
+    """All that the loss reads of a batch, as one dict of row tensors."""
     rows = rollouts.row_tensors
     advantages = rollout_advantages(rollouts, config)
     rows["advantages"] = advantages.flatten().to(rows["token_ids"].device)
-    if not config.is_on_policy:
+    if not config.is_on_policy:  # else those of the update's forward pass
         rows["old_logprobs"] = score_rows(model, rows, config)
     if config.loss.kl_coef > 0:
         rows["ref_logprobs"] = score_rows(reference, rows, config)
@@ -142,7 +127,7 @@ def learn_rows(model, optimizer, rows, config, totals, loss_function):
             gap = (old_logprobs - sampled)[mask].abs()
             metrics |= {"mismatch": gap.mean(), "mismatch_max": gap.max()}
             yield loss
-            totals.add(metrics)
+            totals.reports.append({k: float(v) for k, v in metrics.items()})
 
     totals.learning_rate = scheduled_learning_rate(
         optimizer.num_updates,
@@ -156,10 +141,7 @@ def learn_rows(model, optimizer, rows, config, totals, loss_function):
 
 
 def gradient_step(optimizer, losses, learning_rate):
-    """One update from the losses of a batch's micro-batches.
-
-    Returns the value of each loss, and the norm of their whole gradient.
-    """
+    """One update; returns each loss's value and the norm of the gradient."""
     values = []
     for loss in losses:
         loss.backward()
@@ -168,43 +150,34 @@ def gradient_step(optimizer, losses, learning_rate):
     return values, optimizer.step(learning_rate)
 
 
+@dataclass
 class UpdateTotals:
-    """Adds up what the micro-batches of a step report.
+    """What the micro-batches of a step report."""
 
-    The loss is normalised over the whole batch, so its parts are summed;
-    the measures are means over tokens, so they are weighted by tokens.
-    """
-
-    def __init__(self):
-        self.losses = []  # one a micro-batch
-        self.num_tokens = 0.0
-        self.sums = dict.fromkeys(MEASURES, 0.0)
-        self.mismatch_max = 0.0
-        self.grad_norms = []  # one an optimizer step
-        self.learning_rate = 0.0  # of the latest one
-
-    def add(self, metrics):
-        """Take in the metrics of one micro-batch."""
-        num_tokens = float(metrics["num_tokens"])
-        self.num_tokens += num_tokens
-        for name in MEASURES:
-            self.sums[name] += float(metrics.get(name, 0.0)) * num_tokens
-        self.mismatch_max = max(
-            self.mismatch_max, float(metrics["mismatch_max"])
-        )
+    losses: list = field(default_factory=list)  # one a micro-batch
+    reports: list = field(default_factory=list)  # their metrics
+    grad_norms: list = field(default_factory=list)  # one an optimizer step
+    learning_rate: float = 0.0  # of the latest one
 
     def means(self):
         """Loss and gradient norm a step, measures a token, of all processes.
 
-        ratio: pi / pi_old; clip_share: tokens whose gradient was clipped;
         mismatch: mean |log pi_old - log pi_sampler|, 0 if the engine that
-        samples were the one that trains; mismatch_max: of the token where
-        they differ most; kl_penalty: the KL estimate inside the loss.
+        samples were the one that trains; clip_share: of tokens.
         """
-        values = [sum(self.losses), self.num_tokens, *self.sums.values()]
-        values = torch.tensor(values, dtype=torch.float64)
+        sums = [
+            sum(
+                each.get(name, 0.0) * each["num_tokens"]
+                for each in self.reports
+            )
+            for name in MEASURES
+        ]
+        num_tokens = sum(each["num_tokens"] for each in self.reports)
+        values = torch.tensor(
+            [sum(self.losses), num_tokens, *sums], dtype=torch.float64
+        )
         loss, num_tokens, *sums = sum_over_processes(values).tolist()
-        largest = gather_rows(torch.tensor([self.mismatch_max]))
+        largest = max([0.0, *(each["mismatch_max"] for each in self.reports)])
         num_updates = len(self.grad_norms)
         return {
             "loss": loss / max(num_updates, 1),
@@ -216,15 +189,14 @@ class UpdateTotals:
                 name: value / max(num_tokens, 1)
                 for name, value in zip(MEASURES, sums, strict=True)
             },
-            "mismatch_max": float(largest.max()),
+            "mismatch_max": float(gather_rows(torch.tensor([largest])).max()),
         }
 
 
 def row_logprobs(model, rows, temperature):
     """(rows, tokens - 1) float32 log-probs of completion tokens, 0 elsewhere.
 
-    Only completion positions pass through the vocabulary projection; with
-    `kept_ids` the log-probs are those over the kept tokens. Rows without
+    With `kept_ids` they are those over the kept tokens. Rows without
     key_mask begin in column 0: what pads their ends is never looked at.
     """
     mask = rows["mask"]
@@ -254,15 +226,6 @@ def score_rows(model, rows, config):
     return logprobs
 
 
-def split_rows(rows, count):
-    """The rows in `count` equal parts, whole groups together."""
-    size = len(rows["mask"]) // count
-    for start in range(0, size * count, size):
-        yield {
-            name: value[start : start + size] for name, value in rows.items()
-        }
-
-
 def micro_batches(rows, size):
     """Parts of at most `size` rows of like length, with little padding."""
     key_mask = rows["key_mask"]
@@ -274,8 +237,7 @@ def micro_batches(rows, size):
 def like_lengths(lengths, *, max_rows=None, max_tokens=None):
     """Yield places of rows of like length, that pass through a model together.
 
-    A part ends where rows become much shorter, for padding costs what tokens
-    cost; max_tokens counts it too. The longest come first: what does not fit
+    max_tokens counts padding. The longest come first: what does not fit
     memory fails at once.
     """
     order = sorted(range(len(lengths)), key=lambda place: -lengths[place])
@@ -293,9 +255,8 @@ def align(rows):
         . . p p c c E .         p p c c E .     p prompt   c completion
         p p p p c E . .   ->    p p p p c E     E end token   . padding
 
-    A causal model needs no key_mask for them. `columns` tells where column
-    t of the mask stood, for each row; past a row's end it wraps around to
-    columns of its left padding.
+    A causal model needs no key_mask for them. `columns` tells where column t
+    of the mask stood; past a row's end it wraps around to its left padding.
     """
     key_mask = rows["key_mask"]
     width = int(key_mask.sum(dim=1).max())
