@@ -101,10 +101,7 @@ def train_grpo(
             loss_function=loss_function,
         )
         # Stage 3: what it cost, and some texts to read
-        metrics |= trainer.state
-        for stage, counted in STAGES.items():
-            rate = metrics[counted] / metrics[f"{stage}_seconds"]
-            metrics[f"{stage}_tokens_per_second"] = rate
+        metrics |= throughput(metrics) | trainer.state
         metrics["peak_memory_gib"] = peak_memory_gib()
         is_read = step == 0 or (step + 1) % config.sample_every == 0
         if run is not None and process_rank() == 0 and is_read:
@@ -130,8 +127,7 @@ def train_grpo(
         watch=watch,
     )
     if loop.done:
-        trainer.row = loop.rows[-1]
-        trainer.cursor = trainer.row["problems_drawn"]
+        trainer.take_up(loop.rows[-1])
     return loop.train(take_step)
 
 
@@ -173,6 +169,11 @@ class Trainer:
         """How far the data are read, for the step's row."""
         state = {} if self.curriculum is None else self.curriculum.state
         return {**state, "problems_drawn": self.cursor}
+
+    def take_up(self, row):
+        """Go on with the data where a row of metrics.jsonl stands."""
+        self.row = row
+        self.cursor = row["problems_drawn"]
 
     def sample(self, problems, reward):
         """Draw problems: (rollouts, metrics of all that was sampled).
@@ -296,6 +297,15 @@ def rollout_metrics(rollouts):
     stacked = torch.tensor([float(value) for value in values.values()])
     means = sum_over_processes(stacked.double()) / num_processes()
     return dict(zip(values, means.tolist(), strict=True))
+
+
+def throughput(metrics):
+    """Tokens a second of a step's stages, over all processes."""
+    return {
+        f"{stage}_tokens_per_second": metrics[counted]
+        / metrics[f"{stage}_seconds"]
+        for stage, counted in STAGES.items()
+    }
 
 
 def solve_rates(rollouts):

@@ -106,13 +106,7 @@ class TrainingLoop:
                     metrics |= self._evaluate()
                 self._add({"step": self.done, **metrics})
                 bar.update()
-                bar.set_postfix_str(
-                    ", ".join(
-                        text.format(metrics[name])
-                        for name, text in SUMMARY.items()
-                        if name in metrics
-                    )
-                )
+                bar.set_postfix_str(summary(metrics))
                 is_best = is_evaluated and self.done == self.best[0]
                 is_stopped = in_any_process(interrupted.is_set())
                 if is_saved or is_best or is_stopped:
@@ -215,6 +209,15 @@ class TrainingLoop:
         step, score = self.best
         if step > 0:
             self.run.set_best(step, score)
+
+
+def summary(metrics):
+    """The end of the progress bar's line."""
+    return ", ".join(
+        text.format(metrics[name])
+        for name, text in SUMMARY.items()
+        if name in metrics
+    )
 
 
 def score_of(row):
