@@ -126,3 +126,17 @@ def test_normalizing_twice_changes_nothing():
     for _, answer in BOXES:
         once = normalize_answer(answer)
         assert normalize_answer(once) == once
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("-73/10=-7.3\n-7.3}", "-7.3"),
+        ("8/3=200/45\n-7/3", "-7/3"),
+        ("10x+15y=21\n-10x", "-10x"),
+        ("first 3,\n4", "4"),
+        ("66*3=198\n20*4=", "198"),
+    ],
+)
+def test_an_answer_without_a_box_stays_on_its_line(text, answer):
+    assert extract_answer(text) == answer

@@ -19,22 +19,29 @@ BARE_BOX = re.compile(
     r"[ \t]{0,9}(?=[-+.]?\d|\\[A-Za-z]|(?:[A-Za-z](?![A-Za-z])|[(\[|])"
     r"[^$\n]{0,99}\$)([^\s${}][^\s$]{0,99})(?:([^$\n]{0,200})(?=\$))?"
 )
+# In a mention of the box there is no answer: "put it in \boxed{...}"
+PLACEHOLDER = re.compile(
+    r"(?:\.{2,3}|…|\\[lc]?dots|(?:(?:the|your|final) )*answer(?: here)?)?",
+    re.IGNORECASE,
+)
 TAGS = re.compile(r"<answer>(.{1,500}?)</answer>", re.DOTALL | re.IGNORECASE)
 ANSWER_IS = re.compile(
-    r"(?:answer|result)s?\**\s*(?:is|are|:|=)\s*:?\s*|答案(?:是|为|為|[:：])"
+    r"(?:answer|result)s?\**\s*(?:is|are|(?:must|should|would|will|has to) be"
+    r"|:|=)\s*:?\s*|答案(?:是|为|為|[:：])"
     r"|\b(?:solution|value|root)s?[^.\n]{0,30}?\b(?:is|are)\b(?=.{0,40}[\d$\\])",
     re.IGNORECASE,
 )
 OPTION = re.compile(
-    r"(?:(?i:option|choice|choose|pick|select)|选项?)\s*(?:is\b|是|为|[:：])?"
-    r"\s*[(（]?([A-H])\b(?!\s+is\s+(?:not|wrong|incorrect|false))"
+    r"(?:(?i:option|choice|choose|pick|select)|选[项择]?)\s*(?:is\b|是|为|[:：])?"
+    r"\s*[(（]?([A-H])(?![A-Za-z0-9])(?!\s+is\s+(?:not|wrong|incorrect|false))"
     r"|选\s*[:：]?\s*[(（]?([A-H])"
 )
 HASHES = re.compile(r"####[ \t]*(\S[^\n]{0,300})")
 BOLD = re.compile(r"\*\*([^*\n]{1,200})\*\*(?![ \t]*:)")
 HEADING = re.compile(
-    r"(?:(?:final )?answer|solution|step|method|case|check|part|conclusion"
-    r"|approach|explanation|verification|problem|question|note)\b[^=$]*$",
+    r"(?:\d+[.)]\s*)?(?:(?:final )?answer|solution|step|method|case|check|part"
+    r"|option|example|exercise|scenario|figure|table|conclusion|approach|explanation"
+    r"|verification|problem|question|note)\b[^=$]*$|.*:$",
     re.IGNORECASE,
 )
 MATH = re.compile(
@@ -44,27 +51,37 @@ MATH = re.compile(
 )
 # An expression in running text: terms and the operators between them
 TERM = (
-    r"(?:\\(?!boxed|fbox)[A-Za-z]+(?:\s?\{(?:[^{}\n]|\{[^{}\n]{0,40}\}){0,80}\}){0,2}"
+    r"(?:\\(?!boxed|fbox)[A-Za-z]+"
+    r"(?:[ \t]?\{(?:[^{}\n]|\{[^{}\n]{0,40}\}){0,80}\}){0,2}"
     r"|(?:\d{1,3}(?:,\d{2,3})+(?!\d)|\d+)(?:\.\d+)?(?:[ ]\d+/\d+)?(?:\(\d+\))?"
     r"(?:[ ]and[ ]an?[ ](?:half|third|quarter))?(?:[A-Za-z]{1,2}(?![A-Za-z]))?"
     r"|\.\d+|[½⅓⅔¼¾⅕⅛π√∞°%!²³]|\^\{[^{}\n]{1,40}\}|\^-?[\w]"
-    r"|(?<![A-Za-z])[A-Za-z](?![A-Za-z'’])|[(\[][^()\[\]\n]{1,60}[)\]]){1,12}"
+    r"|(?<![A-Za-z])[A-Za-z](?![A-Za-z'’])|[(\[][^()\[\]\n]{1,60}[)\]]"
+    r"|\\?\{[^{}\n]{1,40},[^{}\n]{1,40}\}|<[-−\d][^<>a-z\n]{0,40},[^<>a-z\n]{1,40}>){1,12}"
 )
 EXPRESSION = re.compile(
-    rf"(?<![A-Za-z0-9_.,/])(?:[-−+]\s?)?\$?{TERM}"
-    rf"(?:\s?(?:[-−+*/=<>×·÷≈:≤≥]|\\times|\\cdot|[xX](?=\s?10\^))\s?"
-    rf"[-−+]?\$?{TERM}){{0,30}}"
+    rf"(?<![A-Za-z0-9_.,/])(?:(?:[-−+±]|\\pm)[ \t]?)?\$?{TERM}"
+    rf"(?:[ \t]?(?:[-−+*/=<>×·÷≈:≤≥±]|\\times|\\cdot|\\pm|[xX](?=[ \t]?10\^))"
+    rf"[ \t]?[-−+±]?\$?{TERM}){{0,30}}(?:[ ]?[AaPp]\.?[Mm]\b\.?)?"
 )
 VALUE = re.compile(r"[\d\\π½⅓⅔¼¾⅕⅛√∞$]")
-JOINED = re.compile(r"\s*(?:,\s*)?(?:and|or)\s*|\s*,\s*")
+JOINED = re.compile(r"[ \t]*(?:(?:,[ \t]*)?(?:and|or|和|或|与|及)|,)[ \t]*")
+UNFINISHED = re.compile(r"[ \t]*=(?![ \t]*[?_])")  # 66*3=
 END_OF_CLAUSE = re.compile(
     r"[.!?](?=\s|$)|。|\n|,? (?:because|since|which|as|so|where|when)\b"
+    r"|, (?:not|rather|instead)\b"
     r"|<(?=[/|])"
 )
+BOUND = re.compile(
+    r"\b(?:at (?:most|least)|(?:more|less|fewer|greater) than|between|not"
+    r"|above|below|up to|from)\b",
+    re.IGNORECASE,
+)
 FILLER = re.compile(
-    r"^(?:(?:therefore|thus|so|hence|simply|exactly|about|approximately|just"
-    r"|only|clearly|indeed|actually|then|now|equal to|equals|given by"
-    r"|the (?:number|value|integer|fraction|letter))\b[,:]?\s*)+",
+    r"^(?:(?:therefore|thus|so|hence|simply|exactly|about|approximately"
+    r"|just|only|either|both|clearly|indeed|actually|then|now|equal to"
+    r"|equals|given by|the (?:number|value|integer|fraction|letter))\b"
+    r"[,:]?\s*)+",
     re.IGNORECASE,
 )
 VERB = re.compile(
@@ -128,7 +145,8 @@ def last_box(text):
         elif mark[0] == "}" and open_braces:
             start, box_start = open_braces.pop()
             content = text[start : mark.start()].strip()
-            if box_start is not None and box_start > found_start and content:
+            is_last = box_start is not None and box_start > found_start
+            if is_last and not PLACEHOLDER.fullmatch(content):
                 found, found_start = content, box_start
     unclosed = [start for _, start in open_braces if start is not None]
     return found, min(unclosed, default=len(text))
@@ -142,15 +160,19 @@ def bare_content(match):
 def in_tags(text):
     """What stands between the last <answer> tags."""
     found = TAGS.findall(text)
-    return found[-1].strip() if found else None
+    return answer_in(found[-1].strip(" *.\n")) if found else None
 
 
 def after_answer_is(text):
     """What stands after the last "the answer is", up to its clause's end."""
     for match in reversed(list(ANSWER_IS.finditer(text))):
         rest = text[match.end() : match.end() + MAX_CLAUSE]
-        clause = END_OF_CLAUSE.split(rest.lstrip("*:：} \n"), maxsplit=1)[0]
-        if answer := answer_in(clause.strip(" *.,:;'\"`")):
+        rest = rest.lstrip("*_:：} \n")
+        if (formula := MATH.match(rest)) and "\n" in formula[0]:
+            return formula_content(formula)
+        clause = END_OF_CLAUSE.split(rest, maxsplit=1)[0]
+        clause = clause.lstrip(" *_,:;'\"`").rstrip(" *_.,:;'\"`")
+        if answer := answer_in(clause):
             return answer
     return None
 
@@ -168,7 +190,7 @@ def answer_in(clause):
     if formula:
         return formula_content(formula)
     words = re.match(r"[A-Za-z]{2,}[ ,][^\d$\\=]*", clause)
-    if not words or words.end() == len(clause):
+    if not words or BOUND.search(words[0]) or words.end() == len(clause):
         return clause
     verbs = list(VERB.finditer(clause))
     if not verbs and len(words[0].split()) < 2:
@@ -194,14 +216,14 @@ def last_bold(text):
 
     Headings are bold as well; an answer there is a number most of the time.
     """
-    found = [t for t in BOLD.findall(text) if re.search(r"[\d$\\]", t)]
-    found = [t.strip(" .:") for t in found if not HEADING.match(t)]
+    found = [t.strip() for t in BOLD.findall(text) if VALUE.search(t)]
+    found = [t.strip(" .") for t in found if not HEADING.match(t)]
     if not found:
         return None
     formula = MATH.search(found[-1])
     if formula:
         return formula_content(formula)
-    return found[-1].rpartition("=")[2].strip() or None
+    return re.split(r"=|:\s", found[-1])[-1].strip() or None
 
 
 def last_expression(text, first=False):
@@ -211,8 +233,9 @@ def last_expression(text, first=False):
     outer, end_of_last = [], -1
     for match in found:
         if match.start() >= end_of_last and VALUE.search(match[0]):
-            outer.append(match)
             end_of_last = match.end()
+            if not UNFINISHED.match(text, end_of_last):
+                outer.append(match)
     if not outer:
         return None
     start = end = 0 if first else len(outer) - 1
@@ -221,7 +244,7 @@ def last_expression(text, first=False):
     while is_joined(text, *outer[end : end + 2]):
         end += 1
     whole = text[outer[start].start() : outer[end].end()]
-    if start < end and re.search(r"\b(?:and|or)\b", whole):
+    if start < end and re.search(r"\b(?:and|or)\b|[和或与及]", whole):
         return whole
     match = outer[0 if first else -1]
     if match.re is MATH:

@@ -3,12 +3,10 @@ r"""A rule-based verifier of mathematical answers.
     answers_equal(prediction, reference)   two answers, True or False
     verify(response, reference)            a whole response
 
-From two texts to a verdict, the cheapest test first: plain numbers by
-arithmetic; equal text; then both are read (`cleaning`, `tokenizer`, `atoms`,
-`parser`) into trees (`tree`) and compared by value (`values`), as sets
-(`real_sets`) or by structure (`forms`, `equivalence`). Model
-text is never evaluated, nothing raises, and what cannot be shown equal is
-unequal.
+The cheapest test first: plain numbers by arithmetic; equal text; then both
+are read (`cleaning`, `tokenizer`, `parser`) into trees and compared by value,
+as sets or by structure (`equivalence`). Model text is never evaluated, nothing
+raises, and what cannot be shown equal is unequal.
 """
 
 import contextlib

@@ -1,7 +1,6 @@
 """Reading what begins a value: numbers, names, brackets, commands.
 
-Each reader takes the parser, whose next token stands behind the one that
-chose the reader, and returns a tree.
+Each reader takes the parser behind the token that chose it.
 """
 
 from itertools import pairwise
@@ -196,9 +195,13 @@ def finite_set(parser):
         return tree.EMPTY_SET
     items = parser.items("\\}", "|", ":")
     if parser.peek(-1).text != "\\}":
-        items = [*items[1:], *parser.items("\\}")]
-        if len(items) != 1:
+        home, *rest = [*items, *parser.items("\\}")]
+        if len(rest) != 1:
             raise UnreadableAnswer("a set with several conditions")
+        is_home = isinstance(home, tree.Relation)  # x in Z
+        if is_home and tree.REALS not in home.operands:
+            return Collection((home, *rest), "and")
+        items = rest
     if len(items) == 1 and isinstance(items[0], tree.Relation):
         return items[0]
     return Collection(tuple(items), "set")

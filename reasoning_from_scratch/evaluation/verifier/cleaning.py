@@ -16,7 +16,9 @@ DELIMITED = re.compile(
     r"|\\\(((?:(?!\\\().)*[^\\])\\\)|\\\[((?:(?!\\\[).)*[^\\])\\\]",
     re.DOTALL,
 )
-UNUSUAL = re.compile(r"\\[\\rc]|mod|0[bx]|\d\s*[xX]|[][<]| and |real|\\mathbb")
+UNUSUAL = re.compile(
+    r"\\[\\rcm]|mod|0[box]|(?:st|[nr]d|th)\}*$|m/s|\d\s*[xX]|[][<]| and |real"
+)
 REWRITES = [
     (re.compile(pattern, re.DOTALL), replacement)
     for pattern, replacement in (
@@ -34,11 +36,15 @@ REWRITES = [
         (r"\(\s*\\?[bp]?mod\s*([^()]*)\)", r"\\pmod{\1}"),
         (r"^0[xX]([0-9A-Fa-f]+)$", r"\1_{16}"),
         (r"^0[bB]([01]+)$", r"\1_{2}"),
+        (r"(?<=\d)\s*(k?m/s(?:\^\{?2\}?)?)$", r"\\text{\1}"),
+        (r"^0[oO]([0-7]+)$", r"\1_{8}"),
+        (r"(?<=\d)\^\s*\{?\s*(?:\\\w+\{)?\s*(?:st|nd|rd|th)\s*\}*$", ""),
+        (r"\\math(?:open|close)\s*\{([][()])\}", r"\1"),
         (r"^((?:.*=)?\s*)<([^<>=]+,[^<>=]+)>$", r"\1\\langle \2\\rangle "),
         # ]2, 5[ is the open interval (2, 5)
         (
             r"(^|[=,;{\s]|\\cup|\\in)(\s*(?:\\left)?)([\[\](])"
-            r"([^][()]*,[^][()]*?)(\\right)?([\[\])])(?=\s*($|[,;)}\\oa]))",
+            r"([^][()]*[,;][^][()]*?)(\\right)?([\[\])])(?=\s*($|[,;)}\\oa]))",
             lambda m: m[1] + m[2] + ("(" if m[3] == "]" else m[3]) + m[4]
             + (")" if m[6] == "[" else m[6]),
         ),

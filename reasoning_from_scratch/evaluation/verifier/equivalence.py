@@ -1,8 +1,6 @@
 """Whether two parsed answers are the same answer.
 
-Each rule looks at one kind of answer and says True, False, or None for "not
-my kind"; the first verdict counts. Rules treat both sides alike, so that the
-verdict does not depend on the order.
+The first rule of RULES whose kind one of them is decides, in either order.
 """
 
 from fractions import Fraction

@@ -1,7 +1,6 @@
 """Bringing an answer into the form in which it is compared.
 
-`settle` writes out what a notation abbreviates: 1 ± 2 is the list 3, -1; an
-outer percent or degree sign is a unit; a number times a matrix is a matrix.
+`settle` writes out what a notation abbreviates: 1 ± 2 is the list 3, -1.
 `value_of` finds the bare answer in "x = 5" and "x \\in S".
 """
 
@@ -12,6 +11,7 @@ from .tree import Collection, Operation, Relation, Sequence, is_operation
 from .values import same_value
 
 EQUALITIES = {"=", "~"}
+ROWS = (tree.Matrix, Sequence)  # what a number multiplies item by item
 MAX_SIGNS = 3  # independent plus-minus signs: eight answers
 ANY_WHOLE = tree.Symbol("k")
 WHOLE = (tree.Symbol("integers"), tree.Symbol("naturals"))
@@ -26,7 +26,7 @@ def settle(answer):
         return settle(Collection(tuple(sign_choices(answer)), "or"))
     if is_operation(answer, "percent", "degree"):
         return tree.Quantity(answer.args[0], answer.name)
-    if isinstance(answer, Operation):
+    if isinstance(answer, (Operation, tree.Symbol)):
         inner = settle(answer.args[0]) if answer.name == "negate" else None
         if isinstance(inner, tree.Quantity):
             return tree.Quantity(tree.negate(inner.value), inner.unit)
@@ -64,7 +64,7 @@ def matrix_product(answer):
     if answer.name == "transpose":
         rows = getattr(args[0], "rows", (getattr(args[0], "items", ()),))
         return tree.Matrix(tuple(zip(*rows, strict=True)))
-    places = [n for n, arg in enumerate(args) if isinstance(arg, tree.Matrix)]
+    places = [n for n, arg in enumerate(args) if isinstance(arg, ROWS)]
     if len(places) != 1 or answer.name == "divide" and places != [0]:
         return None
     (place,) = places
@@ -147,6 +147,8 @@ def choose_signs(answer, choice):
         return tree.rebuild(answer, lambda part: choose_signs(part, choice))
     is_plus = next(choice) == (answer.name == "pm")
     left, right = (choose_signs(arg, choice) for arg in answer.args)
+    if isinstance(right, Sequence) and left == tree.integer(0):
+        return right if is_plus else tree.rebuild(right, tree.negate)
     if isinstance(right, Collection) and left == tree.integer(0):
         items = right.items if is_plus else map(tree.negate, right.items)
         return Collection(tuple(items))

@@ -1,9 +1,7 @@
 """Reading an answer: precedence climbing over the tokens.
 
 `Parser.parse(level)` reads what begins a value (`atoms`), then goes on as long
-as the next operator of the table INFIX binds at least as tightly as `level`:
-from "or" and commas over relations, sets, units, sums and products to
-exponents. What the grammar does not know raises UnreadableAnswer.
+as the next operator of the table INFIX binds at least as tightly as `level`.
 """
 
 import re
@@ -167,6 +165,8 @@ class Parser:
         if tree.is_operation(left, "degree") and is_unit(unit):  # celsius
             left = left.args[0]
         is_named = tree.free_symbols(left) and not is_unit(unit)
+        if is_named and self.is_next("newline", "end cases", "&"):
+            return tree.Relation(("is",), (left, tree.Text(unit)))  # n even
         if not tree.is_expression(left) or is_named or changes_value(unit):
             raise UnreadableAnswer(f"{unit!r} is no unit of this value")
         return Quantity(left, unit)
@@ -287,10 +287,10 @@ INFIX = (
 NUMERAL = re.compile(
     r"(?:\\text\w*\{|\()?\s*([0-9A-Fa-f]+)\s*[)}]?\s*"
     r"(?:_\s*\{?|(?:\\text\w*\s*\{)?\s*\(?(?:in )?base[- ]?)"
-    r"(?:\\text\w*\s*\{)?\s*(?:base)?\s*(\d+|[a-z]+)\s*[})]*"
+    r"(?:\\text\w*\s*\{)?\s*(?:base)?[\s}]*(\d+|[a-z]+)\s*[})]*"
 )
 CHOICE = re.compile(
-    r"(?:\\text(?:bf|rm|it)?\s*\{\s*)?"
+    r"(?:\\(?:text|math)(?:bf|rm|it)?\s*\{\s*)?"
     r"(?:\(\s*(?:\\text\w*\{)?([A-H])\}?\s*\)\s*\}?(?:\\ |~|[\s:.])*"
     r"|([A-H])\s*[.):]\s*\}?(?:(?:\\ |[\s~])+|$))(.*)",
     re.DOTALL,

@@ -1,9 +1,8 @@
 """Sets of real numbers: intervals, unions, and what relations say.
 
-Two sets are equal if they have the same members among all the numbers where
-one of them can begin or end, and between these. Polynomials change their sign
-only at their zeros, so (x-1000)^2 (x-5) > 0 cannot pass for x > 5; relations
-of other functions are compared at the ends of the other set and at samples.
+Two sets are equal if they have the same members among the numbers where one
+of them can begin or end, and between these: for polynomials at their zeros,
+for other functions at the ends of the other set and at samples.
 """
 
 import operator

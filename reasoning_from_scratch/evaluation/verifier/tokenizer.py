@@ -1,9 +1,8 @@
 """Cutting an answer's text into tokens.
 
-One pass from left to right, each step decided by the tables of `vocabulary`.
 Runs of letters are the one hard choice: `ab` is a product of two symbols,
-`ways` is a word, `sin` a function. Words never become products, so that no
-two anagrams are equal.
+`ways` a word, `sin` a function. Words never become products: no two anagrams
+are equal.
 """
 
 import re
@@ -22,7 +21,7 @@ class Token(NamedTuple):
     text: str
 
 
-SEPARATOR = r"(?:,|\{,\}|,?\\[,;:!]\ ?|\\\ |~|\ )"
+SEPARATOR = r"(?:,|\{,\}|,?\\[,;:!]\ ?|\\\ |~|\ |')"
 SCANNER = re.compile(
     rf"""
     (?P<repeating> \d*\.\d* (?:
@@ -38,7 +37,7 @@ SCANNER = re.compile(
       | \.\d+ (?:[eE][+-]?\d+)?
     )
   | (?P<currency> (?: US|HK|NT|A|C|S ) \\?\$ (?=\s*-?[\d.]) | \\?\$ | [€£¥₹₽₩₺]
-      | (?: USD|CHF|EUR|GBP|RMB|CNY|JPY|INR|RUB|Rs|kr|SEK|NOK|DKK|KRW )
+      | (?: USD|CAD|AUD|CHF|EUR|GBP|RMB|CNY|JPY|INR|RUB|Rs|kr|SEK|NOK|DKK|KRW )
         (?= \.?(?:\s|\\\ |~)*-?[\d.] ) \.? )
   | (?P<command> \\ (?: [A-Za-z]+\*? | . ) )
   | (?P<indexed> (?<![A-Za-z\\]) [A-Za-z]\d+ (?![\d^.!(]) )
@@ -53,11 +52,6 @@ MATH_LETTERS = {"mathrm": frozenset("ied")} | dict.fromkeys(
     known.BOLD | {"mathit", "rm", "vec", "overrightarrow"},
     frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"),
 )
-UNIT_VECTORS = {
-    spelling: f"unit {name}"
-    for name in "ijk"
-    for spelling in (name, f"{name}math", f"\\{name}math")
-}
 SHORT_WORDS = known.words(
     """no on is it of to at so if by an as am pm do go he we me my up us
     ok hi"""
@@ -192,14 +186,16 @@ def braced(text, position):
 def scan_face(face, content, tokens):
     """What stands in bold, upright, or under an accent."""
     is_vector = face in known.BOLD or face in ("vec", "hat", "overrightarrow")
-    if is_vector and content in UNIT_VECTORS:
-        tokens.append(Token("symbol", UNIT_VECTORS[content]))
+    letter = re.sub(r"[\s{}\\]|math(?:bf)?|hat|vec", "", content)
+    if is_vector and letter in tuple("ijk"):
+        tokens.append(Token("symbol", f"unit {letter}"))
     elif content in MATH_LETTERS.get(face, ()):
         tokens.append(Token("symbol", content))
     elif face in known.ACCENTS:
         name = re.sub(r"[\s{}\\]|math[a-z]+", "", content)
         if not name.isalnum() or len(name) > 10:
             raise UnreadableAnswer(f"cannot read {content!r} under an accent")
+        face = face.replace("overrightarrow", "vec")
         tokens.append(Token("symbol", f"{face} {name}"))
     else:
         scan_text(content, tokens)

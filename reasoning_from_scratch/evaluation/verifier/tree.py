@@ -1,9 +1,7 @@
 """What the parser builds: small immutable trees, one class per kind of answer.
 
-Expressions are numbers, symbols and operations with a name from a fixed list;
-answers put them in quantities, sequences, sets, matrices and relations. A
-tree is plain data: nothing in it can be called. The limits are far above what
-an answer needs, and let hostile texts end in milliseconds.
+A tree is plain data: nothing in it can be called. The limits are far above
+what an answer needs, and let hostile texts end in milliseconds.
 """
 
 from dataclasses import dataclass, fields, replace

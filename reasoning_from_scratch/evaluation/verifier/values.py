@@ -1,9 +1,8 @@
 """The value of an expression, and whether two expressions have the same one.
 
-One walk over the tree computes with fractions as long as it can and with 60
-digits of mpmath from the first irrational number on. Steps are counted, sizes
-checked before they are taken. A decimal is the fraction that it writes: 0.33
-is not 1/3. Six or more decimals may be a rounded value: 3.141593 equals pi.
+Fractions as long as they last, then 60 digits of mpmath; steps are counted,
+sizes checked before they are taken. 0.33 is not 1/3, but six or more decimals
+may be a rounded value: 3.141593 equals pi.
 """
 
 import math

@@ -1,7 +1,6 @@
 """The words, LaTeX commands and characters that the tokenizer knows.
 
-Tables only: a new notation is a new entry here. What stands in no table is no
-mathematics to us, and an answer that holds it is compared as text.
+What stands in no table is compared as text.
 """
 
 
@@ -24,14 +23,16 @@ for _ in range(8):
 LAYOUT = words(
     """ , ; : ! > quad qquad thinspace left right big Big bigg Bigg bigl
     bigr Bigl Bigr biggl biggr displaystyle textstyle limits nolimits
-    hline phantom middle mleft mright scriptstyle enspace negthinspace
+    hline middle mleft mright scriptstyle enspace negthinspace
     space allowbreak normalsize large Large small tiny therefore because
     noindent blacksquare square Box qed qedhere checkmark hfill medspace
-    thickspace smallskip medskip bigskip par centering nonumber notag"""
+    thickspace smallskip medskip bigskip par centering nonumber notag
+    mathstrut strut null mathop ensuremath smash underbrace"""
 ) | {" ", "\n", "\t", "/"}
 # They vanish with the argument behind them.
 LAYOUT_WITH_ARGUMENT = words(
-    "label tag tag* color textcolor colorbox hspace hspace* vspace ref"
+    """label tag tag* color textcolor colorbox hspace hspace* vspace ref
+    phantom hphantom vphantom"""
 )
 # Commands whose argument in braces is written in another face.
 TEXT_COMMANDS = words(
@@ -105,7 +106,8 @@ SETS = pairs("R=reals Z=integers N=naturals Q=rationals")
 CURRENCIES = pairs(
     """$=dollar USD=dollar US$=dollar €=euro EUR=euro £=pound GBP=pound
     ¥=yen JPY=yen RMB=yuan CNY=yuan ₹=rupee Rs=rupee INR=rupee ₽=ruble
-    RUB=ruble CHF=franc kr=krona SEK=krona NOK=krona DKK=krona ₩=won KRW=won"""
+    RUB=ruble CHF=franc kr=krona SEK=krona NOK=krona DKK=krona ₩=won KRW=won
+    CAD=dollar AUD=dollar"""
 )
 CHARACTERS = {
     "−": "-", "–": "-", "—": "-", "‐": "-", "‑": "-", "﹣": "-",
@@ -127,7 +129,8 @@ CHARACTERS = {
     "ⁿ": "^{n}", "ϕ": r"\phi ", "→": r"\to ",
     "、": ",", "，": ",", "。": ".", "；": ";", "：": ":", "（": "(",
     "）": ")", "℃": r"^\circ C", "℉": r"^\circ F", "■": "", "□": "",
-    "✓": "", "✔": "", "✅": "", "∎": "",
+    "或": " or ",
+    "和": " and ", "✓": "", "✔": "", "✅": "", "∎": "",
 }  # fmt: skip
 CHARACTERS |= {
     letter: f"\\{name} "
@@ -167,7 +170,7 @@ UNITS = """
     yuan 元 | yen 円 日元 | won 원 | franc chf | krona kr | percent
     degree deg градусов 度 | celsius c | fahrenheit f | rad radian
     mi/h mph | km/h kmph kph kmh | hz hertz | j joule | n newton | w watt
-    v volt | pa pascal | k kelvin | mol mole | acre | hectare ha
+    v volt | pa pascal | k kelvin | mol mole | psi | acre | hectare ha
     unit 个 人 只 本 种 次 名
 """
 CANONICAL = {
@@ -178,7 +181,7 @@ CANONICAL = {
 MODIFIERS = words("square sq cubic cu cubed squared per")
 NAMES = {name for name in CANONICAL if len(name) > 1} | MODIFIERS
 UNIT_WORDS = (NAMES | {name + "s" for name in NAMES if len(name) > 2}) | words(
-    "lbs hrs yrs mins secs mL kW MHz kHz ways way th nd rd st"
+    "lbs hrs yrs mins secs mL kW kWh Hz MHz kHz ways way th nd rd st"
 )
 POWERS = {"square": 2, "sq": 2, "squared": 2, "cubic": 3, "cu": 3, "cubed": 3}
 # Words behind a number after which it is another number.
@@ -187,8 +190,8 @@ CHANGING = words(
     quarters fourths fifths tenth tenths hundredths thousandths times plus
     minus over divided root less more fewer than to least most not except
     below above under negative positive nonnegative zero ago before after bc
-    bce short debt deficit remainder multiple multiples power powers thousand
-    million billion trillion hundred hundreds thousands millions billions
-    modulo mod wrong incorrect false january february march april may june
-    july august september october november december"""
+    bce short debt deficit loss remainder multiple multiples power powers
+    thousand million billion trillion hundred hundreds thousands millions
+    billions modulo mod wrong incorrect false january february march april
+    may june july august september october november december"""
 )

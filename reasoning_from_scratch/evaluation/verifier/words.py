@@ -1,8 +1,7 @@
 """What words mean: units, numbers in words, and set phrases.
 
-A unit that only one of two answers names does not matter: "5 cm" answers a
-question whose reference says "5". Units that both name must agree. Nothing is
-converted: "1 m" and "100 cm" are left unequal.
+"5 cm" answers a question whose reference says "5". Units that both name must
+agree; nothing is converted.
 """
 
 import re
