@@ -105,11 +105,11 @@ def test_every_built_in_model_carries_this_template():
         assert path.read_text(encoding="utf-8") == CHAT_TEMPLATE
 
 
-def test_a_system_message_later_in_the_chat_is_a_turn_like_any_other():
-    chat = [turn("user", "Hi"), turn("system", "Be brief.")]
+def test_a_later_system_message_is_a_turn_and_so_is_an_empty_one():
+    chat = [turn("user", ""), turn("system", "Be brief.")]
     text = render(chat)
     assert text == (
-        "<|im_start|>user\nHi<|im_end|>\n"
+        "<|im_start|>user\n<|im_end|>\n"
         "<|im_start|>system\nBe brief.<|im_end|>\n"
     )
 
@@ -136,11 +136,6 @@ def test_a_repeated_user_message_counts_at_its_last_place():
     assert "<think>\nt\n</think>" in second
 
 
-def test_an_empty_message_is_an_empty_turn():
-    text = render([turn("user", "")])
-    assert text == "<|im_start|>user\n<|im_end|>\n"
-
-
 @pytest.mark.parametrize(
     ("chat", "complaint"),
     [
@@ -158,18 +153,15 @@ def test_messages_of_another_form_are_refused_by_name(chat, complaint):
         check_messages(chat)
 
 
-def test_a_template_cannot_reach_python_through_the_sandbox():
-    template = "{{ messages.__class__.__mro__ }}"
-    with pytest.raises(ValueError, match="chat template cannot render"):
-        render_chat(template, [turn("user", "Hi")])
-
-
-def test_a_template_that_refuses_a_chat_is_quoted():
-    template = "{{ raise_exception('no system turns, please') }}"
-    with pytest.raises(ValueError, match="no system turns, please"):
+@pytest.mark.parametrize(
+    ("template", "complaint"),
+    [
+        # Python is out of reach
+        ("{{ messages.__class__.__mro__ }}", "chat template cannot render"),
+        ("{{ raise_exception('no system turns') }}", "no system turns"),
+        ("{% if %}", "check chat_template.jinja"),
+    ],
+)
+def test_what_a_template_cannot_render_is_quoted(template, complaint):
+    with pytest.raises(ValueError, match=complaint):
         render_chat(template, [turn("system", "Hi")])
-
-
-def test_a_broken_template_names_the_file_to_check():
-    with pytest.raises(ValueError, match="check chat_template.jinja"):
-        render_chat("{% if %}", [turn("user", "Hi")])

@@ -107,16 +107,16 @@ def test_offline_the_cache_is_used_without_a_request(downloaded):
     assert len(hub.requests) == num_requests
 
 
-def test_offline_without_the_model_it_is_said_what_to_do(hub, home):
-    _, complaint = download(hub, home, HF_HUB_OFFLINE="1")
+@pytest.mark.parametrize(
+    "settings",
+    # Port 9 discards: nothing listens there
+    [{"HF_HUB_OFFLINE": "1"}, {"HF_ENDPOINT": "http://127.0.0.1:9"}],
+    ids=["offline", "no network"],
+)
+def test_without_the_hub_it_is_said_what_to_do(hub, home, settings):
+    _, complaint = download(hub, home, **settings)
     assert complaint.startswith("ConnectionError")
     assert "unset HF_HUB_OFFLINE" in complaint
-
-
-def test_without_a_network_it_is_said_what_to_do(hub, home):
-    # Port 9 discards: nothing listens there
-    _, complaint = download(hub, home, HF_ENDPOINT="http://127.0.0.1:9")
-    assert complaint.startswith("ConnectionError")
     assert "pass its path" in complaint
 
 

@@ -331,12 +331,8 @@ def _to_json(content):
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
-def _byte_alphabet():
-    """The byte of each letter: printable ones as they are, 68 past 255."""
-    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    others = [byte for byte in range(256) if byte not in printable]
-    letters = {chr(byte): byte for byte in printable}
-    return letters | {chr(256 + i): byte for i, byte in enumerate(others)}
-
-
-BYTE_OF_LETTER = _byte_alphabet()
+# The byte of each letter: printable ones as they are, the other 68 past 255
+PRINTABLE = [*range(33, 127), *range(161, 173), *range(174, 256)]
+OTHERS = sorted(set(range(256)) - set(PRINTABLE))
+BYTE_OF_LETTER = {chr(byte): byte for byte in PRINTABLE}
+BYTE_OF_LETTER |= {chr(256 + i): byte for i, byte in enumerate(OTHERS)}
