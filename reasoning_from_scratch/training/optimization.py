@@ -1,9 +1,7 @@
 """AdamW on float32 master weights, its learning rate, and gradient clipping.
 
-A bfloat16 weight has 8 significant bits: an update below 1/256 of it is
-rounded away. So the optimizer keeps a float32 copy of every weight that is
-not float32 itself, updates the copy and rounds it back. Both trainers of
-this package, reinforcement learning and distillation, use what is here.
+A bfloat16 weight has 8 significant bits: an update below 1/256 of it would be
+rounded away. So a float32 copy of every such weight is updated instead.
 
 Sources: Loshchilov and Hutter 2019 (AdamW); Micikevicius et al. 2018 (master
 weights); Pascanu et al. 2013 (clipping by the norm).
@@ -68,11 +66,10 @@ class MasterAdamW:
 
     @torch.no_grad()
     def step(self, learning_rate):
-        """Clip the gradients, update every weight, clear the gradients.
+        """Clip, update and clear; returns the norm before clipping.
 
         One NaN would spread over all weights and moments, so a gradient
-        whose norm is not finite is dropped as a whole, and counted. Returns
-        the norm before clipping.
+        whose norm is not finite is dropped as a whole, and counted.
         """
         trained = [p for p in self.parameters if p.grad is not None]
         norm = torch.nn.utils.get_total_norm([p.grad for p in trained])
@@ -134,11 +131,7 @@ class MasterAdamW:
 
     @torch.no_grad()
     def load_state_dict(self, state):
-        """Go on from a saved tree.
-
-        float32 weights are their own masters: they come back with the
-        model, not from here.
-        """
+        """Go on from a saved tree; float32 weights come with the model."""
         self.num_updates = state["num_updates"]
         self.num_skipped = state["num_skipped"]
         for name in ("means", "squares", "masters"):

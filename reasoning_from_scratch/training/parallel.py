@@ -1,15 +1,9 @@
 """Several processes, one gradient: the little that training knows of ranks.
 
 Under `torchrun` every process holds the whole model and a share of the
-prompts. Losses are normalised over the global batch, so gradients and sums
-simply add up; with one process each function returns what it was given.
-
-Gradients are added by one all_reduce a parameter after the last micro-batch,
-not by `DistributedDataParallel`: its wrapper averages where a sum is wanted,
-renames the parameters, and waits for a gradient from every process, also
-from one whose rollouts had no signal and need no backward pass. What it
-would gain, communication during the backward pass, is lost anyway where
-micro-batches are accumulated. Sharding the model itself is out of scope.
+prompts; losses are normalised over the global batch, so gradients add up.
+`DistributedDataParallel` averages where a sum is wanted, and waits for a
+gradient from every process, also from one whose rollouts had no signal.
 """
 
 import contextlib
@@ -102,11 +96,7 @@ def gather_rows(tensor):
 
 
 def sum_gradients(parameters):
-    """Add up the gradients of all processes, in place.
-
-    A process whose rollouts all lacked a signal has no gradient yet and
-    takes part with zeros.
-    """
+    """Add up the gradients of all processes; one without takes zeros."""
     if num_processes() == 1:
         return
     for parameter in parameters:
