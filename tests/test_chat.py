@@ -2,6 +2,7 @@
 
 import os
 import select
+import signal
 import sys
 import time
 
@@ -50,6 +51,8 @@ class Terminal:
         self.process, self.screen = pty.fork()
         if self.process == 0:
             os.environ["TERM"] = "xterm"
+            # Where the tests run in the background, it would be ignored
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
             os.execv(sys.executable, [sys.executable, "-c", PROGRAM])
 
     def press(self, keys):

@@ -48,7 +48,7 @@ class SamplingConfig:
                 "use 0.0 to keep every token",
             ),
             (
-                self.temperature > 0 or not self.is_truncated,
+                self.temperature > 0 or not self.is_filtered,
                 f"top_k={self.top_k}, top_p={self.top_p}, min_p={self.min_p} "
                 "change nothing at temperature 0, which always takes the "
                 "likeliest token; set a temperature, or leave them out",
@@ -63,7 +63,7 @@ class SamplingConfig:
         return self.temperature == 0
 
     @property
-    def is_truncated(self):
+    def is_filtered(self):
         """Whether some tokens can never be drawn."""
         return self.top_k > 0 or self.top_p < 1 or self.min_p > 0
 

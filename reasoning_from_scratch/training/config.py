@@ -161,9 +161,9 @@ class GRPOConfig:
             "token": not 0 < self.top_p <= 1,
             "rollouts with top_p or top_k need keep_sampling_mask=True: the "
             "loss takes log-probs over the full vocabulary, which would be "
-            "another distribution's": self.is_truncated and not is_kept,
+            "another distribution's": self.is_filtered and not is_kept,
             "keep_sampling_mask keeps what top_p and top_k leave over, and "
-            "both are off; set one": is_kept and not self.is_truncated,
+            "both are off; set one": is_kept and not self.is_filtered,
             f"curriculum is a solve rate between 0 and 1, got {rate}; None "
             "draws all problems alike": rate is not None and not 0 < rate < 1,
             f"overlong_share must be in [0, 1), got {self.overlong_share}; "
@@ -185,7 +185,7 @@ class GRPOConfig:
         refuse(refused)
 
     @property
-    def is_truncated(self):
+    def is_filtered(self):
         """Whether rollouts leave some tokens out of the draw."""
         return self.top_p < 1 or self.top_k > 0
 

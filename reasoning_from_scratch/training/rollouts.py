@@ -135,7 +135,7 @@ def collect_rollouts(
             "rollouts need temperature > 0: greedy completions of a prompt "
             "are all equal and teach nothing"
         )
-    if sampling.is_truncated and not keep_sampling_mask:
+    if sampling.is_filtered and not keep_sampling_mask:
         raise ValueError(
             "rollouts refuse top_k, top_p and min_p: the loss takes "
             "log-probs over the full vocabulary; use the temperature alone "
