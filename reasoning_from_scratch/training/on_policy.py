@@ -52,24 +52,8 @@ def train_on_policy(
 ):
     """Train a student on its own answers by a teacher's judgement.
 
-    Args:
-        model, tokenizer: the student; it is changed in place. To resume,
-            pass the model that the run started from.
-        problems: list of `Problem` of a train split; answers are not used
-            but to report how many are right.
-        config: an `OnPolicyConfig`.
-        teacher: a model of the same vocabulary.
-        validation: problems to answer, for the curve and the best step.
-        run: a `RunFolder`, as for `train_distillation`.
-        progress: show a bar.
-
-    Returns:
-        list of dicts, the rows of metrics.jsonl.
-
-    Raises:
-        ValueError: problems of a test split, or a teacher of another
-            vocabulary.
-        KeyboardInterrupt: after Ctrl-C, once the step is done and saved.
+    Answers of the problems only tell how many are right; the teacher is a
+    model of the same vocabulary. All else is as in `train_distillation`.
     """
     problems = checked_problems(problems)
     refuse_test_problems([*problems, *validation])

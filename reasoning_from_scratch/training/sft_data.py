@@ -5,11 +5,8 @@
     - - - - - - - - - -               x x x x x x x x x             learned
 
 The prompt is tokenised by itself, as `generate` does it, so that training
-meets the very tokens it will be asked with. Rows are padded on the right: a
-causal model never looks there, so no attention mask is needed. Examples
-of like length share a micro-batch of so many tokens, padding included:
-little is wasted, and attention needs no mask, as rows packed with several
-examples would.
+meets the very tokens it will be asked with. Rows of like length are padded
+on the right, where a causal model never looks: no mask is needed.
 """
 
 from dataclasses import dataclass

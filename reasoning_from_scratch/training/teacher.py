@@ -146,20 +146,11 @@ class LocalTeacher:
 
 
 class EndpointTeacher:
-    """Asks a server; several questions are under way at once.
+    """Asks a server through an `EndpointClient`, several at once.
 
-    Waiting, retrying and the budget are `endpoints`' business; here a
-    problem becomes a message, and an answer or a failure becomes a trace.
-
-    Args:
-        client: an `EndpointClient`.
-        prompt: a name of PROMPTS or a template; it becomes the user's turn.
-        options: sent along with every request, such as temperature or
-            max_tokens.
-
-    Attributes:
-        stopped: why the last `answer_all` left items unasked; empty if it
-            did not.
+    The prompt becomes the user's turn, the options (temperature, max_tokens,
+    …) go along with every request; `stopped` says why the last `answer_all`
+    left items unasked.
     """
 
     def __init__(self, client, *, prompt="chat", **options):

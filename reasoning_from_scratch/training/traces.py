@@ -1,9 +1,8 @@
 """Worked answers of a teacher: what a trace is, its file, and its filters.
 
-A trace is one answer to one problem, thinking and response kept apart, with
-the verifier's verdict. Files are JSON Lines, written by `rfs teach` and by
-`collect_verified_samples`, read by `rfs distill`. Which traces deserve to be
-learned is decided when they are read, so that nothing is lost in the file.
+Files are JSON Lines, written by `rfs teach` and `collect_verified_samples`.
+Which traces deserve to be learned is decided when they are read, so that
+nothing is lost in the file.
 """
 
 import re
@@ -99,12 +98,7 @@ def split_thinking(text):
 
 
 def read_traces(path):
-    """Read a file of traces, or the one in a run folder, as `Trace`s.
-
-    Raises:
-        FileNotFoundError: no such file.
-        ValueError: a line that is no trace; the message names it.
-    """
+    """Read a file of traces, or the one in a run folder, as `Trace`s."""
     try:
         path = find_file(path, TRACES)
     except FileNotFoundError as error:
