@@ -96,8 +96,8 @@ def extract_answer(text, *, boxed_only=False):
     Only what follows the last `</think>` counts, where there is one, and
     nothing behind a `<think>` that is still open. The last complete
     \boxed{...} (or \fbox{...}, or `\boxed 7`) wins. Without one, and unless
-    `boxed_only` is set, these are tried in order: <answer> tags, "the answer
-    is ...", "option B", "#### ...", the last bold text, the last expression.
+    `boxed_only` is set, these are tried in order: <answer> tags, "#### ...",
+    "the answer is ...", "option B", the last bold text, the last expression.
 
     Args:
         text: a model's response; anything else than a string gives None.
@@ -206,9 +206,12 @@ def chosen_option(text):
 
 
 def after_hashes(text):
-    """What stands after the last ####, as in GSM8K; headings are passed."""
-    found = [t for t in HASHES.findall(text) if not HEADING.match(t)]
-    return found[-1].strip().rstrip(".") if found else None
+    """What the last line says after its ####, as in GSM8K."""
+    *_, last = text.rstrip().split("\n")
+    found = HASHES.fullmatch(last.strip())
+    if not found or HEADING.match(found[1]):
+        return None
+    return found[1].strip().rstrip(".")
 
 
 def last_bold(text):
@@ -266,9 +269,9 @@ def formula_content(match):
 
 FINDERS = (
     in_tags,
+    after_hashes,
     after_answer_is,
     chosen_option,
-    after_hashes,
     last_bold,
     last_expression,
 )

@@ -3,7 +3,7 @@ r"""Tool use without training: a calculator writes what follows an `=`.
 Behind `47*6=` the digits that our evaluator computes take the place of the
 model's next tokens. When to calculate, and what, stays the model's choice.
 Only whole results are written, or decimals where the expression has some, and
-none behind what may be the end of something longer, as in 12,500*2.
+none behind what may be the end of something longer, as in 12:30+1.
 
 Source: Cobbe et al. 2021 (arXiv 2110.14168), appendix C; there the model was
 trained to mark its calculations.
@@ -24,7 +24,8 @@ from .choosing import sample_and_choose
 from .samples import draw_samples
 
 OPERATOR = re.compile(r"[0-9)] *(?:[+\-*/^]|\\times|\\cdot)")
-NUMBER = re.compile(r"\s*-?[0-9.]+\s*")
+NUMBER = re.compile(r"\s*-?[0-9.,]+\s*")
+THOUSANDS = re.compile(r"(?<![\d.,])[1-9]\d{0,2}(?:,\d{3})+(?![\d,])")
 MAX_DECIMALS = 6
 MAX_CHARACTERS = 100  # of one expression
 MAX_DIGITS = 30  # of a result's numerator and of its denominator
@@ -124,7 +125,9 @@ def result_behind(text):
     *sides, last = line.split("=")
     if any(map(NUMBER.fullmatch, sides)) or goes_on(above, line):
         return None
-    expression = SEPARATOR.split(last)[-1]
+    expression = THOUSANDS.sub(
+        lambda number: number[0].replace(",", ""), SEPARATOR.split(last)[-1]
+    )
     value = calculate(expression) if OPERATOR.search(expression) else None
     if value is None:
         return None
