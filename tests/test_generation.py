@@ -204,7 +204,10 @@ def test_padding_rows_of_the_embedding_are_never_chosen():
     assert max(max(o.token_ids) for o in outputs) < 100
 
 
-def test_a_chat_reads_only_what_its_cache_does_not_hold(model, monkeypatch):
+@pytest.mark.parametrize("static", [False, True])
+def test_a_chat_reads_only_what_its_cache_does_not_hold(
+    model, monkeypatch, static
+):
     read = []
     forward = type(model).forward
 
@@ -213,7 +216,7 @@ def test_a_chat_reads_only_what_its_cache_does_not_hold(model, monkeypatch):
         return forward(self, token_ids, *args, **kwargs)
 
     monkeypatch.setattr(type(model), "forward", spy)
-    cache = PrefixCache(model, 200)
+    cache = PrefixCache(model, 200, static=static)
     options = {"max_new_tokens": 8, "stop_ids": ()}
     first = "".join(
         generate_stream(

@@ -3,7 +3,8 @@
 `decode` is the only loop there is; whole answers, streams, batches and groups
 of samples are ways of consuming it. Rows of unequal prompts are padded on the
 left, a prompt is prefilled once for all of its samples, and rows that have
-finished leave the batch.
+finished leave the batch. On a GPU a step, from reading the newest tokens to
+choosing the next, is recorded once and replayed with a single launch.
 """
 
 import functools
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 
 import torch
 
+from . import fused_step
 from .kv_cache import KVCache
 from .logprobs import distribution_statistics
 from .sampling import choose_token, uniform_numbers
@@ -26,99 +28,46 @@ STATIC_COLUMNS = 64  # the width of a static cache is a multiple of this
 _COMPILED = weakref.WeakKeyDictionary()
 
 
-class GraphedStep:
-    """A decoding step recorded once and replayed with a single launch.
-
-    One step of a small model is more than a thousand short kernels, and a GPU
-    that is handed them one by one mostly waits for the next. A CUDA graph
-    holds them all. It reads and writes fixed addresses, so the step needs a
-    static cache and a token tensor of its own; a batch of another shape is
-    recorded anew, which takes two steps' time.
-
-    Args:
-        run: the model or its compiled forward pass.
-        cache: a static `KVCache`; its buffers are those recorded.
-        key_mask: (batch, max_tokens) bool, its columns marked by the caller.
-
-    Source: the CUDA programming guide, "CUDA Graphs".
-    """
-
-    def __init__(self, run, cache, key_mask):
-        device = key_mask.device
-        self.buffers = cache.keys[0]
-        self.token_ids = torch.zeros(
-            cache.batch_size, 1, dtype=torch.long, device=device
-        )
-        length = cache.next_column.clone()
-
-        def step():
-            return run(self.token_ids, cache, key_mask, last_only=True)
-
-        with torch.cuda.device(device):
-            # Once beforehand: compiles, and libraries take their workspace
-            stream = _side_stream(device)
-            stream.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(stream):
-                step()
-                cache.next_column.copy_(length)
-            torch.cuda.current_stream().wait_stream(stream)
-            self.graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(self.graph):  # recorded, not carried out
-                self.logits = step()
-
-    def belongs_to(self, cache):
-        """Whether it was recorded with these very buffers."""
-        return self.buffers is cache.keys[0]
-
-    def replay(self, token_ids):
-        """Read (batch, 1) tokens -> logits, overwritten by the next call."""
-        self.token_ids.copy_(token_ids)
-        self.graph.replay()
-        return self.logits
-
-
-@functools.cache
-def _side_stream(device):
-    """The stream to warm up on: libraries keep 32 MB for each one they see."""
-    return torch.cuda.Stream(device)
-
-
 @dataclass
 class DecodingState:
     """Everything that changes while decoding; rows are samples.
 
     The results are indexed by the original row; `active` maps the rows that
-    are still in the batch to them.
+    are still in the batch to them. A recorded step writes into these very
+    tensors.
     """
 
     token_ids: torch.Tensor  # (rows, max_new_tokens)
     logprobs: torch.Tensor  # (rows, max_new_tokens) float32
     num_tokens: torch.Tensor  # (rows,) how many of them count
+    position: torch.Tensor  # (1,) of the next token
     active: torch.Tensor  # (batch,) original row of each row in the batch
     finished: torch.Tensor  # (batch,) bool
+    newest: torch.Tensor  # (batch,) the tokens chosen last
     logits: torch.Tensor  # (batch, vocab) of the next token
     cache: KVCache
     key_mask: torch.Tensor | None  # (batch, max_tokens), None: no padding
-    graph: GraphedStep | None = None  # the step of the batch as it is
     statistics: dict = field(default_factory=dict)
 
-    def record(self, position, token_ids, logprobs, stop_ids):
+    def record(self, token_ids, logprobs, stop_ids):
         """Store one new token a row and note which rows it ends."""
-        self.token_ids[self.active, position] = token_ids
-        self.logprobs[self.active, position] = logprobs
+        self.token_ids[self.active, self.position] = token_ids
+        self.logprobs[self.active, self.position] = logprobs
         self.num_tokens[self.active] += ~self.finished
         if len(stop_ids):
             self.finished |= torch.isin(token_ids, stop_ids)
+        self.newest.copy_(token_ids)
+        self.position += 1
 
-    def record_statistics(self, position):
+    def record_statistics(self):
         """Store the measures of the distribution behind the token."""
         for name, values in distribution_statistics(self.logits).items():
             if name not in self.statistics:
                 self.statistics[name] = torch.zeros_like(self.logprobs)
-            self.statistics[name][self.active, position] = values
+            self.statistics[name][self.active, self.position] = values
 
-    def drop_finished(self, token_ids):
-        """Let finished rows leave; returns the remaining rows' tokens.
+    def drop_finished(self):
+        """Let finished rows leave; whether any did.
 
         With a static cache the batch shrinks to powers of two, finished
         rows filling up, so that few shapes are ever compiled.
@@ -129,14 +78,15 @@ class DecodingState:
         if self.cache.static:
             size = min(batch, 1 << max(num_left - 1, 0).bit_length())
         if num_left == 0 or batch - size < max(1, SHARE_TO_DROP * batch):
-            return token_ids
+            return False
         # Unfinished rows first, each part in its old order
         rows = self.finished.int().argsort(stable=True)[:size]
         self.cache.keep(rows)
         self.active, self.finished = self.active[rows], self.finished[rows]
+        self.newest = self.newest[rows]
         if self.key_mask is not None:
             self.key_mask = self.key_mask[rows]
-        return token_ids[rows]
+        return True
 
 
 @torch.inference_mode()
@@ -193,8 +143,10 @@ def new_state(logits, cache, key_mask, max_new_tokens):
         ),
         logprobs=torch.zeros(rows, max_new_tokens, device=device),
         num_tokens=torch.zeros(rows, dtype=torch.long, device=device),
+        position=torch.zeros(1, dtype=torch.long, device=device),
         active=torch.arange(rows, device=device),
         finished=torch.zeros(rows, dtype=torch.bool, device=device),
+        newest=torch.zeros(rows, dtype=torch.long, device=device),
         logits=logits,
         cache=cache,
         key_mask=key_mask,
@@ -223,6 +175,7 @@ def decode(
         vocab_size: as for `choose_token`.
         statistics: also record `distribution_statistics` of every token.
         compiled: run the step through torch.compile; needs a static cache.
+            An NVIDIA GPU with Triton has a faster step of its own.
         edit: callable (state, position, token_ids) -> token_ids, (batch,)
             both, that may put other tokens in the place of those chosen;
             their log-probability is recorded as 0, for nobody drew them.
@@ -235,44 +188,102 @@ def decode(
     uniform = uniform_numbers(row_seeds.to(device), max_new_tokens)
     stop_ids = torch.tensor(list(stop_ids), dtype=torch.long, device=device)
     interval = 1 if device.type == "cpu" else STEPS_BETWEEN_LOOKS
-    for position in range(max_new_tokens):
+
+    def choose(position):
+        token_ids, logprobs = choose_token(
+            state.logits,
+            uniform[state.active, state.position],
+            sampling,
+            vocab_size,
+        )
+        if edit is not None:
+            chosen, token_ids = token_ids, edit(state, position, token_ids)
+            logprobs = logprobs.masked_fill(token_ids != chosen, 0.0)
+        if statistics:
+            state.record_statistics()
+        state.record(token_ids, logprobs, stop_ids)
+
+    def advance():
+        state.logits = read(state.newest[:, None])[:, -1]
+        if edit is None:  # what edits looks at the tokens from outside
+            choose(None)
+
+    with torch.inference_mode():
+        choose(0)
+    yield 1
+    read = None
+    for position in range(1, max_new_tokens):
         with torch.inference_mode():
-            token_ids, logprobs = choose_token(
-                state.logits,
-                uniform[state.active, position],
-                sampling,
-                vocab_size,
-            )
+            is_time = position % interval == 0 and len(stop_ids)
+            if is_time and bool(state.finished.all()):
+                return
+            if (is_time and state.drop_finished()) or read is None:
+                read = _reader(model, state, compiled)
+                step = advance
+                if device.type == "cuda":
+                    step = RecordedStep(advance, device)
+            step()
             if edit is not None:
-                chosen, token_ids = token_ids, edit(state, position, token_ids)
-                logprobs = logprobs.masked_fill(token_ids != chosen, 0.0)
-            if statistics:
-                state.record_statistics(position)
-            state.record(position, token_ids, logprobs, stop_ids)
+                choose(position)
         yield position + 1
-        if position + 1 == max_new_tokens:
-            return
-        with torch.inference_mode():
-            if (position + 1) % interval == 0 and len(stop_ids):
-                if bool(state.finished.all()):
-                    return
-                token_ids = state.drop_finished(token_ids)
-            state.logits = _next_logits(model, state, token_ids, compiled)
 
 
-def _next_logits(model, state, token_ids, compiled):
-    """Read one token a row, (batch,) -> logits (batch, vocab)."""
+class RecordedStep:
+    """A step carried out once, then recorded as a CUDA graph and replayed.
+
+    One step of a small model is hundreds of short kernels, and a GPU that is
+    handed them one by one mostly waits for the next. A graph reads and writes
+    fixed addresses: a batch of another shape needs another one.
+
+    Source: the CUDA programming guide, "CUDA Graphs".
+    """
+
+    def __init__(self, step, device):
+        self.step, self.device = step, device
+        self.is_warm = False
+        self.graph = None
+
+    def __call__(self):
+        """Do the next step; the first compiles, the second is recorded."""
+        with torch.cuda.device(self.device):
+            if not self.is_warm:
+                stream = _side_stream(self.device)
+                stream.wait_stream(torch.cuda.current_stream())
+                with torch.cuda.stream(stream):
+                    self.step()
+                torch.cuda.current_stream().wait_stream(stream)
+                self.is_warm = True
+                return
+            if self.graph is None:
+                graph = torch.cuda.CUDAGraph()
+                with torch.cuda.graph(graph, stream=_side_stream(self.device)):
+                    self.step()  # recorded, not carried out
+                self.graph = graph
+            self.graph.replay()
+
+
+@functools.cache
+def _side_stream(device):
+    """The stream to record on: libraries keep 32 MB for each one they see."""
+    return torch.cuda.Stream(device)
+
+
+def _reader(model, state, compiled):
+    """What reads one token a row of this batch, (batch, 1) -> logits."""
     cache, key_mask = state.cache, state.key_mask
-    if cache.static:
-        key_mask.index_fill_(1, cache.next_column, True)
-    elif key_mask is not None:
-        key_mask = key_mask[:, : cache.length + 1]
+    if cache.static and fused_step.is_available(model):
+        return fused_step.FusedStep(model, cache, key_mask)
     run = _compile(model) if compiled else model
-    if cache.static and key_mask.is_cuda:
-        if state.graph is None or not state.graph.belongs_to(cache):
-            state.graph = GraphedStep(run, cache, key_mask)
-        return state.graph.replay(token_ids[:, None])[:, -1]
-    return run(token_ids[:, None], cache, key_mask, last_only=True)[:, -1]
+
+    def read(token_ids):
+        mask = key_mask
+        if cache.static:
+            mask.index_fill_(1, cache.next_column, True)
+        elif mask is not None:
+            mask = mask[:, : cache.length + 1]
+        return run(token_ids, cache, mask, last_only=True)
+
+    return read
 
 
 def _compile(model):

@@ -159,7 +159,9 @@ def generate_stream(
         room = len(token_ids) + max_new_tokens
         prefix_cache = PrefixCache(model, room)
     logits = prefix_cache.read(token_ids, max_new_tokens)
-    state = new_state(logits, prefix_cache.cache, None, max_new_tokens)
+    state = new_state(
+        logits, prefix_cache.cache, prefix_cache.key_mask, max_new_tokens
+    )
     stop_ids = tokenizer.stop_ids if stop_ids is None else stop_ids
     steps = decode(
         model,
@@ -173,10 +175,11 @@ def generate_stream(
     for num_tokens in steps:
         token = int(state.token_ids[0, num_tokens - 1])
         prefix_cache.token_ids.append(token)
-        if token not in stop_ids:
-            piece = decoder.push(token)
-            if piece:
-                yield piece
+        if token in stop_ids:  # the loop itself looks only now and then
+            break
+        piece = decoder.push(token)
+        if piece:
+            yield piece
     rest = decoder.flush()
     if rest:
         yield rest

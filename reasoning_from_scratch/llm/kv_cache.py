@@ -143,10 +143,12 @@ class PrefixCache:
 
     Each turn of a chat repeats the turns before it; only what differs from
     the longest common prefix has to be read. `max_tokens` is the room for a
-    whole conversation.
+    whole conversation; `static` is as for `KVCache`, which has its `key_mask`.
     """
 
-    def __init__(self, model, max_tokens):
+    def __init__(self, model, max_tokens, *, static=None):
+        if static is None:
+            static = model.device.type == "cuda"
         self.model = model
         self.cache = KVCache(
             model.config,
@@ -154,7 +156,9 @@ class PrefixCache:
             max_tokens,
             device=model.device,
             dtype=model.dtype,
+            static=static,
         )
+        self.key_mask = None
         self.token_ids = []
 
     @torch.inference_mode()
@@ -178,7 +182,11 @@ class PrefixCache:
         rest = token_ids[self.cache.length :]
         self.token_ids = list(token_ids)
         new = torch.tensor([rest], device=self.model.device)
-        return self.model(new, self.cache, last_only=True)[:, -1]
+        if self.cache.static:
+            columns = torch.arange(self.cache.max_tokens, device=new.device)
+            self.key_mask = (columns < len(token_ids))[None]
+        logits = self.model(new, self.cache, self.key_mask, last_only=True)
+        return logits[:, -1]
 
 
 # ---- Positions, counted from a row's first token that is no padding, and

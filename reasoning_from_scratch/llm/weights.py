@@ -292,7 +292,12 @@ def save_model(model, tokenizer, folder, *, overwrite=False):
     folder = Path(folder)
     _refuse_to_destroy(folder, overwrite)
     names = official_names(model)
-    weights = {names[n]: p.detach() for n, p in model.named_parameters()}
+    weights = {}
+    for name, parameter in model.named_parameters():
+        tensor = parameter.detach().cpu()
+        if tensor.untyped_storage().nbytes() > tensor.nbytes:
+            tensor = tensor.clone()  # a part of what `fused_step` joined
+        weights[names[name]] = tensor
     dtype = str(model.dtype).removeprefix("torch.")
     config = model.config.to_hf() | {
         "dtype": dtype,  # transformers 5
