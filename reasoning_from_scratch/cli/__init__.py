@@ -1,7 +1,5 @@
-"""The `rfs` command: one file a command.
+"""The `rfs` command: `main.py` picks a command, `NAME.py` holds it.
 
-`main.py` holds the help page and picks the command. Each file `NAME.py` holds
-`add_arguments(parser)` and `run(args)`, and imports torch and matplotlib
-inside `run` alone, so that help answers at once; what several commands share
-stands in `flags.py`.
+A command's file says its flags in tables and holds `run(args)`; torch and
+matplotlib are imported inside that alone, so that help answers at once.
 """

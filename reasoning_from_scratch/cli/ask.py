@@ -14,6 +14,7 @@ from contextlib import suppress
 
 from reasoning_from_scratch import llm
 from reasoning_from_scratch.cli import flags
+from reasoning_from_scratch.evaluation.prompts import render_prompt
 from reasoning_from_scratch.settings import get_settings, is_pocket
 
 POCKET = (
@@ -51,8 +52,6 @@ MAX_CONTEXT = 8192
 
 def run(args) -> None:
     """Answer one question under each prompt."""
-    from reasoning_from_scratch.evaluation.prompts import render_prompt
-
     if not args.question.strip():
         raise ValueError("the question is empty")
     if args.samples > 1 and args.temperature == 0:
@@ -223,8 +222,6 @@ class Conversation:
     def render(self, question: str) -> str:
         """Write the text the model is asked to continue."""
         if not self.settings.is_chat:
-            from reasoning_from_scratch.evaluation.prompts import render_prompt
-
             prompt = self.settings.prompts["step-by-step"]
             return render_prompt(prompt, question)
         turns = [*self.messages, {"role": "user", "content": question}]

@@ -11,7 +11,13 @@ into regraded-1.jsonl, regraded-2.jsonl, … beside them.
 
 import itertools
 
+from reasoning_from_scratch import evaluation
 from reasoning_from_scratch.cli import flags
+from reasoning_from_scratch.evaluation.records import (
+    accuracy_of,
+    read_records,
+    summarize,
+)
 
 FLAGS = """
 first RUN        a run folder, or its name
@@ -24,14 +30,7 @@ SIGNIFICANT = 0.05
 
 def run(args) -> None:
     """Print both accuracies and a verdict in words."""
-    from reasoning_from_scratch.evaluation.records import (
-        read_records,
-        summarize,
-    )
-
-    folders = [
-        flags.open_evaluated(name) for name in (args.first, args.second)
-    ]
+    folders = [flags.open_evaluated(x) for x in (args.first, args.second)]
     records = [read_records(folder) for folder in folders]
     pair = pair_records(*records)
     for name, folder, rows in zip("AB", folders, pair, strict=True):
@@ -70,16 +69,11 @@ def pair_records(first: list[dict], second: list[dict]) -> tuple[list, list]:
 
 def describe_difference(names, first, second) -> str:
     """Say in words which scores are better, and how sure that is."""
-    from reasoning_from_scratch.evaluation.statistics import (
-        paired_difference,
-        problems_needed,
-    )
-
     better, worse = names
-    outcome = paired_difference(first, second)
+    outcome = evaluation.paired_difference(first, second)
     if outcome.difference < 0:
         better, worse = worse, better
-        outcome = paired_difference(second, first)
+        outcome = evaluation.paired_difference(second, first)
     points, p_value = 100 * outcome.difference, outcome.p_value
     p_text = f"p = {p_value:.3f}" if p_value >= 0.001 else "p < 0.001"
     evidence = (
@@ -94,7 +88,9 @@ def describe_difference(names, first, second) -> str:
         return f"{better} is better by {evidence}\n{counts}"
     if points > 0:
         variance = outcome.error**2 * len(first)
-        needed = problems_needed(outcome.difference, variance=variance)
+        needed = evaluation.problems_needed(
+            outcome.difference, variance=variance
+        )
         counts += f"; to see such a difference takes about {needed:,}"
     claim = f"no difference can be claimed: {better} leads by {evidence}"
     return f"{claim}\n{counts}"
@@ -102,17 +98,11 @@ def describe_difference(names, first, second) -> str:
 
 def run_regrade(args) -> None:
     """Regrade, print what changed and write the new records."""
-    from reasoning_from_scratch.evaluation.records import (
-        accuracy_of,
-        read_records,
-        regrade,
-    )
-
     folder = flags.open_evaluated(args.name)
     records = read_records(folder)
     if not records:
         raise ValueError(f"{folder.path} holds no whole record yet")
-    graded, changes = regrade(records)
+    graded, changes = evaluation.regrade(records)
     paths = (folder.path / f"regraded-{n}.jsonl" for n in itertools.count(1))
     path = next(path for path in paths if not path.exists())
     folder.rewrite(path.name, graded)

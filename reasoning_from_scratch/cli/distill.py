@@ -56,9 +56,7 @@ def add_arguments(parser) -> None:
 
 def run(args) -> None:
     """Train, and say where the result lies."""
-    from reasoning_from_scratch.training.distillation_loss import (
-        check_same_tokens,
-    )
+    from reasoning_from_scratch.training import distillation_loss
 
     settings = get_settings(args.model)
     config = choose_config(args, settings)
@@ -72,7 +70,7 @@ def run(args) -> None:
         teacher, tokenizer = llm.load_model(
             args.teacher, device=args.device, dtype=args.dtype
         )
-        check_same_tokens(tokenizer, student[1])
+        distillation_loss.check_same_tokens(tokenizer, student[1])
         teacher.requires_grad_(False)
     about = flags.describe_run(args, TOLD, config, [*problems, *validation])
     with flags.new_run(args, about) as folder:

@@ -11,8 +11,12 @@ from dataclasses import asdict
 
 from reasoning_from_scratch import scaling
 from reasoning_from_scratch.cli import flags
+from reasoning_from_scratch.evaluation.evaluate import check_samples, evaluate
 from reasoning_from_scratch.evaluation.problems import load_problems
 from reasoning_from_scratch.evaluation.prompts import find_template
+from reasoning_from_scratch.evaluation.records import read_records
+from reasoning_from_scratch.scaling import choosing
+from reasoning_from_scratch.scaling.samples import read_samples
 from reasoning_from_scratch.settings import get_settings
 
 FLAGS = f"""{flags.MODEL_FLAGS}
@@ -46,9 +50,6 @@ SHARED = """model revision problems split template sampling max_new_tokens
 
 def run(args) -> None:
     """Evaluate, and print the summary."""
-    from reasoning_from_scratch.evaluation import evaluate
-    from reasoning_from_scratch.scaling import choosing
-
     if args.method == "list":
         rows = scaling.METHODS.items()
         return print(*(f"{n:<28} {m.summary}" for n, m in rows), sep="\n")
@@ -84,8 +85,6 @@ def run(args) -> None:
 
 def choose_options(args, settings, method) -> dict:
     """Lay the flags over the method's and the model's own choices."""
-    from reasoning_from_scratch.evaluation.evaluate import check_samples
-
     sampling = flags.choose_sampling(
         settings,
         is_sampled=method.temperature > 0,
@@ -121,9 +120,6 @@ def describe_evaluation(args, problems, options) -> dict:
 
 def fitting_samples(name: str, config: dict):
     """The samples of a run, if they are what this one would draw."""
-    from reasoning_from_scratch.evaluation.records import read_records
-    from reasoning_from_scratch.scaling.samples import read_samples
-
     source = flags.open_evaluated(name)
     for key in SHARED.split():
         if source.config.get(key) != config[key]:

@@ -13,7 +13,9 @@ import re
 from pathlib import Path
 
 from reasoning_from_scratch import llm
+from reasoning_from_scratch.evaluation.prompts import render_prompt
 from reasoning_from_scratch.files import atomic_write_text
+from reasoning_from_scratch.llm.hub import upload_model
 from reasoning_from_scratch.results import is_measured, load_results
 from reasoning_from_scratch.runs import RunFolder, find_run, runs_root
 from reasoning_from_scratch.settings import get_settings
@@ -95,8 +97,6 @@ rfs ask "{problem}" --model {repo_id}
 
 def run(args) -> None:
     """Export, check, describe, upload."""
-    from reasoning_from_scratch.evaluation.prompts import render_prompt
-
     if args.push_to and not re.fullmatch(r"[\w.-]+/[\w.-]+", args.push_to):
         raise ValueError(f"--push-to takes OWNER/NAME, got {args.push_to!r}")
     name, folder = args.model.rstrip("/"), Path(args.folder)
@@ -118,8 +118,6 @@ def run(args) -> None:
     print(f"{folder} gives the same logits as {args.model}. To use it:\n")
     print(usage)
     if args.push_to:
-        from reasoning_from_scratch.llm.hub import upload_model
-
         print(f"uploaded to {upload_model(folder, args.push_to)}")
 
 

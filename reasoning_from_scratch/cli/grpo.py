@@ -43,11 +43,7 @@ TOLD = "command model problems split variant reward"
 
 def run(args) -> None:
     """Train, and say where the result lies."""
-    from reasoning_from_scratch.training.parallel import (
-        open_run,
-        process_rank,
-        start_processes,
-    )
+    from reasoning_from_scratch.training import parallel
 
     settings = get_settings(args.model)
     config = choose_config(args, settings)
@@ -55,11 +51,11 @@ def run(args) -> None:
     reward = choose_reward(args.reward, args.allow_code_execution)
     args.problems = flags.choose_problems(args, settings)
     problems, validation = load_splits(args.problems, args.split)
-    start_processes()
+    parallel.start_processes()
     model = flags.open_model(args, config.max_new_tokens)
     used = [*problems, *(validation or [])]
     about = flags.describe_run(args, TOLD, config, used)
-    with flags.new_run(args, about, create=open_run) as folder:
+    with flags.new_run(args, about, create=parallel.open_run) as folder:
         training.train_grpo(
             *model,
             problems,
@@ -68,7 +64,7 @@ def run(args) -> None:
             validation=validation,
             run=folder,
         )
-    if process_rank() == 0:
+    if parallel.process_rank() == 0:
         print(flags.describe_training(folder))
 
 
@@ -87,9 +83,7 @@ def default_reward(config):
 def choose_reward(name, allow_code_execution=False):
     """The reward function, or the set of them, behind a name."""
     if name == "code":
-        from reasoning_from_scratch.training.code_reward import CodeReward
-
-        return CodeReward(allow_execution=allow_code_execution)
+        return training.CodeReward(allow_execution=allow_code_execution)
     from reasoning_from_scratch.training import rewards
 
     named = {

@@ -13,6 +13,7 @@ from pathlib import Path
 from reasoning_from_scratch import llm
 from reasoning_from_scratch.cli.flags import describe_run, new_run
 from reasoning_from_scratch.options import given_options
+from reasoning_from_scratch.pocket.problem_sets import write_problem_sets
 from reasoning_from_scratch.pocket.recipes import RECIPES, PretrainConfig
 
 FLAGS = f"""
@@ -30,19 +31,16 @@ def run(args) -> None:
         return write_data(Path(args.write_data))
     if not args.run:
         raise ValueError("--run NAME is missing: the folder to train in")
-    from reasoning_from_scratch.llm import Qwen3Tokenizer
+    from reasoning_from_scratch.pocket import tokenizer_training
     from reasoning_from_scratch.pocket.pretrain import pretrain
-    from reasoning_from_scratch.pocket.tokenizer_training import (
-        write_tokenizer,
-    )
 
     config = choose_config(args)
     if config.init_from:
         llm.load_model(config.init_from, device="cpu")  # is it there?
     with new_run(args, describe_run(args, "", config)) as folder:
-        write_tokenizer(folder.path / "tokenizer", is_chat=config.is_chat)
-        tokenizer = Qwen3Tokenizer(folder.path / "tokenizer")
-        pretrain(config, folder, tokenizer=tokenizer)
+        path = folder.path / "tokenizer"
+        tokenizer_training.write_tokenizer(path, is_chat=config.is_chat)
+        pretrain(config, folder, tokenizer=llm.Qwen3Tokenizer(path))
     print(f"model: {folder.checkpoint_path(config.steps)}")
 
 
@@ -54,11 +52,8 @@ def choose_config(args):
 
 def write_data(folder: Path) -> None:
     """Write what pre-training starts from; the same files every time."""
-    from reasoning_from_scratch.pocket.problem_sets import write_problem_sets
-    from reasoning_from_scratch.pocket.tokenizer_training import (
-        write_tokenizer,
-    )
+    from reasoning_from_scratch.pocket import tokenizer_training
 
     write_problem_sets(folder / "pocketmath")
-    write_tokenizer(folder / "pocket")
+    tokenizer_training.write_tokenizer(folder / "pocket")
     print(f"problem sets and tokenizer written to {folder}")

@@ -8,6 +8,11 @@ One HTML file that opens without a network, also of a run still under way.
 
 from pathlib import Path
 
+from reasoning_from_scratch.files import atomic_write_text
+from reasoning_from_scratch.runs import runs_root
+from reasoning_from_scratch.training.diagnosis import diagnose
+from reasoning_from_scratch.training.report import read_runs, render_report
+
 FLAGS = """
 runs RUN+        a run's name or folder
 --output FILE    the page (default: report.html in the folder of the one run,
@@ -17,14 +22,6 @@ runs RUN+        a run's name or folder
 
 def run(args) -> None:
     """Write the page, and repeat its warnings."""
-    from reasoning_from_scratch.files import atomic_write_text
-    from reasoning_from_scratch.runs import runs_root
-    from reasoning_from_scratch.training.diagnosis import diagnose
-    from reasoning_from_scratch.training.report import (
-        read_runs,
-        render_report,
-    )
-
     runs = read_runs(args.runs)
     folder = runs[0].path if len(runs) == 1 else runs_root()
     output = Path(args.output or folder / "report.html")

@@ -23,28 +23,23 @@ CONFIGS = (VerifierConfig,)
 
 def run(args) -> None:
     """Train, measure, save."""
-    from reasoning_from_scratch.training.learned_verifier import (
-        measure_head,
-        refuse_single_samples,
-        save_head,
-        trace_features,
-    )
+    from reasoning_from_scratch.training import learned_verifier
 
     config = VerifierConfig(**given_options(args, VerifierConfig))
     traces, unseen = map(training.read_traces, (args.traces, args.validation))
-    refuse_single_samples(traces, args.traces)
-    refuse_single_samples(unseen, args.validation)
-    model, tokenizer = flags.open_model(args)
+    learned_verifier.refuse_single_samples(traces, args.traces)
+    learned_verifier.refuse_single_samples(unseen, args.validation)
+    read = learned_verifier.trace_features
+    model = flags.open_model(args)
     about = flags.describe_run(args, "command model traces validation", config)
     with flags.new_run(args, about) as folder:
-        features, labels = trace_features(model, tokenizer, traces)
-        head, losses = training.train_head(features, labels, config)
-        result = measure_head(
-            head, unseen, *trace_features(model, tokenizer, unseen)
+        head, losses = training.train_head(*read(*model, traces), config)
+        result = learned_verifier.measure_head(
+            head, unseen, *read(*model, unseen)
         )
         rows = [{"epoch": n, "loss": x} for n, x in enumerate(losses, start=1)]
         folder.rewrite("metrics.jsonl", rows)
-        save_head(head, folder.path)
+        learned_verifier.save_head(head, folder.path)
         folder.write_json("result.json", result)
     print(describe(result))
     print(f"use it: rfs evaluate --verifier runs/{folder.path.name} …")
