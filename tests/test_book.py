@@ -1,0 +1,103 @@
+"""docs/book.md: what it names exists, and nothing of the print is missing."""
+
+import importlib
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "book.md").read_text("utf-8")
+LAST_SECTION = {2: 9, 3: 9, 4: 6, 5: 8, 6: 12, 7: 7, 8: 9}  # by chapter
+EXERCISES = {2: 2, 3: 4, 4: 4, 5: 5, 6: 2, 7: 2, 8: 2}
+# What the official notebooks import from the official package.
+CORE = {
+    "ch02": "get_device generate_text_basic_stream"
+    " generate_text_basic_stream_cache generate_stats",
+    "ch03": "load_model_and_tokenizer extract_final_candidate grade_answer"
+    " run_demos_table render_prompt",
+    "ch04": "generate_text_stream_concat_flex top_p_filter"
+    " generate_text_top_p_stream_cache",
+    "ch06": "sequence_logprob",
+    "ch07": "download_from_github plot_grpo_metrics reward_format",
+    "ch08": "load_distill_data load_reasoning_tokenizer build_examples"
+    " compute_length filter_examples_by_max_len",
+    "qwen3": "QWEN_CONFIG_06_B Qwen3Model Qwen3Tokenizer KVCache"
+    " download_qwen3_small download_qwen3_grpo_checkpoints"
+    " load_hf_weights_into_qwen",
+    "qwen3_batched": "generate_text_basic_batched_cache",
+    "appendix_c": "QWEN3_CONFIG_4B download_from_huggingface_from_snapshots",
+}
+
+
+def table(heading):
+    """The rows below a heading, as lists of cells."""
+    part = PAGE.split(f"## {heading}\n")[1].split("\n## ")[0]
+    rows = [line for line in part.splitlines() if line.startswith("|")]
+    return [
+        [cell.strip().strip("`") for cell in row.strip("|").split(" | ")]
+        for row in rows[2:]
+    ]
+
+
+def headings(stem):
+    """Every heading of a notebook, or of the README."""
+    if stem == "README":
+        texts = [(ROOT / "README.md").read_text("utf-8")]
+    else:
+        (path,) = ROOT.glob(f"*/{stem}.ipynb")
+        cells = json.loads(path.read_text("utf-8"))["cells"]
+        texts = [
+            "".join(cell["source"])
+            for cell in cells
+            if cell["cell_type"] == "markdown"
+        ]
+    return re.findall(r"^#+ +(.+?)\s*$", "\n".join(texts), re.MULTILINE)
+
+
+def numbered(last):
+    """{2: 2, …} -> {"2.1", "2.2", …}."""
+    return {f"{n}.{i}" for n in last for i in range(1, last[n] + 1)}
+
+
+SECTIONS = table("Sections of the print") + table("Exercises of the print")
+NAMES = table("Functions of the listings")
+
+
+@pytest.mark.parametrize("row", SECTIONS, ids=lambda row: row[0])
+def test_a_section_named_on_the_right_stands_in_its_notebook(row):
+    _, _, notebook, section = row
+    assert section in headings(notebook)
+
+
+def test_no_section_of_the_print_is_missing():
+    there = {row[0] for row in table("Sections of the print")}
+    wanted = numbered(LAST_SECTION)
+    wanted |= {f"C.{number}" for number in range(1, 10)} | {*"1DEFG"}
+    assert there == wanted
+
+
+def test_no_exercise_of_the_print_is_missing():
+    there = {row[0] for row in table("Exercises of the print")}
+    assert there == numbered(EXERCISES)
+
+
+@pytest.mark.parametrize("row", NAMES, ids=lambda row: f"{row[0]}-{row[1]}")
+def test_a_name_on_the_right_can_be_imported(row):
+    _, _, ours, note = row
+    assert note, "what differs, or why there is no counterpart"
+    if ours != "–":
+        module, _, name = ours.rpartition(".")
+        package = importlib.import_module(f"reasoning_from_scratch.{module}")
+        assert hasattr(package, name)
+
+
+def test_no_name_that_the_official_notebooks_import_is_missing():
+    there = {(module, name) for module, name, *_ in NAMES}
+    wanted = {
+        (module, name)
+        for module, names in CORE.items()
+        for name in names.split()
+    }
+    assert wanted <= there
