@@ -3,7 +3,8 @@
 The same cell runs on every model, for it reads its numbers here. `RFS_MODEL`
 names the model, `RFS_FAST=1` the reduced row of continuous integration.
 
-Sources: LOG.md for the pocket rows, Qwen3's model cards for its sampling.
+Sources: LOG.md for the pocket rows; the model cards of Qwen and DeepSeek for
+their sampling and licences.
 """
 
 import json
@@ -49,6 +50,8 @@ class ModelSettings:
     num_test_problems: int = 2000  # for claims
     num_quick_problems: int = 500  # for a first look
     num_samples: int = 16  # answers a problem, to vote and to choose
+    hub_id: str | None = None  # where its weights are published
+    license: str = "apache-2.0"
 
     @property
     def is_chat(self) -> bool:
@@ -103,7 +106,7 @@ COARSE_GRPO = POCKET_GRPO.but(
     eval_every=20,
 )
 QWEN3_BASE = ModelSettings(
-    name="qwen3-base",
+    name="qwen3-0.6b-base",
     problems="math500",
     prompts=BOXED_PROMPTS,
     max_new_tokens=2048,
@@ -131,22 +134,77 @@ QWEN3_BASE = ModelSettings(
 )
 QWEN3_CHAT = replace(
     QWEN3_BASE,
-    name="qwen3-chat",
     prompts=CHAT_PROMPTS,
     temperature=0.6,
     top_p=0.95,
     top_k=20,
 )
 
-BASE_SIZES = ("0.6b", "1.7b", "4b", "8b", "14b")
-CHAT_SIZES = (*BASE_SIZES, "32b")
+# Qwen2.5: short answers, no thinking. It fits school maths best
+QWEN25_BASE = replace(
+    QWEN3_BASE,
+    problems="gsm8k",
+    max_new_tokens=512,
+    num_test_problems=1319,
+    grpo=QWEN3_BASE.grpo.but(max_new_tokens=512),
+    distillation=QWEN3_BASE.distillation.but(teacher="qwen2.5-7b-instruct"),
+)
+QWEN25_CHAT = replace(
+    QWEN25_BASE, prompts=CHAT_PROMPTS, temperature=0.7, top_p=0.8, top_k=20
+)
+MATH = {"problems": "math500", "num_test_problems": 500}
+MATH |= {"max_new_tokens": 2048}
+# It always thinks: its template opens the think block
+R1_DISTILLED = replace(
+    QWEN3_CHAT,
+    prompts={"direct": "chat", "step-by-step": "chat"},
+    max_new_tokens=8192,
+    top_k=0,
+    license="mit",
+)
+SIZES = "0.5B 1.5B 3B 7B 14B 32B 72B"
+LICENSES = {"3B": "qwen-research", "72B": "qwen"}  # not Apache's
+
+
+def _published(row, hub_id, sizes) -> list:
+    """Rows of published models; short names are the Hub's in lower case."""
+    rows = []
+    for size in sizes.split():
+        full = hub_id.format(size)
+        rows.append(
+            replace(
+                row,
+                name=full.partition("/")[2].lower(),
+                hub_id=full,
+                license=LICENSES.get(size, row.license),
+            )
+        )
+    return rows
+
 
 ROWS = [
     POCKET,
     replace(POCKET, name="pocket-coarse", grpo=COARSE_GRPO),
     replace(POCKET, name="pocket-teacher", max_new_tokens=320),
-    *(replace(QWEN3_BASE, name=f"qwen3-{size}-base") for size in BASE_SIZES),
-    *(replace(QWEN3_CHAT, name=f"qwen3-{size}") for size in CHAT_SIZES),
+    *_published(QWEN3_BASE, "Qwen/Qwen3-{}-Base", "0.6B 1.7B 4B 8B 14B"),
+    *_published(QWEN3_CHAT, "Qwen/Qwen3-{}", "0.6B 1.7B 4B 8B 14B 32B"),
+    *_published(QWEN25_BASE, "Qwen/Qwen2.5-{}", SIZES),
+    *_published(QWEN25_CHAT, "Qwen/Qwen2.5-{}-Instruct", SIZES),
+    *_published(QWEN25_BASE, "Qwen/Qwen2.5-Coder-{}", SIZES[:-4]),
+    *_published(QWEN25_CHAT, "Qwen/Qwen2.5-Coder-{}-Instruct", SIZES[:-4]),
+    *_published(
+        replace(QWEN25_BASE, **MATH), "Qwen/Qwen2.5-Math-{}", "1.5B 7B 72B"
+    ),
+    *_published(
+        replace(QWEN25_CHAT, **MATH),
+        "Qwen/Qwen2.5-Math-{}-Instruct",
+        "1.5B 7B 72B",
+    ),
+    *_published(
+        R1_DISTILLED,
+        "deepseek-ai/DeepSeek-R1-Distill-Qwen-{}",
+        "1.5B 7B 14B 32B",
+    ),
 ]
 SETTINGS: dict[str, ModelSettings] = {row.name: row for row in ROWS}
 
@@ -196,11 +254,16 @@ def _known_family(name: str, seen: tuple = ()) -> str | None:
     key = name.rstrip("/\\").replace("\\", "/").rsplit("/", 1)[-1].lower()
     if key in SETTINGS:
         return key
-    # The real Qwen3 vocabulary has 151,936 rows, a pocket one under 2,000.
-    if "qwen3" in key or config.get("vocab_size", 0) > 100_000:
-        size = next((s for s in CHAT_SIZES if f"-{s}" in key), "0.6b")
-        is_base = "base" in key and size in BASE_SIZES
-        return f"qwen3-{size}-base" if is_base else f"qwen3-{size}"
+    within = [row for row in SETTINGS if row in key and "pocket" not in row]
+    if within:
+        return max(within, key=len)
+    # Qwen's real vocabulary has 151,936 rows, a pocket one under 2,000.
+    if "qwen" in key or config.get("vocab_size", 0) > 100_000:
+        ends_text = config.get("eos_token_id") == 151_643  # a chat ends turns
+        is_base = "base" in key or (ends_text and "instruct" not in key)
+        if "qwen2" in key or config.get("model_type") == "qwen2":
+            return "qwen2.5-0.5b" if is_base else "qwen2.5-0.5b-instruct"
+        return "qwen3-0.6b-base" if is_base else "qwen3-0.6b"
     return None
 
 

@@ -22,6 +22,9 @@ from reasoning_from_scratch.settings import (
         ("Qwen/Qwen3-32B", "qwen3-32b"),
         ("someone/Qwen3-4B-Instruct-2507", "qwen3-4b"),
         ("someone/qwen3-8b-base-finetuned", "qwen3-8b-base"),
+        ("Qwen/Qwen2.5-7B", "qwen2.5-7b"),
+        ("me/qwen2.5-math-7b-instruct-grpo", "qwen2.5-math-7b-instruct"),
+        ("Qwen/Qwen2-0.5B-Instruct", "qwen2.5-0.5b-instruct"),
         ("models/nothing-known", "pocket"),
     ],
 )
@@ -69,6 +72,24 @@ def test_a_model_folder_is_known_by_its_vocabulary(tmp_path):
         config = {"model_type": "qwen3", "vocab_size": vocab_size}
         (tmp_path / "config.json").write_text(json.dumps(config))
         assert is_pocket(tmp_path) is is_small
+
+
+@pytest.mark.parametrize(
+    ("model_type", "eos", "row"),
+    [
+        ("qwen2", 151_645, "qwen2.5-0.5b-instruct"),
+        ("qwen2", 151_643, "qwen2.5-0.5b"),
+        ("qwen3", 151_645, "qwen3-0.6b"),
+        ("qwen3", 151_643, "qwen3-0.6b-base"),
+    ],
+)
+def test_a_folder_without_a_telling_name_is_known_by_its_config(
+    tmp_path, model_type, eos, row
+):
+    config = {"model_type": model_type, "vocab_size": 151_936}
+    config["eos_token_id"] = eos
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert get_settings(tmp_path, fast=False).name == row
 
 
 def test_fast_shrinks_counts_and_keeps_the_rest(monkeypatch):

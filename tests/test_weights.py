@@ -176,7 +176,10 @@ def test_loading_takes_the_memory_of_the_weights_once(tmp_path, dtype):
 def test_short_names_stand_for_hub_ids():
     assert HUB_IDS["qwen3-0.6b-base"] == "Qwen/Qwen3-0.6B-Base"
     assert HUB_IDS["qwen3-32b"] == "Qwen/Qwen3-32B"
-    assert len(HUB_IDS) == 11  # five base models, six chat models
+    coder = "qwen2.5-coder-0.5b-instruct"
+    assert HUB_IDS[coder] == "Qwen/Qwen2.5-Coder-0.5B-Instruct"
+    distilled = "deepseek-r1-distill-qwen-1.5b"
+    assert HUB_IDS[distilled] == "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B"
 
 
 def test_an_unknown_name_is_answered_with_the_nearest_known():

@@ -1,8 +1,10 @@
-"""The numbers that shape a Qwen3 model, to and from its `config.json`.
+"""The numbers that shape a Qwen model, to and from its `config.json`.
 
-Mixtures of experts, sliding windows and stretched RoPE are refused by name.
+Qwen2 and Qwen2.5 differ from Qwen3 in two flags. Mixtures of experts, sliding
+windows and stretched RoPE are refused by name.
 
-Source: Yang et al. 2025, "Qwen3 Technical Report"; the published config files.
+Sources: Yang et al. 2025, "Qwen3 Technical Report"; Yang et al. 2024, "Qwen2.5
+Technical Report"; the published config files.
 """
 
 from dataclasses import asdict, dataclass
@@ -17,16 +19,17 @@ HF_NAMES = {
     "num_kv_heads": "num_key_value_heads",
 }
 # What transformers assumes where a file leaves these out
-HF_DEFAULTS = {
-    "head_dim": 128,
-    "tie_word_embeddings": False,
-    "rope_theta": 10_000.0,
+HF_DEFAULTS = {"tie_word_embeddings": False, "rope_theta": 10_000.0}
+# What a model_type means for the attention: no file says it
+FAMILIES = {
+    "qwen3": {"qkv_bias": False, "qk_norm": True},
+    "qwen2": {"qkv_bias": True, "qk_norm": False},
 }
 
 
 @dataclass(frozen=True)
 class Qwen3Config:
-    """Shape of a dense Qwen3 model; the defaults are Qwen3-0.6B's.
+    """Shape of a dense Qwen model; the defaults are Qwen3-0.6B's.
 
     A size that cannot be built raises a ValueError.
     """
@@ -42,11 +45,14 @@ class Qwen3Config:
     max_position_embeddings: int = 40_960
     rms_norm_eps: float = 1e-6
     tie_word_embeddings: bool = True
+    qkv_bias: bool = False  # a bias in the three projections: Qwen2
+    qk_norm: bool = True  # normalised queries and keys: Qwen3
 
     def __post_init__(self):
         for name, value in asdict(self).items():
             is_positive = isinstance(value, (int, float)) and value > 0
-            if name != "tie_word_embeddings" and not is_positive:
+            is_flag = isinstance(getattr(Qwen3Config, name), bool)
+            if not (is_positive or is_flag):
                 raise ValueError(f"{name} must be positive, got {value!r}")
         if self.num_heads % self.num_kv_heads:
             raise ValueError(
@@ -85,18 +91,20 @@ class Qwen3Config:
         _check_supported(source, where)
         # transformers 5 moved rope_theta into rope_parameters
         source = {**source, **(source.get("rope_parameters") or {})}
-        sizes, missing = {}, []
-        for ours in cls.__dataclass_fields__:
-            theirs = HF_NAMES.get(ours, ours)
-            sizes[ours] = source.get(theirs)
-            if sizes[ours] is None:
-                sizes[ours] = HF_DEFAULTS.get(ours)
-            if sizes[ours] is None:
-                missing.append(theirs)
+        sizes = {
+            ours: source.get(HF_NAMES.get(ours, ours))
+            for ours in cls.__dataclass_fields__
+        } | FAMILIES[source["model_type"]]
+        for name, value in HF_DEFAULTS.items():
+            if sizes[name] is None:
+                sizes[name] = value
+        if sizes["head_dim"] is None:
+            sizes["head_dim"] = _default_head_dim(sizes)
+        missing = [HF_NAMES.get(n, n) for n, v in sizes.items() if v is None]
         if missing:
             raise ValueError(
                 f"{where} lacks {', '.join(missing)}; "
-                "is this a complete Qwen3 checkpoint?"
+                "is this a complete checkpoint?"
             )
         try:
             sizes["rope_theta"] = float(sizes["rope_theta"])
@@ -107,16 +115,24 @@ class Qwen3Config:
     def to_hf(self):
         """The official `config.json` as a dict, for transformers 4 and 5."""
         sizes = asdict(self)
+        flags = {name: sizes.pop(name) for name in ("qkv_bias", "qk_norm")}
+        family = next((f for f, has in FAMILIES.items() if has == flags), None)
+        if family is None:
+            raise ValueError(
+                f"no published model has qkv_bias={self.qkv_bias} and "
+                f"qk_norm={self.qk_norm}, so no other program could open "
+                f"this one; make them those of one of {', '.join(FAMILIES)}"
+            )
         return {
-            "architectures": ["Qwen3ForCausalLM"],
-            "model_type": "qwen3",
+            "architectures": [f"{family.capitalize()}ForCausalLM"],
+            "model_type": family,
             **{HF_NAMES.get(name, name): sizes[name] for name in sizes},
             "rope_parameters": {
                 "rope_theta": self.rope_theta,
                 "rope_type": "default",
             },
             "hidden_act": "silu",
-            "attention_bias": False,
+            **({"attention_bias": False} if family == "qwen3" else {}),
             "attention_dropout": 0.0,
             "initializer_range": 0.02,
             "use_cache": True,
@@ -128,12 +144,26 @@ class Qwen3Config:
         """Trainable numbers in the model; tied embeddings count once."""
         attention = self.hidden_size * self.head_dim * 2
         attention *= self.num_heads + self.num_kv_heads
-        norms = 2 * self.hidden_size + 2 * self.head_dim
+        if self.qkv_bias:
+            attention += self.head_dim * (
+                self.num_heads + 2 * self.num_kv_heads
+            )
+        norms = 2 * self.hidden_size + 2 * self.head_dim * self.qk_norm
         feed_forward = 3 * self.hidden_size * self.intermediate_size
         embeddings = self.vocab_size * self.hidden_size
         embeddings *= 1 if self.tie_word_embeddings else 2
         layer = attention + norms + feed_forward
         return embeddings + self.num_layers * layer + self.hidden_size
+
+
+def _default_head_dim(sizes):
+    """What transformers takes where a file does not say; None: it cannot."""
+    if sizes["qk_norm"]:
+        return 128
+    try:
+        return sizes["hidden_size"] // sizes["num_heads"]
+    except (TypeError, ZeroDivisionError):
+        return None
 
 
 def _check_supported(source, where):
@@ -144,18 +174,21 @@ def _check_supported(source, where):
             "evaluation's run holds none); name a model, the folder of one, "
             "or a run that trained one"
         )
-    if source["model_type"] != "qwen3":
+    family = source["model_type"]
+    if family not in [*FAMILIES]:
         raise ValueError(
-            f"{where} describes model_type {source['model_type']!r}, but only "
-            "dense Qwen3 models ('qwen3') are implemented here"
+            f"{where} describes model_type {family!r}, but only dense Qwen3 "
+            "('qwen3') and Qwen2 or Qwen2.5 models ('qwen2') are "
+            "implemented here"
         )
     scaling = source.get("rope_scaling") or source.get("rope_parameters") or {}
     rope_type = scaling.get("rope_type", scaling.get("type", "default"))
     activation = source.get("hidden_act", "silu")
     unsupported = {
         f"RoPE type {rope_type!r}": rope_type != "default",
-        "attention_bias": source.get("attention_bias"),
-        "use_sliding_window": source.get("use_sliding_window"),
+        "attention_bias": family == "qwen3" and source.get("attention_bias"),
+        "use_sliding_window": source.get("use_sliding_window")
+        or "sliding_attention" in (source.get("layer_types") or []),
         f"activation {activation!r}": activation != "silu",
     }
     found = [name for name, present in unsupported.items() if present]

@@ -1,4 +1,4 @@
-"""Qwen3, the dense models, from scratch.
+"""Qwen3 and Qwen2, the dense models, from scratch.
 
 The model holds weights alone: what was read before lives in a `KVCache`, which
 token counts in a `key_mask`. Mixture-of-experts models are out of scope.
@@ -15,23 +15,24 @@ from .kv_cache import causal_view, packed_view
 
 
 class Linear(nn.Linear):
-    """A learned matrix without bias, (..., inputs) -> (..., outputs)."""
+    """A learned matrix, by default without bias, inputs -> outputs."""
 
-    def __init__(self, num_inputs, num_outputs):
-        super().__init__(num_inputs, num_outputs, bias=False)
+    def __init__(self, num_inputs, num_outputs, bias=False):
+        super().__init__(num_inputs, num_outputs, bias=bias)
 
     def forward(self, x):
-        return project(x, self.weight)
+        return project(x, self.weight, self.bias)
 
 
-def project(x, weight):
-    """Multiply (..., inputs) with a matrix (outputs, inputs)."""
+def project(x, weight, bias=None):
+    """Multiply (..., inputs) with a matrix (outputs, inputs); add a bias."""
     # One bfloat16 vector on a CPU: mv reads the matrix 1.3 times as fast,
     # with the same result; float32 gains nothing by it, float16 loses
     is_one_vector = x.numel() == weight.shape[1]
     if is_one_vector and x.dtype == torch.bfloat16 and x.device.type == "cpu":
-        return torch.mv(weight, x.flatten()).view(*x.shape[:-1], -1)
-    return F.linear(x, weight)
+        product = torch.mv(weight, x.flatten()).view(*x.shape[:-1], -1)
+        return product if bias is None else product + bias
+    return F.linear(x, weight, bias)
 
 
 class RMSNorm(nn.Module):
@@ -93,12 +94,15 @@ class GroupedQueryAttention(nn.Module):
         self.group_size = config.num_heads // config.num_kv_heads
         query_size = config.num_heads * config.head_dim
         kv_size = config.num_kv_heads * config.head_dim
-        self.q_proj = Linear(config.hidden_size, query_size)
-        self.k_proj = Linear(config.hidden_size, kv_size)
-        self.v_proj = Linear(config.hidden_size, kv_size)
+        bias = config.qkv_bias  # Qwen2 has it, and no QK-norm
+        self.q_proj = Linear(config.hidden_size, query_size, bias)
+        self.k_proj = Linear(config.hidden_size, kv_size, bias)
+        self.v_proj = Linear(config.hidden_size, kv_size, bias)
         self.o_proj = Linear(query_size, config.hidden_size)
-        self.q_norm = RMSNorm(config.head_dim, config.rms_norm_eps)
-        self.k_norm = RMSNorm(config.head_dim, config.rms_norm_eps)
+        self.q_norm = self.k_norm = nn.Identity()
+        if config.qk_norm:
+            self.q_norm = RMSNorm(config.head_dim, config.rms_norm_eps)
+            self.k_norm = RMSNorm(config.head_dim, config.rms_norm_eps)
 
     def forward(self, x, cos, sin, mask=None, cache=None, layer=0):
         heads = *x.shape[:2], -1, self.head_dim
@@ -236,11 +240,11 @@ class Qwen3Model(nn.Module):
 
     @torch.no_grad()
     def init_weights(self, seed=0):
-        """Fresh weights for pre-training: normal(0, 0.02), norms at 1."""
+        """Fresh weights: normal(0, 0.02), norms at 1, biases at 0."""
         generator = torch.Generator().manual_seed(seed)
-        for parameter in self.parameters():
+        for name, parameter in self.named_parameters():
             if parameter.dim() == 1:
-                parameter.fill_(1.0)
+                parameter.fill_(0.0 if name.endswith("bias") else 1.0)
             else:
                 parameter.normal_(0.0, 0.02, generator=generator)
         return self

@@ -22,11 +22,7 @@ from reasoning_from_scratch.files import (
     read_json,
 )
 from reasoning_from_scratch.runs import resolve_checkpoint, runs_root
-from reasoning_from_scratch.settings import (
-    BASE_SIZES,
-    CHAT_SIZES,
-    get_settings,
-)
+from reasoning_from_scratch.settings import SETTINGS, get_settings
 
 from .config import Qwen3Config
 from .hub import check_disk_space, download_model
@@ -35,11 +31,8 @@ from .tokenizer import Qwen3Tokenizer
 
 BUILT_IN = ("pocket", "pocket-coarse", "pocket-teacher")
 ASSETS = Path(__file__).parent.parent / "pocket" / "assets"
-# Short name -> Hub id, for every dense size
-HUB_IDS = {
-    **{f"qwen3-{s}-base": f"Qwen/Qwen3-{s.upper()}-Base" for s in BASE_SIZES},
-    **{f"qwen3-{s}": f"Qwen/Qwen3-{s.upper()}" for s in CHAT_SIZES},
-}
+# Short name -> Hub id
+HUB_IDS = {n: row.hub_id for n, row in SETTINGS.items() if row.hub_id}
 HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 SINGLE_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
@@ -58,15 +51,15 @@ def load_model(
 
     Args:
         name_or_path: "pocket" or a sister, from the package; "qwen3-0.6b-base"
-            … "qwen3-32b" or any Hub id, downloaded once; a model folder or
-            "runs/NAME", never looked for on the network.
+            or another key of SETTINGS, or any Hub id, downloaded once; a
+            model folder or "runs/NAME", never looked for on the network.
         dtype: a torch.dtype or its name; None keeps float32 weights as they
             are and else takes what suits model and device.
         revision: branch, tag or commit on the Hub.
 
     Raises:
         OSError: files are not to be had (FileNotFoundError, ConnectionError).
-        ValueError: they are not those of a dense Qwen3 model, or there is no
+        ValueError: they are not those of a dense Qwen model, or there is no
             such device.
     """
     device = pick_device(device)
