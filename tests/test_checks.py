@@ -1,0 +1,205 @@
+"""The checks of the exercises: right answers pass, mistakes have names."""
+
+import json
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from reasoning_from_scratch import checking
+from reasoning_from_scratch.checking import (
+    Exercise,
+    check,
+    grade,
+    hint,
+    load_exercises,
+    outcomes,
+    read_progress,
+)
+from reasoning_from_scratch.cli.main import main
+
+EXERCISES = load_exercises()
+MISTAKES = [
+    (number, sentence)
+    for number, exercise in EXERCISES.items()
+    for sentence in exercise.mistakes
+]
+
+
+@pytest.fixture(autouse=True)
+def _own_progress(tmp_path, monkeypatch):
+    monkeypatch.setenv("RFS_RUNS", str(tmp_path / "runs"))
+
+
+@pytest.mark.parametrize("number", EXERCISES)
+def test_the_reference_is_right_and_has_hints(number):
+    exercise = EXERCISES[number]
+    results = outcomes(exercise, exercise.reference)
+    assert not any(isinstance(each, TypeError) for each in results)
+    assert grade(exercise, exercise.reference).is_right
+    assert len(exercise.hints) >= 2
+    assert exercise.mistakes
+
+
+@pytest.mark.parametrize(("number", "sentence"), MISTAKES)
+def test_a_known_mistake_is_told_by_its_name(number, sentence):
+    exercise = EXERCISES[number]
+    verdict = grade(exercise, exercise.mistakes[sentence])
+    assert not verdict.is_right
+    assert verdict.message == f"not yet. {sentence}"
+
+
+# A reader writes it in another way than the reference does.
+
+
+def advantages(rewards):
+    rows = []
+    for row in rewards:
+        deviation = (row - row.mean()).square().sum() / (len(row) - 1)
+        rows.append((row - row.mean()) / (deviation.sqrt() + 1e-4))
+    return torch.stack(rows)
+
+
+def leave_one_out(rewards):
+    size = rewards.shape[1]
+    others = 1 - torch.eye(size, dtype=rewards.dtype)
+    return rewards - rewards @ others / (size - 1)
+
+
+def clipped_loss(ratio, advantages, epsilon):
+    bound = torch.where(advantages > 0, 1 + epsilon, 1 - epsilon)
+    is_beyond = torch.where(advantages > 0, ratio > bound, ratio < bound)
+    return -(torch.where(is_beyond, bound, ratio) * advantages).mean()
+
+
+def kl_loss(logprobs, ref_logprobs):
+    x = ref_logprobs.exp() / logprobs.exp()
+    return (x - 1 - x.log()).sum() / len(x)
+
+
+def completion_mask(token_ids, num_prompt_tokens, stop_id):
+    is_stop = (token_ids == stop_id).long()
+    is_stop[:num_prompt_tokens] = 0
+    num_before = is_stop.cumsum(0) - is_stop  # stop tokens before this one
+    return (torch.arange(len(is_stop)) >= num_prompt_tokens) & (
+        num_before == 0
+    )
+
+
+def completion_logprob(logits, token_ids, num_prompt_tokens):
+    start = num_prompt_tokens
+    return -F.cross_entropy(
+        logits[start - 1 : -1], token_ids[start:], reduction="sum"
+    )
+
+
+SECOND_FORMULATIONS = {
+    "5.1": advantages,
+    "5.2": leave_one_out,
+    "5.3": clipped_loss,
+    "5.4": kl_loss,
+    "5.5": lambda values, mask: values[mask].mean(),
+    "5.6": completion_mask,
+    "5.7": completion_logprob,
+}
+
+
+@pytest.mark.parametrize("number", SECOND_FORMULATIONS)
+def test_a_right_answer_in_a_second_formulation_passes(number):
+    verdict = grade(EXERCISES[number], SECOND_FORMULATIONS[number])
+    assert verdict.is_right, verdict.message
+
+
+DOUBLE = Exercise(
+    "Double it",
+    lambda values: 2 * values,
+    ((torch.tensor([1.0, 2.0]),), (torch.tensor([0.5]),)),
+    {"This is the square.": lambda values: values.square()},
+    ("Twice.", "2 * values"),
+)
+
+
+def unwritten(values):
+    raise NotImplementedError
+
+
+def in_place(values):
+    return values.mul_(2)
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (unwritten, "not written yet"),
+        (in_place, "changed its argument in place"),
+        (lambda values: values / 0, "returns tensor([inf, inf])"),
+        (lambda values: values[0], "shape (), and a tensor of shape (2,)"),
+        (lambda values: None, "it returns None"),
+        (lambda values: values.nonsense, "stops with AttributeError"),
+        (lambda: 3, "stops with TypeError"),
+        (7, "a function is asked for, got 7"),
+        (torch.square, "This is the square."),
+    ],
+)
+def test_a_wrong_answer_is_told_what_is_wrong(answer, message):
+    verdict = grade(DOUBLE, answer)
+    assert not verdict.is_right
+    assert message in verdict.message
+
+
+def test_a_value_can_be_asked_for():
+    exercise = Exercise("How many?", 12, mistakes={"The prompt counts.": 10})
+    assert grade(exercise, 12).is_right
+    assert grade(exercise, 10).message == "not yet. The prompt counts."
+    assert not grade(exercise, True).is_right
+
+
+def test_progress_is_kept_and_a_right_answer_stays_right(capsys):
+    check("5.5", SECOND_FORMULATIONS["5.5"])
+    check("5.5", lambda values, mask: values.mean())
+    check("5.7", unwritten)
+    assert read_progress() == {"5.5": "right", "5.7": "tried"}
+    assert "Exercise 5.5: right in all 2 cases." in capsys.readouterr().out
+
+
+def test_an_unknown_exercise_names_those_of_its_chapter():
+    with pytest.raises(ValueError, match=r"no exercise '5.99'.*5.1, 5.2"):
+        check("5.99", 3)
+
+
+def test_hints_come_in_steps(capsys):
+    hint("5.2")
+    hint("5.2", 2)
+    first, second = capsys.readouterr().out.splitlines()
+    assert "hint('5.2', 2) says more" in first
+    assert "(n - 1)" in second
+    with pytest.raises(ValueError, match="hints 1 to 2, got 3"):
+        hint("5.2", 3)
+
+
+def test_without_the_chapters_the_error_says_where_they_are(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(checking, "CHECKOUT", tmp_path)
+    load_exercises.cache_clear()
+    try:
+        with pytest.raises(FileNotFoundError, match="clone the repository"):
+            check("5.1", 3)
+    finally:
+        load_exercises.cache_clear()
+
+
+def test_rfs_check_runs_a_notebook_and_shows_the_progress(tmp_path, capsys):
+    cells = [
+        "%matplotlib inline\nfrom reasoning_from_scratch.checking import *",
+        "1 / 0",
+        "check('5.5', lambda values, mask: values[mask].mean())",
+    ]
+    path = tmp_path / "mine.ipynb"
+    rows = [{"cell_type": "code", "source": [cell]} for cell in cells]
+    path.write_text(json.dumps({"cells": rows}), encoding="utf-8")
+    assert main(["check", str(path)]) == 0
+    told = capsys.readouterr().out
+    assert "cell 1 stopped with ZeroDivisionError" in told
+    assert "  5.5  right  The mean over the tokens of a batch" in told
+    assert f"1 of {len(EXERCISES)} exercises right" in told
