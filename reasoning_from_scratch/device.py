@@ -1,12 +1,17 @@
 """Which device and number format a model gets, and why, in one line.
 
 The best there is, or as named. Qwen3 runs in bfloat16 where the device has it,
-else in float16; for the pocket models float32 costs nothing anywhere.
+else in float16; for the pocket models float32 costs nothing anywhere. Code is
+compiled where that works, and runs as it is where it does not.
 """
 
 import os
 import platform
 import re
+import shutil
+import subprocess
+import sys
+import sysconfig
 from pathlib import Path
 
 import torch
@@ -19,6 +24,16 @@ DTYPES = {
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
 }
+# How to get a C++ compiler, by sys.platform
+COMPILERS = {
+    "linux": "sudo apt install g++ python3-dev (or your distribution's)",
+    "darwin": "xcode-select --install",
+    "win32": (
+        "winget install Microsoft.VisualStudio.2022.BuildTools, with its "
+        "workload for C++; then start from its x64 Native Tools prompt"
+    ),
+}
+COMPILER_SECONDS = 60  # to wait for it on a tiny program
 
 
 def available_devices() -> list[str]:
@@ -83,6 +98,87 @@ def describe_hardware() -> str:
     name = re.search(r"^model name\s*: *(.+)", text, re.MULTILINE)
     processor = name[1].strip() if name else platform.machine()
     return f"{os.cpu_count()} cores ({processor}){memory}"
+
+
+# ---- torch.compile, where it works ----
+
+
+def compile_or_eager(function, **options):
+    """A function through torch.compile, or as it is where that fails.
+
+    The first failure in a process is told in one sentence.
+    """
+    from torch._dynamo.exc import TorchDynamoException
+
+    chosen = None
+
+    def run(*args, **kwargs):
+        nonlocal chosen
+        if chosen is not function:
+            try:
+                chosen = chosen or torch.compile(function, **options)
+                return chosen(*args, **kwargs)
+            except TorchDynamoException as error:  # before it has computed
+                chosen = function
+                _tell_uncompiled(error)
+        return function(*args, **kwargs)
+
+    return run
+
+
+def missing_compiler() -> str | None:
+    """Why torch.compile finds no C++ compiler, and the cure; None: it does."""
+    usual = {"win32": "cl", "darwin": "clang++"}.get(sys.platform, "g++")
+    name = os.environ.get("CXX", usual)
+    cure = f"install one: {COMPILERS.get(sys.platform, COMPILERS['linux'])}"
+    if "CXX" in os.environ:
+        cure = f"unset CXX, or {cure}"
+    if not shutil.which(name):
+        return f"no C++ compiler is here (looked for {name!r}); {cure}"
+    if sys.platform == "win32":
+        return None
+    # What inductor writes includes Python's header, a package of its own
+    include = sysconfig.get_paths()["include"]
+    command = [name, "-fsyntax-only", f"-I{include}", "-x", "c++", "-"]
+    try:
+        subprocess.run(
+            command,
+            input=b"#include <Python.h>\n",
+            capture_output=True,
+            check=True,
+            timeout=COMPILER_SECONDS,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        said = getattr(error, "stderr", None) or str(error).encode()
+        about = _first_error(said.decode("utf-8", "replace"))
+        return f"the C++ compiler {name!r} fails ({about}); {cure}"
+    return None
+
+
+_TOLD = set()  # what was said once in this process
+
+
+def _tell_uncompiled(error):
+    """Say why a function runs as it is; the first time only."""
+    if "uncompiled" in _TOLD:
+        return
+    _TOLD.add("uncompiled")
+    reason = missing_compiler() or _first_error(str(error))
+    if "triton" in reason.lower():  # what writes kernels for a GPU
+        package = "triton-windows" if sys.platform == "win32" else "triton"
+        reason = f"{reason}; pip install {package}"
+    print(
+        "torch.compile does not work here, so this runs uncompiled, slower "
+        f"but with the same results: {reason}",
+        file=sys.stderr,
+    )
+
+
+def _first_error(text: str, limit=160) -> str:
+    """The line of a tool's output that names the error, cut."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    telling = [line for line in lines if "error:" in line] or lines
+    return telling[0][:limit] if telling else "it says nothing"
 
 
 def _is_available(kind: str) -> bool:

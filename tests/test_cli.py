@@ -188,7 +188,7 @@ def test_a_conversation_that_is_full_says_how_to_go_on(
 def test_doctor_says_what_to_do_where_runs_cannot_be_written(
     tmp_path, monkeypatch, capsys
 ):
-    (tmp_path / "file").write_text("in the way")
+    (tmp_path / "file").write_text("in the way", "utf-8")
     monkeypatch.setenv("RFS_RUNS", str(tmp_path / "file" / "runs"))
     monkeypatch.setattr(
         "tempfile.TemporaryFile",
@@ -223,7 +223,7 @@ def test_outside_a_checkout_its_commands_say_where_they_are(
 def test_bench_names_the_benchmarks_there_are(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("bench.FOLDER", tmp_path)
     script = '"""How fast is nothing?\n\nMore."""\nprint("{}")\n'
-    (tmp_path / "nothing.py").write_text(script)
+    (tmp_path / "nothing.py").write_text(script, "utf-8")
 
     assert rfs("bench") == 0
     assert capsys.readouterr().out == "nothing         How fast is nothing?\n"

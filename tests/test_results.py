@@ -55,7 +55,7 @@ def checkout(tmp_path, monkeypatch):
     """A checkout with a README and a results folder of its own."""
     (tmp_path / "results").mkdir()
     readme = f"# Title\n{README_BEGIN}\nold\n{README_END}\nThe rest.\n"
-    (tmp_path / "README.md").write_text(readme)
+    (tmp_path / "README.md").write_text(readme, "utf-8")
     monkeypatch.setattr(results, "FOLDER", tmp_path / "results")
     monkeypatch.setattr(results, "SUMMARY", tmp_path / "summary.json")
     return tmp_path
@@ -123,7 +123,7 @@ def test_check_fails_until_the_drawings_are_up_to_date(checkout, capsys):
     assert "RESULTS.md is out of date" in capsys.readouterr().out
     drawing.draw(checkout)
     assert drawing.check(checkout) == 0
-    readme = (checkout / "README.md").read_text()
+    readme = (checkout / "README.md").read_text("utf-8")
     assert "| direct | **12.5 %** |" in readme and "old" not in readme
     assert readme.endswith("\nThe rest.\n")
     (checkout / "results").rename(checkout / "gone")  # an installed wheel
@@ -132,7 +132,7 @@ def test_check_fails_until_the_drawings_are_up_to_date(checkout, capsys):
     (checkout / "gone").rename(checkout / "results")
 
     save_result("direct", {**DIRECT, "high": 0.2})
-    (checkout / "RESULTS.md").write_text("")
+    (checkout / "RESULTS.md").write_text("", "utf-8")
     assert drawing.check(checkout) == 1
     assert "summary.png is out of date" in capsys.readouterr().out
 

@@ -30,7 +30,7 @@ from reasoning_from_scratch.runs import (
 
 def save_text_model(text):
     """A stand-in for save_model: writes one file of the layout."""
-    return lambda folder: (folder / "model.txt").write_text(text)
+    return lambda folder: (folder / "model.txt").write_text(text, "utf-8")
 
 
 # ---- Atomic writes -------------------------------------------------------
@@ -49,18 +49,18 @@ def test_json_that_cannot_be_written_leaves_the_old_file(tmp_path):
     with pytest.raises(TypeError, match="object cannot be written"):
         atomic_write_json(tmp_path / "a.json", {"x": object()})
 
-    assert json.loads((tmp_path / "a.json").read_text()) == {"x": 1}
+    assert json.loads((tmp_path / "a.json").read_text("utf-8")) == {"x": 1}
 
 
 def test_a_folder_is_replaced_as_a_whole_or_not_at_all(tmp_path):
     for name in ("first", "second"):
         with atomic_folder(tmp_path / "model") as folder:
-            (folder / name).write_text(name)
+            (folder / name).write_text(name, "utf-8")
     with (
         pytest.raises(RuntimeError),
         atomic_folder(tmp_path / "model") as folder,
     ):
-        (folder / "third").write_text("half")
+        (folder / "third").write_text("half", "utf-8")
         raise RuntimeError("no space left")
 
     assert os.listdir(tmp_path / "model") == ["second"]
@@ -70,7 +70,7 @@ def test_a_folder_is_replaced_as_a_whole_or_not_at_all(tmp_path):
 def test_a_folder_half_replaced_by_a_kill_comes_back(tmp_path):
     # A kill between the two renames leaves only the hidden old folder.
     (tmp_path / ".model.old").mkdir()
-    (tmp_path / ".model.old" / "weights").write_text("old")
+    (tmp_path / ".model.old" / "weights").write_text("old", "utf-8")
 
     with (
         pytest.raises(RuntimeError),
@@ -78,7 +78,7 @@ def test_a_folder_half_replaced_by_a_kill_comes_back(tmp_path):
     ):
         raise RuntimeError("fails again")
 
-    assert (tmp_path / "model" / "weights").read_text() == "old"
+    assert (tmp_path / "model" / "weights").read_text("utf-8") == "old"
 
 
 # ---- State ---------------------------------------------------------------
@@ -199,7 +199,7 @@ def test_numbered_runs_count_up(tmp_path):
 
 @pytest.mark.parametrize("start", [RunFolder.numbered, RunFolder.create])
 def test_runs_that_can_have_no_folder_are_refused(tmp_path, start):
-    (tmp_path / "runs").write_text("a file")
+    (tmp_path / "runs").write_text("a file", "utf-8")
 
     with pytest.raises(NotADirectoryError, match="set RFS_RUNS"):
         start("tour", {}, root=tmp_path / "runs")
@@ -262,7 +262,9 @@ def test_a_process_may_open_its_run_again_and_lets_go_of_it(tmp_path):
     ]
     command = [sys.executable, "-c", HOLD.replace("60", "0"), str(tmp_path)]
     for status, said in ((1, ""), (1, ""), (0, "holds\n")):  # held twice, once
-        process = subprocess.run(command, capture_output=True, text=True)
+        process = subprocess.run(
+            command, capture_output=True, encoding="utf-8"
+        )
         assert (process.returncode, process.stdout) == (status, said)
         del runs[:1]
 
@@ -272,7 +274,7 @@ def test_a_process_may_open_its_run_again_and_lets_go_of_it(tmp_path):
 
 @pytest.mark.parametrize("text", ["{", "[1]", "", "null"])
 def test_a_broken_config_is_named_with_a_way_on(run, text):
-    (run.path / "config.json").write_text(text)
+    (run.path / "config.json").write_text(text, "utf-8")
 
     with pytest.raises(ValueError, match="a/config.json is no.*restore it"):
         RunFolder.open(run.path)
@@ -281,7 +283,7 @@ def test_a_broken_config_is_named_with_a_way_on(run, text):
 @pytest.mark.parametrize("text", ["{}", "{", '{"step": "x"}'])
 def test_a_broken_best_is_named_with_a_way_on(run, text):
     run.save_checkpoint(1, save_text_model("w"), {})
-    (run.path / "best.json").write_text(text)
+    (run.path / "best.json").write_text(text, "utf-8")
 
     with pytest.raises(ValueError, match="a/best.json"):
         resolve_checkpoint(run.path)
@@ -322,7 +324,7 @@ def test_a_run_without_a_model_or_checkpoint_says_so(run):
 
 def test_a_line_torn_by_a_kill_is_dropped_and_written_over(run, tmp_path):
     run.append("rows.jsonl", {"id": 1, "text": "line\nbreak \u2028 \ud800"})
-    with open(run.path / "rows.jsonl", "a") as file:
+    with open(run.path / "rows.jsonl", "a", encoding="utf-8") as file:
         file.write('{"id": 2, "te')
 
     assert [row["id"] for row in run.read("rows.jsonl")] == [1]
@@ -334,7 +336,9 @@ def test_a_line_torn_by_a_kill_is_dropped_and_written_over(run, tmp_path):
 
 
 def test_a_broken_line_in_the_middle_is_named(run):
-    (run.path / "rows.jsonl").write_text('{"id": 1}\n{"id"\n{"id": 3}\n')
+    (run.path / "rows.jsonl").write_text(
+        '{"id": 1}\n{"id"\n{"id": 3}\n', "utf-8"
+    )
 
     message = "rows.jsonl, line 2 is not JSON.*restore it from a copy"
     with pytest.raises(ValueError, match=message):
@@ -422,5 +426,5 @@ def test_a_kill_in_the_middle_of_a_checkpoint_leaves_the_old_ones(tmp_path):
         assert killed.returncode == -signal.SIGKILL
         run = RunFolder.create("a", {}, root=root, resume=True)
         assert run.checkpoint_steps() == [1]
-        assert (run.checkpoint_path(1) / "w").read_text() == "whole"
+        assert (run.checkpoint_path(1) / "w").read_text("utf-8") == "whole"
         assert os.listdir(run.path / "checkpoints") == ["step_1"]

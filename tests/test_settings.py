@@ -70,7 +70,7 @@ def test_a_run_that_is_not_there_gets_no_row(runs_folder):
 def test_a_model_folder_is_known_by_its_vocabulary(tmp_path):
     for vocab_size, is_small in ((700, True), (151_936, False)):
         config = {"model_type": "qwen3", "vocab_size": vocab_size}
-        (tmp_path / "config.json").write_text(json.dumps(config))
+        (tmp_path / "config.json").write_text(json.dumps(config), "utf-8")
         assert is_pocket(tmp_path) is is_small
 
 

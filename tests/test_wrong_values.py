@@ -207,8 +207,8 @@ def made(model_folder, tmp_path_factory):
     wrong = [trace_of(p, "no", prompt="direct") for p in problems[:4]]
     write_rows(folder / "mixed.jsonl", [*wrong, *traces[4:]])
     write_rows(folder / "records.jsonl", [{"id": "p0", "correct": True}])
-    (folder / "empty.jsonl").write_text("")
-    (folder / "corrupt.jsonl").write_text('{"problem": "1 + 1", "ans')
+    (folder / "empty.jsonl").write_text("", "utf-8")
+    (folder / "corrupt.jsonl").write_text('{"problem": "1 + 1", "ans', "utf-8")
     whole = gzip.compress((folder / "sums.jsonl").read_bytes())
     (folder / "broken.jsonl.gz").write_bytes(whole[:-20])
     write_runs(folder / "runs", model_folder)

@@ -133,7 +133,7 @@ def run_once(command: str, folder: Path) -> dict:
             cwd=folder,
             env=plain_environment(),
             stdout=subprocess.PIPE,
-            text=True,
+            encoding="utf-8",
             check=False,
         )
         if process.returncode:
