@@ -88,7 +88,7 @@ def test_a_folder_without_a_telling_name_is_known_by_its_config(
 ):
     config = {"model_type": model_type, "vocab_size": 151_936}
     config["eos_token_id"] = eos
-    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "config.json").write_text(json.dumps(config), "utf-8")
     assert get_settings(tmp_path, fast=False).name == row
 
 
