@@ -5,6 +5,7 @@ else in float16; for the pocket models float32 costs nothing anywhere. Code is
 compiled where that works, and runs as it is where it does not.
 """
 
+import ctypes
 import os
 import platform
 import re
@@ -89,15 +90,30 @@ def describe_hardware() -> str:
     best = available_devices()[0]
     if best != "cpu":
         return f"{best}: {_hardware(torch.device(best))}"
-    memory = ""
-    if hasattr(os, "sysconf"):  # not on Windows
-        pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        memory = f", {pages / 2**30:.0f} GiB"
+    memory = total_memory()
+    memory = f", {memory / 2**30:.0f} GiB" if memory else ""
     about = Path("/proc/cpuinfo")
     text = about.read_text("utf-8") if about.exists() else ""
     name = re.search(r"^model name\s*: *(.+)", text, re.MULTILINE)
     processor = name[1].strip() if name else platform.machine()
     return f"{os.cpu_count()} cores ({processor}){memory}"
+
+
+def total_memory(device="cpu") -> int | None:
+    """Bytes that a device or the machine has; None where it does not tell."""
+    device = torch.device(device)
+    if device.type in ("cuda", "xpu"):
+        module = getattr(torch, device.type)
+        return module.get_device_properties(device).total_memory
+    if sys.platform == "win32":
+        # MEMORYSTATUSEX: its length and a load, then what there is at all
+        status = (ctypes.c_uint64 * 8)(64)
+        ctypes.windll.kernel32.GlobalMemoryStatusEx(status)
+        return status[1] or None
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return None
 
 
 # ---- torch.compile, where it works ----
@@ -126,15 +142,15 @@ def compile_or_eager(function, **options):
     return run
 
 
-def missing_compiler() -> str | None:
-    """Why torch.compile finds no C++ compiler, and the cure; None: it does."""
+def missing_compiler() -> tuple[str, str] | None:
+    """Why torch.compile has no C++ compiler, and the cure; None: it has."""
     usual = {"win32": "cl", "darwin": "clang++"}.get(sys.platform, "g++")
     name = os.environ.get("CXX", usual)
     cure = f"install one: {COMPILERS.get(sys.platform, COMPILERS['linux'])}"
     if "CXX" in os.environ:
         cure = f"unset CXX, or {cure}"
     if not shutil.which(name):
-        return f"no C++ compiler is here (looked for {name!r}); {cure}"
+        return f"no C++ compiler is here (looked for {name!r})", cure
     if sys.platform == "win32":
         return None
     # What inductor writes includes Python's header, a package of its own
@@ -151,7 +167,7 @@ def missing_compiler() -> str | None:
     except (OSError, subprocess.SubprocessError) as error:
         said = getattr(error, "stderr", None) or str(error).encode()
         about = _first_error(said.decode("utf-8", "replace"))
-        return f"the C++ compiler {name!r} fails ({about}); {cure}"
+        return f"the C++ compiler {name!r} fails ({about})", cure
     return None
 
 
@@ -163,7 +179,7 @@ def _tell_uncompiled(error):
     if "uncompiled" in _TOLD:
         return
     _TOLD.add("uncompiled")
-    reason = missing_compiler() or _first_error(str(error))
+    reason = "; ".join(missing_compiler() or [_first_error(str(error))])
     if "triton" in reason.lower():  # what writes kernels for a GPU
         package = "triton-windows" if sys.platform == "win32" else "triton"
         reason = f"{reason}; pip install {package}"
@@ -200,9 +216,8 @@ def _has_bfloat16(device) -> bool:
 
 def _hardware(device: torch.device) -> str:
     if device.type in ("cuda", "xpu"):
-        module = getattr(torch, device.type)
-        memory = module.get_device_properties(device).total_memory
-        return f"{module.get_device_name(device)}, {memory / 2**30:.0f} GiB"
+        name = getattr(torch, device.type).get_device_name(device)
+        return f"{name}, {total_memory(device) / 2**30:.0f} GiB"
     if device.type == "cpu":
         return f"{torch.get_num_threads()} threads"
     return "shared memory"

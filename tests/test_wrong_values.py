@@ -6,6 +6,7 @@ All of them start from the same working folder and must leave it as it was.
 
 import gzip
 import hashlib
+import os
 import shlex
 import shutil
 
@@ -280,7 +281,7 @@ def test_a_wrong_value_is_one_line_and_changes_nothing(
     assert contents(folder) == before
 
 
-@pytest.mark.parametrize("root", ["/dev/null", "sums.jsonl"])
+@pytest.mark.parametrize("root", [os.devnull, "sums.jsonl"])
 @pytest.mark.parametrize("command", ["tour", "evaluate", "grpo --run g"])
 def test_runs_that_cannot_be_anywhere_are_one_line(
     folder, monkeypatch, capsys, root, command

@@ -20,6 +20,7 @@ from reasoning_from_scratch.files import (
     atomic_folder,
     atomic_write_json,
     read_json,
+    unmapped,
 )
 from reasoning_from_scratch.runs import resolve_checkpoint, runs_root
 from reasoning_from_scratch.settings import SETTINGS, get_settings
@@ -114,7 +115,8 @@ def find_model_folder(name_or_path, revision=None):
         return ASSETS / name
     if (
         isinstance(name_or_path, Path)
-        or name.startswith(("/", ".", "~", "runs/", "runs\\"))
+        or name.startswith((".", "~", "runs/", "runs\\"))
+        or Path(name).anchor  # "/" or "C:\\"
         or Path(name).is_dir()
         or (runs_root() / name).is_dir()  # the bare name of a run
     ):
@@ -252,7 +254,7 @@ def _read_tensors(stored, names, device, dtype):
         for part in [group] if is_kept else [[ours] for ours in group]:
             with _open(path) as file:
                 for ours in part:
-                    tensor = file.get_tensor(names[ours])
+                    tensor = unmapped(file.get_tensor(names[ours]))
                     tensors[ours] = tensor.to(device=device, dtype=dtype)
     return tensors
 
