@@ -115,6 +115,51 @@ def test_the_page_has_every_kind_of_row():
     assert page.index("Chapter 2") < page.index("Chapter 3")
 
 
+GAIN = {"over": "direct", "p_value": 0.01}
+GAIN |= {"difference": 0.1, "difference_low": 0.05, "difference_high": 0.15}
+LOSS = {"difference": -0.1, "difference_low": -0.15, "difference_high": -0.05}
+UNSURE = {"difference_low": -0.05}
+
+
+def real_row(**more):
+    """A row of the real model, beside pocket's of the same method."""
+    row = {**DIRECT, "model": "real", "group": "real", "beside": "vote"}
+    del row["ladder"]
+    return {**row, "name": "vote", "truncated": 0.25, **GAIN, **more}
+
+
+def test_rows_of_a_real_model_stand_apart_with_pockets_beside_them():
+    rows = {"direct": DIRECT, "vote": {**DIRECT, **GAIN, "accuracy": 0.13}}
+    rows["real-vote"] = real_row(accuracy=0.14)
+    page = results_page(rows, "")
+
+    chapter, real = page.split("## A real model")
+    assert "| real |" not in chapter and "25.0 % |" in real
+    # gain here, gain on pocket, what is to be made of the two
+    pair = "| +10.0 (5.0 to 15.0) | +10.0 (5.0 to 15.0) | holds | direct |"
+    assert pair in real
+    shown, beside = drawing.pairs_of(rows)
+    assert [row["accuracy"] for row in shown] == [0.14]
+    assert [(r["name"], r["accuracy"]) for r in beside] == [("vote", 0.13)]
+
+
+@pytest.mark.parametrize(
+    ("here", "on_pocket", "expected"),
+    [
+        ({}, {}, "holds"),
+        (LOSS, {}, "**turns round**"),
+        (UNSURE, {}, "only on pocket"),
+        ({}, UNSURE, "only on this model"),
+        (UNSURE, UNSURE, "no difference on either"),
+    ],
+)
+def test_a_gain_holds_or_turns_round_by_both_intervals(
+    here, on_pocket, expected
+):
+    twin = {**DIRECT, **GAIN, **on_pocket}
+    assert drawing.verdict(real_row(**here, twin=twin)) == expected
+
+
 def test_check_fails_until_the_drawings_are_up_to_date(checkout, capsys):
     pytest.importorskip("matplotlib")
     save_result("direct", DIRECT)
