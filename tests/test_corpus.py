@@ -54,9 +54,7 @@ def problem_sets():
         split: [
             json.loads(line)
             for line in gzip.open(
-                ASSETS / "pocketmath" / f"{split}.jsonl.gz",
-                "rt",
-                encoding="utf-8",
+                ASSETS / "pocketmath" / f"{split}.jsonl.gz", "rt", "utf-8"
             )
         ]
         for split in SPLIT_SIZES
@@ -363,9 +361,7 @@ def tokenizer():
 
 
 def test_the_shipped_tokenizer_comes_out_of_its_training(tokenizer):
-    shipped = json.loads(
-        (ASSETS / "pocket" / "tokenizer.json").read_text("utf-8")
-    )
+    shipped = json.loads((ASSETS / "pocket" / "tokenizer.json").read_text())
     assert json.loads(tokenizer.to_str()) == shipped
 
 

@@ -23,8 +23,7 @@ from reasoning_from_scratch.runs import RunFolder, runs_root
 
 DONE = "done.json"  # command -> {"minutes", "output"}
 FIGURES = ("accuracy", "low", "high", "num_problems", "mean_tokens")
-# Of rows with several samples, and of those with answers cut short
-WHERE_THERE = ("pass_at_k", "majority_at_k", "truncated")
+CURVES = ("pass_at_k", "majority_at_k")  # of rows with several samples
 
 
 def remake(names: list[str]) -> None:
@@ -108,8 +107,8 @@ def measure(row: dict, folder: Path) -> dict:
         return {**fresh, "value": value, **table_of(row, folder)}
     run = RunFolder.open(folder / "runs" / row["run"])
     result = run.read_json("result.json")
-    more = {key: result[key] for key in WHERE_THERE if result.get(key)}
-    return {**fresh, **{key: result[key] for key in FIGURES}, **more}
+    curves = {key: result[key] for key in CURVES if result.get(key)}
+    return {**fresh, **{key: result[key] for key in FIGURES}, **curves}
 
 
 def table_of(row: dict, folder: Path) -> dict:
@@ -134,7 +133,7 @@ def run_once(command: str, folder: Path) -> dict:
             cwd=folder,
             env=plain_environment(),
             stdout=subprocess.PIPE,
-            encoding="utf-8",
+            text=True,
             check=False,
         )
         if process.returncode:

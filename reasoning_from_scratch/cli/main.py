@@ -21,7 +21,9 @@ from reasoning_from_scratch.settings import default_model, get_settings
 FOLDER = "reasoning_from_scratch.cli"
 CHECKOUT = Path(__file__).parents[2]
 # Commands that work on the repository live there, outside the package.
-OUTSIDE = {"ablate": "ch07", "results": "tools", "bench": "tools"}
+OUTSIDE = {"ablate": "ch07"} | dict.fromkeys(
+    ("results", "bench", "speedrun"), "tools"
+)
 # Commands in the file of another, as run_NAME with NAME_FLAGS
 BESIDE = {"chat": "ask", "regrade": "compare"}
 # Stage by stage, as the book goes: each command, what it does, an example.
@@ -33,7 +35,7 @@ Start here
             $ rfs ask "What is 1/2 + 1/3?"
   chat      talk over several turns; what was said stays cached
             $ rfs chat --model qwen3-0.6b
-  doctor    what this machine has, what fits it, and what to mend
+  doctor    versions, devices, memory, caches, what can be reached
             $ rfs doctor
 
 Stage 1: the language model (ch02, appendix C)
@@ -71,6 +73,8 @@ In a checkout of the repository
             $ rfs results --check
   bench     measure speed and memory on this machine, by name
             $ rfs bench generation
+  speedrun  time a recipe from the base to 60 % on fresh problems
+            $ rfs speedrun grpo
 """
 HELP = f"""\
 rfs {__version__}: build a reasoning model from scratch, and watch it learn.
@@ -100,9 +104,6 @@ EXPECTED_ERRORS = (ValueError, OSError, ImportError)
 
 def main(arguments=None) -> int:
     """Run one command; the return value is the exit status."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # an old console lacks a "…"
-            stream.reconfigure(errors="replace")
     name, *rest = (sys.argv[1:] if arguments is None else arguments) or [
         "help"
     ]

@@ -79,7 +79,7 @@ def rollouts_case(args):
         result = subprocess.run(
             [*command, "--rollouts", str(rollouts)],
             capture_output=True,
-            encoding="utf-8",
+            text=True,
             check=True,
             env=environment,
         )

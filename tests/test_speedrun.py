@@ -1,0 +1,94 @@
+"""The referee of the speedrun: fresh problems, a clock, and its rules."""
+
+import json
+
+import pytest
+import speedrun
+
+from reasoning_from_scratch.evaluation import load_problems
+
+ENTRY = {
+    "author": "somebody",
+    "date": "2026-11-28",
+    "idea": "a few steps",
+    "commands": ["rfs grpo --steps 1 --prompts-per-step 2 --run short"],
+    "run": "short",
+    "prompt": "direct",
+}
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    """A checkout's leaderboard and entries."""
+    page = f"# Rules\n{speedrun.MARK}old\n"
+    (tmp_path / "LEADERBOARD.md").write_text(page, encoding="utf-8")
+    monkeypatch.setattr(speedrun, "CHECKOUT", tmp_path)
+    monkeypatch.setattr(speedrun, "FOLDER", tmp_path)
+    return tmp_path
+
+
+def enter(checkout, name, **changes):
+    path = checkout / f"{name}.json"
+    path.write_text(json.dumps(ENTRY | changes), encoding="utf-8")
+
+
+def test_fresh_problems_are_in_no_split_and_follow_from_the_seed():
+    first = speedrun.fresh_problems(7, 40)
+    texts = {problem.problem for problem in first}
+    for split in ("train", "validation", "test"):
+        known = {p.problem for p in load_problems("pocketmath", split=split)}
+        assert not texts & known
+    again = speedrun.fresh_problems(7, 40)
+    assert [p.problem for p in again] == [p.problem for p in first]
+    assert speedrun.fresh_problems(8, 40) != first
+    assert len({problem.subject for problem in first}) > 5
+
+
+def test_an_entry_is_trained_and_measured():
+    outcome = speedrun.referee(ENTRY, num_problems=4, seeds=[1, 2])
+    assert outcome["seconds"] > 0
+    assert outcome["paces"] > 0
+    assert len(outcome["accuracies"]) == 2
+    assert outcome["reached"] == (outcome["accuracy"] >= 0.6)
+
+
+def test_another_shape_of_model_is_refused():
+    with pytest.raises(ValueError, match="the shape of the shipped base"):
+        speedrun.measure("pocket-teacher", "direct", [])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [({"idea": ""}, "lacks idea"), ({"commands": []}, "lacks commands")],
+)
+def test_an_incomplete_entry_is_refused(checkout, changes, message):
+    enter(checkout, "mine", **changes)
+    with pytest.raises(ValueError, match=message):
+        speedrun.read_entry("mine")
+
+
+def test_an_unknown_entry_names_those_there_are(checkout):
+    enter(checkout, "mine")
+    with pytest.raises(FileNotFoundError, match="there are mine"):
+        speedrun.read_entry("yours")
+
+
+def test_a_command_is_one_of_ours(tmp_path):
+    with pytest.raises(ValueError, match="begins with rfs or python"):
+        speedrun.train(ENTRY | {"commands": ["curl x"]}, tmp_path)
+
+
+def test_the_leaderboard_has_the_fastest_first(checkout):
+    outcome = {"seconds": 60, "accuracy": 0.61, "reached": True, "paces": 9}
+    enter(checkout, "slow", idea="slow", outcome=outcome)
+    enter(checkout, "fast", idea="fast", outcome=outcome | {"paces": 5})
+    failed = outcome | {"paces": 1, "accuracy": 0.5, "reached": False}
+    enter(checkout, "wrong", idea="wrong", outcome=failed)
+    enter(checkout, "new", idea="not judged")
+    speedrun.draw_leaderboard()
+    page = (checkout / "LEADERBOARD.md").read_text("utf-8")
+    assert page.startswith("# Rules\n")
+    assert "old" not in page
+    assert "not judged" not in page
+    places = [page.index(f"| {name}") for name in ("fast", "slow", "wrong")]
+    assert places == sorted(places)
