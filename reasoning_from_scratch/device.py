@@ -1,12 +1,18 @@
 """Which device and number format a model gets, and why, in one line.
 
 The best there is, or as named. Qwen3 runs in bfloat16 where the device has it,
-else in float16; for the pocket models float32 costs nothing anywhere.
+else in float16; for the pocket models float32 costs nothing anywhere. Code is
+compiled where that works, and runs as it is where it does not.
 """
 
+import ctypes
 import os
 import platform
 import re
+import shutil
+import subprocess
+import sys
+import sysconfig
 from pathlib import Path
 
 import torch
@@ -19,6 +25,16 @@ DTYPES = {
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
 }
+# How to get a C++ compiler, by sys.platform
+COMPILERS = {
+    "linux": "sudo apt install g++ python3-dev (or your distribution's)",
+    "darwin": "xcode-select --install",
+    "win32": (
+        "winget install Microsoft.VisualStudio.2022.BuildTools, with its "
+        "workload for C++; then start from its x64 Native Tools prompt"
+    ),
+}
+COMPILER_SECONDS = 60  # to wait for it on a tiny program
 
 
 def available_devices() -> list[str]:
@@ -74,15 +90,111 @@ def describe_hardware() -> str:
     best = available_devices()[0]
     if best != "cpu":
         return f"{best}: {_hardware(torch.device(best))}"
-    memory = ""
-    if hasattr(os, "sysconf"):  # not on Windows
-        pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        memory = f", {pages / 2**30:.0f} GiB"
+    memory = total_memory()
+    memory = f", {memory / 2**30:.0f} GiB" if memory else ""
     about = Path("/proc/cpuinfo")
     text = about.read_text("utf-8") if about.exists() else ""
     name = re.search(r"^model name\s*: *(.+)", text, re.MULTILINE)
     processor = name[1].strip() if name else platform.machine()
     return f"{os.cpu_count()} cores ({processor}){memory}"
+
+
+def total_memory(device="cpu") -> int | None:
+    """Bytes that a device or the machine has; None where it does not tell."""
+    device = torch.device(device)
+    if device.type in ("cuda", "xpu"):
+        module = getattr(torch, device.type)
+        return module.get_device_properties(device).total_memory
+    if sys.platform == "win32":
+        # MEMORYSTATUSEX: its length and a load, then what there is at all
+        status = (ctypes.c_uint64 * 8)(64)
+        ctypes.windll.kernel32.GlobalMemoryStatusEx(status)
+        return status[1] or None
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
+# ---- torch.compile, where it works ----
+
+
+def compile_or_eager(function, **options):
+    """A function through torch.compile, or as it is where that fails.
+
+    The first failure in a process is told in one sentence.
+    """
+    from torch._dynamo.exc import TorchDynamoException
+
+    chosen = None
+
+    def run(*args, **kwargs):
+        nonlocal chosen
+        if chosen is not function:
+            try:
+                chosen = chosen or torch.compile(function, **options)
+                return chosen(*args, **kwargs)
+            except TorchDynamoException as error:  # before it has computed
+                chosen = function
+                _tell_uncompiled(error)
+        return function(*args, **kwargs)
+
+    return run
+
+
+def missing_compiler() -> tuple[str, str] | None:
+    """Why torch.compile has no C++ compiler, and the cure; None: it has."""
+    usual = {"win32": "cl", "darwin": "clang++"}.get(sys.platform, "g++")
+    name = os.environ.get("CXX", usual)
+    cure = f"install one: {COMPILERS.get(sys.platform, COMPILERS['linux'])}"
+    if "CXX" in os.environ:
+        cure = f"unset CXX, or {cure}"
+    if not shutil.which(name):
+        return f"no C++ compiler is here (looked for {name!r})", cure
+    if sys.platform == "win32":
+        return None
+    # What inductor writes includes Python's header, a package of its own
+    include = sysconfig.get_paths()["include"]
+    command = [name, "-fsyntax-only", f"-I{include}", "-x", "c++", "-"]
+    try:
+        subprocess.run(
+            command,
+            input=b"#include <Python.h>\n",
+            capture_output=True,
+            check=True,
+            timeout=COMPILER_SECONDS,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        said = getattr(error, "stderr", None) or str(error).encode()
+        about = _first_error(said.decode("utf-8", "replace"))
+        return f"the C++ compiler {name!r} fails ({about})", cure
+    return None
+
+
+_TOLD = set()  # what was said once in this process
+
+
+def _tell_uncompiled(error):
+    """Say why a function runs as it is; the first time only."""
+    if "uncompiled" in _TOLD:
+        return
+    _TOLD.add("uncompiled")
+    reason = "; ".join(missing_compiler() or [_first_error(str(error))])
+    if "triton" in reason.lower():  # what writes kernels for a GPU
+        package = "triton-windows" if sys.platform == "win32" else "triton"
+        reason = f"{reason}; pip install {package}"
+    print(
+        "torch.compile does not work here, so this runs uncompiled, slower "
+        f"but with the same results: {reason}",
+        file=sys.stderr,
+    )
+
+
+def _first_error(text: str, limit=160) -> str:
+    """The line of a tool's output that names the error, cut."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    telling = [line for line in lines if "error:" in line] or lines
+    return telling[0][:limit] if telling else "it says nothing"
 
 
 def _is_available(kind: str) -> bool:
@@ -104,9 +216,8 @@ def _has_bfloat16(device) -> bool:
 
 def _hardware(device: torch.device) -> str:
     if device.type in ("cuda", "xpu"):
-        module = getattr(torch, device.type)
-        memory = module.get_device_properties(device).total_memory
-        return f"{module.get_device_name(device)}, {memory / 2**30:.0f} GiB"
+        name = getattr(torch, device.type).get_device_name(device)
+        return f"{name}, {total_memory(device) / 2**30:.0f} GiB"
     if device.type == "cpu":
         return f"{torch.get_num_threads()} threads"
     return "shared memory"

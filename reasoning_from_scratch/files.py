@@ -10,10 +10,14 @@ import dataclasses
 import json
 import os
 import shutil
+import sys
+import time
 from pathlib import Path
 
 STATE_JSON = "state.json"
 STATE_TENSORS = "state.safetensors"
+# Seconds between tries on Windows, where a scanner may have the file open
+PAUSES = (0.01, 0.1, 0.5, 2.0)
 
 
 def atomic_write_text(path, text: str) -> None:
@@ -24,7 +28,7 @@ def atomic_write_text(path, text: str) -> None:
     try:
         temporary.write_text(text, encoding="utf-8", newline="\n")
         _flush_to_disk(temporary)
-        os.replace(temporary, path)
+        replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
     _flush_to_disk(path.parent)
@@ -86,8 +90,8 @@ def atomic_folder(path):
         for file in [*temporary.rglob("*"), temporary]:
             _flush_to_disk(file)
         if path.exists():
-            os.replace(path, replaced)
-        os.replace(temporary, path)
+            replace(path, replaced)
+        replace(temporary, path)
     finally:
         recover_folder(path)
     _flush_to_disk(path.parent)
@@ -97,14 +101,32 @@ def recover_folder(path: Path) -> None:
     """Undo what a kill in the middle of `atomic_folder` left behind."""
     replaced = path.with_name(f".{path.name}.old")
     if replaced.exists() and not path.exists():
-        os.replace(replaced, path)
+        replace(replaced, path)
     for leftover in (replaced, path.with_name(f".{path.name}.tmp")):
         shutil.rmtree(leftover, ignore_errors=True)
 
 
+def replace(source, target) -> None:
+    """os.replace, patient on Windows, which refuses what somebody reads."""
+    for seconds in PAUSES if sys.platform == "win32" else ():
+        try:
+            return os.replace(source, target)
+        except PermissionError:
+            time.sleep(seconds)
+    return os.replace(source, target)
+
+
+def unmapped(tensor):
+    """A tensor just read, without hold on its file where that would matter.
+
+    Elsewhere a mapped file can be replaced and deleted; not on Windows.
+    """
+    return tensor.clone() if sys.platform == "win32" else tensor
+
+
 def _flush_to_disk(path: Path) -> None:
     """fsync a file or, where the system can, a folder."""
-    if path.is_dir() and os.name == "nt":
+    if path.is_dir() and sys.platform == "win32":
         return
     descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:
@@ -140,6 +162,7 @@ def load_state(folder):
     folder = Path(folder)
     try:
         tensors = load_file(folder / STATE_TENSORS)
+        tensors = {name: unmapped(t) for name, t in tensors.items()}
         skeleton = json.loads((folder / STATE_JSON).read_text("utf-8"))
         return _unpack(skeleton, tensors)
     except (SafetensorError, ValueError, LookupError) as error:

@@ -1,11 +1,15 @@
 """The measured rows: results/NAME.json, one file a row.
 
 A row is an accuracy with its interval, another measured figure, or, in plain
-words, what could not be measured and how one would.
+words, what could not be measured and how one would. What a notebook shows
+under a model's name goes through `results_of`, `ladder` or `load_curve`,
+which keep the rows of other models out.
 """
 
 import json
 from pathlib import Path
+
+from reasoning_from_scratch.settings import default_model
 
 FOLDER = Path(__file__).parents[1] / "results"
 # The accuracies alone, drawn from the rows, for those without a checkout
@@ -27,14 +31,67 @@ def is_measured(row: dict) -> bool:
     return row.get("measured", True)
 
 
-def ladder(rows: dict[str, dict], up_to: str = "ch07") -> list[dict]:
-    """The rows of the picture that closes each chapter, by their `ladder`."""
+def results_of(model: str | None = None) -> dict[str, dict]:
+    """Every row by name; another model's says that it was not measured here.
+
+    None is the model that RFS_MODEL names. The rows of pocket's sisters stand
+    beside its own; those with a `group` are always shown under their own
+    model's name, and those that nobody has measured say why.
+    """
+    model, rows = model or default_model(), load_results()
+    for name, row in rows.items():
+        is_kept = "group" in row or not is_measured(row)
+        if not is_kept and not _is_of(row, model):
+            rows[name] = _not_of(row, model)
+    return rows
+
+
+def ladder(
+    rows: dict[str, dict], up_to: str = "ch07", model: str | None = None
+) -> list[dict]:
+    """The rows of the picture that closes each chapter, by their `ladder`.
+
+    Those of one model alone: None is the one that RFS_MODEL names.
+    """
+    model = model or default_model()
     steps = [
         row
         for row in rows.values()
         if "ladder" in row and is_measured(row) and row["chapter"] <= up_to
+        if row["model"] == model
     ]
     return sorted(steps, key=lambda row: row["ladder"])
+
+
+def load_curve(name: str, model: str | None = None) -> list[dict]:
+    """The saved steps of a row's training; none where it is another model's.
+
+    Nor are there any outside a checkout.
+    """
+    path = FOLDER / "curves" / f"{name}.jsonl"
+    row = load_results().get(name)
+    if row is None or not path.is_file():
+        return []
+    if not _is_of(row, model or default_model()) and "group" not in row:
+        return []
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+def _is_of(row: dict, model: str) -> bool:
+    """Whether a row belongs to what a model's notebooks tell."""
+    is_sister = model == "pocket" and row["model"].startswith("pocket-")
+    return row["model"] == model or is_sister
+
+
+def _not_of(row: dict, model: str) -> dict:
+    """What stands in a row's place where another model is shown."""
+    told = ("chapter", "method", "problems", "command", "name", "ladder")
+    return {
+        **{key: row[key] for key in told if key in row},
+        "model": model,
+        "measured": False,
+        "reason": f"this row was measured on {row['model']}, not on {model}",
+    }
 
 
 def markdown_table(columns, rows) -> str:

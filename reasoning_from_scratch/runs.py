@@ -29,13 +29,14 @@ from reasoning_from_scratch.files import (
     parse_object,
     read_json,
     recover_folder,
+    replace,
     save_state,
 )
 
 STEP = re.compile(r"step_(\d+)")
 RUN_NAME = re.compile(r"\w([\w.-]*[\w-])?")
 # Windows keeps these names, with any ending, for devices
-RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+RESERVED = re.compile(r"(?i)(con|prn|aux|nul|(com|lpt)[\d¹²³])(\..*)?")
 LOCK, HOLDER = ".lock", ".holder.json"
 METRICS, ROWS = "metrics.jsonl", "rows.json"
 CURE = "restore it from a copy, or start another --run"
@@ -211,8 +212,9 @@ class RunFolder:
             path = self.checkpoint_path(step)
             # Out of sight first, so that a kill leaves no half checkpoint.
             doomed = path.with_name(f".{path.name}.tmp")
-            os.replace(path, doomed)
-            shutil.rmtree(doomed)
+            with contextlib.suppress(PermissionError):  # held: next time
+                replace(path, doomed)
+                shutil.rmtree(doomed)
 
     def set_best(self, step: int, value: float) -> None:
         """Note the step that validation liked best."""

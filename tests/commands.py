@@ -18,7 +18,7 @@ def trace_of(problem, text, sample=0, **fields):
 def write_rows(path, rows):
     """Write dicts or traces as JSON lines; the path."""
     rows = (row if isinstance(row, dict) else vars(row) for row in rows)
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
     return path
 
 

@@ -99,7 +99,7 @@ def test_the_command_trains_evaluates_compares_and_goes_on(
     assert main([*command, "--resume"]) == 0
     counts = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert counts.keys() == set(tables.VERDICTS)
-    table = json.loads((tmp_path / "small" / "table.json").read_text())
+    table = json.loads((tmp_path / "small" / "table.json").read_text("utf-8"))
     assert {"grpo", "rloo"} == table["variants"].keys()
     assert len(table["variants"]["rloo"]["accuracies"]) == 2
     assert table["curves"]["grpo"]["mismatch_max"][0] > 0

@@ -6,6 +6,7 @@ that nothing has run yet is held to the plan as well.
 
 import ast
 import graphlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -53,7 +54,7 @@ LIGHT = (
 HEAVY = ("torch", "sympy", "matplotlib", "transformers", "tokenizers")
 # A small package is a feature: folder -> most lines, most files
 MAX_SIZES = {
-    PACKAGE: (20_900, 109),
+    PACKAGE: (21_000, 109),
     f"{PACKAGE}/evaluation/verifier": (2_900, 12),
 }
 # A file is one subject, never split to please this number
@@ -118,7 +119,7 @@ def test_an_import_that_goes_up_would_be_seen(tmp_path, monkeypatch):
     monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
     path = tmp_path / PACKAGE / "llm" / "sampling.py"
     path.parent.mkdir(parents=True)
-    path.write_text("def f():\n    from ..training import grpo\n")
+    path.write_text("def f():\n    from ..training import grpo\n", "utf-8")
 
     assert our_imports(path) == {f"{PACKAGE}.training.grpo"}
     assert "training" not in MAY_IMPORT[floor_of(module_name(path))]
@@ -182,9 +183,66 @@ def test_light_modules_import_nothing_heavy():
         "    assert not heavy, f'{name} imports {heavy}'\n"
     )
     command = [sys.executable, "-c", program]
-    outcome = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    outcome = subprocess.run(
+        command, cwd=ROOT, capture_output=True, encoding="utf-8"
+    )
 
     assert outcome.returncode == 0, outcome.stderr
+
+
+def test_torch_compile_is_called_in_one_place_that_can_do_without():
+    notebooks = sorted(ROOT.glob("*/*.ipynb"))
+    above = (path for paths in ROOMS_ABOVE.values() for path in paths)
+    callers = [
+        str(path.relative_to(ROOT))
+        for path in [*FILES, *above, *notebooks]
+        if re.search(r"torch\.compile\(", path.read_text("utf-8"))
+    ]
+    assert callers == [str(Path(PACKAGE, "device.py"))]
+
+
+def without_encoding(path: Path):
+    """Yield the lines of a file that read or write text as the system likes.
+
+    Windows takes text for its own code page where no encoding is named.
+    """
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if not isinstance(node, ast.Call):
+            continue
+        name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+        named = {keyword.arg for keyword in node.keywords}
+        place = {"read_text": 0, "write_text": 1}.get(name, len(node.args))
+        texts = [a.value for a in node.args if isinstance(a, ast.Constant)]
+        is_opening = name == "open" and (
+            isinstance(node.func, ast.Name) or "rt" in texts
+        )
+        modes = [text for text in texts if text in ("rb", "wb", "ab", "r+b")]
+        if "encoding" not in named and (
+            (name in ("read_text", "write_text") and len(node.args) <= place)
+            or (is_opening and not modes)
+            or (name in ("run", "Popen") and "text" in named)
+        ):
+            yield f"{path.relative_to(ROOT)}:{node.lineno}"
+
+
+def test_every_text_is_read_and_written_in_a_named_encoding():
+    above = (path for paths in ROOMS_ABOVE.values() for path in paths)
+    files = [*FILES, *above, *sorted((ROOT / "tests").glob("*.py"))]
+    assert [line for path in files for line in without_encoding(path)] == []
+
+
+def test_a_text_without_an_encoding_would_be_seen(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
+    path = tmp_path / "some.py"
+    path.write_text(
+        "p.read_text()\np.read_text('utf-8')\np.write_text('a')\n"
+        "open(p)\nopen(p, 'rb')\ngzip.open(p, 'rt')\nRun.open(p)\n"
+        "subprocess.run(p, text=True)\n",
+        "utf-8",
+    )
+    assert list(without_encoding(path)) == [
+        f"some.py:{number}" for number in (1, 3, 4, 6, 8)
+    ]
 
 
 @pytest.mark.parametrize(("folder", "most"), MAX_SIZES.items())

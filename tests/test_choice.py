@@ -63,13 +63,16 @@ def test_a_file_of_the_form_of_mmlu_is_read(tmp_path):
     path = tmp_path / "choices.jsonl"
     path.write_text(
         '{"question": "1 + 1?", "choices": ["1", "2"], "answer": 1}\n'
-        '{"question": "1 + 2?", "choices": ["3", "2"], "answer": "A"}\n'
+        '{"question": "1 + 2?", "choices": ["3", "2"], "answer": "A"}\n',
+        "utf-8",
     )
     assert load_choices(path) == [
         ChoiceProblem("1 + 1?", ("1", "2"), 1, id="choices-1"),
         ChoiceProblem("1 + 2?", ("3", "2"), 0, id="choices-2"),
     ]
-    path.write_text('{"question": "?", "choices": ["3"], "answer": 0}')
+    path.write_text(
+        '{"question": "?", "choices": ["3"], "answer": 0}', "utf-8"
+    )
     with pytest.raises(ValueError, match="line 1 is no choice problem"):
         load_choices(path)
 

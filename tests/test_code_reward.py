@@ -58,7 +58,7 @@ class Ear(threading.Thread):
 def attacks(tmp_path_factory):
     """Every hostile program's result and seconds, and what it could harm."""
     canary = tmp_path_factory.mktemp("outside") / "canary"
-    canary.write_text(SECRET)
+    canary.write_text(SECRET, "utf-8")
     ear = Ear()
     ear.start()
     names = {"canary": str(canary), "port": ear.port, "mark": MARK}
@@ -112,7 +112,7 @@ def test_no_hostile_program_reaches_what_is_outside(attacks):
         if SECRET in result.output or "REACHED" in result.output
     ]
     assert reached == []
-    assert canary.read_text() == SECRET
+    assert canary.read_text("utf-8") == SECRET
     assert ear.num_heard == 0 and ear.num_packets() == 0
     assert socket.gethostname() != "REACHED"
 

@@ -54,7 +54,9 @@ def problem_sets():
         split: [
             json.loads(line)
             for line in gzip.open(
-                ASSETS / "pocketmath" / f"{split}.jsonl.gz", "rt", "utf-8"
+                ASSETS / "pocketmath" / f"{split}.jsonl.gz",
+                "rt",
+                encoding="utf-8",
             )
         ]
         for split in SPLIT_SIZES
@@ -361,7 +363,9 @@ def tokenizer():
 
 
 def test_the_shipped_tokenizer_comes_out_of_its_training(tokenizer):
-    shipped = json.loads((ASSETS / "pocket" / "tokenizer.json").read_text())
+    shipped = json.loads(
+        (ASSETS / "pocket" / "tokenizer.json").read_text("utf-8")
+    )
     assert json.loads(tokenizer.to_str()) == shipped
 
 

@@ -1,5 +1,10 @@
 """The choice of device and number format, told in one line."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -9,6 +14,8 @@ from reasoning_from_scratch.device import (
     pick_device,
     pick_dtype,
 )
+
+ROOT = Path(__file__).parents[1]
 
 
 def test_the_best_device_is_taken_in_the_order_of_the_book(monkeypatch):
@@ -49,3 +56,96 @@ def test_the_choice_is_told_in_one_line(monkeypatch):
     assert line.startswith("cpu (")
     assert line.endswith("the best device found; float32 weights")
     assert "\n" not in line
+
+
+# ---- torch.compile, where it works ----
+
+# A compiled answer and a compiled training step, without a compiler
+TWO_PLACES = """
+import torch
+from reasoning_from_scratch import device
+from reasoning_from_scratch.llm import generate
+from tests.tiny import ByteTokenizer, tiny_model
+from tests.test_pretrain import TINY
+from reasoning_from_scratch.pocket.pretrain import pretrain
+from dataclasses import replace
+
+model, options = tiny_model(), {"max_new_tokens": 3, "stop_ids": ()}
+for prompts in (["ab"], ["abc", "d"]):
+    eager, tried = (
+        [o.token_ids for o in generate(
+            model, ByteTokenizer(), prompts, compiled=compiled, **options
+        )]
+        for compiled in (False, True)
+    )
+    assert eager == tried
+config = replace(TINY, steps=1, is_compiled=True)
+pretrain(config, None, tokenizer=ByteTokenizer(), progress=False)
+print("went on")
+"""
+BROKEN = """\
+#!/bin/sh
+if [ "$1" = --version ]; then echo "g++ 13.2"; exit 0; fi
+echo "x.cpp:1: fatal error: Python.h: No such file" >&2
+exit 1
+"""
+
+
+@pytest.mark.parametrize("compiler", ["missing", "broken"])
+def test_without_a_working_compiler_everything_goes_on_and_says_so_once(
+    compiler, tmp_path
+):
+    path, expected = Path("/nonexistent"), "looked for '/nonexistent'"
+    if compiler == "broken":
+        path = tmp_path / "g++"
+        path.write_text(BROKEN, "utf-8")
+        path.chmod(0o755)
+        expected = "fatal error: Python.h: No such file"
+    if sys.platform == "win32" and compiler == "broken":
+        pytest.skip("needs a shell script")
+    outcome = subprocess.run(
+        [sys.executable, "-c", TWO_PLACES],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "CXX": str(path),
+            "TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "cache"),
+        },
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert outcome.stdout == "went on\n", outcome.stderr
+    (line,) = outcome.stderr.splitlines()
+    assert line.startswith("torch.compile does not work here")
+    assert expected in line and "unset CXX, or install one: " in line
+
+
+@pytest.mark.parametrize(
+    ("system", "usual", "cure"),
+    [
+        ("linux", "g++", "apt install g++ python3-dev"),
+        ("darwin", "clang++", "xcode-select --install"),
+        ("win32", "cl", "BuildTools"),
+    ],
+)
+def test_each_system_is_told_how_to_get_a_compiler(
+    system, usual, cure, monkeypatch
+):
+    monkeypatch.setattr(sys, "platform", system)
+    monkeypatch.delenv("CXX", raising=False)
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    reason, said = devices.missing_compiler()
+
+    assert f"looked for '{usual}'" in reason
+    assert cure in said
+
+
+def test_an_error_of_the_function_itself_is_not_swallowed(monkeypatch):
+    monkeypatch.setattr(torch, "compile", lambda function: function)
+
+    def fails():
+        raise RuntimeError("out of memory")
+
+    with pytest.raises(RuntimeError, match="out of memory"):
+        devices.compile_or_eager(fails)()

@@ -180,7 +180,7 @@ def test_pushing_uploads_every_file_of_the_folder(here):
             [*command, "runs/reasoner", "out", "--push-to", "acme/tiny"],
             env=os.environ | settings,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
         )
     assert result.returncode == 0, result.stderr
     files = {path.name: path.read_bytes() for path in here.glob("out/*")}

@@ -243,7 +243,7 @@ def _five_steps(rank, world_size, path, results):
     if world_size > 1:
         dist.init_process_group(
             "gloo",
-            init_method=f"file://{path}",
+            init_method=path.as_uri(),
             rank=rank,
             world_size=world_size,
         )
@@ -288,7 +288,7 @@ def _reduce_on_the_cpu(rank, path, backend):
         devices=["cuda"],
     )
     dist.init_process_group(
-        backend, init_method=f"file://{path}", rank=rank, world_size=2
+        backend, init_method=path.as_uri(), rank=rank, world_size=2
     )
     ones = torch.ones(2, 1)
     assert parallel.sum_over_processes(ones).tolist() == [[2.0], [2.0]]

@@ -48,7 +48,7 @@ def start(hub, home, *arguments, **settings):
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
     )
 
 
@@ -173,7 +173,7 @@ def test_too_small_a_disk_is_noticed_before_the_download(hub, home):
 
 
 def test_another_architecture_is_refused_before_the_download(hub, home):
-    (hub.folder / "config.json").write_text('{"model_type": "llama"}')
+    (hub.folder / "config.json").write_text('{"model_type": "llama"}', "utf-8")
     _, complaint = download(hub, home)
     assert "'llama'" in complaint
     assert hub.fetched(WEIGHTS) == []

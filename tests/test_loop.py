@@ -1,6 +1,5 @@
 """The one loop: data order, files, resuming, Ctrl-C, curves."""
 
-import os
 import signal
 from dataclasses import asdict, replace
 
@@ -82,7 +81,7 @@ def die():
 
 
 def press_control_c():
-    os.kill(os.getpid(), signal.SIGINT)
+    signal.raise_signal(signal.SIGINT)
 
 
 @pytest.mark.parametrize(
@@ -143,9 +142,9 @@ def test_a_damaged_run_is_refused_with_the_file_and_the_cure(
 
 def test_a_second_ctrl_c_does_not_wait():
     with pytest.raises(KeyboardInterrupt), deferred_interrupt() as asked:
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
         assert asked.is_set()
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
 
 
 def test_weights_that_are_not_finite_are_never_saved(tmp_path, tokenizer):
@@ -177,7 +176,7 @@ def test_weights_that_are_not_finite_are_never_saved(tmp_path, tokenizer):
 def _stop_the_second_of_two(rank, path):
     """Ctrl-C reaches one process; both must leave after the same step."""
     dist.init_process_group(
-        "gloo", init_method=f"file://{path}", rank=rank, world_size=2
+        "gloo", init_method=path.as_uri(), rank=rank, world_size=2
     )
     model = tiny_model()
 

@@ -23,7 +23,7 @@ from reasoning_from_scratch.evaluation.problems import (
 
 
 def write_lines(path, *rows):
-    path.write_text("\n".join(json.dumps(row) for row in rows) + "\n")
+    path.write_text("\n".join(json.dumps(row) for row in rows) + "\n", "utf-8")
     return path
 
 
@@ -60,7 +60,7 @@ def test_json_lines_json_and_their_gzip_give_the_same_problems(tmp_path):
     rows = [{"problem": f"{n} + 1", "answer": str(n + 1)} for n in range(3)]
     lines = write_lines(tmp_path / "p.jsonl", *rows)
     array = tmp_path / "p.json"
-    array.write_text(json.dumps(rows, indent=2))
+    array.write_text(json.dumps(rows, indent=2), "utf-8")
     packed = tmp_path / "p.jsonl.gz"
     packed.write_bytes(gzip.compress(lines.read_bytes()))
     assert load_problems(lines) == load_problems(array)
@@ -89,7 +89,7 @@ def test_json_lines_json_and_their_gzip_give_the_same_problems(tmp_path):
 def test_a_bad_line_is_named(tmp_path, line, message):
     path = tmp_path / "bad.jsonl"
     path.write_text(
-        '{"problem": "0 + 0", "answer": "0", "id": "one"}\n' + line
+        '{"problem": "0 + 0", "answer": "0", "id": "one"}\n' + line, "utf-8"
     )
     with pytest.raises(ValueError, match=message):
         load_problems(path)

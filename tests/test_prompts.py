@@ -41,7 +41,7 @@ def test_the_step_by_step_prompt_only_adds_its_opening():
 def test_a_template_and_a_file_with_it_render_alike(tmp_path):
     template = "Q: {problem}\nA:"
     path = tmp_path / "prompt.txt"
-    path.write_text(template)
+    path.write_text(template, "utf-8")
     expected = "Q: 1 + 1\nA:"
     assert render_prompt(template, "1 + 1") == expected
     assert render_prompt(str(path), "1 + 1") == expected

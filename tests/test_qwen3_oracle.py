@@ -60,11 +60,11 @@ def save_reference(folder, shape, *, sharded=False):
 def as_transformers_4(folder):
     """Write config.json the way that transformers 4 did."""
     path = folder / "config.json"
-    config = json.loads(path.read_text())
+    config = json.loads(path.read_text("utf-8"))
     config["rope_theta"] = config.pop("rope_parameters")["rope_theta"]
     config["rope_scaling"] = None
     config["torch_dtype"] = config.pop("dtype")
-    path.write_text(json.dumps(config))
+    path.write_text(json.dumps(config), "utf-8")
 
 
 def logits_differ_by(reference, model):

@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 PACKAGE_DATA = PROJECT["tool"]["setuptools"]["package-data"]
+WORKFLOW = (ROOT / ".github/workflows/tests.yml").read_text("utf-8")
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("*/README.md"))]
 
 each_page = pytest.mark.parametrize(
@@ -36,6 +37,47 @@ def test_ci_runs_the_readmes_test_command_word_for_word():
         command.split(" && ")
     )
     assert script[1:].count("set -euo pipefail") == 1
+
+
+def test_the_workflow_runs_the_readmes_commands_on_every_system():
+    (tests,) = [b for b in code_blocks(README) if "&& pytest" in b]
+    (cpu_build,) = [b for b in code_blocks(README) if "whl/cpu" in b]
+    tour = code_blocks(README)[0]
+    # What stands before is done by the runner: an environment of its own
+    commands = tests.strip().splitlines()[-1].split(" && ")
+    commands += [cpu_build.strip(), tour.strip().split(" && ")[-1]]
+    runs = re.findall(r"\brun: (.+)", WORKFLOW)
+
+    assert [command for command in commands if command not in runs] == []
+    for system in ("ubuntu-latest", "macos-latest", "windows-latest"):
+        assert system in matrix("os")
+
+
+def test_the_workflow_takes_the_versions_that_the_project_allows():
+    least = re.search(r"\d\.\d+", PROJECT["project"]["requires-python"])[0]
+    assert matrix("python")[0] == f'"{least}"' and len(matrix("python")) == 3
+    assert matrix("torch") == ["oldest", "newest"]
+    (torch,) = [
+        need.partition(">=")[2]
+        for need in PROJECT["project"]["dependencies"]
+        if need.startswith("torch")
+    ]
+    pins = set(re.findall(r"torch==(\S+)", WORKFLOW))
+    constraints = (ROOT / "constraints.txt").read_text("utf-8")
+    newest = re.search(r"^torch==(\S+)", constraints, re.MULTILINE)[1]
+    assert pins == {f"{torch}.0", newest}
+
+
+def test_the_workflow_may_read_and_nothing_else():
+    assert re.findall(r"permissions:\n((?: .+\n)+)", WORKFLOW) == [
+        "  contents: read\n"
+    ]
+    assert "cancel-in-progress: true" in WORKFLOW
+
+
+def matrix(name) -> list[str]:
+    """The values of a row of the workflow's matrix, as they are written."""
+    return re.search(rf"^ +{name}: \[(.+)\]", WORKFLOW, re.M)[1].split(", ")
 
 
 def test_the_first_command_ends_in_the_tour():

@@ -127,7 +127,7 @@ def test_a_long_text_is_cut_and_says_by_how_much():
 
 def test_a_run_under_way_is_reported_as_unfinished(runs_folder):
     folder = write_run("run", run_of()[:2], steps=20)
-    with open(folder.path / "metrics.jsonl", "a") as file:
+    with open(folder.path / "metrics.jsonl", "a", encoding="utf-8") as file:
         file.write('{"step": 2, "rew')  # the line being written
     page = render_report(read_runs(["run"]))
 

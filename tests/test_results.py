@@ -55,7 +55,7 @@ def checkout(tmp_path, monkeypatch):
     """A checkout with a README and a results folder of its own."""
     (tmp_path / "results").mkdir()
     readme = f"# Title\n{README_BEGIN}\nold\n{README_END}\nThe rest.\n"
-    (tmp_path / "README.md").write_text(readme)
+    (tmp_path / "README.md").write_text(readme, "utf-8")
     monkeypatch.setattr(results, "FOLDER", tmp_path / "results")
     monkeypatch.setattr(results, "SUMMARY", tmp_path / "summary.json")
     return tmp_path
@@ -115,6 +115,51 @@ def test_the_page_has_every_kind_of_row():
     assert page.index("Chapter 2") < page.index("Chapter 3")
 
 
+GAIN = {"over": "direct", "p_value": 0.01}
+GAIN |= {"difference": 0.1, "difference_low": 0.05, "difference_high": 0.15}
+LOSS = {"difference": -0.1, "difference_low": -0.15, "difference_high": -0.05}
+UNSURE = {"difference_low": -0.05}
+
+
+def real_row(**more):
+    """A row of the real model, beside pocket's of the same method."""
+    row = {**DIRECT, "model": "real", "group": "real", "beside": "vote"}
+    del row["ladder"]
+    return {**row, "name": "vote", "truncated": 0.25, **GAIN, **more}
+
+
+def test_rows_of_a_real_model_stand_apart_with_pockets_beside_them():
+    rows = {"direct": DIRECT, "vote": {**DIRECT, **GAIN, "accuracy": 0.13}}
+    rows["real-vote"] = real_row(accuracy=0.14)
+    page = results_page(rows, "")
+
+    chapter, real = page.split("## A real model")
+    assert "| real |" not in chapter and "25.0 % |" in real
+    # gain here, gain on pocket, what is to be made of the two
+    pair = "| +10.0 (5.0 to 15.0) | +10.0 (5.0 to 15.0) | holds | direct |"
+    assert pair in real
+    shown, beside = drawing.pairs_of(rows)
+    assert [row["accuracy"] for row in shown] == [0.14]
+    assert [(r["name"], r["accuracy"]) for r in beside] == [("vote", 0.13)]
+
+
+@pytest.mark.parametrize(
+    ("here", "on_pocket", "expected"),
+    [
+        ({}, {}, "holds"),
+        (LOSS, {}, "**turns round**"),
+        (UNSURE, {}, "only on pocket"),
+        ({}, UNSURE, "only on this model"),
+        (UNSURE, UNSURE, "no difference on either"),
+    ],
+)
+def test_a_gain_holds_or_turns_round_by_both_intervals(
+    here, on_pocket, expected
+):
+    twin = {**DIRECT, **GAIN, **on_pocket}
+    assert drawing.verdict(real_row(**here, twin=twin)) == expected
+
+
 def test_check_fails_until_the_drawings_are_up_to_date(checkout, capsys):
     pytest.importorskip("matplotlib")
     save_result("direct", DIRECT)
@@ -123,7 +168,7 @@ def test_check_fails_until_the_drawings_are_up_to_date(checkout, capsys):
     assert "RESULTS.md is out of date" in capsys.readouterr().out
     drawing.draw(checkout)
     assert drawing.check(checkout) == 0
-    readme = (checkout / "README.md").read_text()
+    readme = (checkout / "README.md").read_text("utf-8")
     assert "| direct | **12.5 %** |" in readme and "old" not in readme
     assert readme.endswith("\nThe rest.\n")
     (checkout / "results").rename(checkout / "gone")  # an installed wheel
@@ -132,7 +177,7 @@ def test_check_fails_until_the_drawings_are_up_to_date(checkout, capsys):
     (checkout / "gone").rename(checkout / "results")
 
     save_result("direct", {**DIRECT, "high": 0.2})
-    (checkout / "RESULTS.md").write_text("")
+    (checkout / "RESULTS.md").write_text("", "utf-8")
     assert drawing.check(checkout) == 1
     assert "summary.png is out of date" in capsys.readouterr().out
 

@@ -1,6 +1,7 @@
 """The table of models: which row a name gets, and what fast changes."""
 
 import json
+import re
 
 import pytest
 
@@ -63,14 +64,16 @@ def test_a_run_of_an_unknown_model_is_known_by_its_checkpoint(runs_folder):
 
 
 def test_a_run_that_is_not_there_gets_no_row(runs_folder):
-    with pytest.raises(FileNotFoundError, match=f"{runs_folder}/mine"):
+    with pytest.raises(
+        FileNotFoundError, match=re.escape(str(runs_folder / "mine"))
+    ):
         get_settings("runs/mine")
 
 
 def test_a_model_folder_is_known_by_its_vocabulary(tmp_path):
     for vocab_size, is_small in ((700, True), (151_936, False)):
         config = {"model_type": "qwen3", "vocab_size": vocab_size}
-        (tmp_path / "config.json").write_text(json.dumps(config))
+        (tmp_path / "config.json").write_text(json.dumps(config), "utf-8")
         assert is_pocket(tmp_path) is is_small
 
 
@@ -88,7 +91,7 @@ def test_a_folder_without_a_telling_name_is_known_by_its_config(
 ):
     config = {"model_type": model_type, "vocab_size": 151_936}
     config["eos_token_id"] = eos
-    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "config.json").write_text(json.dumps(config), "utf-8")
     assert get_settings(tmp_path, fast=False).name == row
 
 

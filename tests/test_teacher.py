@@ -88,7 +88,7 @@ def test_whatever_the_server_does_every_item_ends(
     failed = [t for t in traces if t.finish_reason == "error"]
     assert len(failed) == 1 and "400" in failed[0].error
     assert all(t.correct for t in traces if t not in failed)
-    written = "".join(p.read_text() for p in run.path.glob("*.json*"))
+    written = "".join(p.read_text("utf-8") for p in run.path.glob("*.json*"))
     assert KEY not in written + caplog.text
 
 
@@ -147,11 +147,11 @@ def test_a_torn_last_line_is_asked_again(tmp_path):
     with ChatServer(right_answer) as server:
         ask(server, PROBLEMS[:2], run=run_folder(tmp_path), max_concurrent=1)
         path = tmp_path / "teach" / "traces.jsonl"
-        path.write_text(path.read_text()[:-20])
+        path.write_text(path.read_text("utf-8")[:-20], "utf-8")
         run = run_folder(tmp_path, resume=True)
         ask(server, PROBLEMS[:2], run=run)
         assert len(server.requests) == 3
-    lines = path.read_text().splitlines()
+    lines = path.read_text("utf-8").splitlines()
     assert [json.loads(line)["id"] for line in lines] == ["p0#0", "p1#0"]
 
 
@@ -171,8 +171,10 @@ def test_the_command_tells_the_first_failure_and_goes_on_when_resumed(
     with ChatServer(chat_answer(r"\boxed{1}")) as server:
         # another port is another setting; the run's own is kept
         path = runs_folder / "t" / "config.json"
-        config = json.loads(path.read_text())
-        path.write_text(json.dumps({**config, "endpoint": server.base_url}))
+        config = json.loads(path.read_text("utf-8"))
+        path.write_text(
+            json.dumps({**config, "endpoint": server.base_url}), "utf-8"
+        )
         assert command(server, "--resume") == 0
         assert len(server.requests) == 2
 

@@ -137,7 +137,7 @@ def test_a_folders_own_template_is_used_wherever_it_stands(tmp_path):
     chat = [{"role": "user", "content": "Hi"}]
     assert Qwen3Tokenizer(folder).apply_chat_template(chat) == "Hi!"
     template = "{% for m in messages %}[{{ m.content }}]{% endfor %}"
-    (folder / "chat_template.jinja").write_text(template)
+    (folder / "chat_template.jinja").write_text(template, "utf-8")
     assert Qwen3Tokenizer(folder).apply_chat_template(chat) == "[Hi]"
 
 
@@ -218,7 +218,7 @@ def without_an_end_token():
     ids=["truncated", "another kind", "no end token"],
 )
 def test_a_tokenizer_file_of_no_use_is_refused(tmp_path, text, complaint):
-    (tmp_path / "tokenizer.json").write_text(text)
+    (tmp_path / "tokenizer.json").write_text(text, "utf-8")
     with pytest.raises(ValueError, match=complaint):
         Qwen3Tokenizer(tmp_path)
 

@@ -115,7 +115,7 @@ def test_runs_of_words_are_not_compared_when_told_so():
 def test_traces_come_back_from_their_file(tmp_path):
     traces = [trace(), trace("\u2028 odd \x00 text", sample=1)]
     lines = [json.dumps(vars(t)) for t in traces]
-    (tmp_path / "traces.jsonl").write_text("\n".join(lines))
+    (tmp_path / "traces.jsonl").write_text("\n".join(lines), "utf-8")
     assert read_traces(tmp_path / "traces.jsonl") == traces
     assert read_traces(tmp_path) == traces  # a run folder
 
@@ -124,7 +124,7 @@ def test_a_file_that_holds_no_traces_is_named(tmp_path):
     path = tmp_path / "other.jsonl"
     with pytest.raises(FileNotFoundError, match="rfs teach"):
         read_traces(path)
-    path.write_text('{"problem": "1 + 1", "answer": "2"}')
+    path.write_text('{"problem": "1 + 1", "answer": "2"}', "utf-8")
     with pytest.raises(ValueError, match="line 1 is no trace: it lacks"):
         read_traces(path)
 

@@ -111,7 +111,7 @@ def test_answers_are_compared_without_importing_sympy_or_torch():
         "print(sorted({'sympy', 'torch'} & set(sys.modules)))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True
+        [sys.executable, "-c", code], capture_output=True, encoding="utf-8"
     )
     assert done.stdout.strip() == "[]", done.stderr
 

@@ -165,7 +165,7 @@ def test_loading_takes_the_memory_of_the_weights_once(tmp_path, dtype):
     write_tokenizer(tmp_path)
     command = [sys.executable, "-c", PEAK, str(tmp_path), dtype]
     result = subprocess.run(
-        command, capture_output=True, text=True, check=True
+        command, capture_output=True, encoding="utf-8", check=True
     )
     assert float(result.stdout) <= 1.15
 
@@ -203,7 +203,9 @@ def without(file):
 def with_config(**changes):
     def change(folder):
         path = folder / "config.json"
-        path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+        path.write_text(
+            json.dumps(json.loads(path.read_text("utf-8")) | changes), "utf-8"
+        )
 
     return change
 
@@ -236,7 +238,7 @@ def with_tensor(name, change):
 def with_index(text):
     def put(folder):
         (folder / "model.safetensors").unlink()
-        (folder / "model.safetensors.index.json").write_text(text)
+        (folder / "model.safetensors.index.json").write_text(text, "utf-8")
 
     return put
 
@@ -307,7 +309,7 @@ def test_a_damaged_folder_is_refused_by_name(folder, change):
     "file", ["config.json", "tokenizer_config.json", "generation_config.json"]
 )
 def test_a_broken_json_file_is_named_with_the_cure(folder, file, text):
-    (folder / file).write_text(text)
+    (folder / file).write_text(text, "utf-8")
     with pytest.raises(ValueError, match=f"/{file} .* download it again"):
         load(folder)
 
@@ -360,7 +362,7 @@ def test_a_model_is_not_overwritten_unasked(folder, model, tokenizer):
 def test_a_folder_with_other_things_is_never_overwritten(
     tmp_path, model, tokenizer
 ):
-    (tmp_path / "thesis.tex").write_text("years of work")
+    (tmp_path / "thesis.tex").write_text("years of work", "utf-8")
     with pytest.raises(FileExistsError, match="something else"):
         save_model(model, tokenizer, tmp_path, overwrite=True)
     assert (tmp_path / "thesis.tex").exists()

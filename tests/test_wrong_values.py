@@ -6,6 +6,7 @@ All of them start from the same working folder and must leave it as it was.
 
 import gzip
 import hashlib
+import os
 import shlex
 import shutil
 
@@ -207,8 +208,8 @@ def made(model_folder, tmp_path_factory):
     wrong = [trace_of(p, "no", prompt="direct") for p in problems[:4]]
     write_rows(folder / "mixed.jsonl", [*wrong, *traces[4:]])
     write_rows(folder / "records.jsonl", [{"id": "p0", "correct": True}])
-    (folder / "empty.jsonl").write_text("")
-    (folder / "corrupt.jsonl").write_text('{"problem": "1 + 1", "ans')
+    (folder / "empty.jsonl").write_text("", "utf-8")
+    (folder / "corrupt.jsonl").write_text('{"problem": "1 + 1", "ans', "utf-8")
     whole = gzip.compress((folder / "sums.jsonl").read_bytes())
     (folder / "broken.jsonl.gz").write_bytes(whole[:-20])
     write_runs(folder / "runs", model_folder)
@@ -280,7 +281,7 @@ def test_a_wrong_value_is_one_line_and_changes_nothing(
     assert contents(folder) == before
 
 
-@pytest.mark.parametrize("root", ["/dev/null", "sums.jsonl"])
+@pytest.mark.parametrize("root", [os.devnull, "sums.jsonl"])
 @pytest.mark.parametrize("command", ["tour", "evaluate", "grpo --run g"])
 def test_runs_that_cannot_be_anywhere_are_one_line(
     folder, monkeypatch, capsys, root, command

@@ -43,7 +43,7 @@ def write_verifier(folder, seed=0):
     head["outer"] = torch.randn(4, generator=generator)
     folder.mkdir(parents=True, exist_ok=True)
     save_head(head, folder)
-    (folder / "config.json").write_text("{}")
+    (folder / "config.json").write_text("{}", "utf-8")
     return head
 
 

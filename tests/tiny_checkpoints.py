@@ -66,7 +66,7 @@ def write_tokenizer(folder, *, config=None, generation_config=None, **options):
     }
     for name, content in configs.items():
         if content is not None:
-            (folder / f"{name}.json").write_text(json.dumps(content))
+            (folder / f"{name}.json").write_text(json.dumps(content), "utf-8")
     return folder
 
 
@@ -87,4 +87,4 @@ def write_sparse_checkpoint(folder, config):
     with open(folder / "model.safetensors", "wb") as file:
         file.write(struct.pack("<Q", len(text)) + text)
         file.truncate(8 + len(text) + end)
-    (folder / "config.json").write_text(json.dumps(config.to_hf()))
+    (folder / "config.json").write_text(json.dumps(config.to_hf()), "utf-8")

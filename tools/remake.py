@@ -23,7 +23,8 @@ from reasoning_from_scratch.runs import RunFolder, runs_root
 
 DONE = "done.json"  # command -> {"minutes", "output"}
 FIGURES = ("accuracy", "low", "high", "num_problems", "mean_tokens")
-CURVES = ("pass_at_k", "majority_at_k")  # of rows with several samples
+# Of rows with several samples, and of those with answers cut short
+WHERE_THERE = ("pass_at_k", "majority_at_k", "truncated")
 
 
 def remake(names: list[str]) -> None:
@@ -107,8 +108,8 @@ def measure(row: dict, folder: Path) -> dict:
         return {**fresh, "value": value, **table_of(row, folder)}
     run = RunFolder.open(folder / "runs" / row["run"])
     result = run.read_json("result.json")
-    curves = {key: result[key] for key in CURVES if result.get(key)}
-    return {**fresh, **{key: result[key] for key in FIGURES}, **curves}
+    more = {key: result[key] for key in WHERE_THERE if result.get(key)}
+    return {**fresh, **{key: result[key] for key in FIGURES}, **more}
 
 
 def table_of(row: dict, folder: Path) -> dict:
@@ -133,7 +134,7 @@ def run_once(command: str, folder: Path) -> dict:
             cwd=folder,
             env=plain_environment(),
             stdout=subprocess.PIPE,
-            text=True,
+            encoding="utf-8",
             check=False,
         )
         if process.returncode:

@@ -33,6 +33,7 @@ FLAGS = """
 --remake ROW*    measure these rows again (none named: all of the pocket model)
 """
 PICTURE = "summary.png"
+SHOWN = "pocket"  # the model of the README's ladder
 # What the tour, a model card and the notebooks ask of a row
 SUMMARY_KEYS = ("chapter", "ladder", "name", "method", "model", "problems")
 SUMMARY_KEYS += ("accuracy", "low", "high", "mean_tokens", "command")
@@ -45,6 +46,17 @@ are in per cent with Wilson's 95 % interval; tokens are all that were written
 for one problem, on average; minutes are those of the row's command on its
 hardware. A test split of 2,000 problems has a standard error of 1.1 points at
 50 %: no difference inside the noise is called a win.
+"""
+REAL = "real"  # group of the rows below
+REAL_PICTURE = "real.png"
+REAL_TITLE = "A model that others trained, on problems that others wrote"
+ABOUT_REAL = """\
+Qwen2.5-Coder-0.5B-Instruct from a quantised file, 5 to 8 bits per weight: what
+the quantisation lost is lost, so these are the accuracies of this file and
+not of the published weights. Weights and cache are bfloat16. The commands
+expect its folder as `runs/qwen2.5-coder-0.5b-instruct` and GSM8K's published
+`train.jsonl` in `gsm8k/`. Minutes are wall time at the lowest priority on a
+busy machine, an upper bound.
 """
 NO_ROWS = "No row has been measured yet.\n"
 README_BEGIN = "<!-- results: drawn by `rfs results` -->"
@@ -63,9 +75,11 @@ def draw(checkout: Path) -> int:
     """Write all drawings anew."""
     for path, text in pages(checkout).items():
         atomic_write_text(path, text)
-    steps = ladder(load_results())
+    steps = ladder(load_results(), model=SHOWN)
     if steps:
         draw_picture(checkout / "results" / PICTURE, steps)
+    if pairs := pairs_of(load_results()):
+        draw_picture(checkout / "results" / REAL_PICTURE, *pairs)
     return 0
 
 
@@ -76,9 +90,12 @@ def check(checkout: Path) -> int:
         for path, text in pages(checkout).items()
         if not path.exists() or path.read_text("utf-8") != text
     ]
-    steps = ladder(load_results())
+    steps = ladder(load_results(), model=SHOWN)
     picture = checkout / "results" / PICTURE
     if steps and not is_picture_of(picture, steps):
+        stale.append(picture)
+    pairs, picture = pairs_of(load_results()), picture.with_name(REAL_PICTURE)
+    if pairs and not is_picture_of(picture, sum(pairs, [])):
         stale.append(picture)
     for path in stale:
         print(f"{path.relative_to(checkout)} is out of date: `rfs results`")
@@ -90,7 +107,7 @@ def pages(checkout: Path) -> dict[Path, str]:
     rows = load_results()
     for name, row in rows.items():
         check_row(name, row)
-    steps = ladder(rows)
+    steps = ladder(rows, model=SHOWN)
     picture = ""
     if steps:
         picture = f"![{describe_bars(steps, TITLE)}](results/{PICTURE})\n"
@@ -103,10 +120,27 @@ def pages(checkout: Path) -> dict[Path, str]:
     }
 
 
-def draw_picture(path: Path, steps: list[dict]) -> None:
-    """Draw the ladder, with a fingerprint of its rows in the file."""
-    figure = plot_accuracy_bars(steps, title=TITLE)
-    figure.savefig(path, metadata={"Comment": fingerprint(steps)})
+def draw_picture(path: Path, steps: list[dict], beside=()) -> None:
+    """Draw the rows, with a fingerprint of what is shown in the file."""
+    title = REAL_TITLE if beside else TITLE
+    label = f"{SHOWN}, on its own problems"
+    figure = plot_accuracy_bars(
+        steps, title=title, reference=beside, reference_label=label
+    )
+    about = fingerprint([*steps, *beside])
+    figure.savefig(path, metadata={"Comment": about})
+
+
+def pairs_of(rows: dict[str, dict]) -> tuple[list[dict], list[dict]] | None:
+    """Rows of the real model, and pocket's of the same method and label."""
+    real = [r for r in rows.values() if r.get("group") == REAL and "name" in r]
+    real = sorted(filter(is_measured, real), key=lambda r: r["mean_tokens"])
+    beside = [
+        {**rows[row["beside"]], "name": row["name"]}
+        for row in real
+        if row.get("beside") in rows
+    ]
+    return (real, beside) if real else None
 
 
 def is_picture_of(path: Path, steps: list[dict]) -> bool:
@@ -162,17 +196,20 @@ def _command(row: dict) -> str:
     return f"`{row['command']}`"
 
 
+def _gain(row: dict) -> str:
+    """The paired difference and its interval, in points."""
+    low, high = percent(row["difference_low"]), percent(row["difference_high"])
+    return f"{100 * row['difference']:+.1f} ({low} to {high})"
+
+
 def _difference(row: dict, rows: dict) -> str:
     """The paired difference to the row named by `over`, if measured."""
     if "difference" not in row:
         return ""
     other = rows.get(row["over"], {})
-    low, high = percent(row["difference_low"]), percent(row["difference_high"])
     name = other.get("name") or other.get("method") or row["over"]
-    return (
-        f"{100 * row['difference']:+.1f} ({low} to {high}, "
-        f"p = {row['p_value']:.2g}) over {name}"
-    )
+    told = _gain(row).replace(")", f", p = {row['p_value']:.2g})")
+    return f"{told} over {name}"
 
 
 # Title of a column -> a key of the row, or a function of it
@@ -199,6 +236,12 @@ FIGURES = {
     "model": "model",
     "figure": _figure,
     "hardware": "hardware",
+}
+BESIDE = {
+    "method": "method",
+    "this model": lambda row: _gain(row),
+    "pocket": lambda row: _gain(row["twin"]),
+    "": lambda row: verdict(row),
 }
 MISSING = {
     "not measured": "method",
@@ -229,12 +272,19 @@ def results_page(rows: dict[str, dict], picture: str) -> str:
     if not rows:
         parts.append(NO_ROWS)
     rows = dict(sorted(rows.items(), key=_place))
+    real = {n: r for n, r in rows.items() if r.get("group") == REAL}
     for chapter, title in CHAPTERS.items():
-        chosen = {n: r for n, r in rows.items() if r["chapter"] == chapter}
+        chosen = {
+            name: row
+            for name, row in rows.items()
+            if row["chapter"] == chapter and name not in real
+        }
         if chosen:
             number = chapter.removeprefix("ch").lstrip("0")
             parts.append(f"## Chapter {number}: {title}\n")
             parts += chapter_tables(chosen, rows)
+    if real:
+        parts += real_tables(real, rows)
     if rows:
         parts += [
             "## To make a row again\n",
@@ -249,7 +299,7 @@ def results_page(rows: dict[str, dict], picture: str) -> str:
 
 def readme_block(rows: dict[str, dict], picture: str) -> str:
     """What stands between the README's markers."""
-    steps = ladder(rows)
+    steps = ladder(rows, model=SHOWN)
     if not steps:
         return NO_ROWS
     return f"{picture}\n{table_of(steps, LADDER)[0]}"
@@ -266,13 +316,17 @@ def replace_block(readme: str, block: str) -> str:
     return f"{before}{begin}\n{block}{end}{after}"
 
 
-def chapter_tables(chosen: dict, rows: dict) -> list[str]:
-    """A chapter's accuracies, other figures, notes and what is missing."""
+def chapter_tables(chosen: dict, rows: dict, more=None) -> list[str]:
+    """A chapter's accuracies, other figures, notes and what is missing.
+
+    `more` are further columns of the accuracies.
+    """
     measured = [row for row in chosen.values() if is_measured(row)]
     missing = [row for row in chosen.values() if not is_measured(row)]
     against = {"against": partial(_difference, rows=rows)}
     parts = table_of(
-        [row for row in measured if "accuracy" in row], ACCURACIES | against
+        [row for row in measured if "accuracy" in row],
+        ACCURACIES | against | (more or {}),
     )
     parts += table_of([r for r in measured if "accuracy" not in r], FIGURES)
     for row in measured:
@@ -284,6 +338,46 @@ def chapter_tables(chosen: dict, rows: dict) -> list[str]:
     if notes:
         parts.append("\n".join(notes) + "\n")
     return parts + table_of(missing, MISSING)
+
+
+def real_tables(real: dict, rows: dict) -> list[str]:
+    """The rows of the real model, and each gain beside pocket's."""
+    parts = ["## A real model on real problems\n", ABOUT_REAL]
+    if pairs := pairs_of(rows):
+        alt = describe_bars(pairs[0], REAL_TITLE)
+        parts.append(f"![{alt}](results/{REAL_PICTURE})\n")
+    parts += chapter_tables(real, rows, {"cut short": _cut_short})
+    twins = [
+        {**row, "twin": rows[row["beside"]]}
+        for row in real.values()
+        if "difference" in row and row.get("beside") in rows
+    ]
+    columns = BESIDE | {"over": lambda row: _name(rows[row["over"]])}
+    table = table_of(twins, columns)
+    if table:
+        parts += ["What each method gains, in points:\n", *table]
+    return parts
+
+
+def _cut_short(row: dict) -> str:
+    return f"{percent(row.get('truncated', 0))} %"
+
+
+def _name(row: dict) -> str:
+    return row.get("name", row["method"])
+
+
+def verdict(row: dict) -> str:
+    """Whether a difference is what the twin's is, by both intervals."""
+    signs = [
+        (each["difference_low"] > 0) - (each["difference_high"] < 0)
+        for each in (row, row["twin"])
+    ]
+    if signs[0] == signs[1]:
+        return "holds" if signs[0] else "no difference on either"
+    if signs[0] == -signs[1]:
+        return "**turns round**"
+    return "only on this model" if signs[0] else "only on pocket"
 
 
 def _place(item: tuple) -> tuple:

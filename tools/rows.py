@@ -62,7 +62,7 @@ def current_commit() -> str:
     def git(*arguments):
         command = ["git", "-C", str(results.FOLDER.parent), *arguments]
         return subprocess.run(
-            command, capture_output=True, text=True, check=True
+            command, capture_output=True, encoding="utf-8", check=True
         ).stdout.strip()
 
     try:

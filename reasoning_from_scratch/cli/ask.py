@@ -24,7 +24,7 @@ POCKET = (
     'rectangle with sides 47 and 54."'
 )
 # Which model writes, and how
-WRITING_FLAGS = f"""{flags.MODEL_FLAGS}
+WRITING_FLAGS = f"""{flags.MODEL_FLAGS}{flags.WEIGHTS_FLAG}
 --temperature X      0 takes the likeliest token (default: the model's way)
 --max-new-tokens N   room for an answer (default: the model's)
 --seed K             repeats the same samples

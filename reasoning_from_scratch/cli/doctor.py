@@ -3,16 +3,21 @@
     rfs doctor
     HF_HUB_OFFLINE=1 rfs doctor
 
+What to mend stands last: what is wrong, why it matters, and the command.
 Exit status 1 if the pocket model could not run or runs cannot be written.
 """
 
 import os
 import platform
 import shutil
+import sys
 import tempfile
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, distribution, version
+from importlib.util import find_spec
+from typing import NamedTuple
 
 from reasoning_from_scratch import __version__
+from reasoning_from_scratch.llm.config import QWEN3_CONFIGS
 from reasoning_from_scratch.runs import runs_root
 from reasoning_from_scratch.settings import default_model
 
@@ -22,6 +27,19 @@ NEEDED_ASSETS = ("pocket/model.safetensors", "pocketmath/test.jsonl.gz")
 ENVIRONMENT = """RFS_MODEL RFS_FAST RFS_RUNS HF_HOME HF_ENDPOINT
                  HF_HUB_OFFLINE OMP_NUM_THREADS"""
 TIMEOUT = 3.0  # seconds to wait for the Hub
+DISTRIBUTION = "reasoning_from_scratch"
+INSTALL = 'pip install -c constraints.txt -e ".[book]"'
+OLDEST_TORCH = (2, 11)
+SHARE_FOR_MODELS = 0.8  # of a memory; the system takes the rest
+CONTEXT = 4096  # tokens that an answer and its question may take
+
+
+class Finding(NamedTuple):
+    """Something to mend."""
+
+    what: str
+    why: str
+    cure: str  # what to type, as a rule
 
 
 def run(args) -> int:
@@ -40,6 +58,7 @@ def run(args) -> int:
         "packages": ", ".join(map(_version, PACKAGES.split())),
         "device": device.describe_device(best, dtype),
         "hardware": f"{device.describe_hardware()}; {disk:.0f} GiB free",
+        "fits": _describe_fit(best, device.total_memory(best)),
         "environment": " ".join(f"{n}={os.environ[n]}" for n in chosen)
         or "nothing set",
         "default model": model,
@@ -50,7 +69,136 @@ def run(args) -> int:
     }
     for name, finding in findings.items():
         print(f"{name:<14} {finding}")
+    findings = find_what_to_mend(best)
+    if findings:
+        print(f"\nto mend: {len(findings)} (more: TROUBLESHOOTING.md)")
+    for what, why, cure in findings:
+        print(f"- {what}: {why}.\n    {cure}")
     return 0 if has_assets and has_runs else 1
+
+
+def find_what_to_mend(best) -> list[Finding]:
+    """Everything found wrong, as it concerns the best device here."""
+    from reasoning_from_scratch import device
+
+    memory = device.total_memory(best)
+    found = [
+        *_wrong_packages(),
+        *_wrong_torch(best),
+        *([] if memory is None else _little_memory(best, memory)),
+    ]
+    if device.pick_dtype(best, "qwen3-0.6b") == device.DTYPES["float16"]:
+        found.append(
+            Finding(
+                f"{best} computes in float16, not in bfloat16",
+                "Qwen3 answers well so, but small gradients become zero",
+                "train in float32: rfs grpo --dtype float32",
+            )
+        )
+    complaint = device.missing_compiler()
+    if complaint:
+        reason, cure = complaint
+        found.append(
+            Finding(
+                reason,
+                "compiled decoding and rfs pretrain run uncompiled, slower",
+                cure,
+            )
+        )
+    return found
+
+
+def _wrong_packages():
+    """Another project under our name, and parts that are not installed."""
+    try:
+        scripts = distribution(DISTRIBUTION).entry_points
+        is_ours = any("cli.main" in script.value for script in scripts)
+        found = (
+            None if is_ours else "another project of this name is installed"
+        )
+    except PackageNotFoundError:
+        found = "this package is not installed, only found in this folder"
+    if found:
+        yield Finding(
+            found,
+            "elsewhere, notebooks import the other one or none",
+            f"pip uninstall -y {DISTRIBUTION}, then here: {INSTALL}",
+        )
+    missing = [n for n in ("matplotlib", "jupyterlab") if not find_spec(n)]
+    if missing:
+        yield Finding(
+            f"{' and '.join(missing)} not installed",
+            "notebooks and their figures need them",
+            INSTALL,
+        )
+
+
+def _wrong_torch(best):
+    """A PyTorch that is too old, or cannot use the card that is here."""
+    import torch
+
+    number = tuple(map(int, torch.__version__.split(".")[:2]))
+    if number < OLDEST_TORCH:
+        yield Finding(
+            f"PyTorch {torch.__version__} is too old",
+            f"the code relies on {'.'.join(map(str, OLDEST_TORCH))} or later",
+            "pip install --upgrade torch",
+        )
+    has_driver = shutil.which("nvidia-smi") or os.path.exists(
+        "/proc/driver/nvidia/version"
+    )
+    if not has_driver or best.type != "cpu":
+        return
+    if torch.version.cuda:
+        yield Finding(
+            "PyTorch does not reach the NVIDIA card that is here",
+            "the driver is too old for it, or the card is hidden",
+            "unset CUDA_VISIBLE_DEVICES, or update the driver (nvidia-smi "
+            f"must say CUDA {torch.version.cuda} or later)",
+        )
+        return
+    source = " --index-url https://download.pytorch.org/whl/cu130"
+    yield Finding(
+        f"PyTorch {torch.__version__} is a build for CPUs, beside an NVIDIA "
+        "driver",
+        "everything runs on the CPU, many times slower than on the card",
+        "pip uninstall -y torch && pip install torch"
+        f"{source if sys.platform == 'win32' else ''}",
+    )
+
+
+# ---- What fits ----
+
+
+def bytes_to_ask(config, num_bytes=2) -> int:
+    """Memory that weights and one answer's cache take, in a 16-bit format."""
+    entries = 2 * config.num_layers * config.num_kv_heads * config.head_dim
+    return num_bytes * (config.num_parameters + entries * CONTEXT)
+
+
+def fitting_models(memory: int, needed=bytes_to_ask) -> list[str]:
+    """The Qwen3 models that fit a memory, `needed` as a config tells."""
+    return [
+        f"qwen3-{size}"
+        for size, config in QWEN3_CONFIGS.items()
+        if needed(config) <= SHARE_FOR_MODELS * memory
+    ]
+
+
+def _describe_fit(best, memory) -> str:
+    if memory is None:
+        return "unknown: the system does not tell its memory"
+    names = ", ".join(["pocket", *fitting_models(memory)])
+    return f"{names} answer in the {memory / 2**30:.0f} GiB of {best.type}"
+
+
+def _little_memory(best, memory):
+    if not fitting_models(memory):
+        yield Finding(
+            f"{memory / 2**30:.1f} GiB of memory on {best.type} hold no Qwen3",
+            "loading one would end the program or swap for minutes",
+            "stay with pocket, or name another device: rfs ask --device cpu",
+        )
 
 
 def _version(package: str) -> str:

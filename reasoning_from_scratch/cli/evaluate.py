@@ -19,7 +19,7 @@ from reasoning_from_scratch.scaling import choosing
 from reasoning_from_scratch.scaling.samples import read_samples
 from reasoning_from_scratch.settings import get_settings
 
-FLAGS = f"""{flags.MODEL_FLAGS}
+FLAGS = f"""{flags.MODEL_FLAGS}{flags.WEIGHTS_FLAG}
 --revision NAME  of a model on the Hub
 --problems SET   pocketmath, math500, gsm8k, math-train or a JSONL file
                  (default: the model's)
@@ -44,8 +44,8 @@ FLAGS = f"""{flags.MODEL_FLAGS}
 """
 TOLD = "command model revision problems split method device dtype"
 # What two runs must share for one's samples to be the other's
-SHARED = """model revision problems split template sampling max_new_tokens
-            seed"""
+SHARED = """model revision weights problems split template sampling
+            max_new_tokens seed"""
 
 
 def run(args) -> None:
@@ -112,7 +112,7 @@ def describe_evaluation(args, problems, options) -> dict:
         "template": find_template(options["prompt"]),
         "sampling": asdict(options["sampling"]),
     }
-    for name in ("verifier", "samples_of"):
+    for name in ("verifier", "samples_of", "weights"):
         if getattr(args, name):
             about[name] = getattr(args, name)
     return flags.describe_run(args, TOLD, about, problems)
@@ -122,11 +122,11 @@ def fitting_samples(name: str, config: dict):
     """The samples of a run, if they are what this one would draw."""
     source = flags.open_evaluated(name)
     for key in SHARED.split():
-        if source.config.get(key) != config[key]:
+        theirs, ours = source.config.get(key), config.get(key)
+        if theirs != ours:
             raise ValueError(
-                f"the samples of {name} were drawn with {key} "
-                f"{source.config.get(key)!r}, this run wants {config[key]!r}; "
-                "repeat the flags of that run"
+                f"the samples of {name} were drawn with {key} {theirs!r}, "
+                f"this run wants {ours!r}; repeat the flags of that run"
             )
     return read_samples(read_records(source))
 

@@ -99,7 +99,7 @@ def run(args) -> None:
     """Export, check, describe, upload."""
     if args.push_to and not re.fullmatch(r"[\w.-]+/[\w.-]+", args.push_to):
         raise ValueError(f"--push-to takes OWNER/NAME, got {args.push_to!r}")
-    name, folder = args.model.rstrip("/"), Path(args.folder)
+    name, folder = args.model.rstrip("/\\"), Path(args.folder)
     model, tokenizer = llm.load_model(name, device="cpu", dtype=args.dtype)
     llm.save_model(model, tokenizer, folder, overwrite=args.overwrite)
     check_export(model, tokenizer, folder)

@@ -24,6 +24,10 @@ MODEL_FLAGS = """
 --device NAME    cpu, cuda, mps, … (default: the best there is)
 --dtype NAME     float32, bfloat16 or float16 (default: the device's)
 """
+# For models that only answer
+WEIGHTS_FLAG = """
+--weights {int8,int4}   round the model's matrices: smaller, faster on a CPU
+"""
 RUN_FLAGS = """
 --run NAME!      name of its folder
 --resume         go on with the run of that name
@@ -77,6 +81,7 @@ def open_model(args, max_new_tokens: int = 1):
         device=args.device,
         dtype=args.dtype,
         revision=getattr(args, "revision", None),
+        weights=getattr(args, "weights", None),
     )
     room = model.config.max_position_embeddings
     if max_new_tokens >= room:

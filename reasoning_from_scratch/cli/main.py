@@ -35,7 +35,7 @@ Start here
             $ rfs ask "What is 1/2 + 1/3?"
   chat      talk over several turns; what was said stays cached
             $ rfs chat --model qwen3-0.6b
-  doctor    versions, devices, memory, caches, what can be reached
+  doctor    what this machine has, what fits it, and what to mend
             $ rfs doctor
 
 Stage 1: the language model (ch02, appendix C)
@@ -104,6 +104,9 @@ EXPECTED_ERRORS = (ValueError, OSError, ImportError)
 
 def main(arguments=None) -> int:
     """Run one command; the return value is the exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # an old console lacks a "…"
+            stream.reconfigure(errors="replace")
     name, *rest = (sys.argv[1:] if arguments is None else arguments) or [
         "help"
     ]

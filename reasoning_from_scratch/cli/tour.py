@@ -173,7 +173,7 @@ def run(args) -> None:
     )
     show_one_problem(console, tour)
     rows = measure_stages(console, tour, folder)
-    full_runs = ladder(load_results())
+    full_runs = ladder(load_results(), model=MODEL)
     console.print()
     console.print(make_table(rows, full_runs))
     minutes, seconds = divmod(round(time.monotonic() - started), 60)

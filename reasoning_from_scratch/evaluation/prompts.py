@@ -11,6 +11,10 @@ from pathlib import Path
 
 PLACEHOLDER = "{problem}"
 BOXED = r"Give the final answer inside \boxed{}."
+AT_ONCE = (
+    "Answer at once, without any steps: write only the final answer inside "
+    r"\boxed{}."
+)
 STEP_BY_STEP = (
     r"Reason step by step, and put your final answer within \boxed{}."
 )
@@ -27,8 +31,11 @@ PROMPTS = {
     # sent as a user's turn through the tokenizer's chat template
     "chat": f"{{problem}}\n\n{STEP_BY_STEP}",
     "chat-no-think": f"{{problem}}\n\n{BOXED}",
+    # for models that write out every solution unless they are told not to
+    "chat-at-once": f"{{problem}}\n\n{AT_ONCE}",
 }
-CHAT_THINKING = {"chat": True, "chat-no-think": False}  # thinking on or off
+# Thinking on or off
+CHAT_THINKING = {"chat": True, "chat-no-think": False, "chat-at-once": False}
 
 
 def render_prompt(prompt: str, problem, tokenizer=None) -> str:

@@ -10,6 +10,8 @@ import weakref
 
 import torch
 
+from reasoning_from_scratch.device import compile_or_eager
+
 from .kv_cache import KVCache
 from .logprobs import distribution_statistics
 from .sampling import choose_token, uniform_numbers
@@ -178,7 +180,8 @@ def decode(
     Args:
         row_seeds: (rows,) int64 from `row_seed`.
         vocab_size: as for `choose_token`.
-        compiled: run the step through torch.compile; needs a static cache.
+        compiled: run the step through torch.compile (where there is a
+            compiler); needs a static cache.
         edit: callable (state, position, token_ids) -> token_ids, (batch,)
             both, that may put other tokens in the place of those chosen;
             their log-probability is recorded as 0, for nobody drew them.
@@ -232,5 +235,5 @@ def _next_logits(model, state, token_ids, compiled):
 def _compile(model):
     """The model's compiled step, kept for as long as the model lives."""
     if model not in _COMPILED:
-        _COMPILED[model] = torch.compile(model.forward, dynamic=False)
+        _COMPILED[model] = compile_or_eager(model.forward, dynamic=False)
     return _COMPILED[model]

@@ -8,9 +8,10 @@ download that was killed goes on where it stopped, to the right checksum.
 import contextlib
 import errno
 import hashlib
-import os
 import shutil
 from pathlib import Path
+
+from reasoning_from_scratch.files import replace
 
 from .config import Qwen3Config
 
@@ -95,7 +96,7 @@ def _fetch_weights(repo_id, file):
                 headers = {**build_hf_headers(), "Accept-Encoding": "identity"}
                 http_get(url, target, resume_size=size, headers=headers)
         _check_download(partial, file, checksum)
-        os.replace(partial, blob)
+        replace(partial, blob)
 
 
 def _check_download(partial, file, checksum):

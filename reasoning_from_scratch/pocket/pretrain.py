@@ -12,6 +12,7 @@ from random import Random
 import torch
 from torch.nn import functional as F
 
+from reasoning_from_scratch.device import compile_or_eager
 from reasoning_from_scratch.evaluation import Problem, evaluate
 from reasoning_from_scratch.llm.qwen3 import Qwen3Model
 from reasoning_from_scratch.llm.weights import load_model
@@ -33,7 +34,7 @@ def pretrain(config, run, *, tokenizer, progress=True, watch=None):
     optimizer = MuonAndAdamW(model, config)
     compute_loss = functools.partial(packed_loss, model)
     if config.is_compiled:
-        compute_loss = torch.compile(compute_loss)
+        compute_loss = compile_or_eager(compute_loss)
     half = torch.autocast("cpu", torch.bfloat16, enabled=config.is_bfloat16)
 
     def take_step(step):

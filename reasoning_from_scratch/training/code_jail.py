@@ -54,7 +54,7 @@ def leave_namespaces():
             ("uid_map", f"{NOBODY} {user} 1"),
             ("gid_map", f"{NOBODY} {group} 1"),
         ):
-            with open(f"/proc/self/{file}", "w") as stream:
+            with open(f"/proc/self/{file}", "w", encoding="ascii") as stream:
                 stream.write(line)
     call("mount", None, b"/", None, RECURSIVE | PRIVATE, None)
     call("sethostname", b"jail", 4)

@@ -52,6 +52,11 @@ class MasterAdamW:
         moment_dtype=torch.float32,
     ):
         self.parameters = [p for p in model.parameters() if p.requires_grad]
+        if not self.parameters:
+            raise ValueError(
+                "the model has no weights that can be trained; those of few "
+                "bits cannot: load it without weights="
+            )
         self.masters = [p.detach().float() for p in self.parameters]
         self.means, self.squares = (
             [torch.zeros_like(p, dtype=moment_dtype) for p in self.parameters]

@@ -5,9 +5,10 @@
 
 Three cases: `pocket` (64 ragged prompts, 128 new tokens, on the built-in
 model; once more where answers may end and finished rows leave), `qwen3`
-(Qwen3-0.6B's shape with random bfloat16 weights, one prompt of 128 tokens)
-and `batch` (the same shape, 256 prompts; a GPU's case). On a GPU the last two
-are also measured with the compiled step. Repeats alternate between the
+(Qwen3-0.6B's shape with random bfloat16 weights, one prompt of 128 tokens; on
+a CPU also with weights of 8 and 4 bits) and `batch` (the same shape, 256
+prompts; a GPU's case). On a GPU the last two are also measured with the
+compiled step. Repeats alternate between the
 candidates, so that noise hits both. Prints a card for people and
 ends with one line of JSON.
 """
@@ -21,6 +22,7 @@ import time
 
 import torch
 
+import reasoning_from_scratch.llm.qwen3 as qwen3
 from reasoning_from_scratch.llm import (
     QWEN3_CONFIGS,
     KVCache,
@@ -29,7 +31,12 @@ from reasoning_from_scratch.llm import (
     load_model,
     save_model,
 )
-from reasoning_from_scratch.llm.qwen3 import project
+from reasoning_from_scratch.llm.quantization import (
+    FORMATS,
+    bytes_per_token,
+    measure_mv,
+    quantize_model,
+)
 
 REPEATS = 5
 
@@ -98,32 +105,38 @@ def pocket_case(device, new_tokens, repeats):
 def qwen3_case(device, new_tokens, repeats):
     """One prompt of 128 tokens at the 0.6B shape, and its ceiling."""
     model, tokenizer = random_qwen3(device)
-    new_tokens = new_tokens or (64 if device == "cpu" else 512)
+    new_tokens = new_tokens or (128 if device == "cpu" else 512)
     prompt = tokenizer.decode([7] * 128)
     token_ids = torch.tensor([tokenizer.encode(prompt)], device=device)
     reference = as_transformers(model)
     candidates = decoders(model, tokenizer, [prompt], new_tokens)
+    models = dict.fromkeys(candidates, model)
+    if device == "cpu":
+        qwen3.mv_is_faster = measure_mv(torch.get_num_threads())
+        for name in FORMATS:
+            smaller = quantize_model(random_qwen3(device)[0], name)
+            (decode,) = decoders(
+                smaller, tokenizer, [prompt], new_tokens
+            ).values()
+            candidates[f"ours, {name}"] = decode
+            models[f"ours, {name}"] = smaller
 
     def theirs():
         key_mask = torch.ones_like(token_ids, dtype=torch.bool)
         reference_generate(reference, token_ids, key_mask, new_tokens)
 
-    candidates["transformers"] = theirs
-    result = compare(candidates, new_tokens, repeats)
-    if device == "cpu":  # a GPU's step is no series of separate calls
-        step, products = step_and_products(model, token_ids, repeats)
-        result |= {
-            "decoding step, ms": 1e3 * step,
-            "its weight products alone, ms": 1e3 * products,
-            "step / products": step / products,
-        }
-    weights = sum(p.nbytes for p in model.parameters())
+    result = compare(
+        candidates | {"transformers": theirs}, new_tokens, repeats
+    )
     bandwidth = memory_bandwidth(device)
-    fastest = max(v for name, v in result.items() if name.startswith("ours,"))
-    return result | {
-        "memory bandwidth, GB/s": bandwidth / 1e9,
-        "share of the bandwidth": weights * fastest / bandwidth,
-    }
+    result["memory bandwidth, GB/s"] = bandwidth / 1e9
+    for name, each in models.items():
+        read = bytes_per_token(each) * result[f"{name}, tokens/s"]
+        result[f"{name}, share of the bandwidth"] = read / bandwidth
+        if device == "cpu":  # a GPU's step is no series of separate calls
+            (step,) = median_seconds([decoding_step(each, token_ids)], 20)
+            result[f"{name}, decoding step, ms"] = 1e3 * step
+    return result
 
 
 def batch_case(device, new_tokens, repeats):
@@ -248,41 +261,31 @@ def median_seconds(functions, repeats):
     return [statistics.median(collected) for collected in times]
 
 
-def step_and_products(model, token_ids, repeats):
-    """Seconds of one decoding step, and of its weight products alone.
-
-    The products are asked for as the model asks for them.
-    """
+def decoding_step(model, token_ids, room=64):
+    """A function that reads one more token behind a prompt, up to `room`."""
     cache = KVCache(
         model.config,
         1,
-        token_ids.shape[1] + 8 * repeats + 1,
+        token_ids.shape[1] + room,
         device=model.device,
         dtype=model.dtype,
     )
-    matrices = [p for p in model.parameters() if p.dim() == 2]
-    vectors = {
-        size: torch.ones(1, size, device=model.device, dtype=model.dtype)
-        for size in {matrix.shape[1] for matrix in matrices}
-    }
 
     @torch.inference_mode()
     def step():
         model(token_ids[:, :1], cache, last_only=True)
 
-    @torch.inference_mode()
-    def products():
-        for matrix in matrices:
-            project(vectors[matrix.shape[1]], matrix)
-
     with torch.inference_mode():
         model(token_ids, cache, last_only=True)
-    return median_seconds([step, products], 8 * repeats)
+    return step
 
 
 def memory_bandwidth(device, num_bytes=2**29):
-    """Bytes read and written a second by a large copy."""
-    source = torch.ones(num_bytes, dtype=torch.uint8, device=device)
+    """Bytes a second that a large tensor is read with; copied, on a GPU."""
+    source = torch.ones(num_bytes // 8, dtype=torch.int64, device=device)
+    if device == "cpu":
+        (seconds,) = median_seconds([source.sum], 5)
+        return num_bytes / seconds
     target = torch.empty_like(source)
     (seconds,) = median_seconds([lambda: target.copy_(source)], 5)
     return 2 * num_bytes / seconds

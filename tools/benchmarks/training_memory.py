@@ -79,7 +79,7 @@ def rollouts_case(args):
         result = subprocess.run(
             [*command, "--rollouts", str(rollouts)],
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             check=True,
             env=environment,
         )

@@ -1,0 +1,163 @@
+"""What `rfs doctor` finds on machines that are imitated here."""
+
+import os
+import shutil
+import sys
+from importlib.metadata import EntryPoint, PackageNotFoundError
+
+import pytest
+import torch
+
+from reasoning_from_scratch import device
+from reasoning_from_scratch.cli import doctor, main
+from reasoning_from_scratch.llm import QWEN3_CONFIGS
+
+GIB = 2**30
+
+
+@pytest.fixture(autouse=True)
+def sound_machine(monkeypatch):
+    """A machine where there is nothing to mend; the tests break it."""
+    monkeypatch.setattr(device, "available_devices", lambda: ["cpu"])
+    monkeypatch.setattr(device, "total_memory", lambda device="cpu": 16 * GIB)
+    monkeypatch.setattr(device, "missing_compiler", lambda: None)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    monkeypatch.setattr(
+        os.path, "exists", lambda path, real=os.path.exists: (
+            "nvidia" not in str(path) and real(path)
+        )
+    )  # fmt: skip
+    set_scripts(monkeypatch, "reasoning_from_scratch.cli.main:main")
+
+
+def set_scripts(monkeypatch, *values):
+    """The installed distribution of our name has these commands."""
+    scripts = [EntryPoint("rfs", value, "console_scripts") for value in values]
+    about = type("D", (), {"entry_points": scripts})
+    monkeypatch.setattr(doctor, "distribution", lambda name: about)
+
+
+def set_card(monkeypatch, *, driver=True, build=None):
+    """An NVIDIA driver, and what PyTorch is built for."""
+    path = "/usr/bin/nvidia-smi" if driver else None
+    monkeypatch.setattr(shutil, "which", lambda name: path)
+    monkeypatch.setattr(torch.version, "cuda", build)
+
+
+def only_finding(best="cpu"):
+    """The one thing to mend."""
+    (finding,) = doctor.find_what_to_mend(torch.device(best))
+    assert all(finding)
+    return finding
+
+
+def test_a_sound_machine_has_nothing_to_mend(monkeypatch):
+    set_card(monkeypatch, driver=False)
+    assert doctor.find_what_to_mend(torch.device("cpu")) == []
+
+
+@pytest.mark.parametrize("system", ["linux", "win32"])
+def test_a_build_for_cpus_beside_an_nvidia_driver_is_named(
+    monkeypatch, system
+):
+    set_card(monkeypatch)
+    monkeypatch.setattr(sys, "platform", system)
+    what, _, cure = only_finding()
+
+    assert "is a build for CPUs, beside an NVIDIA driver" in what
+    assert cure.startswith("pip uninstall -y torch && pip install torch")
+    # What the index of packages has for Windows is a build for CPUs
+    assert ("--index-url" in cure) == (system == "win32")
+
+
+def test_a_card_that_torch_does_not_reach_is_named(monkeypatch):
+    set_card(monkeypatch, build="13.0")
+    what, _, cure = only_finding()
+
+    assert "does not reach the NVIDIA card" in what
+    assert "CUDA_VISIBLE_DEVICES" in cure and "13.0 or later" in cure
+
+
+def test_a_card_that_is_used_is_no_finding(monkeypatch):
+    set_card(monkeypatch, build="13.0")
+    monkeypatch.setattr(device, "_has_bfloat16", lambda device: True)
+    assert doctor.find_what_to_mend(torch.device("cuda")) == []
+
+
+def test_a_card_without_bfloat16_is_named(monkeypatch):
+    set_card(monkeypatch, build="13.0")
+    monkeypatch.setattr(device, "_has_bfloat16", lambda device: False)
+    what, _, cure = only_finding("cuda")
+
+    assert what == "cuda computes in float16, not in bfloat16"
+    assert "--dtype float32" in cure
+
+
+def test_a_missing_compiler_is_named(monkeypatch):
+    monkeypatch.setattr(
+        device, "missing_compiler", lambda: ("no C++ compiler", "install g++")
+    )
+    what, why, cure = only_finding()
+
+    assert (what, cure) == ("no C++ compiler", "install g++")
+    assert "rfs pretrain" in why
+
+
+def test_a_torch_that_is_too_old_is_named(monkeypatch):
+    monkeypatch.setattr(torch, "__version__", "2.9.1+cpu")
+    assert only_finding().what == "PyTorch 2.9.1+cpu is too old"
+    monkeypatch.setattr(torch, "__version__", "2.11.0a0+git123")
+    assert doctor.find_what_to_mend(torch.device("cpu")) == []
+
+
+@pytest.mark.parametrize("value", ["reasoning_from_scratch.ch02:main", None])
+def test_another_package_of_our_name_is_named(monkeypatch, value):
+    set_scripts(monkeypatch, *filter(None, [value]))
+    what, why, cure = only_finding()
+
+    assert what == "another project of this name is installed"
+    assert cure.startswith("pip uninstall -y reasoning_from_scratch")
+
+
+def test_a_checkout_that_is_not_installed_is_named(monkeypatch):
+    def not_found(name):
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(doctor, "distribution", not_found)
+    assert "not installed" in only_finding().what
+
+
+def test_parts_that_are_not_installed_are_named(monkeypatch):
+    monkeypatch.setattr(
+        doctor, "find_spec", lambda name: name != "matplotlib" or None
+    )
+    assert only_finding().what == "matplotlib not installed"
+
+
+def test_little_memory_is_named_and_what_fits_is_listed(monkeypatch):
+    # 596,049,920 weights and, for each of 4,096 tokens, 28 layers of 8 keys
+    # and 8 values of 128 numbers; all of them in two bytes
+    needed = doctor.bytes_to_ask(QWEN3_CONFIGS["0.6b"])
+    assert needed == 2 * (596_049_920 + 2 * 28 * 8 * 128 * 4096)
+    assert doctor.fitting_models(needed / doctor.SHARE_FOR_MODELS + 1) == [
+        "qwen3-0.6b"
+    ]
+    monkeypatch.setattr(device, "total_memory", lambda device="cpu": GIB)
+    assert only_finding().what == "1.0 GiB of memory on cpu hold no Qwen3"
+    # Another need, such as that of a training, is a function of the config
+    assert doctor.fitting_models(GIB, needed=lambda config: 0) == [
+        f"qwen3-{size}" for size in QWEN3_CONFIGS
+    ]
+
+
+def test_findings_stand_last_with_their_cures(monkeypatch, capsys):
+    set_card(monkeypatch)
+    monkeypatch.setattr(
+        device, "missing_compiler", lambda: ("no C++ compiler", "install g++")
+    )
+    assert main.main(["doctor"]) == 0
+    page = capsys.readouterr().out
+
+    assert "\nfits           pocket, qwen3-0.6b" in page
+    assert "\nto mend: 2 (more: TROUBLESHOOTING.md)\n- PyTorch " in page
+    assert page.endswith("\n    install g++\n")

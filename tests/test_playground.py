@@ -1,0 +1,269 @@
+r"""The playground's JavaScript says what the package says (under Node).
+
+The same comparison on 200 problems, in a browser, is tools/check_site.py.
+"""
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import playground
+import pytest
+import torch
+
+from reasoning_from_scratch import generate, load_model, load_problems
+from reasoning_from_scratch.evaluation import answers_equal, render_prompt
+from reasoning_from_scratch.evaluation.grouping import group_answers
+from reasoning_from_scratch.llm import SamplingConfig
+from reasoning_from_scratch.llm.sampling import row_seed, uniform_numbers
+
+PAGE = playground.PAGE
+NODE = shutil.which("node")
+NUM_PROBLEMS = 10
+
+needs_node = pytest.mark.skipif(NODE is None, reason="node is not installed")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """The whole page, built."""
+    folder = tmp_path_factory.mktemp("playground")
+    playground.build(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def ask(folder):
+    """Ask the page's modules: ask(encode=[...]) -> list of answers."""
+    playground.write_json(folder / "package.json", {"type": "module"})
+
+    def ask(**questions):
+        outcome = subprocess.run(
+            [
+                NODE,
+                Path(__file__).with_name("playground.mjs"),
+                folder,
+                folder / "pocket.safetensors",
+            ],
+            input=json.dumps(questions),
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=300,
+        )
+        assert outcome.returncode == 0, outcome.stderr
+        (answers,) = json.loads(outcome.stdout).values()
+        return answers
+
+    return ask
+
+
+@pytest.fixture(scope="module")
+def rounded():
+    """pocket with its weights rounded to 16 bits, as the page has them."""
+    model, tokenizer = load_model("pocket", device="cpu", dtype="float32")
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.data = parameter.half().float()
+    return model, tokenizer
+
+
+@pytest.fixture(scope="module")
+def prompts():
+    problems = load_problems("pocketmath", limit=NUM_PROBLEMS)
+    return [
+        render_prompt(name, problem)
+        for name in ("direct", "step-by-step")
+        for problem in problems
+    ]
+
+
+@needs_node
+def test_greedy_tokens_are_those_of_python(ask, rounded, prompts):
+    expected = generate(*rounded, prompts, max_new_tokens=192)
+
+    found = ask(complete=[[p, {"maxNewTokens": 192}] for p in prompts])
+
+    for (output,), reference in zip(found, expected, strict=True):
+        assert output["ids"] == reference.token_ids
+        assert output["text"] == reference.text
+        assert output["end"] == reference.stop_reason
+        # Float32 there, float64 sums here: the rounding of some 2,000 terms
+        assert output["logprobs"] == pytest.approx(
+            reference.logprobs, abs=2e-4
+        )
+
+
+@needs_node
+def test_samples_are_those_of_python(ask, rounded, prompts):
+    options = {"temperature": 0.7, "seed": 5, "numSamples": 4}
+    expected = generate(
+        *rounded,
+        prompts[-4:],
+        max_new_tokens=64,
+        num_samples=4,
+        sampling=SamplingConfig(temperature=0.7),
+        seed=5,
+    )
+
+    found = ask(
+        complete=[[p, {**options, "maxNewTokens": 64}] for p in prompts[-4:]]
+    )
+
+    tokens = [output["ids"] for samples in found for output in samples]
+    assert tokens == [reference.token_ids for reference in expected]
+
+
+@needs_node
+def test_going_on_from_forced_tokens_gives_what_one_run_gives(ask, prompts):
+    options = {"temperature": 0.7, "seed": 1, "maxNewTokens": 40}
+    ((whole,),) = ask(complete=[[prompts[-1], options]])
+    forced = {**options, "forced": whole["ids"][:5]}
+
+    ((rest,),) = ask(complete=[[prompts[-1], forced]])
+
+    assert rest["ids"] == whole["ids"][5:]
+
+
+@needs_node
+def test_a_problem_that_does_not_fit_is_refused(ask):
+    with pytest.raises(AssertionError, match="Shorten it"):
+        ask(complete=[["7 " * 1500, {}]])
+
+
+@needs_node
+def test_any_text_becomes_the_tokens_of_python(ask, rounded):
+    tokenizer = rounded[1]
+    texts = [
+        "",
+        "Solve 5x + 25 = 40.\n\n  What's left?\r\n",
+        "Mia's  44\u00d75 \\frac{1}{2}   \n \t end ",
+        "na\u00efve cafe\u0301 \U0001f9ee \u4e2d\u6587 \u00bd",
+        "<|im_start|>user\n<think>a</think><|endoftext|>",
+        "IT'S THEY'LL 'd 's",
+    ]
+
+    encoded = ask(encode=texts)
+
+    assert encoded == [tokenizer.encode(text) for text in texts]
+    cut = [ids[: len(ids) // 2] for ids in encoded]
+    assert ask(decode=cut) == [tokenizer.decode(ids) for ids in cut]
+
+
+@needs_node
+def test_random_numbers_are_those_of_python(ask):
+    # One block of the hash, exactly one, and more; letters past ASCII
+    identifiers = ["", "a" * 124, "a" * 125, "\u00e9" * 200]
+
+    found = ask(uniform=[[7, each, 3, 20] for each in identifiers])
+
+    seeds = torch.tensor([row_seed(7, each, 3) for each in identifiers])
+    assert found == uniform_numbers(seeds, 20).tolist()
+
+
+SPELLINGS = [
+    ("0.5", r"\frac{1}{2}"),
+    ("1/2", r"\frac{2}{4}"),
+    (r"-\frac{3}{4}", "-0.75"),
+    (r"\frac{-3}{4}", r"-\frac{3}{4}"),
+    (r"\dfrac{1}{2}", "$0.50$"),
+    ("50\\%", "50"),
+    ("50%", "0.5"),
+    ("1,234", "1234"),
+    ("x = 3", "3"),
+    ("+7.", "7.0"),
+    ("(1, 2)", "(1,2)"),
+    ("(1, 2)", "(2, 1)"),
+    (r"\{1, 3\}", r"\{3, 1\}"),
+    (r"\{1, 3\}", "(1, 3)"),
+    (r"\{1, 3\}", r"\{1, 3, 9\}"),
+    ("2x^2+6x-8", "6x + 2x^2 - 8"),
+    ("2x^2+6x-8", "2x^2+6x+8"),
+    ("3x", "3y"),
+    ("2x3", "6x"),
+    ("1/0", "0/0"),
+    ("", ""),
+    ("cat", "cat"),
+    ("cat", "dog"),
+]
+
+
+@needs_node
+def test_verdicts_are_those_of_python(ask):
+    references = sorted({p.answer for p in load_problems("pocketmath")})
+    pairs = [
+        *SPELLINGS,
+        *zip(references, references, strict=True),
+        *zip(references, references[1:], strict=False),
+    ]
+
+    found = ask(equal=pairs)
+
+    different = [
+        pair
+        for pair, verdict in zip(pairs, found, strict=True)
+        if verdict != answers_equal(*pair)
+    ]
+    assert len(pairs) > 800 and different == []
+
+
+@needs_node
+def test_votes_are_grouped_as_in_python(ask):
+    answers = ["1/2", "3", None, "0.5", r"\frac{6}{2}", "x", None]
+
+    assert ask(group=[answers]) == [group_answers(answers)]
+
+
+@needs_node
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        (r"so \boxed{\frac{1}{2}}.", r"\frac{1}{2}"),
+        (r"\boxed{\{1, 3\}}", r"\{1, 3\}"),
+        (r"\boxed{1} or \boxed{2", "1"),
+        (r"<think>\boxed{1}</think> \boxed{2}", "2"),
+        (r"<think>\boxed{1}", None),
+        ("the answer is 3", None),
+    ],
+)
+def test_the_answer_is_what_the_last_whole_box_holds(ask, text, answer):
+    assert ask(extract=[text]) == [answer]
+
+
+@needs_node
+def test_hostile_answers_end_quickly(ask):
+    hostile = ["9" * 100_000, "{" * 100_000, "\\boxed{" * 20_000, "1," * 99]
+
+    assert ask(extract=hostile)[2] is None
+    assert ask(equal=[[text, "7"] for text in hostile]) == [False] * 4
+
+
+def test_the_page_and_its_first_model_are_small(folder):
+    others = {"pocket-coarse.safetensors", "pocket-teacher.safetensors"}
+    first = [path for path in folder.iterdir() if path.name not in others]
+
+    assert sum(path.stat().st_size for path in first) < 6e6
+
+
+def test_every_model_file_is_there_as_listed(folder):
+    for entry in json.loads((folder / "models.json").read_text("utf-8")):
+        assert (folder / entry["file"]).stat().st_size == entry["bytes"]
+
+
+def test_the_page_asks_no_other_host():
+    sources = {
+        path.name: path.read_text("utf-8")
+        for path in PAGE.iterdir()
+        if path.suffix in (".html", ".css", ".js")
+    }
+    found = [
+        (name, url)
+        for name, text in sources.items()
+        for url in re.findall(r"(?:https?:)?//[a-z][\w.-]+\.[a-z]+", text)
+    ]
+
+    assert found == []
+    assert "default-src 'none'" in sources["index.html"]
+    assert not re.search(r"innerHTML|eval\(|document\.write", str(sources))

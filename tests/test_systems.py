@@ -1,0 +1,312 @@
+"""Windows and macOS, imitated: what those systems refuse or lack."""
+
+import ctypes
+import io
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path, PureWindowsPath
+
+import pytest
+import torch
+
+from reasoning_from_scratch import device, files
+from reasoning_from_scratch.cli import main
+from reasoning_from_scratch.llm import load_model, save_model, weights
+from reasoning_from_scratch.runs import RESERVED, RunFolder
+from reasoning_from_scratch.training import code_reward, grpo
+from tests.tiny import weights_of
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def windows(monkeypatch):
+    """Our code believes that it runs on Windows, and waits for nobody."""
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(files.time, "sleep", lambda seconds: None)
+
+
+def is_mapped(folder):
+    """Whether this process still maps a file below a folder."""
+    return str(folder) in Path("/proc/self/maps").read_text("utf-8")
+
+
+# ---- Files that are open -------------------------------------------------
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/maps"), reason="no /proc")
+def test_on_windows_a_model_holds_no_file(model_folder, tmp_path, monkeypatch):
+    model_folder = shutil.copytree(model_folder, tmp_path / "mine")
+    mapped, _ = load_model(model_folder, device="cpu")
+    assert is_mapped(model_folder)
+    expected = weights_of(mapped)
+    del mapped
+    assert not is_mapped(model_folder)
+
+    monkeypatch.setattr(sys, "platform", "win32")
+    model, _ = load_model(model_folder, device="cpu")
+    assert not is_mapped(model_folder)
+    assert torch.equal(weights_of(model), expected)
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/maps"), reason="no /proc")
+def test_on_windows_a_training_state_holds_no_file(tmp_path, windows):
+    files.save_state(tmp_path, {"moment": torch.ones(5000)})
+    state = files.load_state(tmp_path)
+
+    assert not is_mapped(tmp_path)
+    assert torch.equal(state["moment"], torch.ones(5000))
+
+
+def refusing(num_times, real=os.replace):
+    """os.replace as on Windows while somebody reads the target."""
+    calls = []
+
+    def replace(source, target):
+        calls.append(target)
+        if len(calls) <= num_times:
+            raise PermissionError(13, "Access is denied")
+        return real(source, target)
+
+    return replace
+
+
+def test_a_file_that_somebody_reads_is_replaced_a_little_later(
+    tmp_path, windows, monkeypatch
+):
+    path = tmp_path / "best.json"
+    path.write_text("old", "utf-8")
+    monkeypatch.setattr(os, "replace", refusing(3))
+    files.atomic_write_text(path, "new")
+
+    assert path.read_text("utf-8") == "new"
+    assert os.listdir(tmp_path) == ["best.json"]
+    monkeypatch.setattr(os, "replace", refusing(99))
+    with pytest.raises(PermissionError):
+        files.atomic_write_text(path, "newer")
+    assert os.listdir(tmp_path) == ["best.json"]
+
+
+def test_elsewhere_a_refusal_is_final(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(os, "replace", refusing(1))
+    with pytest.raises(PermissionError):
+        files.atomic_write_text(tmp_path / "a", "")
+
+
+def test_an_old_checkpoint_that_somebody_reads_goes_at_the_next_save(
+    tmp_path, windows, monkeypatch
+):
+    run = RunFolder.create("a", {}, root=tmp_path)
+    for step in (1, 2):
+        run.save_checkpoint(step, lambda folder: None, {})
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", refusing(99))
+        run.prune_checkpoints({2})
+    assert run.checkpoint_steps() == [1, 2]
+    run.prune_checkpoints({2})
+    assert run.checkpoint_steps() == [2]
+
+
+def test_a_model_is_saved_over_itself(tmp_path, tokenizer, model_folder):
+    model, _ = load_model(model_folder, device="cpu")
+    save_model(model, tokenizer, tmp_path / "m")
+    again, _ = load_model(tmp_path / "m", device="cpu")
+    save_model(again, tokenizer, tmp_path / "m", overwrite=True)
+
+    last, _ = load_model(tmp_path / "m", device="cpu")
+    assert torch.equal(weights_of(last), weights_of(model))
+
+
+def test_a_path_with_a_drive_is_a_folder_and_no_name(monkeypatch):
+    class WindowsPath(PureWindowsPath):
+        def is_dir(self):
+            return False
+
+    monkeypatch.setattr(weights, "Path", WindowsPath)
+    for name in ("C:\\models\\mine", "\\\\server\\models\\mine"):
+        with pytest.raises(FileNotFoundError, match="no model or run folder"):
+            weights.find_model_folder(name)
+
+
+# ---- The console ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("encoding", ["cp437", "cp1252", "ascii"])
+@pytest.mark.parametrize("words", ["--help", "tour --help", "grpo --help"])
+def test_help_is_printed_on_an_old_console(encoding, words, monkeypatch):
+    screen = io.TextIOWrapper(io.BytesIO(), encoding, errors="strict")
+    monkeypatch.setattr(sys, "stdout", screen)
+    try:
+        assert main.main(words.split()) == 0
+    except SystemExit as end:
+        assert end.code == 0
+    screen.flush()
+    assert b"rfs" in screen.buffer.getvalue()
+
+
+def test_whatever_is_printed_an_old_console_takes(monkeypatch):
+    screen = io.TextIOWrapper(io.BytesIO(), "cp437", errors="strict")
+    monkeypatch.setattr(sys, "stdout", screen)
+    monkeypatch.setattr(
+        "reasoning_from_scratch.cli.doctor.run",
+        lambda args: print("2 × 3 … ½ · 🤔 \ud800"),
+    )
+    assert main.main(["doctor"]) == 0
+    screen.flush()
+    assert screen.buffer.getvalue().decode("cp437").startswith("2 ? 3 ? ½")
+
+
+# ---- What other systems lack ---------------------------------------------
+
+
+def test_memory_is_told_on_windows_and_where_nobody_tells(
+    windows, monkeypatch
+):
+    class Kernel:
+        @staticmethod
+        def GlobalMemoryStatusEx(status):
+            assert status[0] == ctypes.sizeof(status) == 64
+            status[1] = 8 * 2**30
+
+    monkeypatch.setattr(
+        ctypes, "windll", type("W", (), {"kernel32": Kernel}), raising=False
+    )
+    assert device.total_memory() == 8 * 2**30
+    assert device.describe_hardware().endswith(", 8 GiB")
+
+    monkeypatch.setattr(sys, "platform", "darwin")
+
+    def unknown(name):
+        raise ValueError("unrecognized configuration name")
+
+    monkeypatch.setattr(os, "sysconf", unknown)
+    assert device.total_memory() is None
+    assert "GiB" not in device.describe_hardware()
+    monkeypatch.delattr(os, "sysconf")
+    assert device.total_memory() is None
+
+
+def test_without_the_resource_module_peak_memory_is_unknown(monkeypatch):
+    monkeypatch.setitem(sys.modules, "resource", None)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert grpo.peak_memory_gib() is None
+
+
+@pytest.mark.parametrize("system", ["win32", "darwin"])
+def test_no_program_of_a_model_runs_where_there_is_no_jail(
+    system, monkeypatch
+):
+    monkeypatch.setattr(sys, "platform", system)
+    monkeypatch.setattr(subprocess, "Popen", None)  # would be a TypeError
+    result = code_reward.run_program("print(1)")
+
+    assert result.status == "refused" and system in result.output
+    with pytest.raises(ValueError, match="needs Linux with namespaces"):
+        code_reward.CodeReward(allow_execution=True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the jail is Linux's")
+def test_limits_that_the_system_refuses_start_no_program(
+    tmp_path, monkeypatch
+):
+    # macOS refuses a limit of the address space; so might another kernel
+    source = code_reward.JAIL.read_text("utf-8")
+    jail = tmp_path / "code_jail.py"
+    jail.write_text(
+        source.replace(
+            "import resource\n",
+            "import resource\n\ndef refuse(*_):\n    raise ValueError("
+            "'current limit exceeds maximum limit')\n\n"
+            "resource.setrlimit = refuse\n",
+        ),
+        "utf-8",
+    )
+    monkeypatch.setattr(code_reward, "JAIL", jail)
+    result = code_reward.run_program("print('ran')")
+
+    assert result.status == "refused"
+    assert "ran" not in result.output
+
+
+PORTABLE = """
+import importlib, os, signal, sys
+for name in ("resource", "fcntl", "pwd", "grp", "termios", "readline", "pty"):
+    sys.modules[name] = None
+for module, names in (
+    (os, "fork killpg sysconf geteuid getuid sched_getaffinity nice uname"),
+    (signal, "SIGKILL SIGHUP SIGALRM alarm setitimer"),
+):
+    for name in names.split():
+        if hasattr(module, name):
+            delattr(module, name)
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+"""
+# Started as a script of its own, on Linux only
+LINUX_ONLY = {"reasoning_from_scratch.training.code_jail"}
+
+
+def test_every_module_is_imported_where_unix_is_missing():
+    names = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for path in (ROOT / "reasoning_from_scratch").rglob("*.py")
+    }
+    names = {name.removesuffix(".__init__") for name in names}
+    names = sorted(name for name in names - LINUX_ONLY if "__" not in name)
+    outcome = subprocess.run(
+        [sys.executable, "-c", f"import torch, tqdm\n{PORTABLE}", *names],
+        cwd=ROOT,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert outcome.returncode == 0, outcome.stderr
+
+
+# ---- The checkout --------------------------------------------------------
+
+
+def test_every_file_in_the_checkout_can_be_on_windows():
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False
+    )
+    names = listed.stdout.decode("utf-8").split("\0")[:-1]
+    if listed.returncode:
+        pytest.skip("no git checkout")
+    wrong = [
+        name
+        for name in names
+        if re.search(r'[<>:"\\|?*]', name)
+        or any(
+            RESERVED.fullmatch(part) or part.endswith((".", " "))
+            for part in name.split("/")
+        )
+    ]
+    assert wrong == []
+    assert len({name.casefold() for name in names}) == len(names)
+    assert max(map(len, names)) < 100  # Windows counts to 260 with C:\...
+
+
+def test_the_checkout_has_the_same_line_ends_everywhere():
+    lines = (ROOT / ".gitattributes").read_text("utf-8").splitlines()
+    assert "* text=auto eol=lf" in lines
+
+
+def test_no_test_needs_unix_to_be_collected():
+    needed = re.compile(
+        r"^(?:import|from) (?:resource|fcntl|pwd|grp|termios|pty|readline)\b"
+        r"|\bos\.kill\(|SIGKILL|['\"]/dev/null",
+        re.MULTILINE,
+    )
+    files = sorted(set((ROOT / "tests").glob("*.py")) - {Path(__file__)})
+    found = [
+        f"{path.name}: {match[0]}"
+        for path in files
+        if not path.name.startswith("hostile_")
+        for match in needed.finditer(path.read_text("utf-8"))
+    ]
+    assert found == []
