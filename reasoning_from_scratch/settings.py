@@ -9,6 +9,7 @@ their sampling and licences.
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -147,7 +148,10 @@ QWEN25_BASE = replace(
     max_new_tokens=512,
     num_test_problems=1319,
     grpo=QWEN3_BASE.grpo.but(max_new_tokens=512),
-    distillation=QWEN3_BASE.distillation.but(teacher="qwen2.5-7b-instruct"),
+    distillation=QWEN3_BASE.distillation.but(
+        teacher="qwen2.5-7b-instruct",
+        thinking="plain",  # it has no think tokens
+    ),
 )
 # Without the words "at once" it would reason for both prompts alike
 QWEN25_CHAT = replace(
@@ -164,6 +168,7 @@ R1_DISTILLED = replace(
     QWEN3_CHAT,
     prompts={"direct": "chat", "step-by-step": "chat"},
     max_new_tokens=8192,
+    batch_size=16,
     top_k=0,
     license="mit",
 )
@@ -259,6 +264,9 @@ def _known_family(name: str, seen: tuple = ()) -> str | None:
     key = name.rstrip("/\\").replace("\\", "/").rsplit("/", 1)[-1].lower()
     if key in SETTINGS:
         return key
+    if key.endswith((".pth", ".pt")):  # the book's: most started from base
+        is_chat = re.search("reasoning|instruct|distill", key)
+        return "qwen3-0.6b" if is_chat else "qwen3-0.6b-base"
     within = [row for row in SETTINGS if row in key and "pocket" not in row]
     if within:
         return max(within, key=len)

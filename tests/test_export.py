@@ -91,6 +91,27 @@ def test_the_card_tells_base_method_and_settings(here):
     assert "- steps: `50`" in card()
 
 
+@pytest.mark.parametrize(
+    ("base", "licence"),
+    [
+        ("qwen2.5-math-7b", "license: apache-2.0"),
+        ("qwen2.5-3b", "license: other\nlicense_name: qwen-research"),
+        ("deepseek-r1-distill-qwen-1.5b", "license: mit"),
+        ("someone/model", None),
+    ],
+)
+def test_the_card_names_the_licence_of_the_base_where_it_is_known(
+    here, base, licence
+):
+    config = here / "runs" / "reasoner" / "config.json"
+    config.write_text(
+        config.read_text("utf-8").replace("qwen3-0.6b-base", base), "utf-8"
+    )
+    export()
+    assert (licence or "library_name") in card()
+    assert ("license:" in card()) == bool(licence)
+
+
 def test_the_card_shows_measured_results_with_their_interval(here):
     add_evaluation("runs/reasoner")
     export()

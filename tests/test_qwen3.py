@@ -4,10 +4,14 @@ import math
 
 import pytest
 import torch
-from tiny import tiny_config, tiny_model
+from tiny import QWEN2, tiny_config, tiny_model
 from torch.nn import functional as F
 
-from reasoning_from_scratch.llm.config import QWEN3_CONFIGS, Qwen3Config
+from reasoning_from_scratch.llm.config import (
+    QWEN2_CONFIGS,
+    QWEN3_CONFIGS,
+    Qwen3Config,
+)
 from reasoning_from_scratch.llm.qwen3 import (
     Linear,
     Qwen3Model,
@@ -20,27 +24,52 @@ from reasoning_from_scratch.llm.qwen3 import (
 
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 PUBLISHED_PARAMETERS = {
-    "0.6b": 596_049_920,
-    "1.7b": 1_720_574_976,
-    "4b": 4_022_468_096,
-    "8b": 8_190_735_360,
-    "14b": 14_768_307_200,
-    "32b": 32_762_123_264,
+    "qwen3 0.6b": 596_049_920,
+    "qwen3 1.7b": 1_720_574_976,
+    "qwen3 4b": 4_022_468_096,
+    "qwen3 8b": 8_190_735_360,
+    "qwen3 14b": 14_768_307_200,
+    "qwen3 32b": 32_762_123_264,
+    "qwen2.5 0.5b": 494_032_768,
+    "qwen2.5 1.5b": 1_543_714_304,
+    "qwen2.5 3b": 3_085_938_688,
+    "qwen2.5 7b": 7_615_616_512,
+    "qwen2.5 14b": 14_770_033_664,
+    "qwen2.5 32b": 32_763_876_352,
+    "qwen2.5 72b": 72_706_203_648,
 }
 
 
-@pytest.mark.parametrize("size", PUBLISHED_PARAMETERS)
-def test_every_dense_size_has_its_published_number_of_parameters(size):
-    config = QWEN3_CONFIGS[size]
+@pytest.mark.parametrize("name", PUBLISHED_PARAMETERS)
+def test_every_dense_size_has_its_published_number_of_parameters(name):
+    family, size = name.split()
+    configs = QWEN3_CONFIGS if family == "qwen3" else QWEN2_CONFIGS
+    config = configs[size]
     with torch.device("meta"):
         model = Qwen3Model(config)
     counted = sum(p.numel() for p in model.parameters())
-    assert counted == config.num_parameters == PUBLISHED_PARAMETERS[size]
+    assert counted == config.num_parameters == PUBLISHED_PARAMETERS[name]
 
 
-def test_a_config_survives_the_official_layout():
-    config = tiny_config(tie_word_embeddings=False)
+@pytest.mark.parametrize("family", [{}, QWEN2], ids=["qwen3", "qwen2"])
+def test_a_config_survives_the_official_layout(family):
+    config = tiny_config(tie_word_embeddings=False, **family)
     assert Qwen3Config.from_hf(config.to_hf()) == config
+
+
+def test_a_mixture_of_the_two_families_has_no_official_layout():
+    with pytest.raises(ValueError, match="no published model has qkv_bias"):
+        tiny_config(qkv_bias=True).to_hf()
+
+
+def test_a_qwen2_file_need_not_name_what_it_never_does():
+    layout = tiny_config(head_dim=8, **QWEN2).to_hf()  # 32 / 4 heads
+    del layout["head_dim"]
+    assert Qwen3Config.from_hf(layout).head_dim == 8
+    # What Qwen2 files are full of, and means nothing while it is off
+    layout |= {"sliding_window": 4096, "max_window_layers": 21}
+    layout |= {"use_mrope": False, "use_sliding_window": False}
+    assert Qwen3Config.from_hf(layout).qkv_bias
 
 
 def test_rope_theta_is_read_from_both_layouts():
@@ -59,6 +88,15 @@ def test_rope_theta_is_read_from_both_layouts():
         ({"attention_bias": True}, "attention_bias"),
         ({"hidden_act": "gelu"}, "activation 'gelu'"),
         ({"use_sliding_window": True}, "use_sliding_window"),
+        ({"layer_types": ["sliding_attention"]}, "use_sliding_window"),
+        ({"use_mrope": True}, "use_mrope"),
+        (
+            {"architectures": ["Qwen3ForSequenceClassification"]},
+            "architecture Qwen3ForSequenceClassification",
+        ),
+        ({"model_type": "qwen2_vl"}, "model_type 'qwen2_vl', but only dense"),
+        ({"model_type": "qwen2_moe"}, "model_type 'qwen2_moe'"),
+        ({"model_type": ["qwen2"]}, "model_type .'qwen2'.*, but only dense"),
         ({"num_key_value_heads": 3}, "must be a multiple"),
         ({"head_dim": 15}, "head_dim must be even"),
         ({"hidden_size": 0}, "hidden_size must be positive"),
@@ -218,8 +256,12 @@ def test_the_short_cut_has_the_general_products_gradients():
         assert torch.allclose(ours, expected, rtol=2**-7, atol=1e-2)
 
 
-def test_one_token_in_bfloat16_has_the_logits_of_its_row_in_a_batch():
-    model = Qwen3Model(tiny_config()).init_weights(0).bfloat16().eval()
+@pytest.mark.parametrize("family", [{}, QWEN2], ids=["qwen3", "qwen2"])
+def test_one_token_in_bfloat16_has_the_logits_of_its_row_in_a_batch(family):
+    model = Qwen3Model(tiny_config(**family)).init_weights(0).bfloat16().eval()
+    if family:
+        for layer in model.layers:
+            torch.nn.init.normal_(layer.self_attn.q_proj.bias, std=0.1)
     token_ids = torch.tensor([[7], [9]])
     with torch.inference_mode():
         batch, single = model(token_ids), model(token_ids[:1])

@@ -1,15 +1,16 @@
-"""Our Qwen3 against the one in `transformers`, in both directions.
+"""Our Qwen3 and Qwen2 against those in `transformers`, in both directions.
 
 Tolerance: both compute in float32, whose rounding differs with the order of
 sums; 2e-5 is some 40 units in the last place of logits around 4.
 """
 
 import json
+import random
 
 import pytest
 import torch
-from tiny import tiny_model
-from tiny_checkpoints import write_tokenizer
+from tiny import QWEN2, tiny_model
+from tiny_checkpoints import R1_CONFIG, R1_TOKENS, write_tokenizer
 
 from reasoning_from_scratch.llm import generate, load_model, save_model
 from reasoning_from_scratch.llm.tokenizer import Qwen3Tokenizer
@@ -19,13 +20,27 @@ transformers.logging.set_verbosity_error()
 transformers.logging.disable_progress_bar()
 
 VOCAB = 320
-# One shape a row: tied, heads, key-value heads, head_dim (hidden is 48)
+# One shape a row: tied, heads, key-value heads, head_dim (hidden is 48; None
+# for Qwen2: 48 / heads)
 SHAPES = {
     "tied, 1:1": (True, 4, 4, 12),
     "tied, 2:1, wide heads": (True, 4, 2, 32),
     "untied, 4:1": (False, 8, 2, 16),
     "untied, 8:1, narrow heads": (False, 8, 1, 4),
+    "qwen2, tied, 1:1": (True, 4, 4, None),
+    "qwen2, tied, 2:1": (True, 4, 2, None),
+    "qwen2, untied, 6:1": (False, 6, 1, None),
 }
+# Qwen2.5's format without tools: a system turn is always there
+QWEN2_TEMPLATE = """
+{%- set start, end = "<|im_start|>", "<|im_end|>\n" %}
+{%- if messages[0].role != "system" %}
+{{- start + "system\nYou are a helpful assistant." + end }}
+{%- endif %}
+{%- for m in messages %}
+{{- start + m.role + "\n" + m.content + end }}
+{%- endfor %}
+{%- if add_generation_prompt %}{{ start + "assistant\n" }}{% endif %}"""
 CHAT = [
     {"role": "system", "content": "Be brief."},
     {"role": "user", "content": "1+1?"},
@@ -37,20 +52,24 @@ CHAT = [
 def save_reference(folder, shape, *, sharded=False):
     """A random model of `transformers`, saved by it beside a tokenizer."""
     tied, num_heads, num_kv_heads, head_dim = SHAPES[shape]
-    config = transformers.Qwen3Config(
+    family = "Qwen3" if head_dim else "Qwen2"
+    config = getattr(transformers, f"{family}Config")(
         vocab_size=VOCAB,
         hidden_size=48,
         intermediate_size=96,
         num_hidden_layers=3,
         num_attention_heads=num_heads,
         num_key_value_heads=num_kv_heads,
-        head_dim=head_dim,
+        **({"head_dim": head_dim} if head_dim else {}),
         tie_word_embeddings=tied,
         rope_parameters={"rope_theta": 50_000.0, "rope_type": "default"},
         initializer_range=0.2,  # attention far from uniform
     )
     torch.manual_seed(1)
-    model = transformers.Qwen3ForCausalLM(config).eval()
+    model = getattr(transformers, f"{family}ForCausalLM")(config).eval()
+    for name, parameter in model.named_parameters():
+        if name.endswith("bias"):
+            torch.nn.init.normal_(parameter)  # zeros otherwise
     limit = "100KB" if sharded else "5GB"
     model.save_pretrained(folder, max_shard_size=limit)
     write_tokenizer(folder)
@@ -83,6 +102,45 @@ def test_logits_equal_those_of_transformers(tmp_path, shape):
     assert logits_differ_by(reference, model) <= 2e-5
 
 
+@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "compiled"])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_unequal_prompts_get_the_tokens_of_transformers(
+    tmp_path, shape, compiled
+):
+    reference = save_reference(tmp_path, shape)
+    model, tokenizer = load_model(tmp_path, device="cpu")
+    prompts = ["12 + 7 =", "Let's think step by step.", "a"]
+    ours = generate(
+        model,
+        tokenizer,
+        prompts,
+        max_new_tokens=24,
+        stop_ids=(),
+        compiled=compiled,
+    )
+    for prompt, output in zip(prompts, ours, strict=True):
+        assert output.token_ids == greedy(reference, tokenizer, prompt, 24)
+
+
+def greedy(reference, tokenizer, prompt, num_tokens):
+    """The likeliest tokens by `transformers`, one prompt, no early end.
+
+    The embedding's padding rows are no tokens: we never choose them.
+    """
+    vocab_size = reference.config.vocab_size
+    token_ids = torch.tensor([tokenizer.encode(prompt)])
+    generated = reference.generate(
+        token_ids,
+        attention_mask=torch.ones_like(token_ids),
+        min_new_tokens=num_tokens,
+        max_new_tokens=num_tokens,
+        do_sample=False,
+        eos_token_id=vocab_size,  # no such token
+        suppress_tokens=list(range(tokenizer.vocab_size, vocab_size)) or None,
+    )
+    return generated[0, token_ids.shape[1] :].tolist()
+
+
 @pytest.mark.parametrize("shape", ["tied, 1:1", "untied, 4:1"])
 def test_logits_of_a_sharded_checkpoint_equal_too(tmp_path, shape):
     reference = save_reference(tmp_path, shape, sharded=True)
@@ -99,15 +157,19 @@ def test_a_config_in_the_style_of_transformers_4_is_read(tmp_path):
     assert logits_differ_by(reference, model) <= 2e-5
 
 
-@pytest.fixture(scope="module", params=[True, False], ids=["tied", "untied"])
+@pytest.fixture(
+    scope="module",
+    params=[(True, {}), (False, {}), (True, QWEN2), (False, QWEN2)],
+    ids=["tied", "untied", "qwen2 tied", "qwen2 untied"],
+)
 def saved(request, tmp_path_factory):
     """Our model and tokenizer, and the folder we saved them in."""
     source = write_tokenizer(tmp_path_factory.mktemp("source"))
     tokenizer = Qwen3Tokenizer(source)
-    # As many rows as tokens: we never choose a padding row, they may
     vocab_size = tokenizer.vocab_size
+    tied, family = request.param
     model = tiny_model(
-        vocab_size=vocab_size, tie_word_embeddings=request.param
+        vocab_size=vocab_size, tie_word_embeddings=tied, **family
     )
     folder = tmp_path_factory.mktemp("saved")
     save_model(model, tokenizer, folder)
@@ -120,17 +182,7 @@ def test_transformers_opens_what_we_save_and_generates_the_same(saved):
     prompts = ["Problem: 12 + 7\nAnswer:", "Let's think", "step"]
     ours = generate(model, tokenizer, prompts, max_new_tokens=64, stop_ids=())
     for prompt, output in zip(prompts, ours, strict=True):
-        token_ids = torch.tensor([tokenizer.encode(prompt)])
-        generated = theirs.generate(
-            token_ids,
-            attention_mask=torch.ones_like(token_ids),
-            min_new_tokens=64,
-            max_new_tokens=64,
-            do_sample=False,
-            eos_token_id=tokenizer.vocab_size,  # no such token
-        )
-        completion = generated[0, token_ids.shape[1] :].tolist()
-        assert completion == output.token_ids
+        assert output.token_ids == greedy(theirs, tokenizer, prompt, 64)
 
 
 def test_transformers_tokenizes_as_we_do(saved):
@@ -152,6 +204,40 @@ def test_transformers_renders_the_same_chat(saved, enable_thinking):
         add_generation_prompt=True,
         enable_thinking=enable_thinking,
     ) == tokenizer.apply_chat_template(CHAT, enable_thinking=enable_thinking)
+
+
+def random_chat(seed):
+    """Up to seven turns by turns, perhaps behind a system message."""
+    draw = random.Random(seed)
+    pieces = ["1+1?", " Hi", "\n", "中", "{{ x }}", "so</think>\n\n2", ""]
+    roles = ["user", "assistant"] * 4
+    roles = ["system"] * draw.randrange(2) + roles[: draw.randrange(1, 8)]
+    return [
+        {"role": role, "content": "".join(draw.choices(pieces, k=3))}
+        for role in roles
+    ]
+
+
+@pytest.mark.parametrize("family", ["qwen2.5", "r1"])
+def test_chats_of_other_families_are_rendered_as_transformers_does(
+    tmp_path, family
+):
+    config = {"chat_template": QWEN2_TEMPLATE, "eos_token": "<|im_end|>"}
+    if family == "r1":
+        config = R1_CONFIG
+    config = {"tokenizer_class": "PreTrainedTokenizerFast", **config}
+    write_tokenizer(tmp_path, config=config, extra=R1_TOKENS)
+    ours = Qwen3Tokenizer(tmp_path)
+    theirs = transformers.AutoTokenizer.from_pretrained(tmp_path)
+    for seed in range(20):
+        chat, opened = random_chat(seed), seed % 3 > 0
+        text = ours.apply_chat_template(chat, add_generation_prompt=opened)
+        assert text == theirs.apply_chat_template(
+            chat, tokenize=False, add_generation_prompt=opened
+        )
+        assert ours.encode(text) == theirs.encode(
+            text, add_special_tokens=False
+        )
 
 
 def test_transformers_learns_where_to_stop(saved):

@@ -52,6 +52,17 @@ def test_a_completion_ends_with_the_end_token(tokenizer):
     assert example.prompt_ids == tokenizer.encode("2+3=")
 
 
+@pytest.mark.parametrize("thinking", ["\nadd\n", "add\n", ""])
+def test_a_think_block_that_the_prompt_opened_is_closed_once(
+    tokenizer, thinking
+):
+    prompt = "2+3?<think>\n"
+    example = encode_example(tokenizer, prompt, "\n\n5", thinking=thinking)
+    written = tokenizer.decode(example.token_ids)
+    thought = "add" if thinking else ""
+    assert written.startswith(f"{prompt}{thought}\n</think>\n\n5")
+
+
 def test_prompt_tokens_are_those_that_generate_would_read(tokenizer):
     # Tokenised together, "Answer" and ":" might share a token with what
     # follows; the model is asked with the prompt alone.

@@ -9,6 +9,8 @@ from reasoning_from_scratch.training.learned_verifier import (
     save_head,
 )
 
+QWEN2 = {"qkv_bias": True, "qk_norm": False}
+
 
 def tiny_config(**changes):
     fields = {
@@ -28,10 +30,13 @@ def tiny_config(**changes):
 def tiny_model(seed=0, **changes):
     """A seeded model whose next-token distributions are far from flat."""
     model = Qwen3Model(tiny_config(**changes)).init_weights(seed)
+    generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        for parameter in model.parameters():
+        for name, parameter in model.named_parameters():
             if parameter.dim() > 1:
                 parameter.mul_(8.0)
+            elif name.endswith("bias"):
+                parameter.normal_(generator=generator)
     return model.eval()
 
 

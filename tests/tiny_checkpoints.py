@@ -26,11 +26,34 @@ QWEN_SPLIT = (
 )
 CONTROL_TOKENS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 THINK_TOKENS = ["<think>", "</think>"]
+# DeepSeek's, in its models distilled into Qwen; none is marked as special
+R1_TOKENS = (
+    "<｜begin▁of▁sentence｜>",
+    "<｜end▁of▁sentence｜>",
+    "<｜User｜>",
+    "<｜Assistant｜>",
+)
+R1_CONFIG = {
+    "bos_token": {"content": R1_TOKENS[0]},
+    "eos_token": R1_TOKENS[1],
+    "pad_token": R1_TOKENS[1],
+    # its format without tools: thoughts of earlier turns are dropped
+    "chat_template": """
+{{- bos_token }}
+{%- for m in messages if m.role == "system" %}{{ m.content }}{% endfor %}
+{%- for m in messages %}
+{%- if m.role == "user" %}{{ "<｜User｜>" + m.content }}{% endif %}
+{%- if m.role == "assistant" %}
+{{- "<｜Assistant｜>" + m.content.split("</think>")[-1] + eos_token }}
+{%- endif %}
+{%- endfor %}
+{%- if add_generation_prompt %}{{ "<｜Assistant｜><think>\n" }}{% endif %}""",
+}
 CORPUS = ["Problem: 12 + 7\nAnswer: Let's think step by step. 12 + 7 = 19"]
 
 
 @lru_cache
-def tiny_tokenizer_json(think=True):
+def tiny_tokenizer_json(think=True, extra=()):
     """The text of a `tokenizer.json` with a few merges on Qwen's plan."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.normalizer = normalizers.NFC()
@@ -52,6 +75,7 @@ def tiny_tokenizer_json(think=True):
         tokenizer.add_tokens(
             [AddedToken(t, normalized=False) for t in THINK_TOKENS]
         )
+    tokenizer.add_tokens([AddedToken(t, normalized=False) for t in extra])
     return tokenizer.to_str()
 
 

@@ -43,8 +43,9 @@ CARD = """\
 
 # {{ title }}
 
-A Qwen3-architecture language model of {{ num_parameters }} parameters in \
-{{ dtype }}, exported from `{{ name }}` with `reasoning_from_scratch`.
+A {{ family }}-architecture language model of {{ num_parameters }} \
+parameters in {{ dtype }}, exported from `{{ name }}` with \
+`reasoning_from_scratch`.
 
 ## How it was made
 
@@ -156,19 +157,26 @@ def write_card(name, model, run_config, usage, repo_id) -> str:
     from reasoning_from_scratch.llm.weights import HUB_IDS
 
     base = run_config.get("model") or name
-    is_on_hub = base.startswith("Qwen/")
+    is_on_hub = base.startswith(("Qwen/", "deepseek-ai/"))
+    row = get_settings(base)
+    # A row that was guessed says nothing of the licence
+    license = row.license if row.name in base.lower() else None
+    is_open = license in ("apache-2.0", "mit", None)
+    family = "qwen3" if model.config.qk_norm else "qwen2"
     command = run_config.get("command", "pretrain")
     card = ModelCard.from_template(
         ModelCardData(
-            license="apache-2.0",
+            license=license if is_open else "other",
+            license_name=None if is_open else license,
             library_name="transformers",
             pipeline_tag="text-generation",
-            tags=["qwen3", "reasoning", "reasoning-from-scratch"],
+            tags=[family, "reasoning", "reasoning-from-scratch"],
             base_model=HUB_IDS.get(base, base if is_on_hub else None),
         ),
         template_str=CARD,
         title=repo_id.rstrip("/").rsplit("/", 1)[-1],
         name=name,
+        family=family.capitalize(),
         num_parameters=f"{model.config.num_parameters:,}",
         dtype=str(model.dtype).removeprefix("torch."),
         run=run_config,

@@ -84,8 +84,9 @@ usage: rfs COMMAND [flags]      rfs COMMAND --help tells the flags
 {PAGE}
 Models: pocket (built in, the default), pocket-coarse, pocket-teacher, \
 runs/NAME,
-a folder, or Qwen3: qwen3-0.6b-base … qwen3-32b, any Hub id. \
-RFS_MODEL sets the default."""
+a folder, any Hub id, or for short: qwen3-0.6b-base … qwen3-32b,
+qwen2.5-0.5b … qwen2.5-72b-instruct (also -math- and -coder-),
+deepseek-r1-distill-qwen-1.5b … -32b. RFS_MODEL sets the default."""
 
 
 class Command(NamedTuple):

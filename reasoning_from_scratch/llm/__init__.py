@@ -7,7 +7,7 @@ loading torch.
 from reasoning_from_scratch import import_on_use
 
 _MODULES = {
-    "config": ["Qwen3Config", "QWEN3_CONFIGS"],
+    "config": ["Qwen3Config", "QWEN3_CONFIGS", "QWEN2_CONFIGS"],
     "qwen3": [
         "Qwen3Model",
         "RMSNorm",

@@ -184,12 +184,17 @@ def _check_supported(source, where):
     scaling = source.get("rope_scaling") or source.get("rope_parameters") or {}
     rope_type = scaling.get("rope_type", scaling.get("type", "default"))
     activation = source.get("hidden_act", "silu")
+    known = None, f"{family.capitalize()}ForCausalLM"
+    architecture = (source.get("architectures") or [None])[0]
     unsupported = {
         f"RoPE type {rope_type!r}": rope_type != "default",
         "attention_bias": family == "qwen3" and source.get("attention_bias"),
         "use_sliding_window": source.get("use_sliding_window")
         or "sliding_attention" in (source.get("layer_types") or []),
         f"activation {activation!r}": activation != "silu",
+        "use_mrope": source.get("use_mrope"),
+        # A reward model or classifier has another head
+        f"architecture {architecture}": architecture not in known,
     }
     found = [name for name, present in unsupported.items() if present]
     if found:
@@ -199,13 +204,31 @@ def _check_supported(source, where):
         )
 
 
-def _dense(hidden_size, num_layers, num_heads, intermediate_size, tied):
+def _dense(
+    hidden_size, num_layers, num_heads, intermediate_size, tied, **more
+):
     return Qwen3Config(
         hidden_size=hidden_size,
         num_layers=num_layers,
         num_heads=num_heads,
         intermediate_size=intermediate_size,
         tie_word_embeddings=tied,
+        **more,
+    )
+
+
+def _qwen2(hidden_size, num_layers, num_heads, num_kv_heads, inner, tied):
+    return _dense(
+        hidden_size,
+        num_layers,
+        num_heads,
+        inner,
+        tied,
+        num_kv_heads=num_kv_heads,
+        head_dim=hidden_size // num_heads,
+        vocab_size=151_936 if hidden_size < 3000 else 152_064,
+        max_position_embeddings=32_768,
+        **FAMILIES["qwen2"],
     )
 
 
@@ -216,4 +239,15 @@ QWEN3_CONFIGS = {
     "8b": _dense(4096, 36, 32, 12_288, False),
     "14b": _dense(5120, 40, 40, 17_408, False),
     "32b": _dense(5120, 64, 64, 25_600, False),
+}
+# The general Qwen2.5; Math and the models distilled from R1 have another
+# rope_theta, and some of the latter untied embeddings: config.json says so
+QWEN2_CONFIGS = {
+    "0.5b": _qwen2(896, 24, 14, 2, 4864, True),
+    "1.5b": _qwen2(1536, 28, 12, 2, 8960, True),
+    "3b": _qwen2(2048, 36, 16, 2, 11_008, True),
+    "7b": _qwen2(3584, 28, 28, 4, 18_944, False),
+    "14b": _qwen2(5120, 48, 40, 8, 13_824, False),
+    "32b": _qwen2(5120, 64, 40, 8, 27_648, False),
+    "72b": _qwen2(8192, 80, 64, 8, 29_568, False),
 }

@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import torch
-from tokenizers import Tokenizer, decoders
+from tokenizers import AddedToken, Tokenizer, decoders
 
 from reasoning_from_scratch.files import read_json
 
@@ -26,10 +26,12 @@ TEXTS = ("content", "reasoning_content")  # of a message
 THINK_TOKENS = ("<think>", "</think>")
 # Qwen's end tokens, for folders that do not name their own
 END_TOKENS = ("<|endoftext|>", "<|im_end|>")
+CONTROL_STARTS = ("<|", "<｜")  # Qwen's control strings, and DeepSeek's
+NAMED_TOKENS = ("bos_token", "eos_token", "pad_token", "unk_token")
 
 
 class Qwen3Tokenizer:
-    """The tokenizer and chat format of one model folder.
+    """The tokenizer and chat format of one model folder, or of one file.
 
     Attributes:
         stop_ids: tuple of the ids that end a completion: all that either
@@ -43,8 +45,11 @@ class Qwen3Tokenizer:
     """
 
     def __init__(self, folder):
-        folder = Path(folder)
-        path = folder / "tokenizer.json"
+        folder = path = Path(folder)
+        if path.suffix == ".json":
+            folder = path.parent
+        else:
+            path = folder / "tokenizer.json"
         if not path.is_file():
             raise FileNotFoundError(
                 f"no tokenizer.json in {folder}; copy it from the folder "
@@ -56,6 +61,8 @@ class Qwen3Tokenizer:
             read_json(folder / name) if (folder / name).is_file() else {}
             for name in ("tokenizer_config.json", "generation_config.json")
         )
+        if path.stem == "tokenizer-reasoning":  # the book's: no file says it
+            self._config = {"eos_token": END_TOKENS[1]} | self._config
         embedded = self._config.get("chat_template")
         self.chat_template = embedded or CHAT_TEMPLATE
         template = folder / "chat_template.jinja"
@@ -89,10 +96,13 @@ class Qwen3Tokenizer:
 
     def _configured_id(self, role):
         """Id of the token that tokenizer_config.json names for a role."""
-        name = self._config.get(role)
-        if isinstance(name, dict):  # older files wrap the name
-            name = name.get("content")
+        name = self._configured_name(role)
         return None if name is None else self.token_to_id(name)
+
+    def _configured_name(self, role):
+        name = self._config.get(role)
+        # older files wrap the name
+        return name.get("content") if isinstance(name, dict) else name
 
     def encode(self, text, *, allow_special=True):
         """Turn any text, normalised to NFC, into a list of token ids.
@@ -158,7 +168,8 @@ class Qwen3Tokenizer:
                 control string in them gets a space after its first character,
                 so that no message can end its turn and open another.
             add_generation_prompt: end by opening the assistant's next turn.
-            enable_thinking: False asks for an answer without thinking.
+            enable_thinking: False asks for an answer without thinking, where
+                the template can ask: Qwen2.5 and R1 have one way each.
 
         Raises:
             ValueError: messages of another form, or a broken template.
@@ -169,9 +180,11 @@ class Qwen3Tokenizer:
             message |= {
                 k: self._defuse(message.get(k)) for k in TEXTS if k in message
             }
+        names = {role: self._configured_name(role) for role in NAMED_TOKENS}
         return render_chat(
             self.chat_template,
             messages,
+            **{role: name for role, name in names.items() if name},
             add_generation_prompt=add_generation_prompt,
             enable_thinking=enable_thinking,
         )
@@ -319,11 +332,19 @@ def _byte_level_bpe(text, path):
         ) from error
     if not isinstance(tokenizer.decoder, decoders.ByteLevel):
         raise ValueError(
-            f"{path} is not a byte-level tokenizer, the only kind that Qwen3 "
+            f"{path} is not a byte-level tokenizer, the only kind that Qwen "
             "models use"
         )
     tokenizer.no_truncation()
     tokenizer.no_padding()
+    # Some files mark only a few of their control strings as special
+    tokenizer.add_special_tokens(
+        [
+            AddedToken(token.content, normalized=False, special=True)
+            for token in tokenizer.get_added_tokens_decoder().values()
+            if token.content.startswith(CONTROL_STARTS) and not token.special
+        ]
+    )
     return tokenizer
 
 

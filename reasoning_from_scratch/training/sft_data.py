@@ -55,12 +55,18 @@ def encode_example(tokenizer, prompt, completion, *, thinking="", opening=""):
     """Tokenise a rendered prompt and the completion it should get.
 
     The thinking goes before it, between the think tokens, the opening (white
-    space) before that. Control strings in what a teacher wrote are spelled
-    out, not obeyed.
+    space) before that; a prompt may have opened it already. Control strings
+    in what a teacher wrote are spelled out, not obeyed.
     """
+    thinking_ids = []
+    if prompt.rstrip().endswith("<think>"):
+        thinking, opening = f"{thinking.strip()}\n", ""
+        thinking_ids = _thinking_ids(tokenizer, thinking)[1:]
+    elif thinking:
+        thinking_ids = _thinking_ids(tokenizer, thinking)
     completion_ids = [
         *tokenizer.encode(opening),
-        *(_thinking_ids(tokenizer, thinking) if thinking else []),
+        *thinking_ids,
         *tokenizer.encode(completion, allow_special=False),
         tokenizer.eos_id,
     ]
