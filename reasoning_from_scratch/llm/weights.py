@@ -2,13 +2,15 @@
 
 Safetensors are mapped into memory: on a CPU a parameter *is* the file until
 something writes to it, so a large model opens at once, without a second copy.
-Other libraries open what `save_model` writes. Pickles are refused.
+Other libraries open what `save_model` writes. Pickles are refused, but for
+the tensors in the book's own files (`book_files`).
 """
 
 import difflib
 import math
 import re
 from collections import defaultdict
+from contextlib import nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +28,13 @@ from reasoning_from_scratch.runs import resolve_checkpoint, runs_root
 from reasoning_from_scratch.settings import SETTINGS, get_settings
 
 from . import qwen3
+from .book_files import (
+    find_book_file,
+    is_book_file,
+    open_book_tokenizer,
+    read_book_config,
+    read_state_dict,
+)
 from .config import Qwen3Config
 from .hub import check_disk_space, download_model
 from .quantization import (
@@ -65,7 +74,8 @@ def load_model(
     Args:
         name_or_path: "pocket" or a sister, from the package; "qwen3-0.6b-base"
             or another key of SETTINGS, or any Hub id, downloaded once; a
-            model folder or "runs/NAME", never looked for on the network.
+            model folder, "runs/NAME" or a file such as
+            "qwen3-0.6B-base.pth", never looked for on the network.
         dtype: a torch.dtype or its name; None keeps float32 weights as they
             are and else takes what suits model and device.
         revision: branch, tag or commit on the Hub.
@@ -81,8 +91,12 @@ def load_model(
         check_format(weights)
     device = pick_device(device)
     folder = find_model_folder(name_or_path, revision)
-    config = Qwen3Config.from_hf(folder)
-    tokenizer = Qwen3Tokenizer(folder)
+    if is_book_file(folder):
+        config = read_book_config(folder)
+        tokenizer = open_book_tokenizer(folder)
+    else:
+        config = Qwen3Config.from_hf(folder)
+        tokenizer = Qwen3Tokenizer(folder)
     if tokenizer.vocab_size > config.vocab_size:
         raise ValueError(
             f"the tokenizer in {folder} has {tokenizer.vocab_size:,} entries "
@@ -109,10 +123,15 @@ def load_model(
 
 
 def find_model_folder(name_or_path, revision=None):
-    """The folder with a model's files; only Hub names use the network."""
+    """The folder with a model's files, or the book's file.
+
+    Only Hub names use the network.
+    """
     name = str(name_or_path)
     if name in BUILT_IN:
         return ASSETS / name
+    if is_book_file(name):
+        return find_book_file(name)
     if (
         isinstance(name_or_path, Path)
         or name.startswith((".", "~", "runs/", "runs\\"))
@@ -160,6 +179,12 @@ class StoredTensor(NamedTuple):
 def _list_tensors(folder):
     """Official name -> `StoredTensor`, from the headers of a checkpoint."""
     stored = {}
+    if is_book_file(folder):
+        codes = {dtype: code for code, dtype in DTYPES.items()}
+        for name, tensor in read_state_dict(folder).items():
+            dtype = codes.get(tensor.dtype, str(tensor.dtype))
+            stored[name] = StoredTensor(folder, tuple(tensor.shape), dtype)
+        return stored
     for path in _weight_files(folder):
         with _open(path) as file:
             for name in file.keys():  # noqa: SIM118 (not a dict)
@@ -201,7 +226,9 @@ def _weight_files(folder):
 
 
 def _open(path):
-    """Map a safetensors file; its header must cover it exactly."""
+    """Map a file of weights; the header of safetensors must cover it."""
+    if is_book_file(path):
+        return nullcontext(read_state_dict(path))
     try:
         return safe_open(path, framework="pt")
     except SafetensorError as error:
