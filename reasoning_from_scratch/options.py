@@ -120,7 +120,7 @@ def add_flags(parser, table: str) -> None:
 
     N is a whole number from 1 on, K one from 0 on, X any number and {a,b} a
     choice; no value makes a switch. Behind a value stands =DEFAULT, "!" where
-    it is required, or "+" or "*" for several.
+    it is required, "+" or "*" for several, or "?" where it can be left out.
     """
     for entry in filter(None, re.split(r"\n+(?=\S)", table.strip())):
         words, text = re.split(r"\s{2,}", entry, maxsplit=1)
@@ -131,7 +131,7 @@ def add_flags(parser, table: str) -> None:
         how = {"help": text}
         if value:
             metavar, mark, default = re.fullmatch(
-                r"([^=!+*]+)([=!+*]?)(.*)", value
+                r"([^=!+*?]+)([=!+*?]?)(.*)", value
             ).groups()
             how |= {"metavar": metavar, "type": TYPES.get(metavar)}
             if mark == "=":
