@@ -29,10 +29,10 @@ from reasoning_from_scratch.files import atomic_write_json, atomic_write_text
 from reasoning_from_scratch.results import markdown_table
 
 FLAGS = """
-entry NAME?      the entry to referee (none: draw LEADERBOARD.md)
---problems N=500 fresh problems for each of the three seeds
---seeds K*       these seeds instead of random ones, to repeat a verdict
---write          keep the outcome in the entry and draw LEADERBOARD.md
+entry NAME?       the entry to referee (none: draw LEADERBOARD.md)
+--problems N=500  fresh problems for each of the three seeds
+--seeds K*        these seeds instead of random ones, to repeat a verdict
+--write           keep the outcome in the entry and draw LEADERBOARD.md
 """
 CHECKOUT = Path(__file__).parents[1]
 FOLDER = CHECKOUT / "results" / "speedrun"
