@@ -219,6 +219,16 @@ def test_a_remake_fills_in_a_row_and_runs_no_command_twice(
     assert remake.difference(fresh, rows, tmp_path)["difference"] == 0.5
 
 
+def test_a_saved_curve_keeps_what_is_told_of_a_step(checkout):
+    run = RunFolder.create("training", {}, root=checkout / "runs")
+    step = {"step": 1, "solve_rate": 0.123456, "seconds": 9.0}
+    run.append("metrics.jsonl", step)
+    remake.save_curve("grpo", run)
+
+    path = checkout / "results" / "curves" / "grpo.jsonl"
+    assert path.read_text("utf-8") == '{"step": 1, "solve_rate": 0.1235}\n'
+
+
 def run_instead(monkeypatch, program):
     """Let every row's command be this Python program."""
     command = [sys.executable, "-c", program]

@@ -17,7 +17,12 @@ from pathlib import Path
 
 from rows import current_commit, save_result
 
-from reasoning_from_scratch.files import atomic_write_json
+from reasoning_from_scratch import results
+from reasoning_from_scratch.files import (
+    as_json,
+    atomic_write_json,
+    atomic_write_text,
+)
 from reasoning_from_scratch.results import load_results
 from reasoning_from_scratch.runs import RunFolder, runs_root
 
@@ -25,6 +30,10 @@ DONE = "done.json"  # command -> {"minutes", "output"}
 FIGURES = ("accuracy", "low", "high", "num_problems", "mean_tokens")
 # Of rows with several samples, and of those with answers cut short
 WHERE_THERE = ("pass_at_k", "majority_at_k", "truncated")
+# What a saved curve keeps of a training step, to four decimals
+CURVE = """step accuracy accuracy_low accuracy_high greedy_length solve_rate
+           no_signal length truncated entropy kl grad_norm
+           generation_seconds update_seconds peak_memory_gib"""
 
 
 def remake(names: list[str]) -> None:
@@ -52,6 +61,9 @@ def remake(names: list[str]) -> None:
         print(f"[{number}/{len(chosen)}] {name}: {rows[name]['command']}")
         rows[name] = measure(rows[name], folder)
         save_result(name, rows[name])
+        if "curve" in rows[name]:
+            run = RunFolder.open(folder / "runs" / rows[name]["curve"])
+            save_curve(name, run)
     for name in chosen:  # when the rows they are compared with are there
         rows[name] |= difference(rows[name], rows, folder)
         save_result(name, rows[name])
@@ -110,6 +122,16 @@ def measure(row: dict, folder: Path) -> dict:
     result = run.read_json("result.json")
     more = {key: result[key] for key in WHERE_THERE if result.get(key)}
     return {**fresh, **{key: result[key] for key in FIGURES}, **more}
+
+
+def save_curve(name: str, run: RunFolder) -> None:
+    """Write the steps of a training, rounded, to results/curves."""
+    steps = [
+        {key: round(step[key], 4) for key in CURVE.split() if key in step}
+        for step in run.read("metrics.jsonl")
+    ]
+    path = results.FOLDER / "curves" / f"{name}.jsonl"
+    atomic_write_text(path, "".join(as_json(step) + "\n" for step in steps))
 
 
 def table_of(row: dict, folder: Path) -> dict:

@@ -111,12 +111,18 @@ def pages(checkout: Path) -> dict[Path, str]:
     picture = ""
     if steps:
         picture = f"![{describe_bars(steps, TITLE)}](results/{PICTURE})\n"
-    readme = checkout / "README.md"
-    block = readme_block(rows, picture)
+    blocks = {
+        checkout / "README.md": readme_block(rows, picture),
+        checkout / "ch04" / "README.md": "".join(gains_beside_pocket(rows)),
+    }
     return {
         stored.SUMMARY: summary(rows),
         checkout / "RESULTS.md": results_page(rows, picture),
-        readme: replace_block(readme.read_text("utf-8"), block),
+        **{
+            path: replace_block(path, block)
+            for path, block in blocks.items()
+            if path.exists()
+        },
     }
 
 
@@ -305,15 +311,15 @@ def readme_block(rows: dict[str, dict], picture: str) -> str:
     return f"{picture}\n{table_of(steps, LADDER)[0]}"
 
 
-def replace_block(readme: str, block: str) -> str:
-    """Put the block between the markers of a README."""
-    before, begin, rest = readme.partition(README_BEGIN)
+def replace_block(path: Path, block: str) -> str:
+    """A README's text with this block between its markers."""
+    before, begin, rest = path.read_text("utf-8").partition(README_BEGIN)
     _, end, after = rest.partition(README_END)
     if not begin or not end:
         raise ValueError(
-            f"README.md lacks the lines {README_BEGIN!r} and {README_END!r}"
+            f"{path} lacks the lines {README_BEGIN!r} and {README_END!r}"
         )
-    return f"{before}{begin}\n{block}{end}{after}"
+    return f"{before}{begin}\n{block or NO_ROWS}{end}{after}"
 
 
 def chapter_tables(chosen: dict, rows: dict, more=None) -> list[str]:
@@ -347,16 +353,20 @@ def real_tables(real: dict, rows: dict) -> list[str]:
         alt = describe_bars(pairs[0], REAL_TITLE)
         parts.append(f"![{alt}](results/{REAL_PICTURE})\n")
     parts += chapter_tables(real, rows, {"cut short": _cut_short})
-    twins = [
-        {**row, "twin": rows[row["beside"]]}
-        for row in real.values()
-        if "difference" in row and row.get("beside") in rows
-    ]
-    columns = BESIDE | {"over": lambda row: _name(rows[row["over"]])}
-    table = table_of(twins, columns)
-    if table:
+    if table := gains_beside_pocket(rows):
         parts += ["What each method gains, in points:\n", *table]
     return parts
+
+
+def gains_beside_pocket(rows: dict) -> list[str]:
+    """What each method gains on the real model and on pocket: a table."""
+    twins = [
+        {**row, "twin": rows[row["beside"]]}
+        for row in rows.values()
+        if "difference" in row and row.get("beside") in rows
+    ]
+    over = {"over": lambda row: _name(rows[row["over"]])}
+    return table_of(twins, BESIDE | over)
 
 
 def _cut_short(row: dict) -> str:
