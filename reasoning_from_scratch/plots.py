@@ -48,8 +48,7 @@ def figure_style():
         from matplotlib import pyplot
     except ImportError as error:
         raise ImportError(
-            "pictures need matplotlib: "
-            'pip install "reasoning_from_scratch[book]"'
+            "pictures need matplotlib: pip install matplotlib"
         ) from error
     style = {**STYLE, "axes.prop_cycle": cycler(color=COLORS)}
     with pyplot.rc_context(style):

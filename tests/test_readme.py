@@ -1,5 +1,6 @@
 """What README says is so: its commands, its links, its versions."""
 
+import ast
 import re
 import tomllib
 from fnmatch import fnmatch
@@ -8,17 +9,18 @@ from pathlib import Path
 import pytest
 
 from reasoning_from_scratch import __version__
-from reasoning_from_scratch.cli.main import COMMANDS
+from reasoning_from_scratch.cli.main import COMMANDS, find_help, main
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 PACKAGE_DATA = PROJECT["tool"]["setuptools"]["package-data"]
 WORKFLOW = (ROOT / ".github/workflows/tests.yml").read_text("utf-8")
-PAGES = [ROOT / "README.md", *sorted(ROOT.glob("*/README.md"))]
+TROUBLE = ROOT / "TROUBLESHOOTING.md"
+PAGES = [ROOT / "README.md", TROUBLE, *sorted(ROOT.glob("*/README.md"))]
 
 each_page = pytest.mark.parametrize(
-    "page", PAGES, ids=lambda p: str(p.parent.name)
+    "page", PAGES, ids=lambda p: f"{p.parent.name}/{p.stem}"
 )
 
 
@@ -168,3 +170,65 @@ def test_constraints_pin_every_requirement_without_a_path():
 def test_the_version_has_one_home():
     assert PROJECT["project"]["dynamic"] == ["version"]
     assert re.fullmatch(r"\d+\.\d+\.\d+", __version__)
+
+
+# ---- TROUBLESHOOTING.md --------------------------------------------------
+
+
+def texts_in(path) -> list[str]:
+    """Every text in a file's code, with … where a value is filled in."""
+    texts = []
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.JoinedStr):
+            parts = [getattr(part, "value", "…") for part in node.values]
+            texts.append(
+                "".join(p if isinstance(p, str) else "…" for p in parts)
+            )
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            texts.append(node.value)
+    return texts
+
+
+def headings(text) -> list[str]:
+    """The titles of a page's entries, under the first of its sections."""
+    return re.findall(r"^### (.+)$", text, re.MULTILINE)
+
+
+def test_every_error_of_ours_on_the_page_begins_one_in_the_code():
+    package = ROOT / "reasoning_from_scratch"
+    texts = [t for path in package.rglob("*.py") for t in texts_in(path)]
+    _, ours, _ = TROUBLE.read_text("utf-8").split("\n## ", 2)
+    patterns = {
+        key: ".*".join(map(re.escape, key.strip("`").split("…")))
+        for key in headings(ours)
+    }
+    unknown = [
+        key
+        for key, pattern in patterns.items()
+        if not any(re.match(pattern, text) for text in texts)
+    ]
+    assert len(patterns) > 20 and unknown == []
+
+
+def test_links_within_the_page_lead_to_its_headings():
+    text = TROUBLE.read_text("utf-8")
+    titles = re.findall(r"^##+ (.+)$", text, re.MULTILINE)
+    # As GitHub makes an anchor: lower case, letters, digits, "-" and "_"
+    anchors = {
+        re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
+        for title in titles
+    }
+    assert set(re.findall(r"\]\(#([^)]+)\)", text)) <= anchors
+
+
+def test_an_error_that_the_page_knows_points_to_it(monkeypatch, capsys):
+    assert find_help("runs/a exists; add --resume to go on with it, or") == (
+        " (more in TROUBLESHOOTING.md)"
+    )
+    assert find_help("something else") == ""
+    assert main(["ask", "1", "--model", "no-such-model"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("(more in TROUBLESHOOTING.md)")
+    # An installed package has no such page
+    monkeypatch.setattr("reasoning_from_scratch.cli.main.CHECKOUT", ROOT / "x")
+    assert find_help("runs/a exists; add --resume to go on with it, or") == ""

@@ -143,8 +143,19 @@ def _run_command(name: str, arguments: list[str]) -> int:
     except EXPECTED_ERRORS as error:
         if is_debugged:
             raise
-        print(f"rfs {name}: {error}", file=sys.stderr)
+        print(f"rfs {name}: {error}{find_help(error)}", file=sys.stderr)
         return 1
+
+
+def find_help(error) -> str:
+    """Where to read on about an error: TROUBLESHOOTING.md, if it knows it."""
+    page = CHECKOUT / "TROUBLESHOOTING.md"
+    text = page.read_text("utf-8") if page.is_file() else ""
+    for key in re.findall(r"^### `(.+)`$", text, re.MULTILINE):
+        pattern = ".*?".join(map(re.escape, key.split("…")))
+        if re.match(pattern, str(error)[:500]):
+            return f" (more in {page.name})"
+    return ""
 
 
 class Parser(argparse.ArgumentParser):
