@@ -1,6 +1,7 @@
 """Windows and macOS, imitated: what those systems refuse or lack."""
 
 import ctypes
+import errno
 import io
 import os
 import re
@@ -158,6 +159,28 @@ def test_whatever_is_printed_an_old_console_takes(monkeypatch):
     assert main.main(["doctor"]) == 0
     screen.flush()
     assert screen.buffer.getvalue().decode("cp437").startswith("2 ? 3 ? ½")
+
+
+@pytest.mark.parametrize(
+    ("system", "error", "status"),
+    [
+        ("linux", BrokenPipeError(), 0),
+        ("win32", OSError(errno.EINVAL, "Invalid argument"), 0),
+        ("linux", OSError(errno.EINVAL, "Invalid argument"), 1),
+        ("win32", OSError(errno.EINVAL, "Invalid argument", "a:b"), 1),
+    ],
+)
+def test_a_reader_that_has_enough_ends_a_command_in_peace(
+    system, error, status, monkeypatch, tmp_path
+):
+    def fail(args):
+        raise error
+
+    monkeypatch.setattr(sys, "platform", system)
+    monkeypatch.setattr("reasoning_from_scratch.cli.doctor.run", fail)
+    with open(tmp_path / "screen", "w", encoding="utf-8") as screen:
+        monkeypatch.setattr(sys, "stdout", screen)
+        assert main.main(["doctor"]) == status
 
 
 # ---- What other systems lack ---------------------------------------------

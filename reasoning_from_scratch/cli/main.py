@@ -6,6 +6,7 @@ before it runs. `--debug` (or RFS_DEBUG=1) shows the traceback of an error.
 
 import argparse
 import difflib
+import errno
 import os
 import re
 import sys
@@ -137,14 +138,22 @@ def _run_command(name: str, arguments: list[str]) -> int:
         # A trainer says what is saved and how to go on
         print(f"\n{str(interrupt) or 'interrupted'}", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # `rfs … | head` has read enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except EXPECTED_ERRORS as error:
+        if _is_closed_pipe(error):  # `rfs … | head` has read enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
         if is_debugged:
             raise
         print(f"rfs {name}: {error}{find_help(error)}", file=sys.stderr)
         return 1
+
+
+def _is_closed_pipe(error) -> bool:
+    """Whether nobody reads our output; Windows calls that EINVAL."""
+    is_windows = sys.platform == "win32" and isinstance(error, OSError)
+    return isinstance(error, BrokenPipeError) or (
+        is_windows and error.errno == errno.EINVAL and not error.filename
+    )
 
 
 def find_help(error) -> str:

@@ -109,5 +109,6 @@ def write_tokenizer(folder, *, is_chat=False):
         ("generation_config", generation),
     ):
         text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-        (folder / f"{name}.json").write_text(text, "utf-8")
-    (folder / "chat_template.jinja").write_text(CHAT_TEMPLATE, "utf-8")
+        (folder / f"{name}.json").write_text(text, "utf-8", newline="\n")
+    template = folder / "chat_template.jinja"
+    template.write_text(CHAT_TEMPLATE, "utf-8", newline="\n")
