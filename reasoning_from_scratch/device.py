@@ -85,6 +85,17 @@ def describe_device(device, dtype) -> str:
     return f"{device} ({_hardware(device)}), {reason}; {dtype_name} weights"
 
 
+def accelerator_gigabytes(device) -> float | None:
+    """The memory of a GPU in GB of 2^30 bytes; None for a CPU."""
+    device = torch.device(device)
+    if device.type == "mps":
+        return torch.mps.recommended_max_memory() / 2**30
+    if device.type not in ("cuda", "xpu"):
+        return None
+    module = getattr(torch, device.type)
+    return module.get_device_properties(device).total_memory / 2**30
+
+
 def describe_hardware() -> str:
     """Name the machine as a result's row does: "2 cores (…), 24 GiB"."""
     best = available_devices()[0]

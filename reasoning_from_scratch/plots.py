@@ -7,8 +7,6 @@ Each function draws, saves where asked, and returns the figure with its
 import contextlib
 from pathlib import Path
 
-from reasoning_from_scratch.runs import runs_root
-
 # Okabe and Ito's colours, told apart by colour-blind readers too
 COLORS = (
     "#0072B2",
@@ -40,13 +38,6 @@ STYLE = {
     "xtick.color": INK,
     "ytick.color": INK,
 }
-
-
-def figure_folder(chapter) -> Path:
-    """Make the folder of a run's pictures, among the runs: git ignores it."""
-    folder = runs_root() / "figures" / chapter
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder.absolute()
 
 
 @contextlib.contextmanager

@@ -11,8 +11,7 @@ from pathlib import Path
 
 from reasoning_from_scratch.settings import default_model
 
-CHECKOUT = Path(__file__).parents[1]
-FOLDER = CHECKOUT / "results"
+FOLDER = Path(__file__).parents[1] / "results"
 # The accuracies alone, drawn from the rows, for those without a checkout
 SUMMARY = Path(__file__).parent / "pocket" / "assets" / "results.json"
 

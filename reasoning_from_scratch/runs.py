@@ -60,10 +60,20 @@ class RunFolder:
         self._lock = lock  # let go of with this object, or with the process
 
     @classmethod
-    def create(cls, name, config, *, root=None, resume=False, shared=False):
+    def create(
+        cls,
+        name,
+        config,
+        *,
+        root=None,
+        resume=False,
+        shared=False,
+        changeable=(),
+    ):
         """Start a run, or go on with one of the same settings.
 
-        A taken name and a run in another process's hands are refused with a
+        Settings in `changeable` may be new, and are then written down. A
+        taken name and a run in another process's hands are refused with a
         FileExistsError, but for `shared` ones; `root` holds all runs.
         """
         path = cls.check_name(name, root=root, resume=resume)
@@ -74,9 +84,12 @@ class RunFolder:
             atomic_write_json(path / "config.json", config)
             return cls(path, config, lock)
         run = cls.open(path)
-        _refuse_other_settings(run, config)
+        _refuse_other_settings(run, config, changeable)
         run._lock = lock
         run._clear_up()
+        if run.config != config:
+            run.write_json("config.json", config)
+            run.config = config
         return run
 
     @staticmethod
@@ -325,11 +338,11 @@ def _lock(path: Path) -> FileLock:
     return lock
 
 
-def _refuse_other_settings(run: RunFolder, config: dict) -> None:
+def _refuse_other_settings(run: RunFolder, config: dict, changeable) -> None:
     old = run.config
     differing = [
         f"{key} (was {old.get(key)!r}, now {config.get(key)!r})"
-        for key in sorted(old.keys() | config.keys())
+        for key in sorted((old.keys() | config.keys()) - set(changeable))
         if old.get(key) != config.get(key)
     ]
     if differing:

@@ -40,6 +40,7 @@ LIGHT = (
     PACKAGE,
     f"{PACKAGE}.settings",
     f"{PACKAGE}.runs",
+    f"{PACKAGE}.memory",
     f"{PACKAGE}.results",
     f"{PACKAGE}.plots",
     f"{PACKAGE}.llm.config",
@@ -54,7 +55,7 @@ LIGHT = (
 HEAVY = ("torch", "sympy", "matplotlib", "transformers", "tokenizers")
 # A small package is a feature: folder -> most lines, most files
 MAX_SIZES = {
-    PACKAGE: (21_010, 109),
+    PACKAGE: (21_650, 109),
     f"{PACKAGE}/evaluation/verifier": (2_900, 12),
 }
 # A file is one subject, never split to please this number

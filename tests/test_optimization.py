@@ -9,7 +9,9 @@ from tiny import tiny_model, weights_of
 
 from reasoning_from_scratch.training.optimization import (
     MasterAdamW,
+    join_halves,
     scheduled_learning_rate,
+    split_halves,
 )
 
 
@@ -68,6 +70,51 @@ def test_updates_too_small_for_bfloat16_add_up_in_the_masters():
         after.append(model.norm.weight[0].item())
     assert after[0] == 1.0
     assert after[2] == 1 - 1 / 256
+
+
+def test_two_halves_hold_a_float32_number_whole():
+    # Random bits are numbers of every size; half-way cases, as 1 + 2^-8,
+    # round up in size, and their lower half is then the smallest, -2^15
+    generator = torch.Generator().manual_seed(0)
+    bits = torch.randint(-(2**31), 2**31, (2**16,), generator=generator)
+    numbers = bits.int().view(torch.float32)
+    numbers = numbers[numbers.isfinite()]
+    numbers[:4] = torch.tensor([1 + 2**-8, 1 + 3 * 2**-8, -1 - 2**-8, 0.0])
+    weights = torch.empty_like(numbers, dtype=torch.bfloat16)
+    lower = torch.empty_like(numbers, dtype=torch.int16)
+    split_halves(numbers, weights, lower)
+    assert torch.equal(join_halves(weights, lower), numbers)
+    assert lower[0] == -(2**15)
+    # The upper half is as near to the number as PyTorch's own rounding
+    error, least = (
+        (numbers.double() - rounded.double()).abs()
+        for rounded in (weights, numbers.bfloat16())
+    )
+    assert torch.equal(error, least)
+
+
+def test_bfloat16_weights_are_updated_as_float32_ones_would_be():
+    # Given a bfloat16 model and its float32 copy with the same gradients
+    model = tiny_model().bfloat16()
+    copied = copy.deepcopy(model).float()
+    optimizer, oracle = MasterAdamW(model), MasterAdamW(copied)
+    for seed in range(3):
+        set_gradients(model, seed)
+        for ours, theirs in zip(
+            model.parameters(), copied.parameters(), strict=True
+        ):
+            theirs.grad = ours.grad.float()
+        # the norm of a bfloat16 gradient is rounded: no clipping
+        optimizer.max_grad_norm = oracle.max_grad_norm = 1e9
+        optimizer.step(0.01)
+        oracle.step(0.01)
+    masters = map(join_halves, optimizer.parameters, optimizer.lower_halves)
+    assert all(map(torch.equal, masters, copied.parameters()))
+
+
+def test_float16_weights_are_refused_with_what_to_do_instead():
+    with pytest.raises(ValueError, match="--dtype float32"):
+        MasterAdamW(tiny_model().half())
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

@@ -30,7 +30,6 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PACKAGE = ROOT / "reasoning_from_scratch"
 CHAPTERS = [*sorted(ROOT.glob("ch0*")), ROOT / "appendix_c"]
-MEASURED, TROUBLE = ("RESULTS", "LOG"), "TROUBLESHOOTING"
 LINK = re.compile(r"(?<=\]\()([^)\s#:]+)((?:#[^)\s]*)?)(?=\))")
 CODE_PAGE = """\
 # {name}
@@ -104,8 +103,7 @@ def repository() -> str | None:
 def stage_pages(source: Path) -> None:
     """Copy the pages in Markdown and what they show."""
     pages = [p for folder in CHAPTERS for p in sorted(folder.glob("*.md"))]
-    pages += [ROOT / f"{name}.md" for name in (*MEASURED, TROUBLE)]
-    pages += sorted(DOCS.glob("*.md"))
+    pages += [ROOT / "RESULTS.md", ROOT / "LOG.md", *sorted(DOCS.glob("*.md"))]
     for page in pages:
         place = source / page.relative_to(ROOT)
         write(place, relink(page.read_text("utf-8"), page, source))
@@ -195,11 +193,8 @@ def stage_contents(source: Path) -> None:
     pages = sorted(path.stem for path in DOCS.glob("*.md"))
     parts = {
         "Chapters": [f"{folder.name}/README" for folder in CHAPTERS],
-        "Beside them": [
-            *(f"docs/{name}" for name in pages if name != "index"),
-            TROUBLE,
-        ],
-        "What was measured": list(MEASURED),
+        "Beside them": [f"docs/{name}" for name in pages if name != "index"],
+        "What was measured": ["RESULTS", "LOG"],
         "The code": [f"{PACKAGE.name}/index"],
     }
     for caption, names in parts.items():

@@ -24,7 +24,7 @@ from reasoning_from_scratch.training.config import (
     check_teacher,
 )
 
-FLAGS = f"""{flags.TRAINING_FLAGS}
+FLAGS = f"""{flags.TRAINING_FLAGS}{flags.MEMORY_FLAG}
 --teacher NAME   a model of the same tokenizer
 --prompt NAME=direct   how the student is asked
 --teacher-prompt NAME   how the teacher is asked (default: as the student;
@@ -65,13 +65,17 @@ def run(args) -> None:
     validation = validation or []
     traces = training.read_traces(args.traces) if args.traces else []
     student = flags.open_model(args, config.max_new_tokens)
-    teacher = None
+    teacher, teacher_bytes = None, 0
     if args.teacher:
         teacher, tokenizer = llm.load_model(
             args.teacher, device=args.device, dtype=args.dtype
         )
         distillation_loss.check_same_tokens(tokenizer, student[1])
         teacher.requires_grad_(False)
+        teacher_bytes = sum(weight.nbytes for weight in teacher.parameters())
+    config = flags.fit_training(
+        args, config, student, problems, teacher_bytes
+    )
     about = flags.describe_run(args, TOLD, config, [*problems, *validation])
     with flags.new_run(args, about) as folder:
         common = {"teacher": teacher, "validation": validation, "run": folder}

@@ -19,7 +19,7 @@ from reasoning_from_scratch.scaling import choosing
 from reasoning_from_scratch.scaling.samples import read_samples
 from reasoning_from_scratch.settings import get_settings
 
-FLAGS = f"""{flags.MODEL_FLAGS}{flags.WEIGHTS_FLAG}
+FLAGS = f"""{flags.MODEL_FLAGS}{flags.WEIGHTS_FLAG}{flags.MEMORY_FLAG}
 --revision NAME  of a model on the Hub
 --problems SET   pocketmath, math500, gsm8k, math-train or a JSONL file
                  (default: the model's)
@@ -69,14 +69,22 @@ def run(args) -> None:
     if args.samples_of:
         method = method.reusing(fitting_samples(args.samples_of, config))
     model, tokenizer = flags.open_model(args, options["max_new_tokens"])
+    config["batch_size"] = options["batch_size"] = flags.fit_decoding(
+        args,
+        (model, tokenizer),
+        problems,
+        prompt=options["prompt"],
+        rows=options["batch_size"],
+        max_new_tokens=options["max_new_tokens"],
+    )
     if method.draw is choosing.draw_and_verify:  # is there a head for it?
         verifier = args.verifier or choosing.VERIFIER
         choosing.load_head(verifier, model.config.hidden_size)
-    with flags.new_run(args, config) as folder:
+    with flags.new_run(args, config, changeable=["batch_size"]) as folder:
         options |= {"method": method, "run": folder}
         try:
             result = evaluate(model, tokenizer, problems, **options)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, MemoryError):
             print(f"\nto go on, add: --run {folder.path.name} --resume")
             raise
     print(describe_result(result))

@@ -8,15 +8,18 @@ import shutil
 import sys
 import unicodedata
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
-from reasoning_from_scratch import llm
+from reasoning_from_scratch import llm, memory
 from reasoning_from_scratch.evaluation.problems import (
     TRAINING_SETS,
     problems_digest,
 )
-from reasoning_from_scratch.evaluation.prompts import find_template
-from reasoning_from_scratch.runs import RunFolder, find_run
+from reasoning_from_scratch.evaluation.prompts import (
+    find_template,
+    render_prompt,
+)
+from reasoning_from_scratch.runs import RunFolder, find_run, runs_root
 
 MODEL_FLAGS = """
 --model NAME     a name, runs/NAME, folder or Hub id (default: RFS_MODEL, else
@@ -27,6 +30,10 @@ MODEL_FLAGS = """
 # For models that only answer
 WEIGHTS_FLAG = """
 --weights {int8,int4}   round the model's matrices: smaller, faster on a CPU
+"""
+MEMORY_FLAG = """
+--memory N       GB to fit into, as 6, 8, 12 or 24: chooses micro-batches,
+                 rows decoded together, checkpointing (default: the GPU's)
 """
 RUN_FLAGS = """
 --run NAME!      name of its folder
@@ -93,6 +100,79 @@ def open_model(args, max_new_tokens: int = 1):
     return model, tokenizer
 
 
+def fit_training(args, config, model, problems, teacher_bytes=0):
+    """The config, changed to fit the memory that --memory or a GPU has."""
+    model, tokenizer = model
+    room, source = _gigabytes(args, model)
+    if room is None:
+        return config
+    names = vars(config).keys()
+    fixed = [n for n in names if getattr(args, n, None) is not None]
+    if args.resume and (runs_root() / args.run / "config.json").is_file():
+        begun = RunFolder.open(runs_root() / args.run).config
+        kept = names & {"track_kl", "moments", "moment_dtype"} & begun.keys()
+        config = replace(config, **{name: begun[name] for name in kept})
+        fixed += kept
+    fitted, peak = memory.fit_training(
+        model.config,
+        config,
+        room,
+        weight_bytes=model.dtype.itemsize,
+        prompt_tokens=longest_prompt(config.prompt, problems, tokenizer),
+        frozen_bytes=teacher_bytes,
+        fixed=fixed,
+    )
+    chosen = {n: getattr(fitted, n) for n in sorted(names)}
+    _tell_memory(
+        {n: x for n, x in chosen.items() if x != getattr(config, n)},
+        peak,
+        room,
+        source,
+    )
+    return fitted
+
+
+def fit_decoding(args, model, problems, *, prompt, rows, max_new_tokens):
+    """How many rows to decode together with what --memory or a GPU has."""
+    model, tokenizer = model
+    room, source = _gigabytes(args, model)
+    if room is None or args.batch_size:
+        return rows
+    longest = longest_prompt(prompt, problems, tokenizer)
+    fitting, peak = memory.fit_decoding(
+        model.config,
+        room,
+        rows=rows,
+        tokens=longest + max_new_tokens,
+        weight_bytes=model.dtype.itemsize,
+    )
+    _tell_memory({"batch_size": fitting}, peak, room, source)
+    return fitting
+
+
+def longest_prompt(prompt, problems, tokenizer) -> int:
+    """Tokens of the prompt of the problem with the most characters."""
+    longest = max(problems, key=lambda problem: len(problem.problem))
+    return len(tokenizer.encode(render_prompt(prompt, longest, tokenizer)))
+
+
+def _gigabytes(args, model):
+    """The memory to plan with in GB, and who says so; None: no plan."""
+    from reasoning_from_scratch.device import accelerator_gigabytes
+
+    if args.memory:
+        return args.memory, "--memory"
+    return accelerator_gigabytes(model.device), str(model.device)
+
+
+def _tell_memory(chosen, peak, room, source):
+    said = ", ".join(f"{n.replace('_', ' ')} {x}" for n, x in chosen.items())
+    print(
+        f"memory      {room:.0f} GB ({source}): {said or 'all fits'}; "
+        f"predicted peak {peak / 2**30:.2f} GB"
+    )
+
+
 def describe_run(args, told: str, config, problems=()) -> dict:
     """What a run's result depends on: flags by name, problems, the config."""
     about = {name: getattr(args, name) for name in told.split()}
@@ -102,15 +182,24 @@ def describe_run(args, told: str, config, problems=()) -> dict:
 
 
 @contextmanager
-def new_run(args, config: dict, *, create=RunFolder.create):
+def new_run(
+    args,
+    config: dict,
+    *,
+    create=RunFolder.create,
+    changeable=memory.MEMORY_SETTINGS,
+):
     """Open the run's folder, a numbered one where the run has no name.
 
-    A job that fails before it has written a thing must not use up the name.
+    --resume may bring other `changeable` settings. A job that fails before
+    it has written a thing must not use up the name.
     """
     if args.run is None:
         folder = RunFolder.numbered(args.command, config)
     else:
-        folder = create(args.run, config, resume=args.resume)
+        folder = create(
+            args.run, config, resume=args.resume, changeable=changeable
+        )
     try:
         yield folder
     except Exception:

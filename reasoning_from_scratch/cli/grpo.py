@@ -25,7 +25,7 @@ REWARDS = (
     *("accuracy", "partial", "format", "both", "code"),
     *(f"short-{name}" for name in LENGTH_REWARDS),
 )
-FLAGS = f"""{flags.TRAINING_FLAGS}
+FLAGS = f"""{flags.TRAINING_FLAGS}{flags.MEMORY_FLAG}
 --prompt NAME=direct   how the problems are put
 --variant {{{",".join(GRPO_VARIANTS)}}}=grpo   a row of GRPO_VARIANTS
 --reward {{{",".join(REWARDS)}}}
@@ -54,6 +54,7 @@ def run(args) -> None:
     parallel.start_processes()
     model = flags.open_model(args, config.max_new_tokens)
     used = [*problems, *(validation or [])]
+    config = flags.fit_training(args, config, model, used)
     about = flags.describe_run(args, TOLD, config, used)
     with flags.new_run(args, about, create=parallel.open_run) as folder:
         training.train_grpo(

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from reasoning_from_scratch import __version__
+from reasoning_from_scratch.memory import OutOfMemory, is_out_of_memory
 from reasoning_from_scratch.options import add_flags, add_options
 from reasoning_from_scratch.runs import RunFolder
 from reasoning_from_scratch.settings import default_model, get_settings
@@ -101,7 +102,7 @@ PAIRS = re.findall(r"(?m)^  (\w+) +(.+)\n +\$ (.+)$", PAGE)
 COMMANDS = {name: Command(*said) for name, *said in PAIRS}
 
 # What our own code raises when the input is at fault.
-EXPECTED_ERRORS = (ValueError, OSError, ImportError)
+EXPECTED_ERRORS = (ValueError, OSError, ImportError, MemoryError)
 
 
 def main(arguments=None) -> int:
@@ -138,13 +139,18 @@ def _run_command(name: str, arguments: list[str]) -> int:
         # A trainer says what is saved and how to go on
         print(f"\n{str(interrupt) or 'interrupted'}", file=sys.stderr)
         return 130
-    except EXPECTED_ERRORS as error:
+    except (*EXPECTED_ERRORS, RuntimeError) as error:
         if _is_closed_pipe(error):  # `rfs … | head` has read enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
-        if is_debugged:
+        is_memory = is_out_of_memory(error)
+        is_expected = is_memory or isinstance(error, EXPECTED_ERRORS)
+        if is_debugged or not is_expected:
             raise
-        print(f"rfs {name}: {error}{find_help(error)}", file=sys.stderr)
+        complaint = str(error) or "out of memory"
+        if is_memory and not isinstance(error, OutOfMemory):
+            complaint += "; try a smaller model or batch, or --device cpu"
+        print(f"rfs {name}: {complaint}{find_help(error)}", file=sys.stderr)
         return 1
 
 

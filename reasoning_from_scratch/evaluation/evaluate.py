@@ -13,6 +13,11 @@ from functools import partial
 from tqdm import tqdm
 
 from reasoning_from_scratch import llm
+from reasoning_from_scratch.memory import (
+    advised,
+    decoding_advice,
+    is_out_of_memory,
+)
 from reasoning_from_scratch.settings import get_settings
 
 from .problems import checked_problems
@@ -71,6 +76,7 @@ def evaluate(
     Raises:
         ValueError: no problems, two with one id, a count below 1, or records
             in `run` that belong to other problems or another prompt.
+        OutOfMemory: with what to try; whole blocks are written down.
     """
     settings = get_settings(model)
     batch_size = _count("batch_size", batch_size, settings.batch_size)
@@ -80,7 +86,8 @@ def evaluate(
     problems = checked_problems(problems)
     _check_ids(problems)
     prompts = [render_prompt(prompt, p, tokenizer) for p in problems]
-    records, seconds = _resume(run, problems, prompts, batch_size)
+    records, seconds = _resume(run, problems, prompts)
+    rows = min(batch_size, len(problems) * num_samples)
     with _Progress(len(problems), num_samples, records, progress) as bar:
         ask = partial(
             method or generate_answers,
@@ -95,7 +102,10 @@ def evaluate(
         )
         for start in range(len(records), len(problems), batch_size):
             block = slice(start, start + batch_size)
-            done, spent = _measure_block(ask, problems[block], prompts[block])
+            with advised(decoding_advice(rows, "--batch-size")):
+                done, spent = _measure_block(
+                    ask, problems[block], prompts[block]
+                )
             _write_down(run, done, spent)
             records += done
             seconds += spent
@@ -197,6 +207,8 @@ def _answer(ask, problems, prompts) -> list:
     try:
         return ask(problems, prompts)
     except Exception as error:  # of one problem; the others shall not suffer
+        if is_out_of_memory(error):  # of none
+            raise
         if len(problems) == 1:
             return [error]
     half = len(problems) // 2
@@ -206,16 +218,18 @@ def _answer(ask, problems, prompts) -> list:
     ]
 
 
-def _resume(run, problems, prompts, block_size) -> tuple[list[dict], float]:
+def _resume(run, problems, prompts) -> tuple[list[dict], float]:
     """Return the records of whole blocks and the seconds they took."""
     if run is None:
         return [], 0.0
-    records, timings = read_records(run), run.read(TIMINGS)
-    if len(records) < len(problems):
-        whole = len(records) // block_size * block_size
-        if whole < len(records):
-            run.rewrite(RECORDS, records[:whole])
-        records = records[:whole]
+    found, timings, whole = read_records(run), [], 0
+    for timing in run.read(TIMINGS):  # of a block; its size may have changed
+        if whole + timing["num_problems"] <= len(found):
+            whole += timing["num_problems"]
+            timings.append(timing)
+    records = found[:whole]
+    if whole < len(found):
+        run.rewrite(RECORDS, records)
     found = [(r["id"], r["reference"], r.get("prompt_hash")) for r in records]
     expected = [
         (problem.id, problem.answer, prompt_hash(prompt))
@@ -226,7 +240,6 @@ def _resume(run, problems, prompts, block_size) -> tuple[list[dict], float]:
             f"{run.path / RECORDS} holds records of other problems or of "
             "another prompt; repeat that run's flags or choose another --run"
         )
-    timings = timings[: -(-len(records) // block_size)]
     run.rewrite(TIMINGS, timings)
     return records, sum(timing["seconds"] for timing in timings)
 

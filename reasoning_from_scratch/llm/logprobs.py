@@ -9,8 +9,8 @@ import math
 import torch
 from torch.utils.checkpoint import checkpoint
 
-# Entries of one chunk of float32 logits: 2^26 x 4 bytes = 256 MB
-MAX_CHUNK_ENTRIES = 2**26
+# Entries of one chunk of float32 logits: 2^25 x 4 bytes = 134 MB
+MAX_CHUNK_ENTRIES = 2**25
 
 
 def token_logprobs(model, token_ids, *, key_mask=None, temperature=1.0):

@@ -91,6 +91,7 @@ class MuonAndAdamW:
         for name, weight in model.named_parameters():
             is_matrix = weight.dim() == 2 and name.startswith("layers.")
             (matrices if is_matrix else others).append(weight)
+        self.num_updates = 0  # begun since the start or a resume
         self.full_rates = config.matrix_lr, config.other_lr
         self.parts = [
             torch.optim.Muon(matrices, weight_decay=0.0),
@@ -99,6 +100,7 @@ class MuonAndAdamW:
 
     def step(self, share):
         """Update all weights at a share of the full step size."""
+        self.num_updates += 1
         for part, rate in zip(self.parts, self.full_rates, strict=True):
             for group in part.param_groups:
                 group["lr"] = rate * share

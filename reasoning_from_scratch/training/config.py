@@ -25,6 +25,7 @@ ADVANTAGE_MODES = (
 PER_REWARD = "per_reward"
 LOSSES = ("hard", "forward", "reverse", "jsd")  # of distillation
 THINKING = ("tags", "short", "plain", "none")
+DECODING = "rows decoded together: memory (default: what fits)"
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,7 @@ class GRPOConfig:
     activation_checkpointing: bool = option(
         False, "compute activations twice: slower, less memory"
     )
+    decoding_batch_size: int | None = option(None, DECODING)
     # Optimizer (AdamW); a rate of 1e-6 is usual from 0.6B parameters on
     learning_rate: float = option(1e-4, "of AdamW, after the warm-up")
     warmup_steps: int = option(2, least=0)  # optimizer steps, linear from 0
@@ -239,6 +241,7 @@ class DistillationConfig:
     activation_checkpointing: bool = option(
         False, "compute activations twice: slower, less memory"
     )
+    decoding_batch_size: int | None = option(None, DECODING)
     # Optimizer (AdamW); a rate of 1e-5 is usual from 0.6B parameters on
     learning_rate: float = option(1e-3, "of AdamW, after the warm-up")
     # Linear; then a cosine to zero
@@ -298,6 +301,7 @@ class OnPolicyConfig:
     teacher_prompt: str = ""  # to the teacher; empty: the same
     micro_batch_tokens: int = 1024  # of one backward pass
     activation_checkpointing: bool = False
+    decoding_batch_size: int | None = None
     # Optimizer (AdamW); own texts want a small step
     learning_rate: float = 1e-4
     warmup_steps: int = option(5, least=0)

@@ -23,6 +23,7 @@ from reasoning_from_scratch.evaluation.problems import (
     refuse_test_problems,
 )
 from reasoning_from_scratch.llm.logprobs import hidden_logprobs
+from reasoning_from_scratch.memory import advised, learning_advice
 
 from .config import check_teacher
 from .distillation_loss import SoftTargets, learned_hidden
@@ -176,7 +177,11 @@ def learn_examples(model, optimizer, examples, loss, config, learning_rate):
         loss(model, learned_hidden(model, batch), batch) / num_tokens
         for batch in batches
     )
-    with checkpointed_layers(model, config.activation_checkpointing):
+    longest = max(len(example.token_ids) for example in examples)
+    with (
+        advised(learning_advice(config, len(examples), longest)),
+        checkpointed_layers(model, config.activation_checkpointing),
+    ):
         values, norm = gradient_step(optimizer, losses, learning_rate)
     return {
         "loss": sum(values),

@@ -21,6 +21,7 @@ from reasoning_from_scratch.evaluation.problems import (
     refuse_test_problems,
 )
 from reasoning_from_scratch.llm import SamplingConfig
+from reasoning_from_scratch.memory import advised, learning_advice
 
 from .config import PER_REWARD
 from .curriculum import Curriculum
@@ -92,14 +93,7 @@ def train_grpo(
         # Stage 1: rollouts and rewards
         rollouts, metrics = trainer.sample(problems, reward)
         # Stage 2: advantages, loss and gradient step
-        metrics |= update_policy(
-            model,
-            trainer.optimizer,
-            rollouts,
-            config,
-            reference=trainer.reference,
-            loss_function=loss_function,
-        )
+        metrics |= trainer.learn(rollouts, loss_function)
         # Stage 3: what it cost, and some texts to read
         metrics |= throughput(metrics) | trainer.state
         metrics["peak_memory_gib"] = peak_memory_gib()
@@ -206,6 +200,18 @@ class Trainer:
             metrics["kl"] = kl_to_start(chosen, ref_logprobs)
         return rollouts, metrics
 
+    def learn(self, rollouts, loss_function):
+        """Advantages, loss and gradient step: the metrics of the update."""
+        with advised(learning_advice(self.config, *rollouts.token_ids.shape)):
+            return update_policy(
+                self.model,
+                self.optimizer,
+                rollouts,
+                self.config,
+                reference=self.reference,
+                loss_function=loss_function,
+            )
+
     def collect(self, problems, count):
         """Rollouts of the next problems; this process's share of them."""
         config = self.config
@@ -229,6 +235,7 @@ class Trainer:
             reward=self.rewards,
             require_end=config.require_end,
             seed=seed,
+            batch_size=config.decoding_batch_size,
         )
         if self.curriculum is not None:
             levels = [problems[index].level for index in indices]

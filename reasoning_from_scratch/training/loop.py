@@ -6,6 +6,7 @@ Ctrl-C, and going on after a kill to the weights of an uninterrupted run.
 """
 
 import contextlib
+import gc
 import math
 import signal
 import sys
@@ -18,7 +19,14 @@ from tqdm import tqdm
 
 from reasoning_from_scratch.evaluation import evaluate
 from reasoning_from_scratch.llm import load_model, save_model
+from reasoning_from_scratch.memory import (
+    OutOfMemory,
+    advised,
+    decoding_advice,
+    is_out_of_memory,
+)
 from reasoning_from_scratch.plots import figure_style
+from reasoning_from_scratch.settings import get_settings
 
 from .parallel import in_any_process, one_at_a_time, process_rank
 
@@ -44,6 +52,7 @@ SUMMARY = {  # metric -> how the progress bar shows it
     "tokens_per_second": "{:,.0f} tokens/s",
     "accuracy": "validation {:.0%}",
 }
+UNMEASURED = "unmeasured"  # in a row whose evaluation is still to be done
 
 
 @dataclass
@@ -80,10 +89,12 @@ class TrainingLoop:
 
         Returns the rows of metrics.jsonl. Raises ValueError where a loss, a
         gradient or a weight is not finite, before anything of that step is
-        saved; KeyboardInterrupt after Ctrl-C, once the step is saved.
+        saved; KeyboardInterrupt after Ctrl-C, once the step is saved;
+        OutOfMemory with what to try, once all whole steps are saved.
         """
         if self.done == 0 and self.measures_start and self.eval_every:
-            self._add({"step": 0, **self._evaluate()})
+            self._add({"step": 0, **self._attempt(self._evaluate)})
+        self._catch_up()
         bar = tqdm(
             total=self.num_steps,
             initial=self.done,
@@ -96,14 +107,15 @@ class TrainingLoop:
         with bar, deferred_interrupt(self.name) as interrupted:
             while self.done < self.num_steps and not is_stopped:
                 start = time.perf_counter()
-                metrics = take_step(self.done)
+                metrics = self._attempt(take_step, self.done)
                 metrics["seconds"] = time.perf_counter() - start
                 self._refuse_not_finite(metrics)
                 self.done += 1
                 is_evaluated = self._is_due(self.eval_every)
                 is_saved = self._is_due(self.checkpoint_every)
                 if is_evaluated:
-                    metrics |= self._evaluate()
+                    row = {"step": self.done, **metrics}
+                    metrics |= self._attempt(self._evaluate, row=row)
                 self._add({"step": self.done, **metrics})
                 bar.update()
                 bar.set_postfix_str(summary(metrics))
@@ -164,6 +176,50 @@ class TrainingLoop:
 
     def _evaluate(self):
         return self.evaluate() if process_rank() == 0 else {}
+
+    def _attempt(self, work, *arguments, row=None):
+        """Do a part of a step; where memory ends, save what is whole.
+
+        `row` is that of a step done, whose evaluation the part is.
+        """
+        num_updates = self.optimizer.num_updates
+        try:
+            return work(*arguments)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            advice = str(error)
+            if not isinstance(error, OutOfMemory):
+                advice = "out of memory; end other programs"
+        # The error is gone, and with it what kept the activations
+        for parameter in self.model.parameters():
+            parameter.grad = None
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        if row is not None:
+            self._add({**row, UNMEASURED: True})
+        kept = "without a run nothing is saved"
+        if self.run is not None:
+            # A step half done is left out: the last checkpoint is before it
+            is_whole = self.optimizer.num_updates == num_updates
+            steps = self.run.checkpoint_steps()
+            if is_whole and self.done and self.done not in steps:
+                with contextlib.suppress(MemoryError, RuntimeError):
+                    self._save()
+            last = max(self.run.checkpoint_steps(), default=0)
+            kept = f"the command with it and --resume goes on at step {last}"
+        raise OutOfMemory(f"after step {self.done}: {advice}; {kept}")
+
+    def _catch_up(self):
+        """Evaluate the last step where memory ended before that was done."""
+        if self.rows and UNMEASURED in self.rows[-1]:
+            metrics = self._attempt(self._evaluate)
+            del self.rows[-1][UNMEASURED]
+            self.rows[-1] |= metrics
+            if self._writes:
+                self.run.rewrite("metrics.jsonl", self.rows)
+                self._note_best()
 
     def _add(self, row):
         self.rows.append(row)
@@ -271,14 +327,17 @@ def measure_accuracy(model, tokenizer, problems, config):
     if not problems:
         return {}
     start = time.perf_counter()
-    result = evaluate(
-        model,
-        tokenizer,
-        problems,
-        prompt=config.prompt,
-        max_new_tokens=config.max_new_tokens,
-        progress=False,
-    )
+    rows = config.decoding_batch_size or get_settings(model).batch_size
+    with advised(decoding_advice(min(rows, len(problems)))):
+        result = evaluate(
+            model,
+            tokenizer,
+            problems,
+            prompt=config.prompt,
+            max_new_tokens=config.max_new_tokens,
+            batch_size=rows,
+            progress=False,
+        )
     return {
         "accuracy": result.accuracy,
         "accuracy_low": result.low,

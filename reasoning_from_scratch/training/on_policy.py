@@ -110,6 +110,7 @@ def sample_examples(model, tokenizer, problems, step, config):
         sampling=SamplingConfig(temperature=config.temperature),
         max_new_tokens=config.max_new_tokens,
         seed=config.seed * 1_000_003 + step,
+        batch_size=config.decoding_batch_size,
     )
 
     def tokens_of(prompt, problem):

@@ -1,7 +1,8 @@
 """AdamW on float32 master weights, its learning rate, and gradient clipping.
 
 A bfloat16 weight has 8 significant bits: an update below 1/256 of it would be
-rounded away. So a float32 copy of every such weight is updated instead.
+rounded away. So a float32 weight, the master, is updated instead. Its upper 16
+bits are the bfloat16 weight itself; only the lower ones are kept beside it.
 
 Sources: Loshchilov and Hutter 2019 (AdamW); Micikevicius et al. 2018 (master
 weights); Pascanu et al. 2013 (clipping by the norm).
@@ -34,7 +35,7 @@ def scheduled_learning_rate(step, *, peak, warmup_steps, total_steps=None):
 
 
 class MasterAdamW:
-    """AdamW whose weights and moments are float32 whatever the model's are.
+    """AdamW on float32 weights, those of a bfloat16 model included.
 
     Weight decay is per update and unit of learning rate, on matrices alone.
     A gradient of larger norm is scaled down to max_grad_norm;
@@ -57,7 +58,19 @@ class MasterAdamW:
                 "the model has no weights that can be trained; those of few "
                 "bits cannot: load it without weights="
             )
-        self.masters = [p.detach().float() for p in self.parameters]
+        if any(p.dtype == torch.float16 for p in self.parameters):
+            raise ValueError(
+                "float16 weights cannot be trained: their small gradients "
+                "turn to zero and their large ones to infinity. Load the "
+                "model in float32 (--dtype float32), or in bfloat16 on a "
+                "device that has it"
+            )
+        self.lower_halves = [  # of the masters; float32 weights have none
+            None
+            if p.dtype == torch.float32
+            else torch.zeros_like(p, dtype=torch.int16)
+            for p in self.parameters
+        ]
         self.means, self.squares = (
             [torch.zeros_like(p, dtype=moment_dtype) for p in self.parameters]
             for _ in range(2)
@@ -87,22 +100,26 @@ class MasterAdamW:
         self.num_updates += 1
         states = zip(
             self.parameters,
-            self.masters,
+            self.lower_halves,
             self.means,
             self.squares,
             strict=True,
         )
-        for parameter, master, mean, square in states:
+        for parameter, lower, *moments in states:
             if parameter.grad is None:
                 continue
             decay = self.weight_decay if parameter.dim() > 1 else 0.0
-            tensors = master, parameter.grad, mean, square
-            for piece, gradient, *moments in _pieces(*tensors):
+            halves = [parameter] if lower is None else [parameter, lower]
+            tensors = parameter.grad, *moments, *halves
+            for gradient, mean, square, *parts in _pieces(*tensors):
                 gradient = gradient.float() * scale
-                self._update(piece, gradient, *moments, learning_rate, decay)
+                master = parts[0] if lower is None else join_halves(*parts)
+                self._update(
+                    master, gradient, mean, square, learning_rate, decay
+                )
+                if lower is not None:
+                    split_halves(master, *parts)
             parameter.grad = None
-            if master.data_ptr() != parameter.data_ptr():
-                parameter.copy_(master)
         return float(norm)
 
     def _update(self, master, gradient, mean, square, learning_rate, decay):
@@ -120,30 +137,39 @@ class MasterAdamW:
         master.addcdiv_(mean.float(), root, value=-rate)
 
     def state_dict(self):
-        """A tree for `files.save_state`; masters only where they differ."""
+        """A tree for `files.save_state`; the weights come with the model."""
         return {
             "num_updates": self.num_updates,
             "num_skipped": self.num_skipped,
             "means": self.means,
             "squares": self.squares,
-            "masters": [
-                None if parameter.dtype == torch.float32 else master
-                for parameter, master in zip(
-                    self.parameters, self.masters, strict=True
-                )
-            ],
+            "lower_halves": self.lower_halves,
         }
 
     @torch.no_grad()
     def load_state_dict(self, state):
-        """Go on from a saved tree; float32 weights come with the model."""
+        """Go on from a saved tree, behind the model that was saved with it."""
         self.num_updates = state["num_updates"]
         self.num_skipped = state["num_skipped"]
-        for name in ("means", "squares", "masters"):
+        for name in ("means", "squares", "lower_halves"):
             pairs = zip(getattr(self, name), state[name], strict=True)
             for current, saved in pairs:
                 if saved is not None:
                     current.copy_(saved)
+
+
+def join_halves(weight, lower):
+    """The float32 master of a bfloat16 weight and 16 more bits, int16."""
+    upper = weight.view(torch.int16).int() << 16
+    return (upper + lower).view(torch.float32)
+
+
+def split_halves(master, weight, lower):
+    """Write a master into the nearest bfloat16 weight and what is over."""
+    bits = master.view(torch.int32)
+    upper = (bits + 0x8000) >> 16
+    weight.view(torch.int16).copy_(upper)
+    lower.copy_(bits - (upper << 16))
 
 
 def _pieces(*tensors):

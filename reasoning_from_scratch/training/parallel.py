@@ -29,11 +29,11 @@ def start_processes():
     dist.init_process_group(backend)
 
 
-def open_run(name, config, *, resume=False):
+def open_run(name, config, **options):
     """`RunFolder.create` by the first process, opened by the others."""
     run = None
     if process_rank() == 0:
-        run = RunFolder.create(name, config, resume=resume)
+        run = RunFolder.create(name, config, **options)
     if num_processes() == 1:
         return run
     path = [None if run is None else str(run.path)]

@@ -21,6 +21,7 @@ import torch
 
 from reasoning_from_scratch.evaluation import render_prompt
 from reasoning_from_scratch.llm import SamplingConfig, generate
+from reasoning_from_scratch.llm.generation import DEFAULT_BATCH_SIZE
 from reasoning_from_scratch.llm.logprobs import MAX_CHUNK_ENTRIES
 from reasoning_from_scratch.llm.sampling import (
     filter_min_p,
@@ -28,6 +29,7 @@ from reasoning_from_scratch.llm.sampling import (
     filter_top_p,
     scale_by_temperature,
 )
+from reasoning_from_scratch.memory import advised, decoding_advice
 
 from .rewards import RewardSet, accuracy_reward
 
@@ -142,17 +144,19 @@ def collect_rollouts(
             "or set keep_sampling_mask=True"
         )
     prompts = [render_prompt(prompt, p, tokenizer) for p in problems]
-    outputs = generate(
-        model,
-        tokenizer,
-        prompts,
-        max_new_tokens=max_new_tokens,
-        sampling=sampling,
-        num_samples=group_size,
-        seed=seed,
-        ids=[p.id or p.problem for p in problems],
-        batch_size=batch_size,
-    )
+    num_rows = min(len(prompts) * group_size, batch_size or DEFAULT_BATCH_SIZE)
+    with advised(decoding_advice(num_rows)):
+        outputs = generate(
+            model,
+            tokenizer,
+            prompts,
+            max_new_tokens=max_new_tokens,
+            sampling=sampling,
+            num_samples=group_size,
+            seed=seed,
+            ids=[p.id or p.problem for p in problems],
+            batch_size=batch_size,
+        )
     prompt_ids = repeat(map(tokenizer.encode, prompts), group_size)
     tensors = lay_out(prompt_ids, outputs, tokenizer.pad_id, model.device)
     if keep_sampling_mask:

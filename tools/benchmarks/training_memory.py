@@ -7,7 +7,9 @@
 `steps`: growth over many steps of a micro model. At Qwen3-0.6B's shape with
 random bfloat16 weights, cases for a GPU: `qwen3`, peak of scoring and update
 and rollouts a second; `sft`, peak of a supervised update on one example of
-2,048 tokens; `variants`, seconds and peak of a step of every GRPO variant.
+2,048 tokens; `variants`, seconds and peak of a step of every GRPO variant;
+`preset`, predicted and measured peak of 8 rollouts of 1,024 tokens with what
+`rfs grpo --memory 8` chooses, sampling included.
 Prints a card for people and ends with one line of JSON. Peaks are in GB,
 10^9 bytes, but for `rollouts`.
 """
@@ -25,7 +27,8 @@ from generation import NumberTokenizer, random_qwen3
 from training import show
 
 from reasoning_from_scratch.evaluation import Problem
-from reasoning_from_scratch.llm import Qwen3Config, Qwen3Model
+from reasoning_from_scratch.llm import QWEN3_CONFIGS, Qwen3Config, Qwen3Model
+from reasoning_from_scratch.memory import MEMORY_SETTINGS, fit_training
 from reasoning_from_scratch.training import (
     GRPO_VARIANTS,
     DistillationConfig,
@@ -53,6 +56,7 @@ def main():
         "qwen3": qwen3_case,
         "sft": sft_case,
         "variants": variants_case,
+        "preset": preset_case,
         "peak": peak_case,
     }
     parser.add_argument("--case", choices=cases)
@@ -181,6 +185,21 @@ def qwen3_case(args):
     parts = {part: rows[-1][part] for part in PARTS}
     rate = 64 / sum(parts.values())
     return card | parts | {"rollouts a second": rate}
+
+
+def preset_case(args):
+    """Peak of a whole step of 8 rollouts of 1,024 tokens in 8 GB."""
+    sizes = {"prompts_per_step": 1, "max_new_tokens": 1024}
+    config = variant_config("grpo", group_size=8, eval_problems=8, **sizes)
+    fitted, predicted = fit_training(
+        QWEN3_CONFIGS["0.6b"], config, 8, prompt_tokens=64
+    )
+    names = (*MEMORY_SETTINGS, "moments")
+    chosen = {n: getattr(fitted, n) for n in names if hasattr(fitted, n)}
+    forget_peak()
+    train_variant("grpo", steps=2, **sizes, **chosen)
+    peaks = {"predicted, GB": round(predicted / 1e9, 2), "peak, GB": peak_gb()}
+    return chosen | peaks
 
 
 def sft_case(args):

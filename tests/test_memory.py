@@ -1,0 +1,504 @@
+"""Memory: what is predicted, what is chosen, and what happens at its end."""
+
+import sys
+from dataclasses import replace
+from subprocess import run as run_process
+
+import pytest
+import test_loop
+import torch
+from commands import open_run
+from test_evaluate import measure, new_run
+from test_grpo import CONFIG, strip_clock
+from test_rollouts import PROBLEMS, StoppingTokenizer
+from tiny import ByteTokenizer, tiny_config, weights_of
+from torch.profiler import ProfilerActivity, profile
+
+from reasoning_from_scratch import memory
+from reasoning_from_scratch.cli.main import main
+from reasoning_from_scratch.evaluation import MethodOutput
+from reasoning_from_scratch.llm import SamplingConfig, generate, logprobs
+from reasoning_from_scratch.llm.config import QWEN3_CONFIGS, Qwen3Config
+from reasoning_from_scratch.llm.qwen3 import Qwen3Model
+from reasoning_from_scratch.memory import (
+    OutOfMemory,
+    Workload,
+    fit_decoding,
+    fit_training,
+    is_out_of_memory,
+    predict_memory,
+    training_workload,
+    usable_bytes,
+)
+from reasoning_from_scratch.runs import RunFolder
+from reasoning_from_scratch.training import (
+    DistillationConfig,
+    GRPOConfig,
+    optimization,
+)
+from reasoning_from_scratch.training.loop import TrainingLoop
+from reasoning_from_scratch.training.optimization import MasterAdamW
+from reasoning_from_scratch.training.rollouts import collect_rollouts
+from reasoning_from_scratch.training.update import update_policy
+
+POCKET = Qwen3Config(
+    vocab_size=704,
+    hidden_size=192,
+    num_layers=5,
+    num_heads=6,
+    num_kv_heads=2,
+    head_dim=32,
+    intermediate_size=512,
+)
+FULL = {  # as each device says it, and Python
+    "cuda": torch.OutOfMemoryError("CUDA out of memory. Tried to allocate"),
+    "mps": RuntimeError("MPS backend out of memory (MPS allocated: 5 GB"),
+    "cpu": RuntimeError(
+        "[enforce fail at alloc_cpu.cpp:121] err == 0. DefaultCPUAllocator: "
+        "can't allocate memory: you tried to allocate 8 bytes."
+    ),
+    "python": MemoryError(),
+}
+
+
+# Predicted against measured
+
+
+def measured_peak(work):
+    """The most bytes that PyTorch's allocator gave out at a time, exactly."""
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as p:
+        work()
+    events = p.profiler.kineto_results.events()
+    changes = [e for e in events if e.name() == "[memory]"]
+    held = peak = 0
+    for event in sorted(changes, key=lambda event: event.start_ns()):
+        held += event.nbytes()
+        peak = max(peak, held)
+    return peak
+
+
+def full_rollouts(model, rows, prompt_tokens, tokens):
+    """Rollouts of random tokens that are all as long as they may be."""
+    size = model.config.vocab_size
+    batch = collect_rollouts(
+        model,
+        StoppingTokenizer(),
+        PROBLEMS[:1],
+        group_size=rows,
+        max_new_tokens=2,
+        prompt="{problem}",
+    )
+    shape = rows, prompt_tokens + tokens
+    mask = torch.zeros(shape, dtype=torch.bool)
+    mask[:, prompt_tokens:] = True
+    rewards = torch.arange(float(rows))[None] % 2
+    return replace(
+        batch,
+        token_ids=torch.randint(size, shape),
+        key_mask=torch.ones_like(mask),
+        mask=mask[:, 1:],
+        sampler_logprobs=torch.zeros(shape)[:, 1:],
+        rewards=rewards,
+        reward_parts=rewards[..., None],
+    )
+
+
+def compare_update(
+    shape, *, dtype, rows, tokens, checkpointing=False, moments="float32"
+):
+    """Predicted over measured peak of two updates, four micro-batches each."""
+    rollouts = full_rollouts(
+        Qwen3Model(shape).init_weights(), 4 * rows, 32, tokens
+    )
+    config = replace(
+        CONFIG,
+        micro_batch_size=rows,
+        activation_checkpointing=checkpointing,
+        moments=moments,
+        track_kl=False,
+        max_new_tokens=tokens,
+        prompts_per_step=1,
+        group_size=4 * rows,
+    )
+
+    def work():
+        model = Qwen3Model(shape).to(getattr(torch, dtype))
+        size = getattr(torch, moments)
+        optimizer = MasterAdamW(model, moment_dtype=size)
+        for _ in range(2):
+            update_policy(model, optimizer, rollouts, config)
+
+    size = getattr(torch, dtype).itemsize
+    plan = training_workload(shape, config, size, prompt_tokens=32)
+    plan = replace(plan, decoding_rows=0)
+    return max(predict_memory(shape, plan).values()) / measured_peak(work)
+
+
+def compare_generation(shape, dtype, *, rows, tokens, sampling):
+    """Predicted over measured peak of decoding rows that all end late."""
+    model = Qwen3Model(shape).init_weights().to(dtype)
+    tokenizer = ByteTokenizer()
+    tokenizer.vocab_size = shape.vocab_size
+    tokenizer.decode = str
+
+    def work():
+        generate(
+            model,
+            tokenizer,
+            ["a" * tokens] * 4,
+            num_samples=rows // 4,
+            max_new_tokens=tokens,
+            sampling=sampling,
+            stop_ids=(),
+            batch_size=rows,
+        )
+
+    plan = Workload(
+        dtype.itemsize, rows, 2 * tokens, is_filtered=sampling.is_filtered
+    )
+    held = shape.num_parameters * dtype.itemsize
+    predicted = max(predict_memory(shape, plan).values())
+    return predicted / (held + measured_peak(work))
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        {"dtype": "float32", "rows": 8, "tokens": 96},
+        {"dtype": "float32", "rows": 8, "tokens": 96, "checkpointing": True},
+        {"dtype": "bfloat16", "rows": 8, "tokens": 96},
+        {
+            "dtype": "bfloat16",
+            "rows": 4,
+            "tokens": 96,
+            "checkpointing": True,
+            "moments": "bfloat16",
+        },
+    ],
+    ids=lambda case: "-".join(map(str, case.values())),
+)
+def test_the_peak_of_an_update_is_predicted_within_a_tenth(case):
+    assert compare_update(POCKET, **case) == pytest.approx(1, abs=0.1)
+
+
+def test_the_peak_with_a_large_vocabulary_in_pieces_is_predicted(monkeypatch):
+    # As Qwen3's: most of the weights are embeddings, logits come in chunks
+    shape = replace(POCKET, vocab_size=20_000, num_layers=2)
+    monkeypatch.setattr(memory, "CHUNK_ENTRIES", 2**20)
+    monkeypatch.setattr(logprobs, "MAX_CHUNK_ENTRIES", 2**20)
+    ratio = compare_update(shape, dtype="float32", rows=2, tokens=64)
+    assert ratio == pytest.approx(1, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("vocab_size", "sampling"),
+    [
+        (704, SamplingConfig()),
+        (20_000, SamplingConfig(temperature=0.7)),
+        (20_000, SamplingConfig(temperature=0.7, top_p=0.95)),
+    ],
+)
+def test_the_peak_of_decoding_is_predicted_within_a_tenth(
+    vocab_size, sampling
+):
+    shape = replace(POCKET, vocab_size=vocab_size)
+    ratio = compare_generation(
+        shape, torch.float32, rows=48, tokens=24, sampling=sampling
+    )
+    assert ratio == pytest.approx(1, abs=0.1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_the_peak_at_qwen3_width_is_predicted_within_a_tenth(checkpointing):
+    shape = replace(QWEN3_CONFIGS["0.6b"], num_layers=2)
+    ratio = compare_update(
+        shape,
+        dtype="bfloat16",
+        rows=1,
+        tokens=256,
+        checkpointing=checkpointing,
+        moments="bfloat16",
+    )
+    assert ratio == pytest.approx(1, abs=0.1)
+
+
+def test_the_pieces_that_bound_memory_are_those_of_the_code():
+    assert memory.CHUNK_ENTRIES == logprobs.MAX_CHUNK_ENTRIES
+    assert memory.OPTIMIZER_PIECE == optimization.MAX_PIECE
+
+
+# What is chosen for 6, 8, 12 and 24 GB
+
+BOOK_RUN = GRPOConfig(
+    prompts_per_step=8, group_size=8, max_new_tokens=1024, eval_problems=300
+)
+
+
+@pytest.mark.parametrize("gigabytes", [8, 12, 24])
+def test_a_preset_fits_and_leaves_the_loss_as_it_is(gigabytes):
+    shape = QWEN3_CONFIGS["0.6b"]
+    config, peak = fit_training(shape, BOOK_RUN, gigabytes)
+    assert peak <= usable_bytes(gigabytes)
+    work = training_workload(shape, config)
+    assert peak == max(predict_memory(shape, work).values())
+    free = (*memory.MEMORY_SETTINGS, "moments", "track_kl")
+    changed = {
+        name
+        for name, value in vars(config).items()
+        if value != getattr(BOOK_RUN, name)
+    }
+    assert changed <= set(free)
+    # What costs nothing is given up first
+    assert (config.moments == "bfloat16") == (gigabytes == 8)
+    assert config.activation_checkpointing == (gigabytes < 24)
+
+
+def test_eight_rollouts_of_1024_tokens_are_learned_in_8_gb():
+    # 10 bytes for each of 596,049,920 weights: the weight, its gradient and
+    # lower half, two moments; 0.93 GB for three gradients of the embeddings
+    shape = QWEN3_CONFIGS["0.6b"]
+    config = replace(BOOK_RUN, prompts_per_step=1, eval_problems=8)
+    _, peak = fit_training(shape, config, 8, prompt_tokens=64)
+    assert 6.9e9 < peak < 8e9
+
+
+def test_more_memory_never_means_smaller_pieces():
+    shape = QWEN3_CONFIGS["0.6b"]
+    fitted = [fit_training(shape, BOOK_RUN, n)[0] for n in (12, 16, 24, 48)]
+    rows = [config.decoding_batch_size for config in fitted]
+    assert rows == sorted(rows) and rows[0] < rows[-1]
+    rows = [fit_decoding(shape, n, rows=64, tokens=2304)[0] for n in (6, 24)]
+    assert rows[0] < rows[1] == 64
+
+
+@pytest.mark.parametrize("size", ["0.6b", "8b"])
+def test_what_cannot_fit_is_refused_with_what_it_takes(size):
+    with pytest.raises(ValueError, match="at the least.*smaller model"):
+        fit_training(QWEN3_CONFIGS[size], BOOK_RUN, 6)
+    with pytest.raises(ValueError, match="an answer takes 15"):
+        fit_decoding(QWEN3_CONFIGS["8b"], 12, rows=8, tokens=1024)
+
+
+def test_settings_that_were_given_stay():
+    shape = QWEN3_CONFIGS["0.6b"]
+    given = replace(BOOK_RUN, micro_batch_size=4)
+    fitted, _ = fit_training(
+        shape, given, 24, fixed=["micro_batch_size", "moments"]
+    )
+    assert fitted.micro_batch_size == 4
+    with pytest.raises(ValueError, match="at the least"):
+        fit_training(shape, given, 8, fixed=["moments"])
+
+
+def test_traces_are_fitted_by_tokens():
+    shape = QWEN3_CONFIGS["0.6b"]
+    config = DistillationConfig(max_tokens=2048, micro_batch_tokens=16_384)
+    fitted, _ = fit_training(shape, config, 24)
+    assert fitted.micro_batch_tokens == 4096
+    beside, peak = fit_training(shape, config, 24, frozen_bytes=6 * 2**30)
+    assert beside.micro_batch_tokens < 4096 and peak <= usable_bytes(24)
+
+
+def test_a_small_model_is_left_as_it_is():
+    config = replace(CONFIG, track_kl=True)
+    fitted, _ = fit_training(tiny_config(), config, 6, weight_bytes=4)
+    assert fitted == replace(config, decoding_batch_size=256)
+
+
+# When memory ends
+
+
+@pytest.mark.parametrize("error", FULL.values(), ids=FULL)
+def test_the_error_of_every_device_is_known(error):
+    assert is_out_of_memory(error)
+    assert not is_out_of_memory(RuntimeError("mat1 and mat2 differ"))
+    assert not is_out_of_memory(ValueError("out of memory"))
+
+
+def failing(error):
+    def fail(*arguments, **options):
+        raise error
+
+    return fail
+
+
+def end_memory(monkeypatch, step, place, error):
+    """Let a function fail for want of memory within one step's work."""
+    train = TrainingLoop.train
+
+    def train_until(loop, take_step):
+        def take_or_fail(number):
+            with monkeypatch.context() as patch:
+                if number == step:
+                    patch.setattr(*place, failing(error))
+                return take_step(number)
+
+        return train(loop, take_or_fail)
+
+    monkeypatch.setattr(TrainingLoop, "train", train_until)
+
+
+BACKWARD = torch.Tensor, "backward"
+DRAW = torch, "searchsorted"
+
+
+@pytest.mark.parametrize(
+    ("trainer", "step", "place", "device", "advice"),
+    [
+        (test_loop.grpo, 5, BACKWARD, "cuda", "try --micro-batch-size 8"),
+        (test_loop.grpo, 5, DRAW, "mps", "try --decoding-batch-size 8"),
+        (test_loop.distill, 3, BACKWARD, "cpu", "try --micro-batch-tokens 1"),
+        (test_loop.on_policy, 3, DRAW, "python", "--decoding-batch-size 4"),
+        (test_loop.pre_train, 3, BACKWARD, "python", "end other programs"),
+    ],
+)
+def test_a_run_out_of_memory_says_what_to_try_and_loses_nothing(
+    tmp_path, monkeypatch, tokenizer, trainer, step, place, device, advice
+):
+    whole = RunFolder.create("whole", {}, root=tmp_path)
+    expected = trainer(whole, tokenizer)
+    # Given a run in which the step behind one without checkpoint fails
+    run = RunFolder.create("run", {}, root=tmp_path)
+    with monkeypatch.context() as patch:
+        end_memory(patch, step, place, FULL[device])
+        said = f"after step {step}: .*{advice}.*--resume goes on at step "
+        with pytest.raises(OutOfMemory, match=f"{said}{step}"):
+            trainer(run, tokenizer)
+    assert run.checkpoint_steps()[-1] == step
+    # When it goes on with memory enough, then to the same bits
+    resumed = trainer(run, tokenizer)
+    assert torch.equal(weights_of(resumed), weights_of(expected))
+    one, other = (strip_clock(r.read("metrics.jsonl")) for r in (run, whole))
+    assert one == other
+
+
+def test_an_update_half_done_is_taken_back(tmp_path, monkeypatch, tokenizer):
+    whole = RunFolder.create("whole", {}, root=tmp_path)
+    expected = test_loop.grpo(whole, tokenizer)
+    run = RunFolder.create("run", {}, root=tmp_path)
+    with monkeypatch.context() as patch:
+        end_memory(patch, 5, (torch.Tensor, "addcdiv_"), FULL["cuda"])
+        with pytest.raises(OutOfMemory, match="step 5.*goes on at step 4"):
+            test_loop.grpo(run, tokenizer)
+    resumed = test_loop.grpo(run, tokenizer)
+    assert torch.equal(weights_of(resumed), weights_of(expected))
+
+
+def test_an_evaluation_out_of_memory_is_made_up_for(
+    tmp_path, monkeypatch, tokenizer
+):
+    from reasoning_from_scratch import llm
+
+    whole = RunFolder.create("whole", {}, root=tmp_path)
+    expected = test_loop.grpo(whole, tokenizer)
+    run, calls = RunFolder.create("run", {}, root=tmp_path), []
+
+    def answer_once(*arguments, **options):
+        calls.append(1)
+        if len(calls) == 2:  # the evaluation at the start goes well
+            raise FULL["cuda"]
+        return generate(*arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(llm, "generate", answer_once)
+        advice = "--decoding-batch-size 1.*at step 3"
+        with pytest.raises(OutOfMemory, match=advice):
+            test_loop.grpo(run, tokenizer)
+    resumed = test_loop.grpo(run, tokenizer)
+    assert torch.equal(weights_of(resumed), weights_of(expected))
+    assert run.best_step() == whole.best_step()
+    one, other = (strip_clock(r.read("metrics.jsonl")) for r in (run, whole))
+    assert one == other
+
+
+def test_a_smaller_micro_batch_goes_on_with_the_same_mathematics(
+    tmp_path, tokenizer
+):
+    def go_on(**changes):
+        """Three steps as ever, then the fourth with other settings."""
+        run = RunFolder.create(f"run-{len(changes)}", {}, root=tmp_path)
+        test_loop.grpo(run, tokenizer, replace(CONFIG, steps=3))
+        config = replace(CONFIG, steps=4, **changes)
+        model = test_loop.grpo(run, tokenizer, config)
+        return model, run.read("metrics.jsonl")
+
+    model, rows = go_on()
+    other, again = go_on(micro_batch_size=3)
+    same = {"activation_checkpointing": True, "decoding_batch_size": 256}
+    third, twice = go_on(**same)
+    # The rollouts of the step are the same ones, its gradient up to the
+    # order of a float32 sum; checkpointing computes the very same numbers
+    for name in ("reward", "entropy", "length", "problems_drawn"):
+        assert rows[4][name] == again[4][name]
+    assert rows[4]["grad_norm"] == pytest.approx(again[4]["grad_norm"], 1e-4)
+    torch.testing.assert_close(
+        weights_of(model), weights_of(other), atol=1e-4, rtol=1e-3
+    )
+    assert torch.equal(weights_of(model), weights_of(third))
+    assert strip_clock(rows) == strip_clock(twice)
+
+
+def test_an_evaluation_goes_on_with_another_batch_size(runs_folder):
+    def answer(model, tokenizer, problems, prompts, **decoding):
+        if decoding["batch_size"] > 2:
+            raise FULL["mps"]
+        return [
+            MethodOutput(rf"\boxed{{{prompt}}}", 1, "stop")
+            for prompt in prompts
+        ]
+
+    run = new_run("run")
+    with pytest.raises(OutOfMemory, match="try --batch-size 2"):
+        measure(method=answer, run=run, batch_size=4)
+    result = measure(method=answer, run=run, batch_size=2)
+    whole = measure(method=answer, run=new_run("whole"), batch_size=1)
+    assert result.num_errors == 0
+    assert result.records == whole.records
+
+
+STEPS = [
+    *("grpo", "--steps", "2", "--prompts-per-step", "2", "--group-size", "16"),
+    *("--device", "cpu", "--eval-every", "0", "--run", "run"),
+]
+
+
+def test_the_commands_fit_a_run_and_resume_it_in_smaller_pieces(
+    runs_folder, capsys
+):
+    assert main([*STEPS, "--steps", "1", "--memory", "8"]) == 0
+    assert "memory      8 GB (--memory): " in capsys.readouterr().out
+    smaller = ["--resume", "--steps", "1", "--micro-batch-size", "4"]
+    assert main([*STEPS, *smaller]) == 0
+    assert open_run("run").config["micro_batch_size"] == 4
+    assert main([*STEPS, *smaller, "--learning-rate", "1"]) == 1
+    assert "learning_rate (was 0.0003" in capsys.readouterr().err
+
+
+LIMITED = """
+import resource, sys
+from reasoning_from_scratch.cli.main import main
+from reasoning_from_scratch import load_model, training
+training.train_grpo, load_model()
+pages = int(open("/proc/self/statm").read().split()[0])
+room = pages * resource.getpagesize() + 300 * 2**20
+resource.setrlimit(resource.RLIMIT_AS, (room, room))
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="needs RLIMIT_AS")
+def test_a_process_that_really_runs_out_goes_on_in_smaller_pieces(runs_folder):
+    def limited(*flags):
+        command = [sys.executable, "-c", LIMITED, *STEPS, *flags]
+        return run_process(command, capture_output=True, text=True)
+
+    # 32 rows of some 150 tokens keep 85 KB each token: 400 MB
+    failed = limited("--group-size", "24")
+    assert failed.returncode == 1
+    assert "try --micro-batch-size 24; the command" in failed.stderr
+    assert "Traceback" not in failed.stderr
+    done = limited("--group-size", "24", "--resume", "--micro-batch-size", "4")
+    assert done.returncode == 0, done.stderr
+    assert open_run("run").checkpoint_steps()[-1] == 2
