@@ -1,106 +1,24 @@
-"""A published Qwen2.5 against `transformers`; needs RFS_REAL_MODEL, a folder.
+"""The script that makes the real model of the rows names every tensor."""
 
-    RFS_REAL_MODEL=/path/to/qwen2.5 pytest -m slow tests/test_real_model.py
-
-The folder is in the official layout. Measured on Qwen2.5-Coder-0.5B-Instruct,
-of which 2 GB of memory are taken twice in float32.
-"""
-
-import os
-import random
-from pathlib import Path
-
-import pytest
+import real_model
 import torch
-from test_qwen3_oracle import greedy, random_chat
 
-from reasoning_from_scratch.evaluation import load_problems, render_prompt
-from reasoning_from_scratch.llm import generate, load_model, save_model
+from reasoning_from_scratch.llm import Qwen3Config, Qwen3Model
+from reasoning_from_scratch.llm.weights import official_names
 
-transformers = pytest.importorskip("transformers")
-FOLDER = os.environ.get("RFS_REAL_MODEL", "")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not FOLDER, reason="RFS_REAL_MODEL names no folder"),
-]
-NUM_TOKENS = 128
+MATRICES = ("attn_q", "attn_k", "attn_v", "attn_output")
+MATRICES += ("ffn_gate", "ffn_up", "ffn_down")
+IN_LAYER = [f"{part}.weight" for part in (*MATRICES, "attn_norm", "ffn_norm")]
+IN_LAYER += [f"attn_{part}.bias" for part in "qkv"]
 
 
-def open_reference(folder):
-    transformers.logging.disable_progress_bar()
-    return transformers.AutoModelForCausalLM.from_pretrained(
-        folder, dtype=torch.float32
-    ).eval()
+def test_the_tensors_of_the_file_are_those_of_the_model():
+    with torch.device("meta"):
+        model = Qwen3Model(Qwen3Config.from_hf(real_model.CONFIG))
+    stored = [f"blk.{i}.{name}" for i in range(24) for name in IN_LAYER]
+    stored += ["output.weight", "output_norm.weight"]
 
-
-@pytest.fixture(scope="module")
-def ours():
-    return load_model(Path(FOLDER), device="cpu", dtype="float32")
-
-
-@pytest.fixture(scope="module")
-def reference():
-    return open_reference(FOLDER)
-
-
-@pytest.fixture(scope="module")
-def prompts(ours):
-    """Sixteen problems, asked for directly and step by step."""
-    problems = load_problems("gsm8k", limit=16)
-    kinds = ["chat", "chat-no-think"] * 8
-    return [
-        render_prompt(kind, problem, ours[1])
-        for kind, problem in zip(kinds, problems, strict=True)
-    ]
-
-
-def largest_difference(reference, ours, prompts):
-    model, tokenizer = ours
-    differences = []
-    for prompt in prompts:
-        token_ids = torch.tensor([tokenizer.encode(prompt)])
-        with torch.inference_mode():
-            difference = reference(token_ids).logits - model(token_ids)
-        differences.append(difference.abs().max().item())
-    return max(differences)
-
-
-def test_logits_equal_those_of_transformers(reference, ours, prompts):
-    # Logits reach 33; 1e-4 is some 26 units in their last place
-    assert largest_difference(reference, ours, prompts) <= 1e-4
-
-
-def test_all_greedy_tokens_equal_those_of_transformers(
-    reference, ours, prompts
-):
-    # Without the penalty on repetition that its folder may ask for
-    reference.generation_config.repetition_penalty = 1.0
-    outputs = generate(*ours, prompts, max_new_tokens=NUM_TOKENS, stop_ids=())
-    for prompt, output in zip(prompts, outputs, strict=True):
-        expected = greedy(reference, ours[1], prompt, NUM_TOKENS)
-        assert output.token_ids == expected
-
-
-def test_chats_and_token_ids_equal_those_of_transformers(ours):
-    theirs = transformers.AutoTokenizer.from_pretrained(FOLDER)
-    for seed in range(20):
-        chat = random_chat(seed)
-        opened = random.Random(seed).random() < 0.7
-        text = ours[1].apply_chat_template(chat, add_generation_prompt=opened)
-        assert text == theirs.apply_chat_template(
-            chat, tokenize=False, add_generation_prompt=opened
-        )
-        assert ours[1].encode(text) == theirs.encode(text)
-    assert theirs.eos_token_id == ours[1].eos_id
-
-
-def test_transformers_opens_what_we_save(reference, ours, prompts, tmp_path):
-    model, tokenizer = ours
-    save_model(model, tokenizer, tmp_path / "saved")
-    again = open_reference(tmp_path / "saved")
-    token_ids = torch.tensor([tokenizer.encode(prompts[0])])
-    with torch.inference_mode():
-        expected = reference(token_ids).logits
-        assert torch.equal(again(token_ids).logits, expected)
-    saved = transformers.AutoTokenizer.from_pretrained(tmp_path / "saved")
-    assert saved.encode(prompts[0]) == tokenizer.encode(prompts[0])
+    named = sorted(map(real_model.official_name, stored))
+    assert named == sorted(official_names(model).values())
+    # A coarser copy of the output matrix, which is tied to it
+    assert real_model.official_name("token_embd.weight") is None

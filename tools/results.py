@@ -54,9 +54,10 @@ ABOUT_REAL = """\
 Qwen2.5-Coder-0.5B-Instruct from a quantised file, 5 to 8 bits per weight: what
 the quantisation lost is lost, so these are the accuracies of this file and
 not of the published weights. Weights and cache are bfloat16. The commands
-expect its folder as `runs/qwen2.5-coder-0.5b-instruct` and GSM8K's published
-`train.jsonl` in `gsm8k/`. Minutes are wall time at the lowest priority on a
-busy machine, an upper bound.
+expect its folder, which `tools/real_model.py` makes, as
+`runs/qwen2.5-coder-0.5b-instruct`, and GSM8K's published `train.jsonl` in
+`gsm8k/`. Minutes are wall time at the lowest priority on a busy machine, an
+upper bound.
 """
 NO_ROWS = "No row has been measured yet.\n"
 README_BEGIN = "<!-- results: drawn by `rfs results` -->"
