@@ -112,10 +112,9 @@ def describe_hardware() -> str:
 
 def total_memory(device="cpu") -> int | None:
     """Bytes that a device or the machine has; None where it does not tell."""
-    device = torch.device(device)
-    if device.type in ("cuda", "xpu"):
-        module = getattr(torch, device.type)
-        return module.get_device_properties(device).total_memory
+    gigabytes = accelerator_gigabytes(device)
+    if gigabytes is not None:
+        return int(gigabytes * 2**30)
     if sys.platform == "win32":
         # MEMORYSTATUSEX: its length and a load, then what there is at all
         status = (ctypes.c_uint64 * 8)(64)

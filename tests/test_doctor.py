@@ -10,7 +10,6 @@ import torch
 
 from reasoning_from_scratch import device
 from reasoning_from_scratch.cli import doctor, main
-from reasoning_from_scratch.llm import QWEN3_CONFIGS
 
 GIB = 2**30
 
@@ -135,19 +134,14 @@ def test_parts_that_are_not_installed_are_named(monkeypatch):
 
 
 def test_little_memory_is_named_and_what_fits_is_listed(monkeypatch):
-    # 596,049,920 weights and, for each of 4,096 tokens, 28 layers of 8 keys
-    # and 8 values of 128 numbers; all of them in two bytes
-    needed = doctor.bytes_to_ask(QWEN3_CONFIGS["0.6b"])
-    assert needed == 2 * (596_049_920 + 2 * 28 * 8 * 128 * 4096)
-    assert doctor.fitting_models(needed / doctor.SHARE_FOR_MODELS + 1) == [
-        "qwen3-0.6b"
-    ]
+    answer, learn = doctor.fitting_models(12 * GIB)
+    # The 4.0e9 weights of 4B take 7.5 GiB in two bytes each, the 8.2e9 of 8B
+    # 15 GiB. Learning keeps gradients, moments and masters beside the weights
+    assert answer == ["qwen3-0.6b", "qwen3-1.7b", "qwen3-4b"]
+    assert learn == ["qwen3-0.6b"]
+    assert doctor.fitting_models(12 * GIB, 4)[1] == ["qwen3-0.6b"]
     monkeypatch.setattr(device, "total_memory", lambda device="cpu": GIB)
-    assert only_finding().what == "1.0 GiB of memory on cpu hold no Qwen3"
-    # Another need, such as that of a training, is a function of the config
-    assert doctor.fitting_models(GIB, needed=lambda config: 0) == [
-        f"qwen3-{size}" for size in QWEN3_CONFIGS
-    ]
+    assert only_finding().what == "the 1.0 GiB of memory on cpu hold no Qwen3"
 
 
 def test_findings_stand_last_with_their_cures(monkeypatch, capsys):
@@ -158,6 +152,6 @@ def test_findings_stand_last_with_their_cures(monkeypatch, capsys):
     assert main.main(["doctor"]) == 0
     page = capsys.readouterr().out
 
-    assert "\nfits           pocket, qwen3-0.6b" in page
+    assert "\nfits           in the 16 GiB of cpu can answer: pocket, " in page
     assert "\nto mend: 2 (more: TROUBLESHOOTING.md)\n- PyTorch " in page
     assert page.endswith("\n    install g++\n")

@@ -12,14 +12,17 @@ import platform
 import shutil
 import sys
 import tempfile
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, distribution, version
 from importlib.util import find_spec
 from typing import NamedTuple
 
 from reasoning_from_scratch import __version__
 from reasoning_from_scratch.llm.config import QWEN3_CONFIGS
+from reasoning_from_scratch.memory import fit_decoding, fit_training
 from reasoning_from_scratch.runs import runs_root
-from reasoning_from_scratch.settings import default_model
+from reasoning_from_scratch.settings import default_model, get_settings
+from reasoning_from_scratch.training.config import GRPOConfig
 
 PACKAGES = """torch numpy safetensors tokenizers huggingface_hub mpmath
               transformers matplotlib jupyterlab"""
@@ -30,7 +33,6 @@ TIMEOUT = 3.0  # seconds to wait for the Hub
 DISTRIBUTION = "reasoning_from_scratch"
 INSTALL = 'pip install -c constraints.txt -e ".[book]"'
 OLDEST_TORCH = (2, 11)
-SHARE_FOR_MODELS = 0.8  # of a memory; the system takes the rest
 CONTEXT = 4096  # tokens that an answer and its question may take
 
 
@@ -58,7 +60,7 @@ def run(args) -> int:
         "packages": ", ".join(map(_version, PACKAGES.split())),
         "device": device.describe_device(best, dtype),
         "hardware": f"{device.describe_hardware()}; {disk:.0f} GiB free",
-        "fits": _describe_fit(best, device.total_memory(best)),
+        "fits": _describe_fit(best),
         "environment": " ".join(f"{n}={os.environ[n]}" for n in chosen)
         or "nothing set",
         "default model": model,
@@ -82,16 +84,22 @@ def find_what_to_mend(best) -> list[Finding]:
     from reasoning_from_scratch import device
 
     memory = device.total_memory(best)
-    found = [
-        *_wrong_packages(),
-        *_wrong_torch(best),
-        *([] if memory is None else _little_memory(best, memory)),
-    ]
-    if device.pick_dtype(best, "qwen3-0.6b") == device.DTYPES["float16"]:
+    found = [*_wrong_packages(), *_wrong_torch(best)]
+    if memory is not None and not fitting_models(memory)[0]:
+        size = f"{memory / 2**30:.1f} GiB"
+        found.append(
+            Finding(
+                f"the {size} of memory on {best.type} hold no Qwen3",
+                "loading one would end the program or swap for minutes",
+                "stay with pocket, or take another device (--device cpu) or "
+                "fewer bits (--weights int4)",
+            )
+        )
+    if _is_float16_only(best):
         found.append(
             Finding(
                 f"{best} computes in float16, not in bfloat16",
-                "Qwen3 answers well so, but small gradients become zero",
+                "Qwen3 answers well so, but cannot be trained so",
                 "train in float32: rfs grpo --dtype float32",
             )
         )
@@ -170,35 +178,38 @@ def _wrong_torch(best):
 # ---- What fits ----
 
 
-def bytes_to_ask(config, num_bytes=2) -> int:
-    """Memory that weights and one answer's cache take, in a 16-bit format."""
-    entries = 2 * config.num_layers * config.num_kv_heads * config.head_dim
-    return num_bytes * (config.num_parameters + entries * CONTEXT)
+def fitting_models(memory: int, learning_bytes=2) -> tuple[list, list]:
+    """The Qwen3 models that answer, and that learn by GRPO, in a memory."""
+    gigabytes = memory / 2**30
+    config = GRPOConfig(**get_settings("qwen3-0.6b-base").grpo.of(GRPOConfig))
+    answer, learn = [], []
+    for size, shape in QWEN3_CONFIGS.items():
+        with suppress(ValueError):
+            fit_decoding(shape, gigabytes, rows=1, tokens=CONTEXT)
+            answer.append(f"qwen3-{size}")
+        with suppress(ValueError):
+            fit_training(shape, config, gigabytes, weight_bytes=learning_bytes)
+            learn.append(f"qwen3-{size}")
+    return answer, learn
 
 
-def fitting_models(memory: int, needed=bytes_to_ask) -> list[str]:
-    """The Qwen3 models that fit a memory, `needed` as a config tells."""
-    return [
-        f"qwen3-{size}"
-        for size, config in QWEN3_CONFIGS.items()
-        if needed(config) <= SHARE_FOR_MODELS * memory
-    ]
+def _describe_fit(best) -> str:
+    from reasoning_from_scratch import device
 
-
-def _describe_fit(best, memory) -> str:
+    memory = device.total_memory(best)
     if memory is None:
         return "unknown: the system does not tell its memory"
-    names = ", ".join(["pocket", *fitting_models(memory)])
-    return f"{names} answer in the {memory / 2**30:.0f} GiB of {best.type}"
+    found = fitting_models(memory, 4 if _is_float16_only(best) else 2)
+    answer, learn = (", ".join(["pocket", *names]) for names in found)
+    size = f"{memory / 2**30:.0f} GiB of {best.type}"
+    return f"in the {size} can answer: {answer}; can learn: {learn}"
 
 
-def _little_memory(best, memory):
-    if not fitting_models(memory):
-        yield Finding(
-            f"{memory / 2**30:.1f} GiB of memory on {best.type} hold no Qwen3",
-            "loading one would end the program or swap for minutes",
-            "stay with pocket, or name another device: rfs ask --device cpu",
-        )
+def _is_float16_only(best) -> bool:
+    from reasoning_from_scratch import device
+
+    dtype = device.pick_dtype(best, "qwen3-0.6b")
+    return dtype == device.DTYPES["float16"]
 
 
 def _version(package: str) -> str:
