@@ -26,15 +26,13 @@ from reasoning_from_scratch.training.distillation import (
     learn_examples,
     make_optimizer,
     prepare_loss,
+    sample_examples,
+    sampled_loss,
 )
 from reasoning_from_scratch.training.distillation_loss import (
     SoftTargets,
     check_same_tokens,
     learned_hidden,
-)
-from reasoning_from_scratch.training.on_policy import (
-    sample_examples,
-    sampled_loss,
 )
 from reasoning_from_scratch.training.sft_data import make_batch
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from reasoning_from_scratch.training import soft_distillation_loss
+from reasoning_from_scratch.training.distillation import reverse_kl_surrogate
 from reasoning_from_scratch.training.distillation_loss import (
     divergence,
     lump_the_rest,
@@ -13,7 +14,6 @@ from reasoning_from_scratch.training.distillation_loss import (
     sum_in_chunks,
     top_k_and_rest,
 )
-from reasoning_from_scratch.training.on_policy import reverse_kl_surrogate
 
 HALVES = torch.tensor([[[0.5, 0.5]]], dtype=torch.float64).log()
 QUARTER = torch.tensor([[[0.25, 0.75]]], dtype=torch.float64).log()

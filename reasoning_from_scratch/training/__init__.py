@@ -30,11 +30,14 @@ _MODULES = {
         "per_reward_advantages",
     ],
     "grpo": ["train_grpo"],
-    "distillation": ["train_distillation"],
+    "distillation": [
+        "train_distillation",
+        "train_on_policy",
+        "collect_verified_samples",
+    ],
     "distillation_loss": ["soft_distillation_loss"],
     "sft_data": ["Example", "encode_example", "encode_traces"],
     "traces": ["Trace", "filter_traces", "read_traces"],
-    "on_policy": ["train_on_policy", "collect_verified_samples"],
     "learned_verifier": ["train_head"],
     "teacher": [
         "EndpointTeacher",
