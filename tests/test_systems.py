@@ -256,6 +256,22 @@ def test_limits_that_the_system_refuses_start_no_program(
     assert "ran" not in result.output
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the jail is Linux's")
+def test_ctrl_c_ends_the_program_in_the_jail_at_once(monkeypatch):
+    started = []
+
+    def interrupted(process, *args, **options):
+        started.append(process)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(subprocess.Popen, "communicate", interrupted)
+    limits = code_reward.CodeLimits(seconds=60)
+    with pytest.raises(KeyboardInterrupt):
+        code_reward.run_program("import time; time.sleep(60)", limits)
+    # Well before its own deadline, and killed by number 9
+    assert started[0].wait(timeout=10) == -9
+
+
 PORTABLE = """
 import importlib, os, signal, sys
 for name in ("resource", "fcntl", "pwd", "grp", "termios", "readline", "pty"):

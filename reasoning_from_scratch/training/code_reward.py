@@ -116,8 +116,10 @@ def run_program(source, limits=CodeLimits()):
             said, _ = process.communicate(
                 program, timeout=limits.seconds + GRACE_SECONDS
             )
-        except subprocess.TimeoutExpired:
+        except BaseException as error:  # Ctrl-C too does not reach the jail
             process.kill()  # and with it, by its death signal, the program
+            if not isinstance(error, subprocess.TimeoutExpired):
+                raise
             return ProgramResult("timeout", "")
     try:
         report = json.loads(said)
