@@ -30,6 +30,7 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PACKAGE = ROOT / "reasoning_from_scratch"
 CHAPTERS = [*sorted(ROOT.glob("ch0*")), ROOT / "appendix_c"]
+MEASURED = ["RESULTS", "LOG"]
 LINK = re.compile(r"(?<=\]\()([^)\s#:]+)((?:#[^)\s]*)?)(?=\))")
 CODE_PAGE = """\
 # {name}
@@ -103,8 +104,10 @@ def repository() -> str | None:
 def stage_pages(source: Path) -> None:
     """Copy the pages in Markdown and what they show."""
     pages = [p for folder in CHAPTERS for p in sorted(folder.glob("*.md"))]
-    pages += [ROOT / "RESULTS.md", ROOT / "LOG.md", *sorted(DOCS.glob("*.md"))]
+    pages += [*ROOT.glob("*.md"), *DOCS.glob("*.md")]
     for page in pages:
+        if page == ROOT / "README.md":
+            continue
         place = source / page.relative_to(ROOT)
         write(place, relink(page.read_text("utf-8"), page, source))
     # The README is a part of the first page, which lies at the top
@@ -194,7 +197,12 @@ def stage_contents(source: Path) -> None:
     parts = {
         "Chapters": [f"{folder.name}/README" for folder in CHAPTERS],
         "Beside them": [f"docs/{name}" for name in pages if name != "index"],
-        "What was measured": ["RESULTS", "LOG"],
+        "What was measured": MEASURED,
+        "Taking part": [
+            path.stem
+            for path in sorted(ROOT.glob("*.md"))
+            if path.stem not in ("README", *MEASURED)
+        ],
         "The code": [f"{PACKAGE.name}/index"],
     }
     for caption, names in parts.items():

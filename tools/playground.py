@@ -3,7 +3,8 @@
     python tools/playground.py build/playground
     python -m http.server --directory build/playground
 
-The page is docs/playground as it stands. What is made here is its data: each
+The page is docs/playground as it stands; its links to the book need the
+whole site (tools/build_site.py). What is made here is its data: each
 model as one file of 16-bit weights, the list of models with their measured
 rows, and problems to ask. 16 bits are float16: rounded to it, pocket writes
 the same greedy tokens on all of the 200 problems that were compared, rounded
