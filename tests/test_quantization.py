@@ -136,8 +136,9 @@ def test_a_product_that_answers_wrongly_or_not_at_all_is_left_out(monkeypatch):
             torch.ops.onednn.no_such_product(codes, scales)
 
     monkeypatch.setitem(PRODUCTS, 8, (Wrong, Absent))
+    monkeypatch.setattr(quantization, "MEASURED_SHAPE", (64, 64))
     choose = quantization.choose_product.__wrapped__
-    assert choose(8, torch.float32, 64, 1) is PlainProduct
+    assert choose(8, torch.float32, 1) is PlainProduct
 
 
 def test_the_first_product_stays_unless_another_is_clearly_faster(monkeypatch):

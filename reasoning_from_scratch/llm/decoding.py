@@ -113,8 +113,11 @@ class DecodingState:
             size = min(batch, 1 << max(num_left - 1, 0).bit_length())
         if num_left == 0 or batch - size < max(1, SHARE_TO_DROP * batch):
             return token_ids
-        # Unfinished rows first, each part in its old order
-        rows = self.finished.int().argsort(stable=True)[:size]
+        # Those still running behind the new end take finished rows' places
+        rows = torch.arange(batch, device=self.active.device)[:size]
+        moving = size + (~self.finished[size:]).nonzero()[:, 0]
+        free = self.finished[:size].nonzero()[:, 0]
+        rows[free[: len(moving)]] = moving
         self.cache.keep(rows)
         self.active, self.finished = self.active[rows], self.finished[rows]
         if self.key_mask is not None:

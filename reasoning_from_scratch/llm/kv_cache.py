@@ -104,12 +104,24 @@ class KVCache:
             self.keep(rows.repeat_interleave(num_copies))
 
     def keep(self, rows):
-        """Keep these rows, (new batch,) indices, in this order."""
+        """Keep these rows, (new batch,) indices, in this order.
+
+        Where all that move come from behind the new batch, the others stay
+        in place: dropping a few rows copies a few.
+        """
         length = self.max_tokens if self.static else self.length
+        places = (rows.cpu() != torch.arange(len(rows))).nonzero()[:, 0]
+        sources = rows[places.to(rows.device)]
+        is_in_place = bool((sources >= len(rows)).all())
+        is_in_place &= len(rows) <= self.batch_size
         for buffers in (self.keys, self.values):
             for layer, old in enumerate(buffers):
-                new = old.new_empty(len(rows), *old.shape[1:])
-                new[:, :, :length] = old[rows, :, :length]
+                if is_in_place:
+                    new = old[: len(rows)]
+                    new[places, :, :length] = old[sources, :, :length]
+                else:
+                    new = old.new_empty(len(rows), *old.shape[1:])
+                    new[:, :, :length] = old[rows, :, :length]
                 buffers[layer] = new
 
     def truncate(self, length):

@@ -22,10 +22,8 @@ GROUP_SIZES = {8: None, 4: 32}  # numbers that share a scale; None: a row
 FORMATS = {"int8": 8, "int4": 4}  # name -> bits
 ROWS_AT_ONCE = 8192  # of a matrix, rounded together: bounds the memory
 # What products are measured on: larger than the near caches, where reading
-# the matrix takes the time; a small model's fit there, and a look is enough
-MEASURED_WIDTH = 1024
-MEASURED_ROWS = {False: 64, True: 2**15}  # is the model large?
-LARGE = 2**26  # parameters
+# the matrix takes the time
+MEASURED_SHAPE = 2**15, 1024
 NUM_TIMINGS = 5
 CLEARLY_FASTER = 1.15
 
@@ -164,15 +162,16 @@ PRODUCTS = {8: (IntegerProduct8, PackedProduct8), 4: (PackedProduct4,)}
 
 
 @functools.cache
-def choose_product(bits, dtype, num_rows, num_threads):
+def choose_product(bits, dtype, num_threads):
     """The fastest kind of product here that is right, by running each.
 
     What PyTorch's products need differs between processors and releases, so
     one that fails, or answers otherwise than the plain one, is left out.
     """
-    weight = torch.linspace(-1, 1, num_rows * MEASURED_WIDTH).to(dtype)
+    num_rows, width = MEASURED_SHAPE
+    weight = torch.linspace(-1, 1, num_rows * width).to(dtype)
     rounded = quantize(weight.view(num_rows, -1), bits, GROUP_SIZES[bits])
-    x = torch.linspace(-1, 2, MEASURED_WIDTH).to(dtype)[None]
+    x = torch.linspace(-1, 2, width).to(dtype)[None]
     expected = PlainProduct(*rounded)(x)
     right = {}
     for kind in PRODUCTS[bits]:
@@ -260,10 +259,7 @@ def quantize_model(model, name):
     _refuse_odd_widths(model.config, name)
     kind = PlainProduct
     if model.device.type == "cpu":
-        num_rows = MEASURED_ROWS[model.config.num_parameters > LARGE]
-        kind = choose_product(
-            bits, model.dtype, num_rows, torch.get_num_threads()
-        )
+        kind = choose_product(bits, model.dtype, torch.get_num_threads())
     for layer in model.layers:
         for module, names in (
             (layer.self_attn, ("q_proj", "k_proj", "v_proj")),
@@ -324,7 +320,7 @@ def is_quantized(model):
 @functools.cache
 def measure_mv(num_threads):
     """Whether mv multiplies a bfloat16 vector faster than linear, here."""
-    matrix = torch.ones(MEASURED_ROWS[True], MEASURED_WIDTH).bfloat16()
+    matrix = torch.ones(MEASURED_SHAPE).bfloat16()
     return fastest(
         {
             True: lambda x: torch.mv(matrix, x),

@@ -128,8 +128,9 @@ def attend(queries, keys, values, mask=None):
     Args:
         queries: (batch, heads, tokens, head_dim), as what is returned.
         keys, values: (batch, kv_heads, columns, head_dim).
-        mask: (batch or 1, 1, tokens, columns), true where a query may look;
-            None is the causal mask, or all columns for one new token.
+        mask: (batch or 1, 1, tokens, columns), true where a query may look,
+            or what is added to the products; None is the causal mask, or all
+            columns for one new token.
 
     Appendix C derives the same result with an explicit softmax.
     """
@@ -226,6 +227,10 @@ class Qwen3Model(nn.Module):
         else:
             positions, mask = causal_view(token_ids, cache, key_mask)
         x = self.embed_tokens(token_ids)  # (batch, tokens, hidden)
+        if mask is not None and token_ids.shape[1] == 1:
+            # What attention would make of it in every layer, once a step
+            hidden = torch.zeros_like(mask, dtype=x.dtype)
+            mask = hidden.masked_fill_(~mask, float("-inf"))
         cos, sin = rope_tables(
             positions, self.config.head_dim, self.config.rope_theta
         )

@@ -114,7 +114,7 @@ def qwen3_case(device, new_tokens, repeats):
     if device == "cpu":
         qwen3.mv_is_faster = measure_mv(torch.get_num_threads())
         for name in FORMATS:
-            smaller = quantize_model(random_qwen3(device)[0], name)
+            smaller = quantize_model(sharing(model), name)
             (decode,) = decoders(
                 smaller, tokenizer, [prompt], new_tokens
             ).values()
@@ -191,6 +191,14 @@ def random_qwen3(device):
             else:
                 parameter.fill_(1.0)
     return model, NumberTokenizer()
+
+
+def sharing(model):
+    """Another model with the same weights, not copied."""
+    with torch.device("meta"):
+        other = Qwen3Model(model.config)
+    other.load_state_dict(model.state_dict(), assign=True)
+    return other.eval()
 
 
 def as_transformers(model, tokenizer=None):
