@@ -7,6 +7,8 @@ Each function draws, saves where asked, and returns the figure with its
 import contextlib
 from pathlib import Path
 
+from reasoning_from_scratch.runs import runs_root
+
 # Okabe and Ito's colours, told apart by colour-blind readers too
 COLORS = (
     "#0072B2",
@@ -38,6 +40,17 @@ STYLE = {
     "xtick.color": INK,
     "ytick.color": INK,
 }
+
+
+def figure_folder(chapter) -> Path:
+    """The folder, made if need be, for what a reader's run draws.
+
+    It stands among the runs, which git ignores: the pictures of the
+    repository stay as they are.
+    """
+    folder = runs_root() / "figures" / chapter
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder.absolute()
 
 
 @contextlib.contextmanager

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from reasoning_from_scratch.settings import default_model
 
-FOLDER = Path(__file__).parents[1] / "results"
+CHECKOUT = Path(__file__).parents[1]
+FOLDER = CHECKOUT / "results"
 # The accuracies alone, drawn from the rows, for those without a checkout
 SUMMARY = Path(__file__).parent / "pocket" / "assets" / "results.json"
 

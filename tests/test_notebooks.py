@@ -1,14 +1,15 @@
 """The notebooks run, say the same as the package, and are fit to read.
 
-Each is executed once from top to bottom in fast mode, in a copy of its
-folder. A function or class that a notebook shares by name with the package
-must be the package's, docstrings and comments apart.
+Each is executed once from top to bottom in fast mode, in an empty folder and
+on a stand-in for a second device, whose numbers are the CPU's. A function or
+class that a notebook shares by name with the package must be the package's,
+docstrings and comments apart.
 """
 
 import ast
+import json
 import os
 import re
-import shutil
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,12 @@ NOTEBOOKS = sorted(
 )
 MAX_CELL_LINES = 40
 MAX_SECONDS_A_CELL = 300  # hanging, not slow: slow is for people to notice
+
+MAKERS = {
+    f"torch.{name}"
+    for name in ("tensor", "zeros", "ones", "full", "arange", "randint")
+}
+MODEL_ARGUMENTS = {"model", "student", "teacher", "policy", "learner"}
 
 parametrize = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 
@@ -75,15 +82,16 @@ def test_there_are_notebooks():
     assert len(NOTEBOOKS) >= 3
 
 
-@parametrize
-def test_a_notebook_runs_from_top_to_bottom(path, tmp_path, monkeypatch):
-    monkeypatch.setenv("RFS_FAST", "1")
-    monkeypatch.setenv("RFS_RUNS", str(tmp_path / "runs"))
-    paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
-    folder = tmp_path / path.parent.name
-    shutil.copytree(path.parent, folder)
-    notebook = read(path)
+def execute(notebook, folder):
+    """Run a notebook in a folder on the stand-in.
+
+    Returns what went on between two devices: the number of the cell among
+    those that hold code, from 0, and what it did.
+    """
+    watch = "import standin as _standin\n_notes = _standin.watch_a_notebook()"
+    report = "import json as _json\nprint(_json.dumps(_notes))"
+    first, last = map(nbformat.v4.new_code_cell, (watch, report))
+    notebook.cells = [first, *notebook.cells, last]
     client = nbclient.NotebookClient(
         notebook,
         timeout=MAX_SECONDS_A_CELL,
@@ -91,8 +99,121 @@ def test_a_notebook_runs_from_top_to_bottom(path, tmp_path, monkeypatch):
         resources={"metadata": {"path": str(folder)}},
     )
     client.execute()  # raises with the cell's own traceback
-    executed = [c for c in notebook.cells if c.cell_type == "code"]
-    assert all(cell.execution_count for cell in executed)
+    return json.loads(last.outputs[-1].text)
+
+
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch):
+    """A folder to run notebooks in, in fast mode, away from the checkout."""
+    monkeypatch.setenv("RFS_FAST", "1")
+    monkeypatch.delenv("RFS_RUNS", raising=False)
+    paths = [str(ROOT), str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
+    return tmp_path
+
+
+def files_of_the_checkout():
+    """When each file that git tracks was last written, and its size."""
+    folders = ["tests", "tools", "results", *{p.parent for p in NOTEBOOKS}]
+    paths = (path for f in folders for path in (ROOT / f).rglob("*"))
+    return {
+        path: (path.stat().st_mtime_ns, path.stat().st_size)
+        for path in paths
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+@parametrize
+def test_a_notebook_runs_anywhere_and_leaves_only_what_git_ignores(
+    path, elsewhere
+):
+    before, notebook = files_of_the_checkout(), read(path)
+    cells = [c for c in notebook.cells if c.cell_type == "code"]
+
+    assert execute(notebook, elsewhere) == []
+    assert all(cell.execution_count for cell in cells)
+    assert {child.name for child in elsewhere.iterdir()} <= {"runs"}
+    assert files_of_the_checkout() == before
+
+
+def test_a_cell_that_mixes_devices_is_found(elsewhere):
+    cells = [
+        "import torch\nfrom reasoning_from_scratch import load_model",
+        "model, tokenizer = load_model()\nids = torch.tensor([[1, 2]])",
+        "model(ids)",
+        "model(ids.to(model.device)).detach().numpy()",
+        "model(ids.to(model.device)).detach().cpu().numpy()",
+    ]
+    notebook = nbformat.v4.new_notebook()
+    notebook.cells = [nbformat.v4.new_code_cell(source) for source in cells]
+
+    notes = execute(notebook, elsewhere)
+    assert [cell for cell, _ in notes] == [2, 2, 3]
+
+
+def is_made_on_the_cpu(node):
+    """Whether an expression makes a tensor and names no device."""
+    return (
+        isinstance(node, ast.Call)
+        and ast.unparse(node.func) in MAKERS
+        and not any(keyword.arg == "device" for keyword in node.keywords)
+    )
+
+
+def calls_with_tensors_of_the_cpu(sources):
+    """The calls of a notebook that give such a tensor to a model.
+
+    A model is one that `load_model` put on a device of its choice, and, where
+    there is one, every function's argument of such a name.
+    """
+    nodes = [n for s in sources for n in ast.walk(ast.parse(s))]
+    models, tensors = set(), set()
+    for node in nodes:
+        if isinstance(node, ast.Assign):
+            made = ast.unparse(node.value)
+            targets = [ast.unparse(target) for target in node.targets]
+            if made.startswith("load_model(") and "device=" not in made:
+                models.add(targets[0].strip("()").split(",")[0])
+            elif is_made_on_the_cpu(node.value):
+                tensors |= set(targets)
+    if models:
+        models |= MODEL_ARGUMENTS
+    return [
+        ast.unparse(call)
+        for call in nodes
+        if isinstance(call, ast.Call)
+        and ast.unparse(call.func) in models
+        and any(
+            is_made_on_the_cpu(given) or ast.unparse(given) in tensors
+            for given in call.args
+        )
+    ]
+
+
+@parametrize
+def test_tensors_for_a_model_are_made_on_its_device(path):
+    sources = [without_magics(c.source) for c in code_cells(path)]
+    assert calls_with_tensors_of_the_cpu(sources) == []
+
+
+@pytest.mark.parametrize(
+    ("use", "is_refused"),
+    [
+        ("model(torch.tensor([ids]))[0]", True),
+        ("x = torch.tensor([ids])\nmodel(x)", True),
+        ("def f(teacher):\n    return teacher(torch.zeros(1, 2))", True),
+        ("model(torch.tensor([ids], device=model.device))", False),
+        ("model(torch.tensor([ids]).to(model.device))", False),
+    ],
+)
+def test_the_rule_sees_a_tensor_without_a_device(use, is_refused):
+    sources = ["model, tokenizer = load_model(MODEL)", use]
+    assert bool(calls_with_tensors_of_the_cpu(sources)) == is_refused
+
+
+@parametrize
+def test_no_cell_draws_over_a_committed_picture(path):
+    assert not any("figures/" in cell.source for cell in code_cells(path))
 
 
 @parametrize

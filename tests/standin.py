@@ -1,0 +1,253 @@
+"""A second device for machines that have none: "mps" by name, CPU by nature.
+
+A tensor made there is an ordinary one of another class, so every number is
+the CPU's, bit for bit. A torch function mode does what a device would: it
+refuses tensors of two devices in one call, NumPy's view, a generator of the
+CPU, and float64, which MPS does not have. It can also note the place and go
+on, so that one run of a notebook finds them all.
+"""
+
+import contextlib
+import sys
+from pathlib import Path
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+DEVICE = torch.device("mps")
+DOUBLES = (torch.float64, torch.complex128)
+# These bring their operands to one device themselves
+CROSSING = {
+    "copy_",
+    "to",
+    "cpu",
+    "mps",
+    "type_as",
+    "_has_compatible_shallow_copy_type",
+    "__set__",
+}
+JOINING = {"cat", "stack", "hstack", "vstack"}  # not even one number
+NUMPY = {"numpy", "__array__"}
+OUTSIDE = (str(Path(torch.__file__).parent), __file__)
+
+
+class Away(torch.Tensor):
+    """A tensor on the stand-in device."""
+
+    __torch_function__ = torch._C._disabled_torch_function_impl
+
+    @property
+    def device(self):
+        return torch.device(DEVICE.type, 0)  # as real ones: with an index
+
+
+class StandIn(TorchFunctionMode):
+    """While it is on, `device="mps"` works; what would fail there raises.
+
+    With `notes`, a list, each such place is added to it instead, and the
+    call goes on as if its tensors had been brought together before.
+    """
+
+    def __init__(self, notes=None):
+        super().__init__()
+        self.notes = notes
+        self.num_cells = 0  # begun since, in a notebook
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        name = func.__name__
+        if name == "__get__":
+            return self.attribute(func, args)
+        if name in SPECIAL and isinstance(args[0], Away):
+            return SPECIAL[name](*args)
+        tensors = _tensors(args)
+        if kwargs:
+            tensors += _tensors(kwargs.values())
+        are_away = [isinstance(tensor, Away) for tensor in tensors]
+        is_away = True in are_away
+        target, args, kwargs = _target(name, args, kwargs)
+        is_mixed = is_away and (False in are_away or name in NUMPY)
+        if is_mixed and name not in CROSSING and not _is_backward():
+            self.check(name, args, tensors)
+        if target == DEVICE.type or is_away:
+            self.check_generator(name, kwargs)
+        if name == "__set__":  # x.data = …, x.grad = …
+            return _set_attribute(func, *args)
+        result = func(*args, **kwargs)
+        if target is None and is_away:
+            is_list = name == "tensor" and not isinstance(args[0], Away)
+            target = "cpu" if is_list or name in NUMPY else DEVICE.type
+        return self.place(result, target, tensors)
+
+    def attribute(self, func, args):
+        """Read x.grad, x.shape …: a tensor is where x is."""
+        result = func(*args)
+        if isinstance(args[0], Away) and isinstance(result, torch.Tensor):
+            result.__class__ = Away
+        return result
+
+    def check(self, name, args, tensors):
+        """Refuse tensors of two devices, and NumPy's look at this one."""
+        if name in NUMPY:
+            self.refuse(name, "NumPy cannot read this device; .cpu() first")
+        here = [
+            tensor
+            for tensor in _strangers(name, args, tensors)
+            if not isinstance(tensor, Away) and tensor.device.type != "meta"
+        ]
+        is_in_place = name.endswith("_") or name.startswith("__i")
+        for tensor in here:
+            is_target = is_in_place and tensor is args[0]
+            if tensor.dim() or name in JOINING or is_target:
+                return self.refuse(name, "one of its tensors is on the CPU")
+        return None
+
+    def check_generator(self, name, kwargs):
+        """Refuse random numbers there from a generator of the CPU."""
+        if kwargs.get("generator") is not None:
+            self.refuse(name, "the generator is the CPU's")
+
+    def place(self, result, target, inputs):
+        """Make the tensors that a call gave the device's, or the CPU's."""
+        if target is None:
+            return result
+        if (
+            isinstance(result, torch.Tensor)
+            and isinstance(result, Away) != (target == DEVICE.type)
+            and any(result is tensor for tensor in inputs)
+        ):
+            result = result.clone()  # a copy on another device
+        for tensor in _tensors((result,)):
+            if target != DEVICE.type:
+                if isinstance(tensor, Away):
+                    tensor.__class__ = torch.Tensor
+                continue
+            if tensor.dtype in DOUBLES:
+                self.refuse("result", f"MPS has no {tensor.dtype}")
+            if not isinstance(tensor, Away) and tensor.device.type == "cpu":
+                tensor.__class__ = Away
+        return result
+
+    def refuse(self, name, reason):
+        """Raise, or note, with the place of the call outside torch."""
+        frame = sys._getframe()
+        while frame.f_back and frame.f_code.co_filename.startswith(OUTSIDE):
+            frame = frame.f_back
+        where = f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
+        message = f"{where}: {name}: {reason}"
+        if self.notes is None:
+            raise RuntimeError(message)
+        note = [self.num_cells - 1, message]
+        if note not in self.notes:
+            self.notes.append(note)
+
+
+@contextlib.contextmanager
+def on_the_stand_in(notes=None):
+    """Make the stand-in the best device there is, for a while."""
+    from reasoning_from_scratch import device
+
+    mode, is_available = StandIn(notes), device._is_available
+    run_backward = torch.autograd._engine_run_backward
+
+    def run_backward_there(*args, **kwargs):
+        with mode:  # a handler is without it, what it calls back is not
+            return run_backward(*args, **kwargs)
+
+    device._is_available = lambda kind: kind == DEVICE.type
+    torch.autograd._engine_run_backward = run_backward_there
+    try:
+        with mode:
+            yield mode
+    finally:
+        device._is_available = is_available
+        torch.autograd._engine_run_backward = run_backward
+
+
+def _tensors(values):
+    """Every tensor in nested arguments or results."""
+    found = []
+    for value in values:
+        if isinstance(value, torch.Tensor):
+            found.append(value)
+        elif isinstance(value, (tuple, list)):  # noqa: UP038 (hot)
+            found += _tensors(value)
+    return found
+
+
+def _target(name, args, kwargs):
+    """The device type that a call names, else None, and a call without it."""
+    if name in ("cpu", "mps", "cuda"):
+        return name, args[:1], {}
+    asked = kwargs.get("device")
+    if name in ("to", "type_as") and len(args) > 1:
+        other = args[1]
+        if isinstance(other, torch.Tensor):
+            return other.device.type, args, kwargs
+        if isinstance(other, str | torch.device):
+            asked, args = other, (args[0], "cpu", *args[2:])
+    if asked is None:
+        return None, args, kwargs
+    kind = torch.device(asked).type
+    if kind == DEVICE.type and "device" in kwargs:
+        kwargs = {**kwargs, "device": "cpu"}
+    return kind, args, kwargs
+
+
+def _strangers(name, args, tensors):
+    """The tensors of a call that must be on one device."""
+    if name == "__getitem__" and isinstance(args[0], Away):
+        return []  # an index may be on the CPU
+    if name == "__setitem__" and isinstance(args[0], Away):
+        is_advanced = bool(_tensors((args[1],)))
+        return _tensors(args[2:]) if is_advanced else []
+    return tensors
+
+
+def _set_attribute(func, owner, value):
+    """x.data = …: with the data the tensor moves to their device."""
+    result = func(owner, value)
+    if isinstance(value, torch.Tensor):
+        is_parameter = isinstance(owner, torch.nn.Parameter)
+        if isinstance(value, Away):
+            owner.__class__, owner._is_param = Away, is_parameter
+        elif isinstance(owner, Away):
+            kind = torch.nn.Parameter if is_parameter else torch.Tensor
+            owner.__class__ = kind
+    return result
+
+
+def _deep_copy(tensor, memo):
+    new = tensor.detach().clone()
+    new.__class__ = Away
+    new.__dict__.update(tensor.__dict__)
+    memo[id(tensor)] = new.requires_grad_(tensor.requires_grad)
+    return new
+
+
+SPECIAL = {
+    "__deepcopy__": _deep_copy,
+    "__format__": lambda tensor, *args: tensor.detach().__format__(*args),
+}
+
+
+def _is_backward():
+    """Whether autograd is at work: its own tensors have lost their class."""
+    return torch._C._current_graph_task_id() != -1
+
+
+def watch_a_notebook():
+    """Run the cells after this one on the stand-in -> its notes.
+
+    A note is a cell's number among those that hold code, from 0, and a text.
+    """
+    shell = sys.modules["IPython"].get_ipython()
+    context = on_the_stand_in(notes := [])
+    mode = context.__enter__()
+    mode.context = context  # collected, it would be left
+
+    def count(*_):
+        mode.num_cells += 1
+
+    shell.events.register("pre_run_cell", count)
+    return notes

@@ -1,0 +1,208 @@
+"""What makes tensors makes them where the model is: every command and method.
+
+The stand-in plays a second device on a machine with a CPU alone; the
+notebooks run on it in test_notebooks.py.
+"""
+
+import copy
+
+import pytest
+import torch
+from standin import on_the_stand_in
+from test_learned_verifier import write_traces
+from test_methods import PROBLEMS, PROMPTS, Tokenizer
+from tiny import tiny_model, write_verifier
+
+from reasoning_from_scratch.cli.main import main
+from reasoning_from_scratch.evaluation import load_problems
+from reasoning_from_scratch.evaluation.choice import (
+    evaluate_choices,
+    make_choices,
+)
+from reasoning_from_scratch.llm import (
+    generate,
+    generate_stream,
+    load_model,
+    sequence_logprob,
+)
+from reasoning_from_scratch.scaling import METHODS
+from reasoning_from_scratch.training import (
+    GRPO_VARIANTS,
+    train_grpo,
+    variant_config,
+)
+
+
+@pytest.fixture
+def away():
+    """The stand-in is the best device for the length of a test."""
+    with on_the_stand_in():
+        yield
+
+
+def ones(*shape, **options):
+    return torch.ones(*shape, device="mps", **options)
+
+
+# ---- The stand-in refuses what a device refuses ----
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda x: x + torch.ones(3),
+        lambda x: torch.cat([x, torch.ones(3)]),
+        lambda x: torch.stack([x[0], torch.tensor(1.0)]),
+        lambda x: torch.nn.functional.embedding(torch.tensor([0]), x[None]),
+        lambda x: x.quantile(torch.tensor([0.5])),
+        lambda x: x.__setitem__(torch.tensor([0]), torch.ones(1)),
+        lambda x: torch.ones(3).add_(x),
+        lambda x: torch.ones(3)[x > 0],
+        lambda x: x.numpy(),
+        lambda x: x.double(),
+        lambda x: torch.zeros(2, device=x.device, dtype=torch.float64),
+        lambda x: x.normal_(generator=torch.Generator()),
+    ],
+)
+def test_it_refuses_two_devices_numpy_float64_and_the_cpus_generator(
+    away, use
+):
+    with pytest.raises(RuntimeError, match="test_stand_in.py:"):
+        use(ones(3))
+
+
+def test_it_allows_what_a_device_allows(away):
+    x = ones(3)
+    y = x * torch.tensor(2.0) + x[torch.tensor([0, 1, 2])]
+    y[:2] = torch.zeros(2)
+    x.copy_(torch.ones(3))
+    assert (y.device.type, y.tolist()) == ("mps", [0, 0, 3])
+    assert [x.cpu().device.type, x.device.type] == ["cpu", "mps"]
+    assert torch.ones(3).to(x).device == x.device
+    assert f"{y[2]:.1f}" == "3.0"
+
+
+def test_a_model_there_keeps_gradients_copies_and_moves(away):
+    model = tiny_model().to("mps")
+    other = copy.deepcopy(model)
+    model(ones(1, 3, dtype=torch.long)).logsumexp(-1).mean().backward()
+    assert model.norm.weight.grad.device.type == "mps"
+    assert {p.device.type for p in other.parameters()} == {"mps"}
+    assert other.norm.weight.grad is None
+    assert {p.device.type for p in other.to("cpu").parameters()} == {"cpu"}
+
+
+def test_off_again_nothing_is_left_of_it():
+    with on_the_stand_in(notes := []):
+        x = ones(2) + torch.ones(2)
+    assert x.tolist() == [2, 2] and len(notes) == 1
+    assert pytest.raises(ValueError, load_model, "pocket", device="mps")
+
+
+# ---- What the package computes there ----
+
+
+def test_it_answers_as_the_cpu_does(model_folder):
+    def answers():
+        model, tokenizer = load_model(model_folder)
+        prompts = ["2+3", "a longer prompt"]
+        outputs = generate(model, tokenizer, prompts, max_new_tokens=20)
+        texts = list(
+            generate_stream(model, tokenizer, "2+3", max_new_tokens=20)
+        )
+        ids = torch.tensor([[1, 2, 3]], device=model.device)
+        total = sequence_logprob(model, ids).tolist()
+        return model.device.type, [o.token_ids for o in outputs], texts, total
+
+    kind, *expected = answers()
+    with on_the_stand_in():
+        other, *found = answers()
+    assert (kind, other) == ("cpu", "mps")
+    assert found == expected
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_runs_there(name, away, runs_folder):
+    write_verifier(runs_folder / "verifier")
+    outputs = METHODS[name](
+        tiny_model().to("mps"),
+        Tokenizer(),
+        PROBLEMS,
+        PROMPTS,
+        num_samples=min(2, METHODS[name].num_samples),
+        max_new_tokens=6,
+        seed=5,
+        batch_size=8,
+        progress=None,
+    )
+    assert len(outputs) == len(PROBLEMS)
+
+
+def odd_reward(text, problem):
+    return float(len(text) % 2)
+
+
+@pytest.mark.parametrize("name", GRPO_VARIANTS)
+def test_every_variant_trains_there(name, away):
+    problems = load_problems("pocketmath", split="train", limit=8)
+    model = tiny_model().to("mps")
+    config = variant_config(
+        name,
+        steps=2,
+        prompts_per_step=4,
+        group_size=2,
+        max_new_tokens=6,
+        eval_every=1,
+        learning_rate=1e-3,
+    )
+    rows = train_grpo(
+        model,
+        Tokenizer(),
+        problems,
+        config,
+        reward={"odd": odd_reward, "more": odd_reward},
+        validation=problems[:2],
+        progress=False,
+    )
+    assert len(rows) == 3
+
+
+@pytest.mark.parametrize("method", ("letter-logprob", "likelihood"))
+def test_multiple_choice_is_scored_there(method, away, model_folder):
+    problems = make_choices(load_problems("pocketmath", limit=6))
+    result = evaluate_choices(
+        *load_model(model_folder), problems, method=method
+    )
+    assert len(result.chosen) == 6
+
+
+COMMANDS = """
+ask 1+1 --max-new-tokens 4
+evaluate --run e --limit 2 --max-new-tokens 4 --method self-refine
+grpo --run g --steps 1 --eval-problems 1 --max-new-tokens 4
+distill --run d --traces {traces} --epochs 1 --eval-problems 1
+distill --run s --traces {traces} --teacher {model} --epochs 1 \
+--loss jsd --eval-problems 1
+distill --run o --on-policy --teacher {model} --steps 1 \
+--prompts-per-step 1 --eval-problems 1
+teach --run t --limit 2 --samples 1 --max-new-tokens 4
+verifier --run v --traces {traces} --validation {traces} --epochs 2
+export {model} {folder}
+doctor
+"""
+
+
+@pytest.mark.parametrize("words", COMMANDS.strip().splitlines())
+def test_every_command_runs_there(
+    words, away, model_folder, tmp_path, runs_folder, capsys, monkeypatch
+):
+    monkeypatch.setenv("RFS_FAST", "1")
+    traces = write_traces(
+        tmp_path / "traces.jsonl", "train", [r"\boxed{{{}}}", "no idea"]
+    )
+    command = words.format(
+        model=model_folder, folder=tmp_path / "exported", traces=traces
+    ).split()
+    if command[0] not in ("export", "doctor"):
+        command += ["--model", str(model_folder)]
+    assert main(command) in (0, None), capsys.readouterr().err
