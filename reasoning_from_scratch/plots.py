@@ -43,11 +43,7 @@ STYLE = {
 
 
 def figure_folder(chapter) -> Path:
-    """The folder, made if need be, for what a reader's run draws.
-
-    It stands among the runs, which git ignores: the pictures of the
-    repository stay as they are.
-    """
+    """Make the folder of a run's pictures, among the runs: git ignores it."""
     folder = runs_root() / "figures" / chapter
     folder.mkdir(parents=True, exist_ok=True)
     return folder.absolute()

@@ -8,7 +8,6 @@ The code cells run one after another, as in Jupyter; a cell that stops does
 not stop the others.
 """
 
-import json
 from pathlib import Path
 
 from reasoning_from_scratch.checking import (
@@ -16,6 +15,7 @@ from reasoning_from_scratch.checking import (
     load_exercises,
     read_progress,
 )
+from reasoning_from_scratch.files import read_json
 
 FLAGS = """
 notebooks FILE*  exercise notebooks (default: those of all chapters)
@@ -26,6 +26,11 @@ notebooks FILE*  exercise notebooks (default: those of all chapters)
 def run(args) -> None:
     """Check the answers in each notebook, then show the progress."""
     found = [Path(name) for name in args.notebooks]
+    missing = [str(path) for path in found if not path.is_file()]
+    if missing:
+        raise FileNotFoundError(
+            f"no notebook at {', '.join(missing)}; name none to check all"
+        )
     if not args.list:
         for path in found or sorted(CHECKOUT.glob("*/*_exercises.ipynb")):
             print(path.stem)
@@ -35,7 +40,9 @@ def run(args) -> None:
 
 def run_cells(path: Path) -> None:
     """Run a notebook's code in one namespace, and tell what stopped."""
-    cells = json.loads(path.read_text("utf-8"))["cells"]
+    cells = read_json(path).get("cells")
+    if cells is None:
+        raise ValueError(f"{path} is no notebook: it has no cells")
     names = {"__name__": "__main__"}
     for number, cell in enumerate(cells):
         if cell["cell_type"] != "code":
