@@ -153,8 +153,8 @@ def _same_tensors(first, second) -> bool:
     except (TypeError, ValueError, RuntimeError):
         return False
     return first.shape == second.shape and torch.allclose(
-        first.detach().double(),
-        second.detach().double(),
+        first.detach().cpu().double(),  # no device of Apple's has float64
+        second.detach().cpu().double(),
         rtol=TOLERANCE,
         atol=TOLERANCE,
         equal_nan=True,

@@ -3,13 +3,15 @@
 A tensor made there is an ordinary one of another class, so every number is
 the CPU's, bit for bit. A torch function mode does what a device would: it
 refuses tensors of two devices in one call, NumPy's view, a generator of the
-CPU, and float64, which MPS does not have. It can also note the place and go
-on, so that one run of a notebook finds them all.
+CPU, float64, which MPS does not have, and shifted bits of int64, which some
+versions of it got wrong. It can also note the place and go on, so that one
+run of a notebook finds them all.
 """
 
 import contextlib
 import sys
 from pathlib import Path
+from unittest.mock import patch
 
 import torch
 from torch.overrides import TorchFunctionMode
@@ -28,6 +30,7 @@ CROSSING = {
 }
 JOINING = {"cat", "stack", "hstack", "vstack"}  # not even one number
 NUMPY = {"numpy", "__array__"}
+SHIFTS = {"__lshift__", "__rshift__", "__rlshift__", "__rrshift__"}
 OUTSIDE = (str(Path(torch.__file__).parent), __file__)
 
 
@@ -70,7 +73,7 @@ class StandIn(TorchFunctionMode):
         if is_mixed and name not in CROSSING and not _is_backward():
             self.check(name, args, tensors)
         if target == DEVICE.type or is_away:
-            self.check_generator(name, kwargs)
+            self.check_numbers(name, kwargs, tensors)
         if name == "__set__":  # x.data = …, x.grad = …
             return _set_attribute(func, *args)
         result = func(*args, **kwargs)
@@ -102,10 +105,12 @@ class StandIn(TorchFunctionMode):
                 return self.refuse(name, "one of its tensors is on the CPU")
         return None
 
-    def check_generator(self, name, kwargs):
-        """Refuse random numbers there from a generator of the CPU."""
+    def check_numbers(self, name, kwargs, tensors):
+        """Refuse the CPU's generator and the bits of 64-bit integers."""
         if kwargs.get("generator") is not None:
             self.refuse(name, "the generator is the CPU's")
+        if name in SHIFTS and tensors[0].dtype == torch.int64:
+            self.refuse(name, "bits of int64 are shifted on the CPU")
 
     def place(self, result, target, inputs):
         """Make the tensors that a call gave the device's, or the CPU's."""
@@ -147,21 +152,20 @@ def on_the_stand_in(notes=None):
     """Make the stand-in the best device there is, for a while."""
     from reasoning_from_scratch import device
 
-    mode, is_available = StandIn(notes), device._is_available
+    mode = StandIn(notes)
     run_backward = torch.autograd._engine_run_backward
 
-    def run_backward_there(*args, **kwargs):
+    def run_there(*args, **kwargs):
         with mode:  # a handler is without it, what it calls back is not
             return run_backward(*args, **kwargs)
 
-    device._is_available = lambda kind: kind == DEVICE.type
-    torch.autograd._engine_run_backward = run_backward_there
-    try:
-        with mode:
-            yield mode
-    finally:
-        device._is_available = is_available
-        torch.autograd._engine_run_backward = run_backward
+    with (
+        patch.object(device, "_is_available", lambda kind: kind == "mps"),
+        patch.object(torch.mps, "recommended_max_memory", lambda: 2**33),
+        patch.object(torch.autograd, "_engine_run_backward", run_there),
+        mode,
+    ):
+        yield mode
 
 
 def _tensors(values):

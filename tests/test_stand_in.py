@@ -13,6 +13,7 @@ from test_learned_verifier import write_traces
 from test_methods import PROBLEMS, PROMPTS, Tokenizer
 from tiny import tiny_model, write_verifier
 
+from reasoning_from_scratch.checking import is_same
 from reasoning_from_scratch.cli.main import main
 from reasoning_from_scratch.evaluation import load_problems
 from reasoning_from_scratch.evaluation.choice import (
@@ -20,6 +21,7 @@ from reasoning_from_scratch.evaluation.choice import (
     make_choices,
 )
 from reasoning_from_scratch.llm import (
+    SamplingConfig,
     generate,
     generate_stream,
     load_model,
@@ -31,6 +33,7 @@ from reasoning_from_scratch.training import (
     train_grpo,
     variant_config,
 )
+from reasoning_from_scratch.training.optimization import MasterAdamW
 
 
 @pytest.fixture
@@ -62,6 +65,7 @@ def ones(*shape, **options):
         lambda x: x.double(),
         lambda x: torch.zeros(2, device=x.device, dtype=torch.float64),
         lambda x: x.normal_(generator=torch.Generator()),
+        lambda x: x.long() >> 3,
     ],
 )
 def test_it_refuses_two_devices_numpy_float64_and_the_cpus_generator(
@@ -106,7 +110,15 @@ def test_it_answers_as_the_cpu_does(model_folder):
     def answers():
         model, tokenizer = load_model(model_folder)
         prompts = ["2+3", "a longer prompt"]
-        outputs = generate(model, tokenizer, prompts, max_new_tokens=20)
+        outputs = generate(
+            model,
+            tokenizer,
+            prompts,
+            max_new_tokens=20,
+            num_samples=2,
+            sampling=SamplingConfig(temperature=1.0, top_p=0.9, top_k=50),
+            seed=3,
+        )
         texts = list(
             generate_stream(model, tokenizer, "2+3", max_new_tokens=20)
         )
@@ -136,6 +148,16 @@ def test_every_method_runs_there(name, away, runs_folder):
         progress=None,
     )
     assert len(outputs) == len(PROBLEMS)
+
+
+def test_bfloat16_weights_are_trained_there_and_tensors_compared(away):
+    model = tiny_model().to(torch.bfloat16).to("mps")
+    before = model.norm.weight.detach().clone()
+    optimizer = MasterAdamW(model)
+    model(ones(1, 3, dtype=torch.long)).float().square().mean().backward()
+    optimizer.step(0.1)
+    assert not is_same(model.norm.weight, before)
+    assert is_same(before, before.cpu())
 
 
 def odd_reward(text, problem):

@@ -191,7 +191,8 @@ def decode(
     """
     max_new_tokens = state.token_ids.shape[1]
     device = state.logits.device
-    uniform = uniform_numbers(row_seeds.to(device), max_new_tokens)
+    # On the CPU: not every device multiplies and shifts 64 bits alike
+    uniform = uniform_numbers(row_seeds.cpu(), max_new_tokens).to(device)
     stop_ids = torch.tensor(list(stop_ids), dtype=torch.long, device=device)
     interval = 1 if device.type == "cpu" else STEPS_BETWEEN_LOOKS
     for position in range(max_new_tokens):
