@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from reasoning_from_scratch.device import available_devices
+
 nbformat = pytest.importorskip("nbformat")
 nbclient = pytest.importorskip("nbclient")
 
@@ -83,7 +85,18 @@ def test_there_are_notebooks():
 
 
 def execute(notebook, folder):
-    """Run a notebook in a folder on the stand-in.
+    """Run a notebook in a folder; a cell's error comes out as its own."""
+    client = nbclient.NotebookClient(
+        notebook,
+        timeout=MAX_SECONDS_A_CELL,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(folder)}},
+    )
+    client.execute()
+
+
+def execute_on_the_stand_in(notebook, folder):
+    """Run a notebook on a second device.
 
     Returns what went on between two devices: the number of the cell among
     those that hold code, from 0, and what it did.
@@ -92,13 +105,7 @@ def execute(notebook, folder):
     report = "import json as _json\nprint(_json.dumps(_notes))"
     first, last = map(nbformat.v4.new_code_cell, (watch, report))
     notebook.cells = [first, *notebook.cells, last]
-    client = nbclient.NotebookClient(
-        notebook,
-        timeout=MAX_SECONDS_A_CELL,
-        kernel_name="python3",
-        resources={"metadata": {"path": str(folder)}},
-    )
-    client.execute()  # raises with the cell's own traceback
+    execute(notebook, folder)
     return json.loads(last.outputs[-1].text)
 
 
@@ -130,10 +137,17 @@ def test_a_notebook_runs_anywhere_and_leaves_only_what_git_ignores(
     before, notebook = files_of_the_checkout(), read(path)
     cells = [c for c in notebook.cells if c.cell_type == "code"]
 
-    assert execute(notebook, elsewhere) == []
+    assert execute_on_the_stand_in(notebook, elsewhere) == []
     assert all(cell.execution_count for cell in cells)
     assert {child.name for child in elsewhere.iterdir()} <= {"runs"}
     assert files_of_the_checkout() == before
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(available_devices()[0] == "cpu", reason="a CPU alone")
+@parametrize
+def test_a_notebook_runs_on_the_accelerator(path, elsewhere):
+    execute(read(path), elsewhere)
 
 
 def test_a_cell_that_mixes_devices_is_found(elsewhere):
@@ -147,7 +161,7 @@ def test_a_cell_that_mixes_devices_is_found(elsewhere):
     notebook = nbformat.v4.new_notebook()
     notebook.cells = [nbformat.v4.new_code_cell(source) for source in cells]
 
-    notes = execute(notebook, elsewhere)
+    notes = execute_on_the_stand_in(notebook, elsewhere)
     assert [cell for cell, _ in notes] == [2, 2, 3]
 
 
