@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny import tiny_model
+from tiny import QWEN2, tiny_model, weights_of
 from tiny_checkpoints import write_tokenizer
 from torch.nn import functional as F
 
@@ -293,13 +293,18 @@ def test_no_examples_are_refused(tokenizer):
         learn(tokenizer, examples=[])
 
 
+@pytest.mark.parametrize("family", [{}, QWEN2], ids=["qwen3", "qwen2"])
 def test_the_best_and_the_last_checkpoint_stay_and_load(
-    tmp_path, tokenizer, examples
+    tmp_path, tokenizer, examples, family
 ):
     run = RunFolder.create("run", {}, root=tmp_path)
     config = replace(CONFIG, eval_every=2)
     model, rows = learn(
-        tokenizer, config, validation_examples=examples[:2], run=run
+        tokenizer,
+        config,
+        student(**family),
+        validation_examples=examples[:2],
+        run=run,
     )
     losses = {
         row["step"]: row["validation_loss"]
@@ -310,7 +315,7 @@ def test_the_best_and_the_last_checkpoint_stay_and_load(
     assert run.best_step() == best
     assert run.checkpoint_steps() == sorted({best, 5})
     loaded, _ = load_model(run.checkpoint_path(5))
-    assert torch.equal(loaded.norm.weight, model.norm.weight)
+    assert torch.equal(weights_of(loaded), weights_of(model))
 
 
 def test_bfloat16_students_learn_through_float32_masters(tokenizer):

@@ -8,9 +8,10 @@ import torch.distributed as dist
 import torch.multiprocessing as multiprocessing
 from test_rollouts import StoppingTokenizer
 from test_update import optimizer_of, rollouts_of
-from tiny import tiny_model, weights_of
+from tiny import QWEN2, tiny_model, weights_of
 
 from reasoning_from_scratch.evaluation import Problem
+from reasoning_from_scratch.llm import load_model
 from reasoning_from_scratch.runs import RunFolder
 from reasoning_from_scratch.training import (
     GRPO_VARIANTS,
@@ -73,8 +74,8 @@ def strip_clock(rows):
     ]
 
 
-def tiny_policy():
-    return tiny_model(vocab_size=320)
+def tiny_policy(**changes):
+    return tiny_model(vocab_size=320, **changes)
 
 
 # Learning
@@ -216,12 +217,14 @@ def test_a_run_without_any_signal_leaves_the_model_alone():
 # Files and resuming
 
 
+@pytest.mark.parametrize("family", [{}, QWEN2], ids=["qwen3", "qwen2"])
 def test_a_run_folder_holds_metrics_samples_curve_and_checkpoints(
-    tmp_path, tokenizer
+    tmp_path, tokenizer, family
 ):
     run = RunFolder.create("run", asdict(CONFIG), root=tmp_path)
-    train(
-        model=tiny_policy(),
+    start = weights_of(tiny_policy(**family))
+    model, _ = train(
+        model=tiny_policy(**family),
         tokenizer=tokenizer,
         run=run,
         validation=PROBLEMS[:3],
@@ -232,6 +235,9 @@ def test_a_run_folder_holds_metrics_samples_curve_and_checkpoints(
     assert samples[0]["completion"] is not None
     assert (run.path / "plot.png").stat().st_size > 5_000
     assert run.checkpoint_steps()[-1] == 6
+    loaded, _ = load_model(run.checkpoint_path(6), device="cpu")
+    assert torch.equal(weights_of(loaded), weights_of(model))
+    assert (weights_of(model) != start).float().mean() > 0.9
     assert run.best_step() in run.checkpoint_steps()
 
 
