@@ -18,7 +18,7 @@ from importlib.util import find_spec
 from typing import NamedTuple
 
 from reasoning_from_scratch import __version__
-from reasoning_from_scratch.llm.config import QWEN3_CONFIGS
+from reasoning_from_scratch.llm.config import QWEN2_CONFIGS, QWEN3_CONFIGS
 from reasoning_from_scratch.memory import fit_decoding, fit_training
 from reasoning_from_scratch.runs import runs_root
 from reasoning_from_scratch.settings import default_model, get_settings
@@ -179,17 +179,20 @@ def _wrong_torch(best):
 
 
 def fitting_models(memory: int, learning_bytes=2) -> tuple[list, list]:
-    """The Qwen3 models that answer, and that learn by GRPO, in a memory."""
+    """The Qwen models that answer, and that learn by GRPO, in a memory."""
     gigabytes = memory / 2**30
     config = GRPOConfig(**get_settings("qwen3-0.6b-base").grpo.of(GRPOConfig))
     answer, learn = [], []
-    for size, shape in QWEN3_CONFIGS.items():
+    shapes = {f"qwen3-{size}": shape for size, shape in QWEN3_CONFIGS.items()}
+    for size, shape in QWEN2_CONFIGS.items():
+        shapes[f"qwen2.5-{size}"] = shape
+    for name, shape in shapes.items():
         with suppress(ValueError):
             fit_decoding(shape, gigabytes, rows=1, tokens=CONTEXT)
-            answer.append(f"qwen3-{size}")
+            answer.append(name)
         with suppress(ValueError):
             fit_training(shape, config, gigabytes, weight_bytes=learning_bytes)
-            learn.append(f"qwen3-{size}")
+            learn.append(name)
     return answer, learn
 
 
