@@ -15,7 +15,10 @@ from dataclasses import dataclass, replace
 # As in `llm.logprobs` and `training.optimization`, whose pieces bound memory
 CHUNK_ENTRIES = 2**25
 OPTIMIZER_PIECE = 2**24
-LOGIT_BYTES = 16  # float32 logits and three gradients of one entry
+# Of one entry of float32 logits behind a loss: they, their gradient, results
+# on the way; where a teacher's are compared, these too
+LOGIT_BYTES = {"forward": 20, "reverse": 20, "jsd": 36}
+PLAIN_LOGIT_BYTES = 16
 USABLE = 0.9  # of a device's memory: the driver and gaps take the rest
 DECODED_TOGETHER = 256  # rows, where nothing else is said
 # What training does without, one after the other, where memory is short
@@ -112,7 +115,7 @@ class Workload:
     checkpointing: bool = False
     moment_bytes: int = 4
     frozen_bytes: int = 0  # models beside: reference, teacher
-    logit_copies: int = 1  # 2 where a teacher's are compared
+    logit_bytes: int = PLAIN_LOGIT_BYTES
 
 
 def predict_memory(shape, work):
@@ -179,7 +182,8 @@ def _scoring_bytes(shape, work, num_tokens):
     attention = shape.hidden_size + 2 * _key_size(shape)
     attention += 5 * _query_size(shape)
     layer = num_tokens * max(inner, attention) * work.weight_bytes
-    return state + max(layer, state + _chunk(shape, work) * LOGIT_BYTES // 2)
+    # Without a gradient they are there twice
+    return state + max(layer, state + 8 * _chunk(shape, work))
 
 
 def _update_bytes(shape, work, num_tokens):
@@ -196,7 +200,7 @@ def _update_bytes(shape, work, num_tokens):
     # Tied embeddings gather their gradient in a buffer until the last part
     head = _embedding_size(shape) * size
     buffer = head if shape.tie_word_embeddings else 0
-    chunk = _chunk(shape, work) * LOGIT_BYTES * work.logit_copies
+    chunk = _chunk(shape, work) * work.logit_bytes
     if _chunk(shape, work) < _learned(work) * shape.vocab_size:
         chunk = max(chunk + head, 3 * head)  # what there is, more, their sum
     working = num_tokens * 2 * shape.intermediate_size * size
@@ -316,14 +320,13 @@ def training_workload(
     written = prompt_tokens + config.max_new_tokens
     if hasattr(config, "micro_batch_size"):  # GRPO
         rows, tokens = min(config.micro_batch_size, _rollouts(config)), written
-        learned, moments, copies = config.max_new_tokens, config.moments, 1
+        learned, moments = config.max_new_tokens, config.moments
         if config.track_kl or config.loss.kl_coef > 0:
             frozen_bytes += shape.num_parameters * weight_bytes
     else:
         tokens = learned = getattr(config, "max_tokens", written)
         rows = max(1, config.micro_batch_tokens // tokens)
         moments = config.moment_dtype
-        copies = 1 if config.loss in ("hard", "sampled") else 2
     return Workload(
         weight_bytes=weight_bytes,
         decoding_rows=config.decoding_batch_size or _decoded(config),
@@ -334,7 +337,7 @@ def training_workload(
         checkpointing=config.activation_checkpointing,
         moment_bytes=4 if moments == "float32" else 2,
         frozen_bytes=frozen_bytes,
-        logit_copies=copies,
+        logit_bytes=LOGIT_BYTES.get(config.loss, PLAIN_LOGIT_BYTES),
     )
 
 

@@ -33,8 +33,14 @@ from reasoning_from_scratch.memory import (
 from reasoning_from_scratch.runs import RunFolder
 from reasoning_from_scratch.training import (
     DistillationConfig,
+    Example,
     GRPOConfig,
     optimization,
+)
+from reasoning_from_scratch.training.distillation import (
+    learn_examples,
+    make_optimizer,
+    prepare_loss,
 )
 from reasoning_from_scratch.training.loop import TrainingLoop
 from reasoning_from_scratch.training.optimization import MasterAdamW
@@ -188,6 +194,33 @@ def test_the_peak_with_a_large_vocabulary_in_pieces_is_predicted(monkeypatch):
     monkeypatch.setattr(logprobs, "MAX_CHUNK_ENTRIES", 2**20)
     ratio = compare_update(shape, dtype="float32", rows=2, tokens=64)
     assert ratio == pytest.approx(1, abs=0.1)
+
+
+@pytest.mark.parametrize("loss", ["hard", "forward", "jsd"])
+def test_the_peak_of_distillation_is_predicted_within_a_tenth(loss):
+    # Given logits that outweigh the rest, as a large vocabulary's do
+    shape = tiny_config(vocab_size=5000)
+    config = DistillationConfig(
+        loss=loss, micro_batch_tokens=512, max_tokens=128
+    )
+    examples = [Example([7], [9] * 127)] * 16
+    tokenizer = ByteTokenizer()
+    tokenizer.vocab_size = 5000
+    teacher_bytes = 0 if loss == "hard" else 4 * shape.num_parameters
+
+    def work():
+        model, teacher = (Qwen3Model(shape) for _ in range(2))
+        if loss == "hard":
+            teacher = None
+        optimizer = make_optimizer(model, config)
+        compute, _ = prepare_loss(teacher, tokenizer, examples, config)
+        for _ in range(2):
+            learn_examples(model, optimizer, examples, compute, config, 1e-3)
+
+    plan = training_workload(shape, config, 4, frozen_bytes=teacher_bytes)
+    plan = replace(plan, decoding_rows=0)
+    predicted = max(predict_memory(shape, plan).values())
+    assert predicted / measured_peak(work) == pytest.approx(1, abs=0.1)
 
 
 @pytest.mark.parametrize(

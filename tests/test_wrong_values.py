@@ -18,6 +18,9 @@ from reasoning_from_scratch.evaluation import Problem
 from reasoning_from_scratch.runs import RunFolder
 
 WRONG = r"""
+check nope                                 | no notebook at nope
+check runs/direct/config.json              | is no notebook: it has no cells
+check empty.jsonl                          | is not JSON
 ask ""                                     | the question is empty
 ask "  "                                   | the question is empty
 ask                                        | required: question
