@@ -119,6 +119,9 @@ def test_a_fast_product_equals_the_plain_one(bits, kind, dtype, rows):
     except (RuntimeError, AttributeError) as error:
         pytest.skip(f"not in this PyTorch, on this processor: {error}")
     expected = PlainProduct(*rounded)(x[None])
+    # As the last positions of a batch of prompts come: not side by side
+    apart = torch.stack([x, x], dim=1)[:, -1:]
+    assert torch.equal(kind(*rounded)(apart)[:, 0], product[0])
     assert product.dtype == dtype and product.shape == (1, rows, 48)
     # Sums of 64 products near 8: float32 but for a vector in two bytes
     # (2^-15), bfloat16 keeps 8 bits

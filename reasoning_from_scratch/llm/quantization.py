@@ -93,7 +93,7 @@ class PackedProduct8:
         self.codes, self.scales = codes, scales[:, 0].contiguous()
 
     def __call__(self, x):
-        rows = x.reshape(-1, x.shape[-1])
+        rows = x.reshape(-1, x.shape[-1]).contiguous()
         product = torch._weight_int8pack_mm(rows, self.codes, self.scales)
         return product.view(*x.shape[:-1], -1)
 
@@ -149,7 +149,7 @@ class PackedProduct4:
         self.scales = both.transpose(0, 1).contiguous()
 
     def __call__(self, x):
-        rows = x.reshape(-1, x.shape[-1])
+        rows = x.reshape(-1, x.shape[-1]).contiguous()
         product = torch._weight_int4pack_mm_for_cpu(
             rows, self.packed, self.group_size, self.scales
         )
