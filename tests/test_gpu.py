@@ -2,9 +2,20 @@
 
 import pytest
 import torch
+from tiny import ByteTokenizer
 
-from reasoning_from_scratch.evaluation import load_problems, render_prompt
-from reasoning_from_scratch.llm import generate, load_model
+from reasoning_from_scratch.evaluation import (
+    Problem,
+    load_problems,
+    render_prompt,
+)
+from reasoning_from_scratch.llm import (
+    QWEN3_CONFIGS,
+    Qwen3Model,
+    generate,
+    load_model,
+)
+from reasoning_from_scratch.memory import fit_training
 from reasoning_from_scratch.training import train_grpo, variant_config
 
 pytestmark = [
@@ -57,3 +68,37 @@ def test_grpo_on_the_gpu_learns_what_it_learns_on_the_cpu():
     for ours, theirs in zip(rows["cpu"], rows["cuda"], strict=True):
         assert ours["reward"] == pytest.approx(theirs["reward"], abs=0.1)
         assert ours["grad_norm"] == pytest.approx(theirs["grad_norm"], rel=0.2)
+
+
+def test_8_gb_hold_a_step_of_8_rollouts_of_1024_tokens_as_predicted():
+    shape = QWEN3_CONFIGS["0.6b"]
+    config = variant_config(
+        "grpo",
+        steps=2,
+        prompts_per_step=1,
+        group_size=8,
+        max_new_tokens=1024,
+        prompt="{problem}",
+        require_end=False,
+        eval_every=0,
+        eval_problems=8,
+    )
+    config, predicted = fit_training(shape, config, 8, prompt_tokens=64)
+    with torch.device("meta"):
+        model = Qwen3Model(shape).bfloat16()
+    model.to_empty(device="cuda").requires_grad_(True)
+    for weight in model.parameters():
+        torch.nn.init.normal_(weight, 1.0 if weight.dim() == 1 else 0.0, 0.02)
+    tokenizer = ByteTokenizer()
+    tokenizer.stop_ids = ()  # every answer is as long as it may be
+    torch.cuda.reset_peak_memory_stats()
+    train_grpo(
+        model,
+        tokenizer,
+        [Problem("x" * 64, "1", id="x")],
+        config,
+        reward=lambda text, problem: float(sum(map(ord, text)) % 2),
+    )
+    peak = torch.cuda.max_memory_allocated()
+    assert peak <= 8e9
+    assert predicted == pytest.approx(peak, rel=0.1)
