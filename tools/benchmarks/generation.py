@@ -2,15 +2,17 @@
 
     python tools/benchmarks/generation.py
     python tools/benchmarks/generation.py --case qwen3 --new-tokens 64
+    python tools/benchmarks/generation.py --case rounding --model FOLDER
 
-Three cases: `pocket` (64 ragged prompts, 128 new tokens, on the built-in
+Four cases: `pocket` (64 ragged prompts, 128 new tokens, on the built-in
 model; once more where answers may end and finished rows leave), `qwen3`
 (Qwen3-0.6B's shape with random bfloat16 weights, one prompt of 128 tokens; on
-a CPU also with weights of 8 and 4 bits) and `batch` (the same shape, 256
-prompts; a GPU's case). On a GPU the last two are also measured with the
-compiled step. Repeats alternate between the
-candidates, so that noise hits both. Prints a card for people and
-ends with one line of JSON.
+a CPU also with weights of 8 and 4 bits), `batch` (the same shape, 256
+prompts; a GPU's case) and, where it is asked for, `rounding` (how far 8 and 4
+bits move a model's next token, on the chapters' prose). On a GPU the second
+and third are also measured with the compiled step. Repeats alternate between
+the candidates, so that noise hits both. Prints a card for people and ends
+with one line of JSON.
 """
 
 import argparse
@@ -19,6 +21,7 @@ import json
 import statistics
 import tempfile
 import time
+from pathlib import Path
 
 import torch
 
@@ -39,19 +42,28 @@ from reasoning_from_scratch.llm.quantization import (
 )
 
 REPEATS = 5
+ROOT = Path(__file__).parents[2]
+ROW_OF_PROSE = 500  # tokens that are read together
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument(
-        "--case", choices=("pocket", "qwen3", "batch", "all"), default="all"
+        "--case",
+        choices=("pocket", "qwen3", "batch", "rounding", "all"),
+        default="all",
     )
+    parser.add_argument("--model", default="pocket", help="of rounding")
+    parser.add_argument("--tokens", type=int, default=20_000, help="as well")
     parser.add_argument("--new-tokens", type=int, default=None)
     parser.add_argument("--repeats", type=int, default=REPEATS)
     args = parser.parse_args()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     cases = {"pocket": pocket_case, "qwen3": qwen3_case, "batch": batch_case}
-    if args.case != "all":
+    rounding = functools.partial(rounding_case, args.model, args.tokens)
+    if args.case == "rounding":
+        cases = {"rounding": rounding}
+    elif args.case != "all":
         cases = {args.case: cases[args.case]}
     elif device == "cpu":
         del cases["batch"]
@@ -146,6 +158,32 @@ def batch_case(device, new_tokens, repeats):
     prompts = [tokenizer.decode([7] * 128)] * 256
     candidates = decoders(model, tokenizer, prompts, new_tokens)
     return compare(candidates, len(prompts) * new_tokens, repeats)
+
+
+@torch.inference_mode()
+def rounding_case(name, num_tokens, device, new_tokens, repeats):
+    """What fewer bits change in the next token of a model, on prose."""
+    model, tokenizer = load_model(name, device=device)
+    prose = [
+        "".join(cell["source"])
+        for path in sorted(ROOT.glob("ch0?/ch0?_*.ipynb"))
+        for cell in json.loads(path.read_text("utf-8"))["cells"]
+        if cell["cell_type"] == "markdown"
+    ]
+    token_ids = tokenizer.encode("\n\n".join(prose))[:num_tokens]
+    rows = torch.tensor(token_ids, device=device).split(ROW_OF_PROSE)
+    result = {"tokens": len(token_ids)}
+    for weights in FORMATS:
+        rounded, _ = load_model(name, device=device, weights=weights)
+        kl, same = 0.0, 0
+        for row in rows:
+            full = model(row[None]).float().log_softmax(dim=-1)
+            other = rounded(row[None]).float().log_softmax(dim=-1)
+            kl += float((full.exp() * (full - other)).sum())
+            same += int((full.argmax(-1) == other.argmax(-1)).sum())
+        result[f"{weights}, KL in nats"] = kl / len(token_ids)
+        result[f"{weights}, same likeliest token"] = same / len(token_ids)
+    return result
 
 
 def decoders(model, tokenizer, prompts, new_tokens):
