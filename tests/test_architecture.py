@@ -55,7 +55,7 @@ LIGHT = (
 HEAVY = ("torch", "sympy", "matplotlib", "transformers", "tokenizers")
 # A small package is a feature: folder -> most lines, most files
 MAX_SIZES = {
-    PACKAGE: (21_840, 109),
+    PACKAGE: (21_650, 108),
     f"{PACKAGE}/evaluation/verifier": (2_900, 12),
 }
 # A file is one subject, never split to please this number

@@ -34,7 +34,7 @@ R1_TOKENS = (
     "<｜Assistant｜>",
 )
 R1_CONFIG = {
-    "bos_token": {"content": R1_TOKENS[0]},
+    "bos_token": {"__type": "AddedToken", "content": R1_TOKENS[0]},
     "eos_token": R1_TOKENS[1],
     "pad_token": R1_TOKENS[1],
     # its format without tools: thoughts of earlier turns are dropped
