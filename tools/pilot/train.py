@@ -1,0 +1,133 @@
+"""A pilot: pre-train on the usual corpus and documents with a second look."""
+
+import argparse
+import json
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+
+import torch
+from drafts import exercise_of, probe_keys
+
+from reasoning_from_scratch import llm
+from reasoning_from_scratch.pocket import pretrain as module
+from reasoning_from_scratch.pocket import tokenizer_training
+from reasoning_from_scratch.pocket.corpus import (
+    END_OF_TEXT,
+    OPENING,
+    CorpusMix,
+    Document,
+    draw_document,
+    solution_text,
+)
+from reasoning_from_scratch.pocket.recipes import RECIPES
+from reasoning_from_scratch.runs import RunFolder
+
+
+def second_look(rng, row, args):
+    """A document: a draft, a marker, and the solution by another route."""
+    seed, draft = row["seed"], row["draft"].strip()
+    lines = draft.split(" \\boxed")[0]
+    prompt = f"Problem: {exercise_of(seed).question}\nAnswer:"
+    if rng.random() >= args.bare:
+        prompt += f" {OPENING}"
+    if row["right"] and rng.random() < args.corpus_drafts:
+        exercise = exercise_of(seed, rng.random())
+        lines = "\n".join(exercise.steps)
+        draft = solution_text(exercise.steps, exercise.answer)
+        is_learnt = True
+    else:
+        is_learnt = False
+    for _ in range(4):
+        second = exercise_of(seed, rng.random())
+        if "\n".join(second.steps) != lines:
+            break
+    work = solution_text(second.steps, second.answer)
+    answer = second.answer
+    if rng.random() < args.check:
+        prefix = f"{prompt} {draft}\nCheck:"
+        return Document(prefix, f" {work}{verdict(row, args)}{END_OF_TEXT}")
+    if is_learnt:
+        return Document(prompt, f" {lines} Wait, {work}{END_OF_TEXT}")
+    return Document(f"{prompt} {lines} Wait,", f" {work}{END_OF_TEXT}")
+
+
+def verdict(row, args):
+    return ""
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--bank", default="/tmp/w/rr/bank.jsonl")
+    parser.add_argument("--run", required=True)
+    parser.add_argument("--init", default="pocket")
+    parser.add_argument("--steps", type=int, default=800)
+    parser.add_argument("--rows", type=int, default=8)
+    parser.add_argument("--row-tokens", type=int, default=256)
+    parser.add_argument("--matrix-lr", type=float, default=0.006)
+    parser.add_argument("--other-lr", type=float, default=1.2e-3)
+    parser.add_argument("--decay", type=float, default=1.0)
+    parser.add_argument("--looks", type=float, default=0.4)
+    parser.add_argument("--check", type=float, default=0.5)
+    parser.add_argument("--bare", type=float, default=0.25)
+    parser.add_argument("--corpus-drafts", type=float, default=0.5)
+    parser.add_argument("--keep-wrong", type=float, default=1.0)
+    parser.add_argument("--direct", type=float, default=0.44)
+    parser.add_argument("--drills", type=float, default=0.10)
+    parser.add_argument("--half", action="store_true")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    bank = [json.loads(line) for line in open(args.bank, encoding="utf-8")]
+    bank = [
+        row
+        for row in bank
+        if row["right"] or row["seed"] % 1000 < 1000 * args.keep_wrong
+    ]
+    kept_out = module.held_out_keys() | probe_keys()
+    share = sum(row["right"] for row in bank) / len(bank)
+    print(len(bank), f"drafts, {100 * share:.1f} % right", flush=True)
+
+    def draw(rng: Random, mix, held_out):
+        if rng.random() < args.looks:
+            return second_look(rng, rng.choice(bank), args)
+        return draw_document(rng, mix, kept_out)
+
+    module.draw_document = draw
+    config = replace(
+        RECIPES["pocket"],
+        name="pilot",
+        init_from=None if args.init == "none" else args.init,
+        mix=CorpusMix(direct=args.direct, drills=args.drills),
+        steps=args.steps,
+        num_rows=args.rows,
+        row_tokens=args.row_tokens,
+        matrix_lr=args.matrix_lr,
+        other_lr=args.other_lr,
+        decay_share=args.decay,
+        eval_every=max(100, args.steps // 4),
+        max_new_tokens=256,
+        is_bfloat16=args.half,
+    )
+    path = Path(args.run)
+    folder = RunFolder.create(
+        path.name, vars(args), root=path.parent, resume=True
+    )
+    tokenizer_training.write_tokenizer(path / "tokenizer")
+    module.pretrain(
+        config,
+        folder,
+        tokenizer=llm.Qwen3Tokenizer(path / "tokenizer"),
+        progress=False,
+        watch=lambda rows: watch(rows),
+    )
+    print(folder.checkpoint_path(config.steps))
+
+
+def watch(rows):
+    row = rows[-1]
+    if len(rows) % 50 == 0 or "direct_accuracy" in row:
+        print(len(rows), row, flush=True)
+
+
+if __name__ == "__main__":
+    main()
