@@ -25,40 +25,32 @@ from reasoning_from_scratch.runs import RunFolder
 
 
 def second_look(rng, row, args):
-    """A document: a draft, a marker, and the solution by another route."""
+    """A document: a draft, a marker, its lines marked, and what follows."""
     seed, draft = row["seed"], row["draft"].strip()
-    lines = draft.split(" \\boxed")[0]
-    prompt = f"Problem: {exercise_of(seed).question}\nAnswer:"
+    lines, good, wrong = draft.rpartition(" \\boxed")[0], row["good"], row["wrong"]
+    exercise = exercise_of(seed)
+    prompt = f"Problem: {exercise.question}\nAnswer:"
     if rng.random() >= args.bare:
         prompt += f" {OPENING}"
-    if row["right"] and rng.random() < args.corpus_drafts:
-        exercise = exercise_of(seed, rng.random())
-        lines = "\n".join(exercise.steps)
-        draft = solution_text(exercise.steps, exercise.answer)
-        is_learnt = True
-    else:
-        is_learnt = False
-    for _ in range(4):
-        second = exercise_of(seed, rng.random())
-        if "\n".join(second.steps) != lines:
-            break
-    work = solution_text(second.steps, second.answer)
-    answer = second.answer
+    is_learnt = not wrong and rng.random() < args.corpus_drafts
+    if is_learnt:
+        steps = exercise_of(seed, rng.random()).steps
+        good, lines = steps, "\n".join(steps)
+        draft = solution_text(steps, exercise.answer)
+    checked = [f"{line} ok" for line in good]
+    if wrong:
+        checked += [f"{wrong} no", *rng.choice(row["rests"])]
+    work = solution_text(checked, exercise.answer)
     if rng.random() < args.check:
-        prefix = f"{prompt} {draft}\nCheck:"
-        return Document(prefix, f" {work}{verdict(row, args)}{END_OF_TEXT}")
+        return Document(f"{prompt} {draft}\nCheck:", f" {work}{END_OF_TEXT}")
     if is_learnt:
         return Document(prompt, f" {lines} Wait, {work}{END_OF_TEXT}")
     return Document(f"{prompt} {lines} Wait,", f" {work}{END_OF_TEXT}")
 
 
-def verdict(row, args):
-    return ""
-
-
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--bank", default="/tmp/w/rr/bank.jsonl")
+    parser.add_argument("--bank", default="/tmp/w/rr/reviewed.jsonl")
     parser.add_argument("--run", required=True)
     parser.add_argument("--init", default="pocket")
     parser.add_argument("--steps", type=int, default=800)
