@@ -54,7 +54,7 @@ def main():
     for line in sys.stdin:
         row = json.loads(line)
         seed, draft = row["seed"], row["draft"]
-        found = review(seed, draft, Random(0), count=200)
+        found = review(seed, draft, Random(0), count=100)
         if found is None:
             counts["order", row["right"]] += 1
             continue
@@ -63,7 +63,7 @@ def main():
             counts["dropped", row["right"]] += 1
             continue
         rests = [
-            review(seed, draft, Random(number), count=200)[2]
+            review(seed, draft, Random(number), count=100)[2]
             for number in range(3 if wrong else 0)
         ]
         counts["wrong" if wrong else "good", row["right"]] += 1

@@ -8,6 +8,7 @@ from random import Random
 
 import torch
 from drafts import exercise_of, probe_keys
+from review import review
 
 from reasoning_from_scratch import llm
 from reasoning_from_scratch.pocket import pretrain as module
@@ -27,7 +28,13 @@ from reasoning_from_scratch.runs import RunFolder
 def second_look(rng, row, args):
     """A document: a draft, a marker, its lines marked, and what follows."""
     seed, draft = row["seed"], row["draft"].strip()
-    lines, good, wrong = draft.rpartition(" \\boxed")[0], row["good"], row["wrong"]
+    lines = draft.rpartition(" \\boxed")[0]
+    found = review(seed, draft, rng)
+    if found is None:
+        return None
+    good, wrong, rest, known = found
+    if (wrong and known and row["right"]) or (not wrong and rest):
+        return None
     exercise = exercise_of(seed)
     prompt = f"Problem: {exercise.question}\nAnswer:"
     if rng.random() >= args.bare:
@@ -39,7 +46,7 @@ def second_look(rng, row, args):
         draft = solution_text(steps, exercise.answer)
     checked = [f"{line} ok" for line in good]
     if wrong:
-        checked += [f"{wrong} no", *rng.choice(row["rests"])]
+        checked += [f"{wrong} no", *rest]
     work = solution_text(checked, exercise.answer)
     if rng.random() < args.check:
         return Document(f"{prompt} {draft}\nCheck:", f" {work}{END_OF_TEXT}")
@@ -50,7 +57,7 @@ def second_look(rng, row, args):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--bank", default="/tmp/w/rr/reviewed.jsonl")
+    parser.add_argument("--bank", default="/tmp/w/rr/bank.jsonl,/tmp/w/rr/bank0.jsonl,/tmp/w/rr/bank1.jsonl")
     parser.add_argument("--run", required=True)
     parser.add_argument("--init", default="pocket")
     parser.add_argument("--steps", type=int, default=800)
@@ -69,7 +76,11 @@ def main():
     parser.add_argument("--half", action="store_true")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    bank = [json.loads(line) for line in open(args.bank, encoding="utf-8")]
+    bank = [
+        json.loads(line)
+        for name in args.bank.split(",")
+        for line in open(name, encoding="utf-8")
+    ]
     bank = [
         row
         for row in bank
@@ -81,7 +92,9 @@ def main():
 
     def draw(rng: Random, mix, held_out):
         if rng.random() < args.looks:
-            return second_look(rng, rng.choice(bank), args)
+            while (look := second_look(rng, rng.choice(bank), args)) is None:
+                pass
+            return look
         return draw_document(rng, mix, kept_out)
 
     module.draw_document = draw
