@@ -32,13 +32,35 @@ class Work:
     Step lines hold whole numbers and one operation each, such as `47*6=282`.
     """
 
-    def __init__(self, rng: Random | None = None):
+    def __init__(self, rng: Random | None = None, is_detailed=False):
         self.rng = rng
+        self.is_detailed = is_detailed
         self.steps = []
 
     def write(self, line):
         """Append a step line."""
         self.steps.append(line)
+
+    def note(self, *lines):
+        """Append lines that a plain solution does in the head."""
+        if self.is_detailed:
+            self.steps += lines
+
+    def note_product(self, first, second):
+        """The product, unless a factor is 1 or -1."""
+        if 1 not in (abs(first), abs(second)):
+            self.note(f"{first}*{factor(second)}={first * second}")
+
+    def note_sum(self, first, second):
+        """The sum, unless there is nothing to add."""
+        if first and second:
+            both = signed_sum([str(first), str(second)])
+            self.note(f"{both}={first + second}")
+
+    def note_quotient(self, number, divisor):
+        """The quotient, unless the divisor is 1."""
+        if divisor not in (1, number):
+            self.note(f"{number}/{divisor}={Fraction(number, divisor)}")
 
     def pick(self, *options):
         """Choose one of the options."""
@@ -78,6 +100,7 @@ class Work:
             if abs(split) > 10 and split % 10
         ]
         if not splits or _is_round(first) or _is_round(second):
+            self._note_parts(first, second)
             self.write(f"{first}*{factor(second)}={first * second}")
             return first * second
         whole, split = self.pick(*splits)
@@ -85,6 +108,26 @@ class Work:
         for part in (split - ones, ones):
             self.write(f"{whole}*{factor(part)}={whole * part}")
         return self._add(whole * (split - ones), whole * ones)
+
+    def _note_parts(self, first, second):
+        """Tens and ones of a factor of two digits, times the other."""
+        if _is_round(first) and not _is_round(second):
+            first, second = second, first
+        number = abs(second)
+        if _is_round(first) or not _is_round(second) or number < 2:
+            return
+        if number >= 10 or abs(first) > 999:
+            return
+        parts = []
+        for place, digit in enumerate(reversed(str(abs(first)))):
+            part = int(digit) * 10**place
+            if part:
+                parts.append(part * number)
+                self.note(f"{part}*{number}={part * number}")
+        total = parts[0]
+        for part in parts[1:]:
+            self.note(f"{part}+{total}={part + total}")
+            total += part
 
     def multiply_all(self, pairs):
         """The products of the pairs, worked in any order."""

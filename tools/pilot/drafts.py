@@ -26,11 +26,12 @@ def cell_of(seed):
     return list(FAMILIES)[number // 5], LEVELS[number % 5]
 
 
-def exercise_of(seed, route=0):
+def exercise_of(seed, route=0, is_detailed=False):
     """The exercise of a seed, solved by a route."""
     family, level = cell_of(seed)
     return FAMILIES[family](
-        Random(f"problem-{seed}"), level, Random(f"route-{seed}-{route}")
+        Random(f"problem-{seed}"), level, Random(f"route-{seed}-{route}"),
+        is_detailed,
     )
 
 

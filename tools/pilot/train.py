@@ -24,6 +24,46 @@ from reasoning_from_scratch.pocket.corpus import (
 from reasoning_from_scratch.pocket.recipes import RECIPES
 from reasoning_from_scratch.runs import RunFolder
 
+DETAILED = "Let me work it out."
+
+
+def detailed_document(rng, args, kept_out):
+    """A worked solution, plain or detailed."""
+    while True:
+        seed = rng.randrange(10**9, 2 * 10**9)
+        is_detailed = rng.random() < args.detailed
+        exercise = exercise_of(seed, 0, is_detailed)
+        if exercise.key not in kept_out:
+            break
+    prompt = f"Problem: {exercise.question}\nAnswer:"
+    kind = rng.random()
+    if kind >= args.bare:
+        is_other = is_detailed and kind < 1 - args.mixed
+        prompt += f" {DETAILED if is_other else OPENING}"
+    work = solution_text(exercise.steps, exercise.answer)
+    return Document(prompt, f" {work}{END_OF_TEXT}")
+
+
+def another_way(rng, row, args):
+    """A draft, a marker, and a detailed solution by another route."""
+    seed, draft = row["seed"], row["draft"].strip()
+    lines = draft.rpartition(" \\boxed")[0]
+    exercise = exercise_of(seed)
+    prompt = f"Problem: {exercise.question}\nAnswer:"
+    if rng.random() >= args.bare:
+        prompt += f" {OPENING}"
+    is_learnt = row["right"] and rng.random() < args.corpus_drafts
+    if is_learnt:
+        steps = exercise_of(seed, rng.random()).steps
+        lines, draft = "\n".join(steps), solution_text(steps, exercise.answer)
+    second = exercise_of(seed, rng.random(), True)
+    work = solution_text(second.steps, second.answer)
+    if rng.random() < args.check:
+        return Document(f"{prompt} {draft}\nCheck:", f" {work}{END_OF_TEXT}")
+    if is_learnt:
+        return Document(prompt, f" {lines} Wait, {work}{END_OF_TEXT}")
+    return Document(f"{prompt} {lines} Wait,", f" {work}{END_OF_TEXT}")
+
 
 def second_look(rng, row, args):
     """A document: a draft, a marker, its lines marked, and what follows."""
@@ -73,6 +113,9 @@ def main():
     parser.add_argument("--keep-wrong", type=float, default=1.0)
     parser.add_argument("--direct", type=float, default=0.44)
     parser.add_argument("--drills", type=float, default=0.10)
+    parser.add_argument("--detailed", type=float, default=0.0)
+    parser.add_argument("--worked", type=float, default=0.55)
+    parser.add_argument("--mixed", type=float, default=0.2)
     parser.add_argument("--half", action="store_true")
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -91,7 +134,11 @@ def main():
     print(len(bank), f"drafts, {100 * share:.1f} % right", flush=True)
 
     def draw(rng: Random, mix, held_out):
-        if rng.random() < args.looks:
+        if args.detailed and rng.random() < args.looks:
+            return another_way(rng, rng.choice(bank), args)
+        if args.detailed and rng.random() < args.worked:
+            return detailed_document(rng, args, kept_out)
+        if not args.detailed and rng.random() < args.looks:
             while (look := second_look(rng, rng.choice(bank), args)) is None:
                 pass
             return look

@@ -44,9 +44,9 @@ MAKERS = {  # family -> what draws its problems, for all or for each level
 }
 
 
-def _draw(family, rng, level, route_rng=None):
+def _draw(family, rng, level, route_rng=None, is_detailed=False):
     """Draw an `Exercise`; without `route_rng` by the first route always."""
-    work = Work(route_rng)
+    work = Work(route_rng, is_detailed)
     makers = MAKERS[family]
     make = makers[(level - 1) % len(makers)]
     key, wordings, shown, answer = make(rng, level, work)

@@ -93,9 +93,12 @@ def _solve_linear(work, left, right):
     for numbers, symbol in work.shuffled([(slopes, "x"), (constants, "")]):
         if all(numbers):
             texts = [term(number, symbol) for number in numbers]
+            if symbol:
+                work.note_sum(*numbers)
             work.write(f"{signed_sum(texts)}={term(sum(numbers), symbol)}")
     if slope != 1:
         work.write(f"{term(slope, 'x')}={constant}")
+        work.note_quotient(constant, slope)
     work.write(f"x={Fraction(constant, slope)}")
 
 
@@ -146,14 +149,20 @@ def _solve_system(work, rows, solution):
     total = [p + q for p, q in zip(*scaled, strict=True)]
     symbol, value = "xy"[kept], solution[kept]
     added = signed_sum([str(row[2]) for row in scaled])
+    work.note_sum(*(row[kept] for row in scaled))
+    work.note_sum(*(row[2] for row in scaled))
     work.write(f"{term(total[kept], symbol)}={added}={total[2]}")
     if total[kept] != 1:
+        work.note_quotient(total[2], total[kept])
         work.write(f"{symbol}={value}")
     row = work.pick(*rows)
     known = row[kept] * value
+    work.note_product(row[kept], value)
     moved = signed_sum([str(row[2]), str(-known)])
+    work.note_sum(row[2], -known)
     work.write(f"{term(row[out], 'xy'[out])}={moved}={row[2] - known}")
     if row[out] != 1:
+        work.note_quotient(row[2] - known, row[out])
         work.write(f"{'xy'[out]}={solution[out]}")
 
 
@@ -168,6 +177,9 @@ def _scale_rows(work, rows, out):
     for row, times in zip(rows, factors, strict=True):
         scaled.append(tuple(times * number for number in row))
         if times != 1:
+            for number in row:
+                if times != -1:
+                    work.note_product(times, number)
             left = signed_sum(_unknowns(scaled[-1]))
             work.write(f"{left}={scaled[-1][2]}")
     return scaled
@@ -217,6 +229,8 @@ def _power_by_power(work, coefficients, point):
         power = degree - i
         value = point**power
         if power > 1:
+            for lower in range(1, power):
+                work.note_product(point**lower, point)
             work.write(f"{factor(point)}^{power}={value}")
         if coefficients[i] != 1:
             value = work.multiply(coefficients[i], value)
@@ -276,11 +290,15 @@ def _collect(work, products):
         if (a, p) != (1, 0):
             left, right = monomial(a, p), monomial(b, q)
             right = f"({right})" if right.startswith("-") else right
+            if p + q:
+                work.note_product(a, b)
             work.write(f"{left}*{right}={monomial(a * b, p + q)}")
     for power in work.shuffled(sorted(by_power)):
         first, *others = by_power[power]
         for second in others:
             pair = [monomial(n, power) for n in (first, second)]
+            if power:
+                work.note_sum(first, second)
             first += second
             work.write(f"{signed_sum(pair)}={monomial(first, power)}")
         by_power[power] = [first]

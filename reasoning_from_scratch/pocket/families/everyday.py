@@ -41,15 +41,23 @@ def _take_percent(work, whole, percent):
     way = work.pick(*ways)
     part = whole * percent // 100
     if way == "hundred":
-        work.write(f"{work.multiply(whole, percent)}/100={part}")
+        total = work.multiply(whole, percent)
+        work.write(f"{total}/100={part}")
     elif way == "fraction":
         unit = whole // share.denominator
+        common = 100 // share.denominator
+        work.note_quotient(percent, common)
+        work.note_quotient(100, common)
         work.write(f"{whole}/{share.denominator}={unit}")
         if share.numerator > 1:
             work.multiply(unit, share.numerator)
     else:
         large = whole * (percent - ones) // 100
+        tens = (percent - ones) // 10
+        work.note(f"10%: {whole // 10}")
+        work.note_product(tens, whole // 10)
         work.write(f"{percent - ones}%: {large}")
+        work.note(f"1%: {decimal_text(whole, 2)}")
         work.write(f"{ones}%: {part - large}")
         work.add_up([large, part - large])
     return part
@@ -65,6 +73,8 @@ def percent_share(rng, level, work):
         work.write(f"{part * 100}/{whole}={percent}")
     else:
         small, base = part // common, whole // common
+        work.note_quotient(part, common)
+        work.note_quotient(whole, common)
         work.write(f"{part}/{whole}={small}/{base}")
         work.write(f"100/{base}={100 // base}")
         work.multiply(small, 100 // base)
@@ -97,6 +107,7 @@ def percent_change(rng, level, work):
 def _apply_change(work, amount, change):
     """Add the part, or take the new percentage at once."""
     if work.pick("add", "at once") == "at once":
+        work.note_sum(100, change)
         return _take_percent(work, amount, 100 + change)
     part = _take_percent(work, amount, abs(change))
     return work.add_up([amount, part if change > 0 else -part])

@@ -167,6 +167,8 @@ def _add_fractions(work, terms):
     numerators = [int(value * common) for value in terms]
     for value, numerator in zip(terms, numerators, strict=True):
         if value.denominator != common:
+            work.note_quotient(common, value.denominator)
+            work.note_product(value.numerator, common // value.denominator)
             work.write(f"{value}={numerator}/{common}")
     return _reduce(work, work.add_up(numerators), common)
 
@@ -178,6 +180,9 @@ def _multiply_fractions(work, first, second):
     if work.pick("multiply", "cancel") == "cancel":
         for i in (0, 1):
             shared = math.gcd(top[i], bottom[1 - i])
+            if shared > 1:
+                work.note_quotient(top[i], shared)
+                work.note_quotient(bottom[1 - i], shared)
             top[i] //= shared
             bottom[1 - i] //= shared
         work.write(f"{top[0]}/{bottom[0]}*{top[1]}/{bottom[1]}")
@@ -199,6 +204,10 @@ def _reduce(work, numerator, denominator):
     """Write the reduced fraction."""
     value = Fraction(numerator, denominator)
     plain = f"{numerator}/{denominator}"
+    shared = math.gcd(numerator, denominator)
+    if shared > 1:
+        work.note_quotient(numerator, shared)
+        work.note_quotient(denominator, shared)
     work.write(plain if str(value) == plain else f"{plain}={value}")
     return value
 
@@ -264,6 +273,7 @@ def all_divisors(rng, level, work):
     while not 4 <= len(_divisors_of(number)) <= 12:
         number = rng.randint(12, 800)
     if work.pick("pairs", "primes") == "primes":
+        _note_primes(work, number)
         work.write(f"{number}={_prime_text(number)}")
     _write_pairs(work, number)
     wordings = ("List the set of divisors of {}.", "Which numbers divide {}?")
@@ -286,11 +296,15 @@ def _find_gcd(work, first, second):
         large, small = max(first, second), min(first, second)
         while small:
             times, rest = divmod(large, small)
+            work.note_product(times, small)
+            if rest:
+                work.note_sum(large, -times * small)
             tail = f"+{rest}" if rest else ""
             work.write(f"{large}={times}*{small}{tail}")
             large, small = small, rest
         return value
     for number in work.shuffled([first, second]):
+        _note_primes(work, number)
         work.write(f"{number}={_prime_text(number)}")
     if "*" in _prime_text(value):
         work.write(f"{_prime_text(value)}={value}")
@@ -313,6 +327,13 @@ def _find_lcm(work, first, second):
     if part != common:
         work.multiply(whole, part // common)
     return value
+
+
+def _note_primes(work, number):
+    """The quotients on the way to the prime factors."""
+    for prime in map(int, _prime_text(number).split("*")[:-1]):
+        work.note_quotient(number, prime)
+        number //= prime
 
 
 def _prime_text(number):
@@ -338,4 +359,7 @@ def _write_pairs(work, number):
     pairs = [
         f"{d}*{number // d}" for d in _divisors_of(number) if d * d <= number
     ]
+    for divisor in _divisors_of(number):
+        if 1 < divisor and divisor * divisor <= number:
+            work.note_quotient(number, divisor)
     work.write("=".join([str(number), *pairs]))
