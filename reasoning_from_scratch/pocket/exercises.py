@@ -89,8 +89,16 @@ class Work:
         if first < 0 < second:  # 12-5 reads better than -5+12
             first, second = second, first
         total = first + second
+        self._note_sum_parts(first, second)
         self.write(f"{signed_sum([str(first), str(second)])}={total}")
         return total
+
+    def _note_sum_parts(self, first, second):
+        """The tens first, then the ones: 84+30=114, 114+9=123."""
+        ones = abs(second) % 10 * (1 if second > 0 else -1)
+        if ones and abs(second) > 10 and abs(first) > 10:
+            self.note_sum(first, second - ones)
+            self.note_sum(first + second - ones, ones)
 
     def multiply(self, first, second):
         """Multiply; of two factors of two digits one is split into tens."""
