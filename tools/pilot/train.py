@@ -116,6 +116,7 @@ def main():
     parser.add_argument("--detailed", type=float, default=0.0)
     parser.add_argument("--worked", type=float, default=0.55)
     parser.add_argument("--mixed", type=float, default=0.2)
+    parser.add_argument("--compiled", action="store_true")
     parser.add_argument("--half", action="store_true")
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -159,6 +160,7 @@ def main():
         eval_every=max(100, args.steps // 4),
         max_new_tokens=256,
         is_bfloat16=args.half,
+        is_compiled=args.compiled,
     )
     path = Path(args.run)
     folder = RunFolder.create(
