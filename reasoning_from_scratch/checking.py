@@ -17,8 +17,8 @@ from functools import cache
 from pathlib import Path
 
 from reasoning_from_scratch.files import atomic_write_json, read_json
+from reasoning_from_scratch.results import CHECKOUT
 
-CHECKOUT = Path(__file__).parents[1]
 TOLERANCE = 1e-4  # relative; absolute for values near zero
 MAX_SHOWN = 300  # characters of a value in a message
 

@@ -78,6 +78,17 @@ def test_a_command_is_one_of_ours(tmp_path):
         speedrun.train(ENTRY | {"commands": ["curl x"]}, tmp_path)
 
 
+def test_a_command_that_fails_or_takes_too_long_is_named(
+    tmp_path, monkeypatch
+):
+    wrong = ENTRY | {"commands": ["rfs nonsense"]}
+    with pytest.raises(ChildProcessError, match="nonsense` ended with status"):
+        speedrun.train(wrong, tmp_path)
+    monkeypatch.setattr(speedrun, "MAX_MINUTES", 0)
+    with pytest.raises(TimeoutError, match="an entry has 0 minutes"):
+        speedrun.train(ENTRY, tmp_path)
+
+
 def test_the_leaderboard_has_the_fastest_first(checkout):
     outcome = {"seconds": 60, "accuracy": 0.61, "reached": True, "paces": 9}
     enter(checkout, "slow", idea="slow", outcome=outcome)

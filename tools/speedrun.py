@@ -26,7 +26,7 @@ from remake import plain_environment
 from rows import current_commit
 
 from reasoning_from_scratch.files import atomic_write_json, atomic_write_text
-from reasoning_from_scratch.results import markdown_table
+from reasoning_from_scratch.results import CHECKOUT, markdown_table
 
 FLAGS = """
 entry NAME?       the entry to referee (none: draw LEADERBOARD.md)
@@ -34,7 +34,6 @@ entry NAME?       the entry to referee (none: draw LEADERBOARD.md)
 --seeds K*        these seeds instead of random ones, to repeat a verdict
 --write           keep the outcome in the entry and draw LEADERBOARD.md
 """
-CHECKOUT = Path(__file__).parents[1]
 FOLDER = CHECKOUT / "results" / "speedrun"
 TARGET = 0.60  # mean greedy accuracy over the seeds
 NUM_SEEDS = 3
@@ -113,26 +112,41 @@ def train(entry: dict, folder: Path) -> float:
         "HF_HUB_OFFLINE": "1",
         "PYTHONPATH": str(CHECKOUT),
     }
+    started, limit = time.monotonic(), 60 * MAX_MINUTES
+    for command in entry["commands"]:
+        left = limit - (time.monotonic() - started)
+        run_command(command, folder, environment, max(left, 0))
+    return time.monotonic() - started
+
+
+def run_command(command: str, folder: Path, environment, seconds) -> None:
+    """Run a command of an entry, and say how it failed if it did."""
+    program, *arguments = shlex.split(command)
     programs = {
         "rfs": [sys.executable, "-m", "reasoning_from_scratch"],
         "python": [sys.executable],
     }
-    started = time.monotonic()
-    for command in entry["commands"]:
-        program, *arguments = shlex.split(command)
-        if program not in programs:
-            raise ValueError(f"a command begins with rfs or python: {command}")
-        left = 60 * MAX_MINUTES - (time.monotonic() - started)
+    if program not in programs:
+        raise ValueError(f"a command begins with rfs or python: {command}")
+    try:
         subprocess.run(
             [*programs[program], *arguments],
             cwd=folder,
             env=environment,
             stdout=subprocess.DEVNULL,
-            timeout=max(left, 1),
+            timeout=seconds,
             check=True,
             preexec_fn=hold_to_cores if hasattr(os, "fork") else None,
         )
-    return time.monotonic() - started
+    except subprocess.TimeoutExpired as error:
+        raise TimeoutError(
+            f"`{command}` was stopped: an entry has {MAX_MINUTES} minutes"
+        ) from error
+    except subprocess.CalledProcessError as error:
+        raise ChildProcessError(
+            f"`{command}` ended with status {error.returncode}; mend the "
+            "entry and run it again"
+        ) from error
 
 
 def hold_to_cores() -> None:

@@ -1,7 +1,7 @@
 """Run the checks of the exercises in the chapters' exercise notebooks.
 
     rfs check
-    rfs check ch05/ch05_exercises.ipynb
+    rfs check my-answers.ipynb
     rfs check --list
 
 The code cells run one after another, as in Jupyter; a cell that stops does

@@ -68,7 +68,7 @@ Stage 4: learning to reason (ch05, ch06)
 
 In a checkout of the repository
   check     check your answers to the exercises, and show your progress
-            $ rfs check ch05/ch05_exercises.ipynb
+            $ rfs check --list
   ablate    train every GRPO variant with several seeds and compare them
             $ rfs ablate --run ablation
   results   draw RESULTS.md from the measured rows, or measure them again
