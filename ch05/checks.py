@@ -2,8 +2,8 @@
 
 import torch
 import torch.nn.functional as F
+from check import Exercise
 
-from reasoning_from_scratch.checking import Exercise
 from reasoning_from_scratch.training.objective import (
     clip_ratio,
     clipped_objective,

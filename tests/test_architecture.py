@@ -16,7 +16,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = "reasoning_from_scratch"
 FILES = sorted((ROOT / PACKAGE).rglob("*.py"))
-# What needs a checkout stands on top of the package, room by room
+# What needs a checkout stands on top of the package, room by room; chapters
+# also stand on tools
 ROOMS_ABOVE = {
     folder.name: sorted(folder.rglob("*.py"))
     for folder in (ROOT / "tools", *sorted(ROOT.glob("ch0*")))
@@ -55,7 +56,7 @@ LIGHT = (
 HEAVY = ("torch", "sympy", "matplotlib", "transformers", "tokenizers")
 # A small package is a feature: folder -> most lines, most files
 MAX_SIZES = {
-    PACKAGE: (21_650, 108),
+    PACKAGE: (21_351, 106),
     f"{PACKAGE}/evaluation/verifier": (2_900, 12),
 }
 # A file is one subject, never split to please this number
@@ -145,12 +146,12 @@ def test_no_imports_go_round_in_a_circle():
 
 
 @pytest.mark.parametrize("room", ["package", *ROOMS_ABOVE])
-def test_tools_and_chapters_stand_on_the_package_alone(room):
+def test_package_tools_and_chapters_stand_on_each_other_in_turn(room):
     others = {
         path.stem
         for name, paths in ROOMS_ABOVE.items()
         for path in paths
-        if name != room
+        if name != room and (name != "tools" or room == "package")
     }
     wrong = [
         f"{path.relative_to(ROOT)} imports {name}"

@@ -5,9 +5,7 @@ import json
 import pytest
 import torch
 import torch.nn.functional as F
-
-from reasoning_from_scratch import checking
-from reasoning_from_scratch.checking import (
+from check import (
     Exercise,
     check,
     grade,
@@ -16,6 +14,7 @@ from reasoning_from_scratch.checking import (
     outcomes,
     read_progress,
 )
+
 from reasoning_from_scratch.cli.main import main
 
 EXERCISES = load_exercises()
@@ -177,21 +176,9 @@ def test_hints_come_in_steps(capsys):
         hint("5.2", 3)
 
 
-def test_without_the_chapters_the_error_says_where_they_are(
-    tmp_path, monkeypatch
-):
-    monkeypatch.setattr(checking, "CHECKOUT", tmp_path)
-    load_exercises.cache_clear()
-    try:
-        with pytest.raises(FileNotFoundError, match="clone the repository"):
-            check("5.1", 3)
-    finally:
-        load_exercises.cache_clear()
-
-
 def test_rfs_check_runs_a_notebook_and_shows_the_progress(tmp_path, capsys):
     cells = [
-        "%matplotlib inline\nfrom reasoning_from_scratch.checking import *",
+        "%matplotlib inline\nfrom check import *",
         "1 / 0",
         "check('5.5', lambda values, mask: values[mask].mean())",
     ]

@@ -8,12 +8,12 @@ import copy
 
 import pytest
 import torch
+from check import is_same
 from standin import on_the_stand_in
 from test_learned_verifier import write_traces
 from test_methods import PROBLEMS, PROMPTS, Tokenizer
 from tiny import tiny_model, write_verifier
 
-from reasoning_from_scratch.checking import is_same
 from reasoning_from_scratch.cli.main import main
 from reasoning_from_scratch.evaluation import load_problems
 from reasoning_from_scratch.evaluation.choice import (

@@ -24,7 +24,7 @@ FOLDER = "reasoning_from_scratch.cli"
 CHECKOUT = Path(__file__).parents[2]
 # Commands that work on the repository live there, outside the package.
 OUTSIDE = {"ablate": "ch07"} | dict.fromkeys(
-    ("results", "bench", "speedrun"), "tools"
+    ("check", "results", "bench", "speedrun"), "tools"
 )
 # Commands in the file of another, as run_NAME with NAME_FLAGS
 BESIDE = {"chat": "ask", "regrade": "compare"}

@@ -1,10 +1,16 @@
-"""Checks of a reader's answers to the exercises: `check("5.2", my_function)`.
+"""Check answers to the exercises: `check("5.2", my_function)` in a notebook.
+
+    rfs check
+    rfs check my-answers.ipynb
+    rfs check --list
 
 A check looks at behaviour: it calls the reader's function on the exercise's
 cases and compares what comes back with the reference's. A known mistake is a
 function that makes it; an answer that behaves alike is told by its name. The
 exercises of a chapter stand in its folder, in checks.py; progress is kept in
-runs/exercises.json of the checkout (or of RFS_RUNS).
+runs/exercises.json of the checkout (or of RFS_RUNS). The command runs the
+code cells one after another, as Jupyter does; a cell that stops does not
+stop the others.
 """
 
 import copy
@@ -21,6 +27,10 @@ from reasoning_from_scratch.results import CHECKOUT
 
 TOLERANCE = 1e-4  # relative; absolute for values near zero
 MAX_SHOWN = 300  # characters of a value in a message
+FLAGS = """
+notebooks FILE*  exercise notebooks (default: those of all chapters)
+--list           only show which exercises are right so far
+"""
 
 
 @dataclass(frozen=True)
@@ -53,7 +63,6 @@ def check(number: str, answer) -> None:
 
     Raises:
         ValueError: no exercise has this number.
-        FileNotFoundError: the package was installed without the chapters.
     """
     verdict = grade(find_exercise(number), answer)
     print(f"Exercise {number}: {verdict.message}")
@@ -205,15 +214,8 @@ def find_exercise(number: str) -> Exercise:
 @cache
 def load_exercises() -> dict[str, Exercise]:
     """Every chapter's exercises, by number."""
-    files = sorted(CHECKOUT.glob("[ac][hp]*/checks.py"))
-    if not files:
-        raise FileNotFoundError(
-            "the exercises are in the chapters' folders, and this "
-            f"installation has none beside {CHECKOUT}; clone the repository "
-            "and install it with pip install -e ."
-        )
     found = {}
-    for path in files:
+    for path in sorted(CHECKOUT.glob("[ac][hp]*/checks.py")):
         name = f"{path.parent.name}_checks"
         spec = importlib.util.spec_from_file_location(name, path)
         module = importlib.util.module_from_spec(spec)
@@ -235,3 +237,48 @@ def read_progress() -> dict[str, str]:
         path.parent.mkdir(parents=True, exist_ok=True)
         return {}
     return read_json(path, "delete it: `rfs check` makes it again")
+
+
+# ---- The command ----
+
+
+def run(args) -> None:
+    """Check the answers in each notebook, then show the progress."""
+    found = [Path(name) for name in args.notebooks]
+    missing = [str(path) for path in found if not path.is_file()]
+    if missing:
+        raise FileNotFoundError(
+            f"no notebook at {', '.join(missing)}; name none to check all"
+        )
+    if not args.list:
+        for path in found or sorted(CHECKOUT.glob("*/*_exercises.ipynb")):
+            print(path.stem)
+            run_cells(path)
+    show_progress()
+
+
+def run_cells(path: Path) -> None:
+    """Run a notebook's code in one namespace, and tell what stopped."""
+    cells = read_json(path).get("cells")
+    if cells is None:
+        raise ValueError(f"{path} is no notebook: it has no cells")
+    names = {"__name__": "__main__"}
+    for number, cell in enumerate(cells):
+        if cell["cell_type"] != "code":
+            continue
+        lines = "".join(cell["source"]).splitlines()
+        code = "\n".join(x for x in lines if not x.startswith(("%", "!")))
+        try:
+            exec(compile(code, f"{path.name} cell {number}", "exec"), names)
+        except Exception as error:
+            told = f"{type(error).__name__}: {error}"
+            print(f"cell {number} stopped with {told}")
+
+
+def show_progress() -> None:
+    """A line for each exercise, and a count."""
+    done, exercises = read_progress(), load_exercises()
+    for number, exercise in exercises.items():
+        print(f"{number:>5}  {done.get(number, '-'):<6} {exercise.title}")
+    num_right = sum(done.get(number) == "right" for number in exercises)
+    print(f"{num_right} of {len(exercises)} exercises right")
