@@ -33,7 +33,7 @@ BOOK_MODULES = {
     "qwen3_batched": "llm.Qwen3Model reads batches, llm.generate writes them",
     "qwen3_optimized": "llm.Qwen3Model; compiled by generate(compiled=True)",
     "appendix_c": "QWEN3_CONFIG_4B is llm.QWEN3_CONFIGS['4b']",
-    "appendix_f": "elo_ratings is evaluation.elo_ratings, on games",
+    "appendix_f": "elo_ratings is in ch03/ranking.py of a checkout, on games",
     "utils": "llm.load_model and evaluation.load_problems fetch their files",
     "bonus": "evaluation.answers_equal compares answers",
 }

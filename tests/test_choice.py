@@ -4,16 +4,16 @@ from collections import Counter
 
 import pytest
 import torch
-from scripted import play
-from tiny import ByteTokenizer, tiny_model
-
-from reasoning_from_scratch.evaluation.choice import (
+from choice import (
     ChoiceProblem,
     evaluate_choices,
     load_choices,
     make_choices,
     mean_logprobs,
 )
+from scripted import play
+from tiny import ByteTokenizer, tiny_model
+
 from reasoning_from_scratch.evaluation.problems import Problem
 from reasoning_from_scratch.evaluation.verifier import answers_equal
 from reasoning_from_scratch.llm import token_logprobs
@@ -92,9 +92,7 @@ def test_likelihood_finds_the_choice_the_model_would_write(monkeypatch):
     def likes_sevens(model, tokenizer, pairs, batch_size):
         return [float("7" in text) for _, text in pairs]
 
-    monkeypatch.setattr(
-        "reasoning_from_scratch.evaluation.choice.mean_logprobs", likes_sevens
-    )
+    monkeypatch.setattr("choice.mean_logprobs", likes_sevens)
     problems = [
         ChoiceProblem("3 + 4?", ("6", "7", "8"), 1),
         ChoiceProblem("3 + 3?", ("6", "7", "8"), 0),

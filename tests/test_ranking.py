@@ -5,10 +5,7 @@ import random
 
 import pytest
 from loopback import ChatServer, chat_answer
-
-from reasoning_from_scratch.endpoints import EndpointClient, EndpointSettings
-from reasoning_from_scratch.evaluation.problems import Problem
-from reasoning_from_scratch.evaluation.ranking import (
+from ranking import (
     Game,
     Judgement,
     bootstrap_ratings,
@@ -19,6 +16,9 @@ from reasoning_from_scratch.evaluation.ranking import (
     judge_responses,
     read_score,
 )
+
+from reasoning_from_scratch.endpoints import EndpointClient, EndpointSettings
+from reasoning_from_scratch.evaluation.problems import Problem
 
 
 def test_elo_of_two_games_is_worked_by_hand():

@@ -9,6 +9,7 @@ import copy
 import pytest
 import torch
 from check import is_same
+from choice import evaluate_choices, make_choices
 from standin import on_the_stand_in
 from test_learned_verifier import write_traces
 from test_methods import PROBLEMS, PROMPTS, Tokenizer
@@ -16,10 +17,6 @@ from tiny import tiny_model, write_verifier
 
 from reasoning_from_scratch.cli.main import main
 from reasoning_from_scratch.evaluation import load_problems
-from reasoning_from_scratch.evaluation.choice import (
-    evaluate_choices,
-    make_choices,
-)
 from reasoning_from_scratch.llm import (
     SamplingConfig,
     generate,

@@ -29,19 +29,7 @@ _MODULES = {
         "problems_needed",
         "wilson_interval",
     ],
-    "choice": [
-        "ChoiceProblem",
-        "evaluate_choices",
-        "load_choices",
-        "make_choices",
-    ],
     "grouping": ["group_answers"],
-    "ranking": [
-        "bootstrap_ratings",
-        "bradley_terry",
-        "elo_ratings",
-        "judge_responses",
-    ],
 }
 __getattr__, __dir__, __all__ = import_on_use(__name__, _MODULES)
 __all__ += ["evaluate"]

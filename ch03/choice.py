@@ -17,10 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from reasoning_from_scratch import llm
+import torch
 
-from .grouping import same_answer
-from .problems import (
+from reasoning_from_scratch import llm
+from reasoning_from_scratch.evaluation import render_prompt, wilson_interval
+from reasoning_from_scratch.evaluation.grouping import same_answer
+from reasoning_from_scratch.evaluation.problems import (
     HubFile,
     check_limit,
     checked_problems,
@@ -28,8 +30,6 @@ from .problems import (
     load_problems,
     read_rows,
 )
-from .prompts import render_prompt
-from .statistics import wilson_interval
 
 LETTERS = "ABCDEFGHIJ"
 LETTER = re.compile(rf"(?<![A-Za-z])([{LETTERS}])(?![A-Za-z])")
@@ -252,8 +252,6 @@ def _likeliest(model, tokenizer, prompts, continuations, batch_size):
 
 def mean_logprobs(model, tokenizer, pairs, batch_size=64) -> list[float]:
     """Return the mean log-probability of the texts of (prompt, text) pairs."""
-    import torch
-
     means = []
     for start in range(0, len(pairs), batch_size):
         rows, lengths = [], []
