@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from reasoning_from_scratch.cli.pretrain import choose_config, write_data
+from reasoning_from_scratch.cli.pretrain import choose_config
 from reasoning_from_scratch.llm import Qwen3Model, Qwen3Tokenizer
+from reasoning_from_scratch.llm.weights import ASSETS
 from reasoning_from_scratch.pocket.pretrain import (
     IGNORE,
     MuonAndAdamW,
@@ -19,7 +20,6 @@ from reasoning_from_scratch.pocket.pretrain import (
     training_batch,
 )
 from reasoning_from_scratch.pocket.recipes import RECIPES
-from reasoning_from_scratch.pocket.tokenizer_training import write_tokenizer
 from reasoning_from_scratch.runs import RunFolder
 
 POCKET = RECIPES["pocket"]
@@ -44,10 +44,8 @@ TINY = replace(
 
 
 @pytest.fixture(scope="module")
-def tokenizer(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tokenizer")
-    write_tokenizer(folder)
-    return Qwen3Tokenizer(folder)
+def tokenizer():
+    return Qwen3Tokenizer(ASSETS / "pocket")
 
 
 # ---- Packing ----
@@ -61,19 +59,14 @@ def test_documents_are_packed_whole_and_predict_their_completion_only():
     assert document_ids.tolist() == [[0, 0, 0, 0, 2, 2]]
     # At 4 the model predicts 5, at 5 it predicts 6, at 1 it predicts 2
     assert targets.tolist() == [[IGNORE, 5, 6, IGNORE, 2, IGNORE]]
-
-
-def test_a_document_without_a_prompt_is_predicted_from_its_second_token():
+    # Without a prompt it is predicted from its second token on
     _, targets, _ = pack([([], [1, 2, 3])], 1, 4)
     assert targets.tolist() == [[2, 3, IGNORE, IGNORE]]
 
 
-def test_rows_are_nearly_full(tokenizer):
+def test_a_batch_is_nearly_full_and_depends_on_seed_and_step(tokenizer):
     *_, document_ids = training_batch(POCKET, tokenizer, step=0)
     assert (document_ids >= 0).float().mean() > 0.9
-
-
-def test_a_batch_depends_on_seed_and_step_alone(tokenizer):
     first, again, other_step, other_seed = (
         training_batch(replace(TINY, seed=seed), tokenizer, step)[0]
         for seed, step in ((0, 3), (0, 3), (0, 4), (1, 3))
@@ -140,12 +133,32 @@ def test_the_step_size_warms_up_stays_and_decays_to_nothing():
 # ---- Runs ----
 
 
-def test_training_lowers_the_loss(tokenizer, tmp_path):
+def test_training_lowers_the_loss_and_goes_on_from_a_named_model(
+    tokenizer, tmp_path
+):
     config = replace(TINY, steps=30, warmup_steps=2)
-    run = RunFolder.create("learn", {}, root=tmp_path)
-    pretrain(config, run, tokenizer=tokenizer)
-    losses = [row["loss"] for row in run.read("metrics.jsonl")]
+    first = RunFolder.create("first", {}, root=tmp_path)
+    model = pretrain(config, first, tokenizer=tokenizer)
+    losses = [row["loss"] for row in first.read("metrics.jsonl")]
     assert losses[-1] < losses[0] - 1.0
+    # A step size of nothing leaves the weights as they were
+    config = replace(
+        TINY,
+        init_from=str(first.checkpoint_path(30)),
+        steps=1,
+        matrix_lr=0.0,
+        other_lr=0.0,
+        prompts=("direct", "step-by-step"),
+        max_new_tokens=2,
+    )
+    second = RunFolder.create("second", {}, root=tmp_path)
+    continued = pretrain(config, second, tokenizer=tokenizer)
+    for name, weight in model.state_dict().items():
+        assert torch.equal(weight, continued.state_dict()[name])
+    # Validation is measured by prompt
+    row = second.read("metrics.jsonl")[-1]
+    assert row["direct_accuracy"] < 0.1
+    assert row["step_by_step_tokens"] <= 2.0
 
 
 def test_without_matplotlib_a_run_ends_without_its_curve(
@@ -158,58 +171,10 @@ def test_without_matplotlib_a_run_ends_without_its_curve(
     assert not (run.path / "plot.png").exists()
 
 
-def test_training_goes_on_from_a_model_that_is_named(tokenizer, tmp_path):
-    first = RunFolder.create("first", {}, root=tmp_path)
-    model = pretrain(TINY, first, tokenizer=tokenizer)
-    second = RunFolder.create("second", {}, root=tmp_path)
-    path = str(first.checkpoint_path(6))
-    # A step size of nothing leaves the weights as they were
-    config = replace(
-        TINY, init_from=path, steps=1, matrix_lr=0.0, other_lr=0.0
-    )
-    continued = pretrain(config, second, tokenizer=tokenizer)
-    for name, weight in model.state_dict().items():
-        assert torch.equal(weight, continued.state_dict()[name])
-
-
-def test_validation_is_measured_by_prompt(tokenizer, tmp_path):
-    config = replace(
-        TINY,
-        steps=1,
-        prompts=("direct", "step-by-step"),
-        max_new_tokens=2,
-    )
-    run = RunFolder.create("measured", {}, root=tmp_path)
-    pretrain(config, run, tokenizer=tokenizer)
-    row = run.read("metrics.jsonl")[-1]
-    assert row["direct_accuracy"] == 0.0
-    assert row["step_by_step_tokens"] <= 2.0
-
-
-# ---- The command ----
-
-
-def arguments(**changes):
-    flags = {"seed": None, "steps": None, "init_from": None}
-    return Namespace(**{"model_config": "pocket", **flags, **changes})
-
-
 def test_flags_are_laid_over_the_recipe():
-    config = choose_config(arguments(seed=3, steps=10))
-    assert (config.seed, config.steps) == (3, 10)
-    assert config.model == POCKET.model
-
-
-def test_no_steps_at_all_are_refused():
-    with pytest.raises(ValueError, match="steps must be > 0"):
-        choose_config(arguments(steps=0))
-
-
-def test_the_data_can_be_written_again(tmp_path):
-    write_data(tmp_path)
-    for name in ("train", "validation", "test"):
-        assert (tmp_path / "pocketmath" / f"{name}.jsonl.gz").is_file()
-    assert (tmp_path / "pocket" / "tokenizer.json").is_file()
+    flags = {"seed": 3, "steps": 10, "init_from": None}
+    config = choose_config(Namespace(model_config="pocket", **flags))
+    assert config == replace(POCKET, seed=3, steps=10)
 
 
 def test_recipes_fit_into_sixteen_megabytes():

@@ -175,13 +175,12 @@ verifier --run v --traces empty.jsonl --validation traces.jsonl | empty.jsonl
 verifier --run v --traces traces.jsonl --validation traces.jsonl | one sample
 verifier --run v --traces mixed.jsonl --validation mixed.jsonl --epochs 0 | > 0
 verifier --traces a --validation b         | required: --run
-pretrain                                   | --run NAME is missing
+pretrain                                   | required: --run
 pretrain --run p --steps 0                 | steps must be > 0
 pretrain --run p --steps -3                | steps must be > 0
 pretrain --run p --init-from pokcet        | pokcet
 pretrain --run p --model-config big        | invalid choice: 'big'
 pretrain --run direct                      | exists; add --resume
-pretrain --write-data sums.jsonl           | sums.jsonl
 tour --fast                                | unrecognized arguments: --fast
 doctor now                                 | unrecognized arguments: now
 evalute                                    | did you mean `rfs evaluate`?

@@ -175,20 +175,22 @@ def machine_pace() -> float:
 
 def fresh_problems(seed: int, count: int) -> list:
     """Problems of all families and levels that are in none of the splits."""
+    from pocket_data import problem_row
+
     from reasoning_from_scratch.evaluation import Problem
-    from reasoning_from_scratch.pocket import problem_sets
+    from reasoning_from_scratch.pocket import corpus
 
     taken = {
         exercise.key
-        for split in problem_sets.SPLIT_SIZES
-        for exercise in problem_sets.draw_split(split)
+        for split in corpus.SPLIT_SIZES
+        for exercise in corpus.draw_split(split)
     }
-    generator, problems = Random(f"speedrun-{seed}"), []
+    rng, problems = Random(f"speedrun-{seed}"), []
     while len(problems) < count:
-        exercise = problem_sets.draw_exercise(generator)
+        exercise = corpus.draw_exercise(rng, route_rng=rng)
         if exercise.key not in taken:
             taken.add(exercise.key)
-            row = problem_sets.problem_row("fresh", len(problems), exercise)
+            row = problem_row("fresh", len(problems), exercise)
             problems.append(Problem(**row))
     return problems
 

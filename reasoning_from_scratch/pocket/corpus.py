@@ -11,18 +11,17 @@ web text holds both. A document is one of
 
 each followed by <|endoftext|>. All answers are right; there is no sloppy
 style. The corpus is a pure function of its seed, and no problem of the
-validation or test split occurs in it (see `problem_sets`).
+validation or test split occurs in it.
 """
 
-from __future__ import annotations
-
+import functools
 import re
 from dataclasses import dataclass
 from random import Random
 
 from reasoning_from_scratch.evaluation.prompts import PROMPTS
 
-from .families import FAMILIES, LEVELS
+from .families import FAMILIES, LEVELS, draw_exercise
 
 END_OF_TEXT = "<|endoftext|>"
 OPENING = "Let's think step by step."
@@ -31,6 +30,43 @@ OTHER_OPENINGS = (
     "Here is the solution step by step.",
     "First I compute each part.",
 )
+SPLIT_SIZES = {"test": 2000, "validation": 300, "train": 20000}
+
+
+# ---- Problem sets ----
+
+
+@functools.cache
+def draw_split(split):
+    """Draw a split's exercises, shuffled, no key twice in all splits.
+
+    A key is what the problem asks, not its wording. Each of the 50 cells (ten
+    families, five levels) gives an equal share.
+    """
+    splits = list(SPLIT_SIZES)
+    earlier = splits[: splits.index(split)]
+    taken = {exercise.key for each in earlier for exercise in draw_split(each)}
+    rng, exercises = Random(f"2025-{split}"), []
+    for family in FAMILIES:
+        for level in LEVELS:
+            size = len(exercises) + SPLIT_SIZES[split] // 50
+            while len(exercises) < size:
+                exercise = draw_exercise(rng, family, level, route_rng=rng)
+                if exercise.key not in taken:
+                    taken.add(exercise.key)
+                    exercises.append(exercise)
+    rng.shuffle(exercises)
+    return tuple(exercises)
+
+
+@functools.cache
+def held_out_keys():
+    """Keys of validation and test: never in train or corpus."""
+    held_out = draw_split("test") + draw_split("validation")
+    return frozenset(exercise.key for exercise in held_out)
+
+
+# ---- Documents ----
 
 
 @dataclass(frozen=True)
@@ -45,49 +81,27 @@ class CorpusMix:
     thinking: bool = False  # carefully, inside <think>; half are chats
 
 
-def draw_exercise(rng, *, family=None, level=None, is_varied=True):
-    """Draw one exercise, from any family and level unless they are named.
+def draw_document(rng, mix, held_out=frozenset()):
+    """Write one document, none of an exercise whose key is held out.
 
-    Its route is drawn too, unless `is_varied` is False.
+    Returns its prompt (the problem and the opening phrase, empty for drills),
+    which the loss leaves out, for there is nothing to learn in it, and its
+    completion, <|endoftext|> included.
     """
-    family = family or rng.choice(list(FAMILIES))
-    level = level or rng.choice(LEVELS)
-    return FAMILIES[family](rng, level, rng if is_varied else None)
-
-
-@dataclass(frozen=True)
-class Document:
-    """What a model reads: a prompt that the loss leaves out, and the rest.
-
-    The prompt's digits are random and its phrase is given in use, so there
-    is nothing to learn.
-    """
-
-    prompt: str  # the problem and the opening phrase; empty for drills
-    completion: str  # what follows, <|endoftext|> included
-
-    @property
-    def text(self):
-        """The whole document."""
-        return self.prompt + self.completion
-
-
-def draw_document(rng: Random, mix: CorpusMix, held_out=frozenset()):
-    """Write one `Document`, none of an exercise whose key is held out."""
     kind = rng.random()
     if kind < mix.drills:
         drill = "\n".join(_fact(rng) for _ in range(5))
-        return Document("", drill + END_OF_TEXT)
-    while True:
-        exercise = draw_exercise(rng, is_varied=not mix.thinking)
-        if exercise.key not in held_out:
-            break
+        return "", drill + END_OF_TEXT
+    route_rng = None if mix.thinking else rng
+    exercise = draw_exercise(rng, route_rng=route_rng)
+    while exercise.key in held_out:
+        exercise = draw_exercise(rng, route_rng=route_rng)
     is_direct = kind < mix.drills + mix.direct
     if mix.thinking:
         return _thinking_document(rng, exercise, is_direct)
     prompt = f"Problem: {exercise.question}\nAnswer:"
     if is_direct:
-        return Document(prompt, f" {_box(exercise)}{END_OF_TEXT}")
+        return prompt, f" \\boxed{{{exercise.answer}}}{END_OF_TEXT}"
     steps = exercise.steps
     if rng.random() < mix.coarse:
         steps = coarse_steps(steps)
@@ -95,7 +109,7 @@ def draw_document(rng: Random, mix: CorpusMix, held_out=frozenset()):
         is_other = rng.random() < mix.other_openings
         prompt += f" {rng.choice(OTHER_OPENINGS) if is_other else OPENING}"
     work = solution_text(steps, exercise.answer)
-    return Document(prompt, f" {work}{END_OF_TEXT}")
+    return prompt, f" {work}{END_OF_TEXT}"
 
 
 def solution_text(steps, answer):
@@ -111,18 +125,14 @@ def coarse_steps(steps):
 def _thinking_document(rng, exercise, is_direct):
     """The teacher's style: plain or as a chat, with or without thinking."""
     lines = "" if is_direct else "\n".join(careful_steps(exercise.steps))
-    answer = f"<think>\n{lines}\n</think>\n\n{_box(exercise)}"
+    answer = f"<think>\n{lines}\n</think>\n\n\\boxed{{{exercise.answer}}}"
     if not is_direct and rng.random() < 0.5:
         prompt = f"Problem: {exercise.question}\nAnswer:"
-        return Document(prompt, f" {answer}{END_OF_TEXT}")
+        return prompt, f" {answer}{END_OF_TEXT}"
     request = PROMPTS["chat-no-think" if is_direct else "chat"]
     request = request.replace("{problem}", exercise.question)
     user = f"<|im_start|>user\n{request}<|im_end|>\n<|im_start|>assistant\n"
-    return Document(user, f"{answer}<|im_end|>\n{END_OF_TEXT}")
-
-
-def _box(exercise):
-    return f"\\boxed{{{exercise.answer}}}"
+    return user, f"{answer}<|im_end|>\n{END_OF_TEXT}"
 
 
 def _fact(rng):
@@ -150,25 +160,26 @@ def _sum_columns(first, second):
     large, small = sorted((abs(first), abs(second)), reverse=True)
     if large < 20 and small < 10:
         return ""
-    is_sum = (first < 0) == (second < 0)
+    sign = "+" if (first < 0) == (second < 0) else "-"
     columns, carry = [], 0
-    digits, sign = str(large)[::-1], "+" if is_sum else "-"
+    digits = str(large)[::-1]
     for a, b in zip(digits, str(small).zfill(len(digits))[::-1], strict=True):
-        carried = f"{sign}1" if carry else ""
-        taken = int(b) + carry
-        borrowed = "" if is_sum or int(a) >= taken else "1"
-        top = int(borrowed + a)
-        value = top + taken if is_sum else top - taken
-        carry = value // 10 if is_sum else len(borrowed)
-        columns.append(f"{borrowed}{a}{sign}{b}{carried}={value}")
+        taken, carried = int(b) + carry, f"{sign}1" * carry
+        if sign == "+":
+            value = int(a) + taken
+            carry = value // 10
+        else:
+            carry = int(int(a) < taken)
+            a = "1" * carry + a
+            value = int(a) - taken
+        columns.append(f"{a}{sign}{b}{carried}={value}")
     return " ".join(columns)
 
 
 def _product_columns(first, second):
     """47*6: 7*6=42 4*6+4=28; empty unless one factor has one digit."""
-    short, long = sorted(
-        abs(int(str(n).rstrip("0") or 0)) for n in (first, second)
-    )
+    factors = (int(f"{abs(n)}".rstrip("0") or 0) for n in (first, second))
+    short, long = sorted(factors)
     if long < 10 or not 2 <= short <= 9:
         return ""
     columns, carry = [], 0
@@ -191,10 +202,9 @@ def _quotient_digits(number, divisor):
     for digit in str(number):
         value = 10 * rest + int(digit)
         rest = value % divisor
-        if value < divisor and not pieces:
-            continue  # no digit of the result yet
-        remainder = f"r{rest}" if rest else ""
-        pieces.append(f"{value}/{divisor}={value // divisor}{remainder}")
+        if value >= divisor or pieces:  # a digit of the result
+            remainder = f"r{rest}" if rest else ""
+            pieces.append(f"{value}/{divisor}={value // divisor}{remainder}")
     return " ".join(pieces)
 
 

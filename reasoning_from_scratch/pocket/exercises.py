@@ -7,11 +7,8 @@ one answer are what makes voting pay: their mistakes differ, the right answer
 is the same.
 """
 
-from __future__ import annotations
-
+import re
 from dataclasses import dataclass
-from fractions import Fraction
-from random import Random
 
 
 @dataclass(frozen=True)
@@ -32,13 +29,10 @@ class Work:
     Step lines hold whole numbers and one operation each, such as `47*6=282`.
     """
 
-    def __init__(self, rng: Random | None = None):
+    def __init__(self, rng=None):
         self.rng = rng
         self.steps = []
-
-    def write(self, line):
-        """Append a step line."""
-        self.steps.append(line)
+        self.write = self.steps.append
 
     def pick(self, *options):
         """Choose one of the options."""
@@ -66,18 +60,16 @@ class Work:
     def _add(self, first, second):
         if first < 0 < second:  # 12-5 reads better than -5+12
             first, second = second, first
-        total = first + second
-        self.write(f"{signed_sum([str(first), str(second)])}={total}")
-        return total
+        self.write(f"{first}{second:+}={first + second}")
+        return first + second
 
     def multiply(self, first, second):
         """Multiply; of two factors of two digits one is split into tens."""
-        splits = [
-            (whole, split)
-            for whole, split in ((first, second), (second, first))
-            if abs(split) > 10 and split % 10
-        ]
-        if not splits or _is_round(first) or _is_round(second):
+        pairs = (first, second), (second, first)
+        splits = [pair for pair in pairs if pair[1] % 10]
+        # 7, 40 and 300 have one digit, zeros at the end aside
+        is_short = any(len(f"{abs(n)}".rstrip("0")) < 2 for n in pairs[0])
+        if is_short or not splits:
             self.write(f"{first}*{factor(second)}={first * second}")
             return first * second
         whole, split = self.pick(*splits)
@@ -89,11 +81,6 @@ class Work:
     def multiply_all(self, pairs):
         """The products of the pairs, worked in any order."""
         return [self.multiply(*pair) for pair in self.shuffled(pairs)]
-
-
-def _is_round(number):
-    """Has one digit, zeros at the end aside: 7, 40, 300."""
-    return len(str(abs(number)).rstrip("0")) <= 1
 
 
 def nonzero(rng, low, high):
@@ -108,19 +95,17 @@ def signed(rng, low, high):
     return rng.choice([1, -1]) * rng.randint(low, high)
 
 
+# ---- Texts ----
+
+
 def signed_sum(texts):
     """Join term texts with their signs: ["47*6", "-15"] -> "47*6-15"."""
-    joined = "".join(t if t.startswith("-") else "+" + t for t in texts)
-    return joined.removeprefix("+")
+    return "+".join(texts).replace("+-", "-")
 
 
 def spaced_sum(terms):
     """Join terms for reading: ["47*6", -15] -> "47*6 - 15"."""
-    first, *others = map(str, terms)
-    parts = [
-        f" - {text[1:]}" if text[0] == "-" else f" + {text}" for text in others
-    ]
-    return first + "".join(parts)
+    return " + ".join(map(str, terms)).replace("+ -", "- ")
 
 
 def factor(number):
@@ -128,20 +113,9 @@ def factor(number):
     return str(number) if number >= 0 else f"({number})"
 
 
-def decimal_text(number, places):
-    """Write number / 10**places without trailing zeros: (-250, 2) -> -2.5."""
-    sign = "-" if number < 0 else ""
-    whole, rest = divmod(abs(number), 10**places)
-    digits = f"{rest:0{places}d}".rstrip("0") if places else ""
-    return f"{sign}{whole}.{digits}" if digits else f"{sign}{whole}"
-
-
-def fraction_answer(value: Fraction):
+def fraction_answer(value):
     r"""Write a fraction for the box: Fraction(-3, 4) -> -\frac{3}{4}."""
-    if value.denominator == 1:
-        return str(value.numerator)
-    sign = "-" if value < 0 else ""
-    return f"{sign}\\frac{{{abs(value.numerator)}}}{{{value.denominator}}}"
+    return re.sub(r"(\d+)/(\d+)", r"\\frac{\1}{\2}", str(value))
 
 
 def term(coefficient, symbol):
@@ -160,12 +134,6 @@ def monomial(coefficient, power):
 
 def polynomial(coefficients, *, spaced=False):
     """Write a polynomial in x, highest power first: [2, 0, -1] -> 2x^2-1."""
-    powers = range(len(coefficients) - 1, -1, -1)
-    texts = [
-        monomial(c, power)
-        for c, power in zip(coefficients, powers, strict=True)
-        if c
-    ]
-    if not texts:
-        return "0"
-    return spaced_sum(texts) if spaced else signed_sum(texts)
+    highest_last = enumerate(reversed(coefficients))
+    texts = [monomial(c, power) for power, c in highest_last if c] or ["0"]
+    return (spaced_sum if spaced else signed_sum)(texts[::-1])

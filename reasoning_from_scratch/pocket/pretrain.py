@@ -13,23 +13,18 @@ import torch
 from torch.nn import functional as F
 
 from reasoning_from_scratch.device import compile_or_eager
-from reasoning_from_scratch.evaluation import Problem, evaluate
+from reasoning_from_scratch.evaluation import evaluate, load_problems
 from reasoning_from_scratch.llm.qwen3 import Qwen3Model
 from reasoning_from_scratch.llm.weights import load_model
 from reasoning_from_scratch.training.loop import TrainingLoop
 
-from .corpus import draw_document
-from .problem_sets import draw_split, held_out_keys, problem_row
+from .corpus import draw_document, held_out_keys
 
-NUM_PROBLEMS = 300  # of the validation split, that accuracy is measured on
 IGNORE = -100  # target of prompts and padding, skipped by the loss
 
 
-def pretrain(config, run, *, tokenizer, progress=True, watch=None):
-    """Train the model of a `PretrainConfig`, after the run's last checkpoint.
-
-    `watch` is a callable (rows so far), called after each step.
-    """
+def pretrain(config, run, *, tokenizer, progress=True):
+    """Train the model of a config, after the run's last checkpoint."""
     model = start_model(config)
     optimizer = MuonAndAdamW(model, config)
     compute_loss = functools.partial(packed_loss, model)
@@ -59,7 +54,6 @@ def pretrain(config, run, *, tokenizer, progress=True, watch=None):
         run=run,
         name="pretrain",
         progress=progress,
-        watch=watch,
         measures_start=False,
     ).train(take_step)
     return model
@@ -68,8 +62,7 @@ def pretrain(config, run, *, tokenizer, progress=True, watch=None):
 def start_model(config):
     """New weights, or those of the model to continue from."""
     if config.init_from:
-        name, dtype = config.init_from, torch.float32
-        return load_model(name, device="cpu", dtype=dtype)[0]
+        return load_model(config.init_from, device="cpu", dtype="float32")[0]
     model = Qwen3Model(config.model).init_weights(config.seed)
     for layer in model.layers:  # sharper attention: digits are to be copied
         for norm in (layer.self_attn.q_norm, layer.self_attn.k_norm):
@@ -128,9 +121,8 @@ def training_batch(config, tokenizer, step):
     room = config.num_rows * config.row_tokens
     documents = []
     while room > 0:
-        document = draw_document(rng, config.mix, held_out_keys())
-        texts = (document.prompt, document.completion)
-        documents.append(tuple(map(tokenizer.encode, texts)))
+        texts = draw_document(rng, config.mix, held_out_keys())
+        documents.append([tokenizer.encode(text) for text in texts])
         room -= sum(map(len, documents[-1]))
     return pack(documents, config.num_rows, config.row_tokens)
 
@@ -175,8 +167,7 @@ def packed_loss(model, token_ids, targets, document_ids):
 
 def measure(model, tokenizer, config):
     """Accuracy and length on validation by prompt, as fields of a row."""
-    drawn = enumerate(draw_split("validation")[:NUM_PROBLEMS])
-    problems = [Problem(**problem_row("validation", i, e)) for i, e in drawn]
+    problems = load_problems("pocketmath", split="validation")
     row = {}
     for prompt in config.prompts:
         result = evaluate(

@@ -6,8 +6,6 @@ sister that thinks carefully inside <think> tags. Importing this needs no
 torch.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field, replace
 
 from reasoning_from_scratch.llm.config import Qwen3Config
@@ -39,7 +37,7 @@ TEACHER_MODEL = replace(
 class PretrainConfig:
     """Everything that a pre-training run depends on."""
 
-    name: str  # row of `RECIPES` it started from
+    name: str  # row of `RECIPES` it started from, and model of the tokenizer
     model: Qwen3Config = POCKET_MODEL
     mix: CorpusMix = field(default_factory=CorpusMix)
     seed: int = option(0, "of weights and corpus", least=0)
@@ -47,17 +45,12 @@ class PretrainConfig:
     num_rows: int = 8  # of a batch
     row_tokens: int = 192  # a row holds whole documents
     matrix_lr: float = option(0.02, least=0)  # Muon's step, for the matrices
-    other_lr: float = option(
-        4e-3, least=0
-    )  # AdamW's, for embeddings and norms
+    other_lr: float = option(4e-3, least=0)  # AdamW's, for the others
     warmup_steps: int = option(40, least=0)  # linear
     decay_share: float = 0.8  # of the steps, at the end: linear to 0
     eval_every: int = 500
     checkpoint_every: int = 100
-    init_from: str | None = option(
-        None, "model to continue from (default: new weights)"
-    )
-    is_chat: bool = False  # ends its turns with <|im_end|>
+    init_from: str | None = option(None, "model to continue from, if any")
     max_new_tokens: int = 160  # of an answer when accuracy is measured
     prompts: tuple[str, ...] = ("direct", "step-by-step")  # to measure with
     is_compiled: bool = True
@@ -86,7 +79,6 @@ RECIPES = {
         row_tokens=320,
         matrix_lr=0.015,
         other_lr=3e-3,
-        is_chat=True,
         is_bfloat16=True,
         max_new_tokens=320,
         prompts=("direct",),

@@ -4,8 +4,6 @@
 problem drawn from `rng` and solved in `work`.
 """
 
-from __future__ import annotations
-
 import math
 from fractions import Fraction
 
@@ -28,13 +26,21 @@ def equations(rng, level, work):
     """Linear equations in x, with brackets and fraction answers."""
     draw = _draw_plain_equation if level <= 2 else _draw_bracket_equation
     sides, solution = draw(rng, level)
-    plain = [_open_side(work, *side) for side in sides]
+    plain, texts = [], []
+    for slope, shift, *extra in sides:
+        text = polynomial((slope, shift), spaced=True)
+        if extra:  # a(x + b) + c is ax + (ab + c)
+            text = f"{slope}({polynomial((1, shift), spaced=True)})"
+            extra = [n for n in extra if n]
+            text = spaced_sum([text, *extra])
+            shift = work.add_up([work.multiply(slope, shift), *extra])
+        plain.append((slope, shift))
+        texts.append(text)
     if level > 2:
-        work.write("=".join(polynomial(side) for side in plain))
+        work.write("=".join(map(polynomial, plain)))
     _solve_linear(work, *plain)
-    shown = " = ".join(_side_text(*side) for side in sides)
     wordings = ("Solve {} for x.", "Solve {}.", "Find x if {}.")
-    return sides, wordings, (shown,), fraction_answer(solution)
+    return sides, wordings, (" = ".join(texts),), fraction_answer(solution)
 
 
 def _draw_plain_equation(rng, level):
@@ -43,7 +49,7 @@ def _draw_plain_equation(rng, level):
     left = (rng.randint(2, 7), nonzero(rng, -25, 25))
     slope = _other_slope(rng, left[0]) if level == 2 else 0
     right = (slope, (left[0] - slope) * solution + left[1])
-    return (left, right), Fraction(solution)
+    return (left, right), solution
 
 
 def _draw_bracket_equation(rng, level):
@@ -51,37 +57,20 @@ def _draw_bracket_equation(rng, level):
     outer = rng.randint(2, 7 if level == 3 else 6)
     shift = nonzero(rng, -9, 9)
     extra = 0 if level == 3 else nonzero(rng, -15, 15)
-    slope = _other_slope(rng, outer) if level == 5 else 0
     constant = outer * shift + extra
     if level == 5:
-        right = (slope, nonzero(rng, -15, 15))
-        solution = Fraction(right[1] - constant, outer - slope)
+        right = (_other_slope(rng, outer), nonzero(rng, -15, 15))
+        solution = Fraction(right[1] - constant, outer - right[0])
     else:
-        solution = Fraction(nonzero(rng, -6, 15))
-        right = (0, int(outer * solution) + constant)
+        solution = nonzero(rng, -6, 15)
+        right = (0, outer * solution + constant)
     return ((outer, shift, extra), right), solution
 
 
 def _other_slope(rng, slope):
-    while True:
-        other = nonzero(rng, -4, 6)
-        if other != slope:
-            return other
-
-
-def _side_text(slope, shift, extra=None):
-    if extra is None:
-        return polynomial((slope, shift), spaced=True)
-    bracket = f"{slope}({polynomial((1, shift), spaced=True)})"
-    return spaced_sum([bracket, extra] if extra else [bracket])
-
-
-def _open_side(work, slope, shift, extra=None):
-    """Expand a(x + b) + c to (a, ab + c)."""
-    if extra is None:
-        return (slope, shift)
-    constant = work.multiply(slope, shift)
-    return (slope, work.add_up([constant, extra] if extra else [constant]))
+    while (other := nonzero(rng, -4, 6)) == slope:
+        pass
+    return other
 
 
 def _solve_linear(work, left, right):
@@ -106,10 +95,9 @@ def systems(rng, level, work):
     """Two linear equations in x and y; the answer is an ordered pair."""
     low, high = (1, 30) if level == 1 else (-5, 9)
     x, y = rng.randint(low, high), rng.randint(low, high)
-    while True:
+    (a, b), (c, d) = _draw_rows(rng, level)
+    while a * d == b * c:
         (a, b), (c, d) = _draw_rows(rng, level)
-        if a * d != b * c:
-            break
     rows = [(p, q, p * x + q * y) for p, q in ((a, b), (c, d))]
     _solve_system(work, rows, (x, y))
     shown = [f"{spaced_sum(_unknowns(row))} = {row[2]}" for row in rows]
@@ -145,14 +133,14 @@ def _solve_system(work, rows, solution):
     scaled = _scale_rows(work, rows, out)
     total = [p + q for p, q in zip(*scaled, strict=True)]
     symbol, value = "xy"[kept], solution[kept]
-    added = signed_sum([str(row[2]) for row in scaled])
+    added = f"{scaled[0][2]}{scaled[1][2]:+}"
     work.write(f"{term(total[kept], symbol)}={added}={total[2]}")
     if total[kept] != 1:
         work.write(f"{symbol}={value}")
     row = work.pick(*rows)
     known = row[kept] * value
-    moved = signed_sum([str(row[2]), str(-known)])
-    work.write(f"{term(row[out], 'xy'[out])}={moved}={row[2] - known}")
+    left, moved = term(row[out], "xy"[out]), f"{row[2]}{-known:+}"
+    work.write(f"{left}={moved}={row[2] - known}")
     if row[out] != 1:
         work.write(f"{'xy'[out]}={solution[out]}")
 
@@ -192,22 +180,17 @@ def _evaluate(rng, level, work):
     point = rng.randint(2, 12 if level == 1 else 7)
     if level >= 4:
         point = signed(rng, 2, 5)
-    compute = _power_by_power
-    if degree > 1:
-        compute = work.pick(_power_by_power, _horner)
-    value = compute(work, coefficients, point)
-    shown = polynomial(coefficients, spaced=True)
+    if degree > 1 and work.pick("powers", "Horner") == "Horner":
+        value = lead
+        for coefficient in coefficients[1:]:
+            scaled = point if value == 1 else work.multiply(value, point)
+            value = work.add_up([scaled, coefficient])
+    else:
+        value = _power_by_power(work, coefficients, point)
+    shown = (polynomial(coefficients, spaced=True), point)
     key = ("evaluate", tuple(coefficients), point)
     wordings = ("Let f(x) = {}. Find f({}).", "Evaluate {} at x = {}.")
-    return key, wordings, (shown, point), value
-
-
-def _horner(work, coefficients, point):
-    value = coefficients[0]
-    for coefficient in coefficients[1:]:
-        scaled = point if value == 1 else work.multiply(value, point)
-        value = work.add_up([scaled, coefficient])
-    return value
+    return key, wordings, shown, value
 
 
 def _power_by_power(work, coefficients, point):
@@ -227,20 +210,22 @@ def _power_by_power(work, coefficients, point):
 def _expand(rng, level, work):
     """Products of linear brackets, or sums of scaled brackets."""
 
-    def bracket(high):
+    def bracket(high=1):
         slope = 1 if high == 1 else rng.randint(2, high)
         return (slope, nonzero(rng, -9, 9))
 
     sign = rng.choice([1, -1])
-    if level in (1, 3):
-        extra = (rng.randint(2, 9), 0) if level == 1 else bracket(1)
-        scale = 1 if level == 1 else sign * rng.randint(2, 5)
-        parts = [((rng.randint(2, 6),), bracket(4)), ((scale,), extra)]
+    if level == 1:
+        extra = (rng.randint(2, 9), 0)
+        parts = [((rng.randint(2, 6),), bracket(4)), ((1,), extra)]
+    elif level == 3:
+        extra, scale = bracket(), (sign * rng.randint(2, 5),)
+        parts = [((rng.randint(2, 6),), bracket(4)), (scale, extra)]
     else:
-        parts = [(bracket(1 if level == 2 else 4), bracket(1))]
+        parts = [(bracket(1 if level == 2 else 4), bracket())]
         if level == 5:
-            parts.append(((sign * rng.randint(2, 5),), bracket(1)))
-    total = _collect(work, _products(parts))
+            parts.append(((sign * rng.randint(2, 5),), bracket()))
+    total = _collect(work, parts)
     shown = spaced_sum(_product_text(*part) for part in parts)
     key = ("expand", *sorted(tuple(sorted(part)) for part in parts))
     wordings = ("Expand {}.", "Expand and simplify {}.")
@@ -250,24 +235,19 @@ def _expand(rng, level, work):
 def _product_text(first, second):
     if first == (1,):
         return polynomial(second)
-    return "".join(
-        f"({polynomial(p, spaced=True)})" if len(p) > 1 else str(p[0])
-        for p in (first, second)
-    )
+    left = f"({polynomial(first, spaced=True)})"
+    left = left if len(first) > 1 else str(first[0])
+    return f"{left}({polynomial(second, spaced=True)})"
 
 
-def _products(parts):
-    """The pairs of terms (coefficient, power) that the brackets multiply."""
-    return [
+def _collect(work, parts):
+    """Multiply term by term in any order, then collect equal powers."""
+    products = [  # pairs of terms (coefficient, power)
         ((a, len(first) - 1 - i), (b, len(second) - 1 - j))
         for first, second in parts
         for i, a in enumerate(first)
         for j, b in enumerate(second)
     ]
-
-
-def _collect(work, products):
-    """Multiply term by term in any order, then collect equal powers."""
     by_power = {}
     for (a, p), (b, q) in work.shuffled(products):
         if not b:

@@ -4,12 +4,8 @@
 problem drawn from `rng` and solved in `work`.
 """
 
-from __future__ import annotations
-
 import math
 from fractions import Fraction
-
-from ..exercises import decimal_text
 
 NAMES = ("Ann", "Ben", "Eva", "Tom", "Mia", "Sam")
 THINGS = ("pens", "books", "apples", "cups", "cards", "balls")
@@ -32,7 +28,6 @@ def percent_of(rng, level, work):
 
 def _take_percent(work, whole, percent):
     """Take percent of whole by a fraction, hundredths, or pieces."""
-    share = Fraction(percent, 100)
     ways, ones = ["fraction"], percent % 10
     if percent < 100 and (percent < 10 or not ones):
         ways.append("hundred")
@@ -43,6 +38,7 @@ def _take_percent(work, whole, percent):
     if way == "hundred":
         work.write(f"{work.multiply(whole, percent)}/100={part}")
     elif way == "fraction":
+        share = Fraction(percent, 100)
         unit = whole // share.denominator
         work.write(f"{whole}/{share.denominator}={unit}")
         if share.numerator > 1:
@@ -80,50 +76,44 @@ def percent_change(rng, level, work):
     start = 20 * rng.randint(2, 30)
     if level == 5:
         start = 100 * rng.randint(2, 12)
-    amount = start
+    amount, turns = start, []
     for change in changes:
-        amount = _apply_change(work, amount, change)
-    turns = " and then ".join(
-        f"{'rises' if change > 0 else 'falls'} by {abs(change)}%"
-        for change in changes
-    )
-    wordings = [
-        f"A {what} of {{}} {{}}. What is it now?"
-        for what in ("price", "stock", "rent")
-    ]
-    return ("change", start, *changes), wordings, (start, turns), amount
+        turns.append(f"{'rises' if change > 0 else 'falls'} by {abs(change)}%")
+        if work.pick("add", "at once") == "at once":
+            amount = _take_percent(work, amount, 100 + change)
+        else:
+            part = _take_percent(work, amount, abs(change))
+            amount = work.add_up([amount, part if change > 0 else -part])
+    subjects = ("price", "stock", "rent")
+    wordings = [f"A {what} of {{}} {{}}. What is it now?" for what in subjects]
+    shown = (start, " and then ".join(turns))
+    return ("change", start, *changes), wordings, shown, amount
 
 
-def _apply_change(work, amount, change):
-    """Add the part, or take the new percentage at once."""
-    if work.pick("add", "at once") == "at once":
-        return _take_percent(work, amount, 100 + change)
-    part = _take_percent(work, amount, abs(change))
-    return work.add_up([amount, part if change > 0 else -part])
-
+PERCENTAGES = [percent_of, percent_share, percent_change]
+PERCENTAGES += [percent_of, percent_change]
 
 # ---- Shapes ----
 
 
 def perimeter(rng, level, work):
     """Around a rectangle: twice the sum, or the sum of doubled sides."""
-    width, height = rng.randint(5, 60), rng.randint(5, 60)
+    sides = rng.randint(5, 60), rng.randint(5, 60)
     if work.pick("sum", "sides") == "sum":
-        value = work.multiply(2, work.add_up([width, height]))
+        value = work.multiply(2, work.add_up(sides))
     else:
-        sides = work.shuffled([width, height])
-        value = work.add_up([work.multiply(2, side) for side in sides])
-    key = ("perimeter", *sorted((width, height)))
+        value = work.add_up(work.multiply(2, n) for n in work.shuffled(sides))
     wordings = (
         "A rectangle is {} by {}. What is its perimeter?",
         "Find the perimeter of a rectangle with sides {} and {}.",
     )
-    return key, wordings, (width, height), value
+    return ("perimeter", *sorted(sides)), wordings, sides, value
 
 
 def triangle(rng, level, work):
     """Half of base times height, halving whichever is even or the product."""
     base, height = rng.randint(5, 99), rng.randint(2, 9)
+    answer = f"{base * height / 2:g}"
     if base % 2 == 0 and work.pick("product", "half") == "half":
         work.write(f"{base}/2={base // 2}")
         work.multiply(base // 2, height)
@@ -131,9 +121,7 @@ def triangle(rng, level, work):
         work.write(f"{height}/2={height // 2}")
         work.multiply(base, height // 2)
     else:
-        product = work.multiply(base, height)
-        work.write(f"{product}/2={decimal_text(product * 5, 1)}")
-    answer = decimal_text(base * height * 5, 1)
+        work.write(f"{work.multiply(base, height)}/2={answer}")
     wordings = (
         "A triangle has base {} and height {}. Find its area.",
         "What is the area of a triangle with base {} and height {}?",
@@ -186,10 +174,8 @@ def frame(rng, level, work):
 def _sum_areas(work, pieces):
     """The area of rectangles (width, height, sign), in any order."""
     return work.add_up(
-        [
-            sign * work.multiply(width, height)
-            for width, height, sign in work.shuffled(pieces)
-        ]
+        sign * work.multiply(width, height)
+        for width, height, sign in work.shuffled(pieces)
     )
 
 
@@ -202,13 +188,15 @@ def cuboid(rng, level, work):
     if work.pick("sum", "double") == "sum":
         value = work.multiply(2, work.add_up(faces))
     else:
-        value = work.add_up([work.multiply(2, face) for face in faces])
+        value = work.add_up(work.multiply(2, face) for face in faces)
     wordings = (
         "A box is {} by {} by {}. What is its surface area?",
         "Find the surface area of a {} by {} by {} box.",
     )
-    return ("cuboid", *sorted(sides)), wordings, (a, b, c), value
+    return ("cuboid", *sorted(sides)), wordings, sides, value
 
+
+GEOMETRY = [perimeter, triangle, corner_shape, cuboid, frame]
 
 # ---- Stories ----
 
@@ -217,13 +205,12 @@ def lending(rng, level, work):
     """What is there after some went and some came."""
     start, gone = rng.randint(30, 70), rng.randint(3, 29)
     back = rng.randint(3, 29)
-    name, thing = rng.choice(NAMES), rng.choice(THINGS)
-    value = work.add_up([start, -gone, back])
+    shown = (rng.choice(NAMES), start, rng.choice(THINGS), gone, back)
     wordings = (
         "{} has {} {}, sells {} and buys {}. How many are there now?",
         "{} had {} {}, lost {} and found {}. How many are left?",
     )
-    shown = (name, start, thing, gone, back)
+    value = work.add_up([start, -gone, back])
     return (level, start, gone, back), wordings, shown, value
 
 
@@ -232,31 +219,29 @@ def change(rng, level, work):
     count, price = rng.randint(2, 9), rng.randint(11, 49)
     paid = 100 * (count * price // 100 + rng.randint(1, 3))
     value = work.add_up([paid, -work.multiply(count, price)])
-    name, thing = rng.choice(NAMES), rng.choice(THINGS)
+    shown = (rng.choice(NAMES), count, rng.choice(THINGS), price, paid)
     question = (
         "{} buys {} {} at {} cents each and pays {} cents. How much change?"
     )
-    shown = (name, count, thing, price, paid)
     return (level, count, price, paid), [question], shown, value
-
-
-def _draw_basket(rng):
-    """Two pairs (count, price)."""
-    return [(rng.randint(2, 6), rng.randint(6, 25)) for _ in range(2)]
 
 
 def two_kinds(rng, level, work):
     """The cost of two kinds of things."""
-    basket = _draw_basket(rng)
+    basket = [(rng.randint(2, 6), rng.randint(6, 25)) for _ in range(2)]
     value = work.add_up(work.multiply_all(basket))
-    name, (one, two) = rng.choice(NAMES), rng.sample(THINGS, 2)
-    (first, price), (second, other_price) = basket
     wordings = (
         "{} buys {} {} at {} and {} {} at {}. What is the cost?",
         "{} sells {} {} for {} each and {} {} for {} each. What is the total?",
     )
-    shown = (name, first, one, price, second, two, other_price)
-    return (level, *sorted(basket)), wordings, shown, value
+    return (level, *sorted(basket)), wordings, _trade(rng, basket), value
+
+
+def _trade(rng, basket):
+    """Who trades: name, count, thing, price, count, thing, price."""
+    name, things = rng.choice(NAMES), rng.sample(THINGS, 2)
+    (first, price), (second, other_price) = basket
+    return name, first, things[0], price, second, things[1], other_price
 
 
 def sharing(rng, level, work):
@@ -273,30 +258,30 @@ def sharing(rng, level, work):
         part = work.multiply(count // people, each)
         work.write(f"{extra}/{people}={extra // people}")
         value = work.add_up([part, extra // people])
-    thing = rng.choice(THINGS)
     question = (
         "{} friends share the cost of {} {} at {} and a box for {}. What "
         "does each pay?"
     )
-    shown = (people, count, thing, each, extra)
+    shown = (people, count, rng.choice(THINGS), each, extra)
     return (level, people, count, each, extra), [question], shown, value
 
 
 def trips(rng, level, work):
     """Income from two products less a cost, over several days."""
-    basket, days = _draw_basket(rng), rng.randint(2, 5)
-    cost = rng.randint(5, 40)
-    name, (one, two) = rng.choice(NAMES), rng.sample(THINGS, 2)
+    basket = [(rng.randint(2, 6), rng.randint(6, 25)) for _ in range(2)]
+    days, cost = rng.randint(2, 5), rng.randint(5, 40)
+    shown = (*_trade(rng, basket), cost, days)
     way = work.pick("day", "all")
     amounts = [*work.multiply_all(basket), -cost]
     if way == "day":
         value = work.multiply(days, work.add_up(amounts))
     else:
-        value = work.add_up([work.multiply(days, n) for n in amounts])
+        value = work.add_up(work.multiply(days, n) for n in amounts)
     question = (
         "A day {} sells {} {} at {} and {} {} at {} and spends {}. What is "
         "left after {} days?"
     )
-    (first, price), (second, other_price) = basket
-    shown = (name, first, one, price, second, two, other_price, cost, days)
     return (level, *sorted(basket), cost, days), [question], shown, value
+
+
+WORDS = [lending, change, two_kinds, sharing, trips]

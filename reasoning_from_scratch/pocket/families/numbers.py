@@ -4,122 +4,68 @@
 problem drawn from `rng` and solved in `work`.
 """
 
-from __future__ import annotations
-
 import math
 from fractions import Fraction
 
-from ..exercises import (
-    decimal_text,
-    fraction_answer,
-    signed,
-    spaced_sum,
-)
+from ..exercises import fraction_answer, signed, spaced_sum
 
-# ---- Whole numbers ----
+# ---- Whole numbers and decimals ----
 
 
 def arithmetic(rng, level, work):
     """Chains of sums, products and brackets: 7*(34 + 18) - 6*23."""
     terms = _draw_terms(rng, level)
-    values = [
-        value
-        for numbers in work.shuffled(terms)
-        for value in _term_values(work, *numbers)
-    ]
-    total = work.add_up(values)
-    text = spaced_sum(_term_text(*numbers) for numbers in terms)
-    key = sorted(_term_key(numbers) for numbers in terms)
+    values, texts, key = [], [], []
+    for outer, *inner in work.shuffled(terms):
+        if len(inner) > 1 and work.pick("bracket", "expand") == "bracket":
+            inner = [work.add_up(inner)]
+        products = [work.multiply(outer, n) for n in work.shuffled(inner)]
+        values += products or [outer]
+    for outer, *inner in terms:
+        text = f"({spaced_sum(inner)})" if len(inner) > 1 else str(*inner)
+        texts.append(f"{outer}*{text}" if inner else outer)
+        if len(inner) == 1:
+            outer, inner = outer * inner[0], (abs(outer), *inner)
+        key.append((outer, *sorted(inner)))
     wordings = ("What is {}?", "Calculate {}.", "Work out {}.")
-    return key, wordings, (text,), total
+    return sorted(key), wordings, (spaced_sum(texts),), work.add_up(values)
 
 
 def _draw_terms(rng, level):
     """Draw terms (n,), (a, b) for a*b and (a, b, c) for a*(b + c)."""
-    sign = rng.choice([1, -1])
-    high = 9 if level == 5 else 5
-
-    def plain(low, high):
-        return (signed(rng, low, high),)
-
-    def product():
-        return (sign * rng.randint(2, high), rng.randint(6, 19))
-
-    def bracket():
-        inner = signed(rng, 2, 9)
-        return (rng.randint(2, high), rng.randint(11, 25), inner)
-
+    sign, most = rng.choice([1, -1]), 9 if level == 5 else 5
     if level == 1:
-        return [(rng.randint(11, 60),), plain(2, 29), plain(2, 29)]
+        first = (rng.randint(11, 60),)
+        return [first, (signed(rng, 2, 29),), (signed(rng, 2, 29),)]
     if level == 2:
         first = (rng.randint(2, 6), rng.randint(11, 25))
-        return [first, plain(3, 40)]
+        return [first, (signed(rng, 3, 40),)]
     if level == 3:
-        return [(rng.randint(2, 5), rng.randint(6, 19)), product()]
-    if level == 4:
-        return [bracket(), product()]
-    return [bracket(), product(), plain(11, 60)]
-
-
-def _term_text(outer, *inner):
-    if len(inner) < 2:
-        return "*".join(map(str, (outer, *inner)))
-    return f"{outer}*({spaced_sum(inner)})"
-
-
-def _term_key(numbers):
-    if len(numbers) == 2:
-        return (numbers[0] * numbers[1], *sorted(abs(n) for n in numbers))
-    return (numbers[0], *sorted(numbers[1:]))
-
-
-def _term_values(work, outer, *inner):
-    """Compute a term; an expanded bracket gives two values."""
-    if not inner:
-        return [outer]
-    if len(inner) == 1:
-        return [work.multiply(outer, *inner)]
-    if work.pick("bracket", "expand") == "bracket":
-        return [work.multiply(outer, work.add_up(inner))]
-    return [work.multiply(outer, number) for number in work.shuffled(inner)]
+        first = (rng.randint(2, 5), rng.randint(6, 19))
+    else:
+        shift = signed(rng, 2, 9)
+        first = (rng.randint(2, most), rng.randint(11, 25), shift)
+    terms = [first, (sign * rng.randint(2, most), rng.randint(6, 19))]
+    return terms if level < 5 else [*terms, (signed(rng, 11, 60),)]
 
 
 def decimals(rng, level, work):
     """Sums of decimals and their multiples, worked in tenths."""
-    terms = _draw_decimal_terms(rng, level)
-    values = [
-        number if times == 1 else work.multiply(times, number)
-        for times, number in work.shuffled(terms)
-    ]
-    total = work.add_up(values)
-    answer = decimal_text(total, 1)
-    work.write(f"{total}/10={answer}")
-    texts = [
-        decimal_text(number, 1)
-        if times == 1
-        else f"{times}*{decimal_text(number, 1)}"
-        for times, number in terms
-    ]
-    wordings = ("Work out {}.", "What is {}?")
-    return sorted(terms), wordings, (spaced_sum(texts),), answer
-
-
-def _draw_decimal_terms(rng, level):
-    """Draw pairs (times, number of tenths)."""
-
-    def plain():
-        return (1, signed(rng, 11, 59))
-
-    def product():
-        times = signed(rng, 2, 6)
-        return (times, rng.randint(11, 29))
-
-    num_products, num_plain = ((0, 2), (0, 3), (1, 1), (2, 0), (2, 1))[
+    num_products, num_plain = [(0, 2), (0, 3), (1, 1), (2, 0), (2, 1)][
         level - 1
     ]
-    return [product() for _ in range(num_products)] + [
-        plain() for _ in range(num_plain)
-    ]
+    terms = [
+        (signed(rng, 2, 6), rng.randint(11, 29)) for _ in range(num_products)
+    ] + [(1, signed(rng, 11, 59)) for _ in range(num_plain)]
+    total = work.add_up(
+        number if times == 1 else work.multiply(times, number)
+        for times, number in work.shuffled(terms)
+    )
+    answer = f"{total / 10:g}"
+    work.write(f"{total}/10={answer}")
+    texts = [f"{times}*{n / 10:g}".removeprefix("1*") for times, n in terms]
+    wordings = ("Work out {}.", "What is {}?")
+    return sorted(terms), wordings, (spaced_sum(texts),), answer
 
 
 # ---- Fractions ----
@@ -129,7 +75,7 @@ def fractions(rng, level, work):
     """Sums, products and quotients of fractions, in lowest terms."""
     high = (6, 7, 8, 4, 5)[level - 1]
     first, second, third = (_draw_fraction(rng, high) for _ in range(3))
-    sign = rng.choice([1, -1])
+    terms = [first, rng.choice([1, -1]) * second, third]
     if level == 2:
         total = _multiply_fractions(work, first, second)
         key = ("product", *sorted([first, second]))
@@ -139,12 +85,11 @@ def fractions(rng, level, work):
             shown = f"{first} : {1 / second}"
             work.steps.insert(0, f"{first}*{second}")
     elif level == 4:
-        pair = [first, sign * second]
-        total = _bracket_product(work, pair, third)
-        key = ("bracket", *sorted(pair), third)
-        shown = f"({spaced_sum(pair)}) * {third}"
+        total = _bracket_product(work, terms[:2], third)
+        key = ("bracket", *sorted(terms[:2]), third)
+        shown = f"({spaced_sum(terms[:2])}) * {third}"
     else:
-        terms = [first, sign * second, third][: 3 if level == 5 else 2]
+        terms = terms if level == 5 else terms[:2]
         total = _add_fractions(work, terms)
         key = ("sum", *sorted(terms))
         shown = spaced_sum(terms)
@@ -181,8 +126,8 @@ def _multiply_fractions(work, first, second):
             top[i] //= shared
             bottom[1 - i] //= shared
         work.write(f"{top[0]}/{bottom[0]}*{top[1]}/{bottom[1]}")
-    for pair in work.shuffled([top, bottom]):
-        work.write(f"{pair[0]}*{pair[1]}={math.prod(pair)}")
+    for one, other in work.shuffled([top, bottom]):
+        work.write(f"{one}*{other}={one * other}")
     return _reduce(work, math.prod(top), math.prod(bottom))
 
 
@@ -190,23 +135,21 @@ def _bracket_product(work, terms, outer):
     """(a + b)*c: the bracket first, or both products and then their sum."""
     if work.pick("bracket", "expand") == "bracket":
         return _multiply_fractions(work, _add_fractions(work, terms), outer)
-    return _add_fractions(
-        work, [_multiply_fractions(work, value, outer) for value in terms]
-    )
+    products = [_multiply_fractions(work, value, outer) for value in terms]
+    return _add_fractions(work, products)
 
 
 def _reduce(work, numerator, denominator):
     """Write the reduced fraction."""
-    value = Fraction(numerator, denominator)
-    plain = f"{numerator}/{denominator}"
+    value, plain = (
+        Fraction(numerator, denominator),
+        f"{numerator}/{denominator}",
+    )
     work.write(plain if str(value) == plain else f"{plain}={value}")
     return value
 
 
 # ---- Divisors and multiples ----
-
-
-GCD, LCM = "greatest common divisor", "least common multiple"
 
 
 def of_two_numbers(rng, level, work):
@@ -242,20 +185,20 @@ def of_three_numbers(rng, level, work):
 
 def common_divisors(rng, level, work):
     """All common divisors: those of the gcd, or of both numbers."""
-    first, second = _draw_pair(rng, 13)
-    common = math.gcd(first, second)
+    pair = _draw_pair(rng, 13)
+    numbers = [math.gcd(*pair)]
     if work.pick("gcd", "lists") == "gcd":
-        _find_gcd(work, first, second)
-        _write_pairs(work, common)
+        _find_gcd(work, *pair)
     else:
-        for number in work.shuffled([first, second]):
-            _write_pairs(work, number)
-    key = ("common set", *sorted((first, second)))
+        numbers = work.shuffled(pair)
+    for number in numbers:
+        _write_pairs(work, number)
+    key = ("common set", *sorted(pair))
     wordings = (
         "List the set of common divisors of {} and {}.",
         "Which numbers divide both {} and {}?",
     )
-    return key, wordings, (first, second), _set_text(common)
+    return key, wordings, pair, _set_text(math.gcd(*pair))
 
 
 def all_divisors(rng, level, work):
@@ -268,6 +211,11 @@ def all_divisors(rng, level, work):
     _write_pairs(work, number)
     wordings = ("List the set of divisors of {}.", "Which numbers divide {}?")
     return ("set", number), wordings, (number,), _set_text(number)
+
+
+GCD, LCM = "greatest common divisor", "least common multiple"
+DIVISORS = [of_two_numbers, of_two_numbers, of_three_numbers]
+DIVISORS += [common_divisors, all_divisors]
 
 
 def _draw_pair(rng, high):
@@ -303,8 +251,7 @@ def _find_lcm(work, first, second):
     large, small = max(first, second), min(first, second)
     ways = ["gcd", "multiples"] if value // large <= 7 else ["gcd"]
     if work.pick(*ways) == "multiples":
-        multiples = range(large, value + 1, large)
-        work.write(", ".join(str(number) for number in multiples))
+        work.write(", ".join(map(str, range(large, value + 1, large))))
         work.write(f"{value}={value // small}*{small}")
         return value
     common = _find_gcd(work, first, second)
@@ -335,7 +282,5 @@ def _set_text(number):
 
 def _write_pairs(work, number):
     """List the divisors of a number as products."""
-    pairs = [
-        f"{d}*{number // d}" for d in _divisors_of(number) if d * d <= number
-    ]
-    work.write("=".join([str(number), *pairs]))
+    small = [d for d in _divisors_of(number) if d * d <= number]
+    work.write(f"{number}=" + "=".join(f"{d}*{number // d}" for d in small))

@@ -1,32 +1,60 @@
-"""Training the tokenizer of the pocket models.
+"""What pre-training starts from: problem sets and the pocket tokenizer.
 
-Byte-level BPE with Qwen's pre-tokenization pattern (so digits stand alone)
-and Qwen3's special tokens, trained on the corpus of both pocket styles. Any
-text can be encoded, since all 256 bytes are entries.
+    python tools/pocket_data.py made/
+
+The same files every time: what they were made into ships in
+reasoning_from_scratch/pocket/assets. The tokenizer is byte-level BPE with
+Qwen's pre-tokenization pattern (so digits stand alone) and Qwen3's special
+tokens, trained on the corpus of both pocket styles.
 """
 
-from __future__ import annotations
-
+import gzip
 import json
+import sys
 from pathlib import Path
 from random import Random
 
 from reasoning_from_scratch.llm.tokenizer import CHAT_TEMPLATE
-
-from .corpus import CorpusMix, draw_document
-from .problem_sets import held_out_keys
+from reasoning_from_scratch.pocket.corpus import (
+    SPLIT_SIZES,
+    CorpusMix,
+    draw_document,
+    draw_split,
+    held_out_keys,
+    solution_text,
+)
 
 VOCAB_SIZE = 768
 NUM_DOCUMENTS = 20_000
-SEED = 7
-
 # Qwen2 and Qwen3 split text so before merging bytes.
 QWEN_PATTERN = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}|"
     r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
-CONTROL_TOKENS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
-THINK_TOKENS = ("<think>", "</think>")
+CONTROL_TOKENS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+THINK_TOKENS = ["<think>", "</think>"]
+
+
+def problem_row(split, index, exercise):
+    """One line of a problem set, with the fields of `Problem`."""
+    return {
+        "problem": exercise.question,
+        "answer": exercise.answer,
+        "subject": exercise.family,
+        "level": exercise.level,
+        "id": f"pocketmath-{split}-{index:05d}",
+        "solution": solution_text(exercise.steps, exercise.answer),
+    }
+
+
+def split_bytes(split):
+    """The gzip JSONL file of a split; the same bytes on every machine."""
+    lines = [
+        json.dumps(problem_row(split, i, exercise), ensure_ascii=False)
+        for i, exercise in enumerate(draw_split(split))
+    ]
+    text = "\n".join(lines) + "\n"
+    return gzip.compress(text.encode("utf-8"), compresslevel=9, mtime=0)
 
 
 def train_tokenizer(vocab_size=VOCAB_SIZE, num_documents=NUM_DOCUMENTS):
@@ -52,7 +80,7 @@ def train_tokenizer(vocab_size=VOCAB_SIZE, num_documents=NUM_DOCUMENTS):
         show_progress=False,
     )
     tokenizer.train_from_iterator(_training_texts(num_documents), trainer)
-    tokenizer.add_special_tokens(list(CONTROL_TOKENS))
+    tokenizer.add_special_tokens(CONTROL_TOKENS)
     tokenizer.add_tokens(
         [AddedToken(t, normalized=False) for t in THINK_TOKENS]
     )
@@ -61,26 +89,22 @@ def train_tokenizer(vocab_size=VOCAB_SIZE, num_documents=NUM_DOCUMENTS):
 
 def _training_texts(num_documents):
     """Documents without their special tokens, which are never merged."""
-    rng = Random(SEED)
+    rng = Random(7)
     mixes = [CorpusMix()] * 4 + [CorpusMix(thinking=True)]
     for i in range(num_documents):
         mix = mixes[i % len(mixes)]
-        document = draw_document(rng, mix, held_out_keys()).text
+        document = "".join(draw_document(rng, mix, held_out_keys()))
         for token in (*CONTROL_TOKENS, *THINK_TOKENS):
             document = document.replace(token, "")
         yield document
 
 
-def write_tokenizer(folder, *, is_chat=False):
-    """Write the four tokenizer files of the official layout.
+def tokenizer_files(tokenizer, *, is_chat=False):
+    """Name -> content of the four tokenizer files of the official layout.
 
     A chat model ends its turns with <|im_end|>, as the teacher does; a base
     model ends a document with <|endoftext|>.
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    tokenizer = train_tokenizer()
-    tokenizer.save(str(folder / "tokenizer.json"))
     end, pad = ("<|im_end|>" if is_chat else "<|endoftext|>", "<|endoftext|>")
     config = {
         "tokenizer_class": "Qwen2Tokenizer",
@@ -88,7 +112,7 @@ def write_tokenizer(folder, *, is_chat=False):
         "eos_token": end,
         "pad_token": pad,
         "unk_token": None,
-        "additional_special_tokens": list(CONTROL_TOKENS[1:]),
+        "additional_special_tokens": CONTROL_TOKENS[1:],
         "clean_up_tokenization_spaces": False,
         "errors": "replace",
         "model_max_length": 2048,
@@ -104,11 +128,30 @@ def write_tokenizer(folder, *, is_chat=False):
         "pad_token_id": stop_ids[1],
         "do_sample": False,
     }
-    for name, content in (
-        ("tokenizer_config", config),
-        ("generation_config", generation),
-    ):
-        text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-        (folder / f"{name}.json").write_text(text, "utf-8", newline="\n")
-    template = folder / "chat_template.jinja"
-    template.write_text(CHAT_TEMPLATE, "utf-8", newline="\n")
+    return {
+        "tokenizer.json": tokenizer.to_str(pretty=True),
+        "tokenizer_config.json": _to_json(config),
+        "generation_config.json": _to_json(generation),
+        "chat_template.jinja": CHAT_TEMPLATE,
+    }
+
+
+def _to_json(content):
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+
+
+def main(folder: Path) -> None:
+    """Write the problem sets, and the tokenizer once for each kind."""
+    tokenizer = train_tokenizer()
+    files = {f"pocketmath/{s}.jsonl.gz": split_bytes(s) for s in SPLIT_SIZES}
+    for name, is_chat in (("pocket", False), ("pocket-teacher", True)):
+        written = tokenizer_files(tokenizer, is_chat=is_chat)
+        files |= {f"{name}/{file}": t.encode() for file, t in written.items()}
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    print(f"problem sets and tokenizers written to {folder}")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
