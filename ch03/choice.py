@@ -23,7 +23,6 @@ from reasoning_from_scratch import llm
 from reasoning_from_scratch.evaluation import render_prompt, wilson_interval
 from reasoning_from_scratch.evaluation.grouping import same_answer
 from reasoning_from_scratch.evaluation.problems import (
-    HubFile,
     check_limit,
     checked_problems,
     fetch_file,
@@ -35,7 +34,7 @@ LETTERS = "ABCDEFGHIJ"
 LETTER = re.compile(rf"(?<![A-Za-z])([{LETTERS}])(?![A-Za-z])")
 MAX_LETTER_TOKENS = 16  # what the letter method lets the model write
 NUM_CHOICES = 4  # of the sets made here
-MMLU = HubFile(
+MMLU = (
     "cais/mmlu",
     "c30699e8356da336a370243923dbaf21066bb9fe",
     "all/test-00000-of-00001.parquet",

@@ -12,7 +12,6 @@ from huggingface_hub import errors
 from reasoning_from_scratch.evaluation import verify
 from reasoning_from_scratch.evaluation.problems import (
     PROBLEM_SETS,
-    HubFile,
     Problem,
     load_problems,
     load_splits,
@@ -238,10 +237,10 @@ def put_on_hub(tmp_path, monkeypatch):
         return str(tmp_path / repo_id / filename)
 
     def put(name, *rows, revision=COMMIT):
-        source = HubFile(name, revision, "train.jsonl")
+        source = (name, revision, "train.jsonl")
         monkeypatch.setitem(PROBLEM_SETS, name, {"train": source})
         (tmp_path / name).mkdir()
-        write_lines(tmp_path / name / source.filename, *rows)
+        write_lines(tmp_path / name / source[2], *rows)
 
     monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
     return put
@@ -261,11 +260,11 @@ def test_the_hub_is_asked_for_the_commit_or_the_message_says_what_to_do(
 
 def test_hub_files_are_pinned_but_for_one_whose_commit_is_not_known():
     unpinned = {
-        source.repo_id
+        source[0]
         for splits in PROBLEM_SETS.values()
         for source in splits.values()
-        if isinstance(source, HubFile)
-        and not re.fullmatch("[0-9a-f]{40}", source.revision)
+        if isinstance(source, tuple)
+        and not re.fullmatch("[0-9a-f]{40}", source[1])
     }
     assert unpinned == {"nlile/hendrycks-MATH-benchmark"}
 

@@ -4,9 +4,9 @@ from itertools import combinations, product
 from math import sqrt
 
 import pytest
+from test_notebooks import ROOT, code_cells
 
 from reasoning_from_scratch.evaluation.statistics import (
-    clustered_error,
     majority_at_k,
     mcnemar_p_value,
     mean_and_error,
@@ -24,24 +24,29 @@ def test_wilson_interval_of_a_half_is_worked_by_hand():
     assert (low, high) == pytest.approx((0.15004, 0.84996), abs=2e-5)
 
 
-@pytest.mark.parametrize(
-    ("num_correct", "num_total"), [(0, 10), (10, 10), (3, 7), (911, 2000)]
-)
-def test_wilson_interval_agrees_with_statsmodels(num_correct, num_total):
+@pytest.mark.parametrize("counts", [(0, 10), (10, 10), (3, 7), (911, 2000)])
+def test_wilson_interval_agrees_with_statsmodels(counts):
     proportion = pytest.importorskip("statsmodels.stats.proportion")
-    expected = proportion.proportion_confint(
-        num_correct, num_total, method="wilson"
-    )
-    assert wilson_interval(num_correct, num_total) == pytest.approx(
-        expected, abs=1e-12
-    )
+    expected = proportion.proportion_confint(*counts, method="wilson")
+    assert wilson_interval(*counts) == pytest.approx(expected, abs=1e-12)
 
 
-def test_wilson_interval_says_what_it_expects():
-    with pytest.raises(ValueError, match="got 5 of 4"):
-        wilson_interval(5, 4)
-    with pytest.raises(ValueError, match="num_total >= 1"):
-        wilson_interval(0, 0)
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: wilson_interval(5, 4), "got 5 of 4"),
+        (lambda: wilson_interval(0, 0), "num_total >= 1"),
+        (lambda: pass_at_k(4, 1, 5), "draw more samples"),
+        (lambda: majority_at_k([0], [True], 2), "k <= 1 samples, got k=2"),
+        (lambda: mean_and_error([1]), "2 or more"),
+        (lambda: paired_difference([1], [1, 0]), "lengths, got 1 and 2"),
+        (lambda: problems_needed(0), "difference of 0"),
+        (lambda: problems_needed(0.05, variance=-0.1), "variance of 0 or mo"),
+    ],
+)
+def test_counts_that_cannot_be_are_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
 
 
 def test_pass_at_k_equals_the_share_of_subsets_with_a_right_sample():
@@ -55,13 +60,8 @@ def test_pass_at_k_equals_the_share_of_subsets_with_a_right_sample():
             assert pass_at_k(num_samples, num_correct, k) == pytest.approx(
                 share, abs=1e-12
             )
-
-
-def test_pass_at_k_does_not_overflow_and_refuses_more_than_was_sampled():
     # one right of 10,000; half of them drawn: found half of the time
     assert pass_at_k(10_000, 1, 5_000) == pytest.approx(0.5)
-    with pytest.raises(ValueError, match="draw more samples"):
-        pass_at_k(4, 1, 5)
 
 
 def vote_by_enumeration(answers, right, k):
@@ -69,61 +69,44 @@ def vote_by_enumeration(answers, right, k):
     shares = []
     for subset in combinations(answers, k):
         votes = [answer for answer in subset if answer is not None]
-        if not votes:
-            shares.append(0.0)
-            continue
-        most = max(votes.count(answer) for answer in votes)
+        most = max(map(votes.count, votes), default=0)
         tied = {answer for answer in votes if votes.count(answer) == most}
-        shares.append((right in tied) / len(tied))
+        shares.append((right in tied) / max(1, len(tied)))
     return sum(shares) / len(shares)
 
 
-def test_majority_of_three_is_worked_by_hand():
-    # a a b, a right, k = 2: {a,a} wins, two times {a,b} ties: (1+½+½)/3
-    assert majority_at_k([2, 1], [True, False], 2) == pytest.approx(2 / 3)
-
-
 @pytest.mark.parametrize(
-    "answers", ["aaabbc", "abcdef", "bbbaac", "aabbcc", "bbbbb", "abb--c"]
+    "answers",
+    ["aab", "aaabbc", "abcdef", "bbbaac", "aabbcc", "bbbbb", "abb--c"],
 )
 def test_majority_at_k_equals_the_vote_over_all_subsets(answers):
-    parsed = [a for a in answers if a != "-"]
-    names = sorted(set(parsed))
+    groups = [None if a == "-" else a for a in answers]
+    is_right = [group == "a" for group in groups]
     for k in range(1, len(answers) + 1):
-        expected = vote_by_enumeration(
-            [a if a != "-" else None for a in answers], "a", k
-        )
-        found = majority_at_k(
-            [parsed.count(name) for name in names],
-            [name == "a" for name in names],
-            k,
-            num_unparsed=answers.count("-"),
-        )
+        expected = vote_by_enumeration(groups, "a", k)
+        found = majority_at_k(groups, is_right, k)
         assert found == pytest.approx(expected, abs=1e-12)
 
 
 def test_standard_error_is_worked_by_hand():
     # 1 0 0 1: mean ½, squares 4 · ¼ = 1, error sqrt(1 / (4 · 3))
     assert mean_and_error([1, 0, 0, 1]) == pytest.approx((0.5, sqrt(1 / 12)))
-    with pytest.raises(ValueError, match="2 or more"):
-        mean_and_error([1])
 
 
-def test_clusters_of_one_give_the_plain_error_without_correction():
-    values = [1, 0, 0, 1, 1]
-    plain = mean_and_error(values)[1] * sqrt(4 / 5)
-    assert clustered_error(values, range(5)) == pytest.approx(plain)
-
-
-def test_clustered_error_agrees_with_statsmodels():
+def test_clustered_error_of_exercise_3_7_agrees_with_statsmodels():
     linear = pytest.importorskip("statsmodels.api")
+    cells = code_cells(ROOT / "ch03/ch03_exercise_solutions.ipynb")
+    sources = [cell.source for cell in cells]
+    space = {}
+    exec(next(s for s in sources if "def clustered_error" in s), space)
     values = [1, 1, 0, 0, 0, 1, 1, 1, 0]
     clusters = [0, 0, 0, 1, 1, 2, 2, 2, 2]
     fit = linear.OLS(values, [1] * len(values)).fit(
         cov_type="cluster",
         cov_kwds={"groups": clusters, "use_correction": False},
     )
-    assert clustered_error(values, clusters) == pytest.approx(fit.bse[0])
+    found = space["clustered_error"](values, clusters)
+    assert found == pytest.approx(fit.bse[0])
 
 
 @pytest.mark.parametrize(("wins", "losses"), [(3, 9), (7, 7), (120, 90)])
@@ -147,6 +130,10 @@ def test_paired_difference_is_worked_by_hand():
     assert found.error == pytest.approx(0.47871, abs=1e-5)
     assert found.high - found.difference == pytest.approx(1.96 * 0.47871, 1e-4)
     assert (found.num_wins, found.num_losses, found.p_value) == (2, 1, 1.0)
+    # of equal scores
+    found = paired_difference([1, 0, 1], [1, 0, 1])
+    assert found.difference == found.low == found.high == 0
+    assert found.p_value == 1.0
 
 
 def test_paired_difference_changes_sign_when_the_methods_swap():
@@ -165,26 +152,13 @@ def test_shares_of_right_samples_are_compared_by_a_z_test():
     assert found.p_value == pytest.approx(expected)
 
 
-def test_equal_scores_show_no_difference_and_unequal_lengths_are_refused():
-    found = paired_difference([1, 0, 1], [1, 0, 1])
-    assert found.difference == found.low == found.high == 0
-    assert found.p_value == 1.0
-    with pytest.raises(ValueError, match="equal lengths, got 2 and 3"):
-        paired_difference([1, 0], [1, 0, 1])
-
-
-def test_problems_needed_for_three_and_five_points():
+def test_problems_needed_is_worked_by_hand():
     # 0.5 · (1.959964 + 0.841621)² / d² = 3.92444 / d²
     assert problems_needed(0.03) == 4361
     assert problems_needed(0.05) == 1570
     # paired, a fifth of the problems disagree: far fewer
     assert problems_needed(0.05, variance=0.2 - 0.05**2) == 621
-
-
-def test_a_lead_without_a_spread_still_takes_problems():
     # all of 3 against none of 3: variance 0, but 2 / 2**6 is the first p
     # value of wins alone below 5 %; half as many disagree: twice the problems
     assert problems_needed(1.0, variance=0.0) == 6
     assert problems_needed(0.5, variance=0.25) == 12
-    with pytest.raises(ValueError, match="variance of 0 or more"):
-        problems_needed(0.05, variance=-0.1)

@@ -20,22 +20,12 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
 
 from .answers import extract_answer
 
 PACKAGE = Path(__file__).parents[1]
-
-
-class HubFile(NamedTuple):
-    """A file of a data set on the Hugging Face Hub, at a pinned commit."""
-
-    repo_id: str
-    revision: str
-    filename: str
-
-
-# name -> split -> a file in the package, or one on the Hub
+# name -> split -> a file in the package, or (repository, commit, file) on
+# the Hugging Face Hub
 PROBLEM_SETS = {
     "pocketmath": {
         split: f"pocket/assets/pocketmath/{split}.jsonl.gz"
@@ -43,7 +33,7 @@ PROBLEM_SETS = {
     },
     "math500": {"test": "evaluation/data/math500-test.jsonl.gz"},
     "gsm8k": {
-        "train": HubFile(
+        "train": (
             "openai/gsm8k",
             "740312add88f781978c0658806c59bc2815b9866",
             "main/train-00000-of-00001.parquet",
@@ -52,7 +42,7 @@ PROBLEM_SETS = {
     },
     "math-train": {
         # MATH without MATH-500; its commit is not known to us
-        "train": HubFile(
+        "train": (
             "nlile/hendrycks-MATH-benchmark",
             "main",
             "data/train-00000-of-00001.parquet",
@@ -64,15 +54,9 @@ TRAINING_SETS = {"math500": "math-train"}
 TEST_ID = re.compile(r"(^|[-/_])test([-/_]|$)", re.IGNORECASE)
 HELD_OUT = 200  # problems kept back where a set has no validation split
 NUM_OPENING_PROBLEMS = 10
-# field of Problem -> names it goes by, the first present counts
-FIELDS = {
-    "problem": ("problem", "question"),
-    "answer": ("answer", "final_answer"),
-    "subject": ("subject", "type"),
-    "level": ("level",),
-    "id": ("id", "unique_id"),
-    "solution": ("solution",),
-}
+# field of Problem -> the other name it goes by
+ALIASES = {"problem": "question", "answer": "final_answer"}
+ALIASES |= {"subject": "type", "id": "unique_id"}
 
 
 @dataclass(frozen=True)
@@ -103,7 +87,7 @@ def load_problems(
         limit: keep only the first so many.
 
     Returns:
-        Problems in the order of the file; every id is unique.
+        Problems in the order of the file, each with an id of its own.
 
     Raises:
         ValueError: an unknown split, a line that is no problem, or a limit
@@ -120,25 +104,23 @@ def load_problems(
                 f"{', '.join(PROBLEM_SETS)}, or the path of a JSONL file"
             )
         return read_problems(path, limit=limit)
-    splits = PROBLEM_SETS[name]
+    splits, title = PROBLEM_SETS[name], f"{name}/{split}"
     if split not in splits:
         raise ValueError(
             f"{name} has no split {split!r}; expected {' or '.join(splits)}"
         )
-    source, title = splits[split], f"{name}/{split}"
-    if isinstance(source, str):
-        return read_problems(PACKAGE / source, name=title, limit=limit)
-    found = read_problems(fetch_file(*source))
+    if isinstance(splits[split], str):
+        return read_problems(PACKAGE / splits[split], name=title, limit=limit)
+    found = read_problems(fetch_file(*splits[split]))
     problems = [
         # Numbered by us: an id of MATH may say test where this split is train
         replace(problem, id=f"{title}-{number}")
         for number, problem in enumerate(found, start=1)
         if _text(problem) not in _test_ids()
     ]
-    if len(problems) < len(found):
+    if num_left_out := len(found) - len(problems):
         warnings.warn(
-            f"{title}: left out {len(found) - len(problems)} problems that "
-            "are in a test set",
+            f"{title}: left out {num_left_out} problems of a test set",
             stacklevel=2,
         )
     return problems[:limit]
@@ -245,21 +227,16 @@ def fetch_file(repo_id: str, revision: str, filename: str) -> Path:
     """Download a file of a Hub dataset once and return its local path."""
     from huggingface_hub import errors, hf_hub_download
 
+    options = {"repo_type": "dataset", "revision": revision}
+    options["endpoint"] = os.environ.get("HF_ENDPOINT")
     try:
-        path = hf_hub_download(
-            repo_id,
-            filename,
-            repo_type="dataset",
-            revision=revision,
-            endpoint=os.environ.get("HF_ENDPOINT"),
-        )
+        return Path(hf_hub_download(repo_id, filename, **options))
     except (errors.EntryNotFoundError, OSError) as error:
         raise FileNotFoundError(
             f"could not get {filename} of {repo_id} from the Hugging Face "
             "Hub; connect to the network (or set HF_ENDPOINT to a mirror), or "
             "use --problems pocketmath, which ships, or a JSONL file"
         ) from error
-    return Path(path)
 
 
 def read_problems(
@@ -285,10 +262,10 @@ def read_problems(
 
 def make_problem(row: dict, place: str, default_id: str) -> Problem:
     """Turn a row into a Problem, its answer from wherever it stands."""
-    values = {
-        field: next((row[n] for n in names if row.get(n) is not None), "")
-        for field, names in FIELDS.items()
-    }
+    values = {}
+    for name in Problem.__dataclass_fields__:
+        found = row.get(name), row.get(ALIASES.get(name)), ""
+        values[name] = next(value for value in found if value is not None)
     if not isinstance(values["problem"], str) or not values["problem"].strip():
         raise ValueError(
             f"{place} has no problem text; expected a field 'problem' or "

@@ -11,28 +11,21 @@ from pathlib import Path
 
 PLACEHOLDER = "{problem}"
 BOXED = r"Give the final answer inside \boxed{}."
-AT_ONCE = (
-    "Answer at once, without any steps: write only the final answer inside "
-    r"\boxed{}."
-)
-STEP_BY_STEP = (
-    r"Reason step by step, and put your final answer within \boxed{}."
-)
+STEPS = r"Reason step by step, and put your final answer within \boxed{}."
+AT_ONCE = "Answer at once, without any steps: write only the final answer"
 PROMPTS = {
     # what the pocket models were trained on
     "direct": "Problem: {problem}\nAnswer:",
     "step-by-step": "Problem: {problem}\nAnswer: Let's think step by step.",
     # for base models that have read the web
     "boxed": f"{BOXED}\n\nProblem: {{problem}}\n\nAnswer:",
-    "boxed-step-by-step": (
-        f"{STEP_BY_STEP}\n\nProblem: {{problem}}\n\n"
-        "Answer: Let's think step by step."
-    ),
+    "boxed-step-by-step": f"{STEPS}\n\nProblem: {{problem}}\n\n"
+    "Answer: Let's think step by step.",
     # sent as a user's turn through the tokenizer's chat template
-    "chat": f"{{problem}}\n\n{STEP_BY_STEP}",
+    "chat": f"{{problem}}\n\n{STEPS}",
     "chat-no-think": f"{{problem}}\n\n{BOXED}",
     # for models that write out every solution unless they are told not to
-    "chat-at-once": f"{{problem}}\n\n{AT_ONCE}",
+    "chat-at-once": f"{{problem}}\n\n{AT_ONCE} inside \\boxed{{}}.",
 }
 # Thinking on or off
 CHAT_THINKING = {"chat": True, "chat-no-think": False, "chat-at-once": False}
@@ -46,16 +39,11 @@ def render_prompt(prompt: str, problem, tokenizer=None) -> str:
         problem: a Problem, or its text.
         tokenizer: needed for the chat prompts, whose template it holds.
 
-    Raises:
-        ValueError: no such prompt, a template without {problem}, or a chat
-            prompt without a tokenizer.
-
     >>> render_prompt("direct", "What is 1 + 1?")
     'Problem: What is 1 + 1?\\nAnswer:'
     """
-    template = find_template(prompt)
     text = getattr(problem, "problem", problem)
-    rendered = template.replace(PLACEHOLDER, text)
+    rendered = find_template(prompt).replace(PLACEHOLDER, text)
     if prompt not in CHAT_THINKING:
         return rendered
     if tokenizer is None:
@@ -71,9 +59,7 @@ def render_prompt(prompt: str, problem, tokenizer=None) -> str:
 
 def find_template(prompt: str) -> str:
     """Return the template behind a name, a file, or itself."""
-    if prompt in PROMPTS:
-        return PROMPTS[prompt]
-    template = prompt
+    template = PROMPTS.get(prompt, prompt)
     if PLACEHOLDER not in template:
         # No such file, none in UTF-8, or a NUL in its name
         with suppress(OSError, ValueError):

@@ -12,7 +12,7 @@ from statistics import fmean
 
 from .answers import extract_answer
 from .grouping import group_answers
-from .statistics import majority_at_k, pass_at_k, tally, wilson_interval
+from .statistics import majority_at_k, pass_at_k, wilson_interval
 from .verifier import answers_equal
 
 RECORDS = "records.jsonl"
@@ -194,10 +194,7 @@ def _sample_measures(records: list[dict]) -> dict:
         return {}  # a role: drafts and critiques are not alike
     sizes = [2**i for i in range(num_samples.bit_length())]
     verdicts = [[sample["correct"] for sample in pool] for pool in pools]
-    votes = [
-        tally(group_answers([sample["answer"] for sample in pool]), rights)
-        for pool, rights in zip(pools, verdicts, strict=True)
-    ]
+    groups = [group_answers([s["answer"] for s in pool]) for pool in pools]
     return {
         "avg_at_n": fmean(sum(verdicts, [])),
         "pass_at_k": {
@@ -208,8 +205,8 @@ def _sample_measures(records: list[dict]) -> dict:
         },
         "majority_at_k": {
             str(k): fmean(
-                majority_at_k(counts, is_right, k, num_unparsed)
-                for counts, is_right, num_unparsed in votes
+                majority_at_k(*votes, k)
+                for votes in zip(groups, verdicts, strict=True)
             )
             for k in sizes
         },

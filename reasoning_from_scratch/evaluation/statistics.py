@@ -1,10 +1,11 @@
 """How sure a measured accuracy is, and whether two of them differ.
 
 A score is a number between 0 and 1 for one problem: 1 when the answer is
-right, or the share of right samples.
+right, or the share of right samples. Counts that cannot be raise ValueError.
 
-Sources: Wilson 1927; McNemar 1947; Chen et al. 2021 (arXiv 2107.03374) for
-pass@k; Miller 2024 (arXiv 2411.00640), "Adding Error Bars to Evals".
+Sources: Wilson 1927, "Probable inference"; McNemar 1947, in its exact binomial
+form; Chen et al. 2021 (arXiv 2107.03374), section 2.1, for pass@k; Miller 2024
+(arXiv 2411.00640), "Adding Error Bars to Evals", section 5, for sizes.
 """
 
 from collections import Counter
@@ -32,10 +33,7 @@ def wilson_interval(
     """Bound the true accuracy behind num_correct right out of num_total.
 
     Unlike accuracy +- 2 standard errors, (low, high) stay inside [0, 1] and
-    keep a width when nothing or everything is right. Counts that cannot be
-    raise a ValueError.
-
-    Source: Wilson 1927, "Probable inference".
+    keep a width when nothing or everything is right.
 
     >>> wilson_interval(0, 10)[0]
     0.0
@@ -58,10 +56,7 @@ def pass_at_k(num_samples: int, num_correct: int, k: int) -> float:
     """Estimate the chance that at least one of k samples is right.
 
     The estimate averages over all subsets of k of the num_samples drawn, so
-    it is unbiased, where 1 - (1 - num_correct / num_samples)**k is not. A k
-    or num_correct above num_samples raises a ValueError.
-
-    Source: Chen et al. 2021, section 2.1.
+    it is unbiased, where 1 - (1 - num_correct / num_samples)**k is not.
 
     >>> pass_at_k(4, 1, 2)
     0.5
@@ -77,41 +72,31 @@ def pass_at_k(num_samples: int, num_correct: int, k: int) -> float:
     return 1 - all_wrong
 
 
-def tally(groups, verdicts) -> tuple[list[int], list[bool], int]:
-    """Count graded samples for `majority_at_k`, by group (None: no answer)."""
-    counts = Counter(groups)
-    num_unparsed = counts.pop(None, 0)
-    is_right = [verdicts[groups.index(group)] for group in counts]
-    return list(counts.values()), is_right, num_unparsed
-
-
-def majority_at_k(
-    counts: list[int], is_right: list[bool], k: int, num_unparsed: int = 0
-) -> float:
+def majority_at_k(groups: list, is_right: list[bool], k: int) -> float:
     """Give the chance that a vote among k of the drawn samples is right.
 
-    `counts` and `is_right` have an entry for each distinct answer. All
-    subsets of k samples are counted; a tie shares the win, and an unparsed
-    sample takes a place but votes for nothing.
+    `groups` says which answer each sample gives, `is_right` its verdict. All
+    subsets of k samples are counted; a tie shares the win, and a sample
+    without an answer (None) takes a place but votes for nothing.
 
-    >>> majority_at_k([2, 1], [True, False], 1)  # 2/3: one sample
+    >>> majority_at_k(["4", "4", "5"], [True, True, False], 1)  # 2/3
     0.6666666666666666
     """
-    num_samples = sum(counts) + num_unparsed
-    if not 1 <= k <= num_samples:
+    if not 1 <= k <= len(groups):
         raise ValueError(
-            f"maj@k needs 1 <= k <= {num_samples} samples, got k={k}"
+            f"maj@k needs 1 <= k <= {len(groups)} samples, got k={k}"
         )
+    counts = Counter(groups)
+    num_unparsed = counts.pop(None, 0)
     right_subsets = 0.0
-    for winner, winner_is_right in enumerate(is_right):
-        if not winner_is_right:
-            continue
-        rivals = tuple(sorted((*counts[:winner], *counts[winner + 1 :])))
-        for votes in range(1, min(k, counts[winner]) + 1):
-            right_subsets += comb(counts[winner], votes) * _winning_ways(
-                rivals, num_unparsed, k - votes, votes
-            )
-    return right_subsets / comb(num_samples, k)
+    for winner, count in counts.items():
+        if is_right[groups.index(winner)]:
+            rivals = tuple(sorted(n for g, n in counts.items() if g != winner))
+            for votes in range(1, min(k, count) + 1):
+                right_subsets += comb(count, votes) * _winning_ways(
+                    rivals, num_unparsed, k - votes, votes
+                )
+    return right_subsets / comb(len(groups), k)
 
 
 @lru_cache(maxsize=100_000)
@@ -143,28 +128,11 @@ def mean_and_error(values: list[float]) -> tuple[float, float]:
     return mean, sqrt(squares / (n * (n - 1)))
 
 
-def clustered_error(values: list[float], clusters: list) -> float:
-    """Return the standard error of a mean whose values come in clusters.
-
-    Samples of one problem, or problems about one text, rise and fall
-    together; counting them as independent makes the interval too narrow.
-
-    Source: Miller 2024, section 2.2 (no small-sample correction).
-    """
-    mean = sum(values) / len(values)
-    residuals = Counter()
-    for value, cluster in zip(values, clusters, strict=True):
-        residuals[cluster] += value - mean
-    return sqrt(sum(r**2 for r in residuals.values())) / len(values)
-
-
 def mcnemar_p_value(num_wins: int, num_losses: int) -> float:
     """Give the two-sided exact p-value of wins against losses.
 
     Were two methods equally good, each problem on which they disagree would
     be a fair coin.
-
-    Source: McNemar 1947, in its exact binomial form.
     """
     n = num_wins + num_losses
     tail = sum(comb(n, i) for i in range(min(num_wins, num_losses) + 1))
@@ -176,9 +144,9 @@ def paired_difference(
 ) -> PairedDifference:
     """Compare two methods by their scores on the same problems.
 
-    The scores are in [0, 1], one a problem, two or more, in the same order
-    (else a ValueError). The p-value is McNemar's exact one when every
-    difference is -1, 0 or 1, else that of a z-test.
+    The scores are in [0, 1], one for each problem, in the same order. The
+    p-value is McNemar's exact one if all differences are -1, 0 or 1, else that
+    of a z-test.
     """
     if len(first) != len(second):
         raise ValueError(
@@ -209,10 +177,8 @@ def problems_needed(
 
     `variance` is that of one problem's difference: of two separate sets
     2 p (1 - p), at most 0.5; of the same problems the share on which the two
-    disagree, less difference**2. `power` is the chance of seeing it.
-
-    Source: Miller 2024, section 5; at least what an exact test takes when
-    every disagreement is a win.
+    disagree, less difference**2. `power` is the chance of seeing it. At least
+    what an exact test takes when every disagreement is a win.
 
     >>> problems_needed(0.05)
     1570

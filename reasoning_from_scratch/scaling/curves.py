@@ -20,7 +20,6 @@ from reasoning_from_scratch.evaluation.statistics import (
     majority_at_k,
     mean_and_error,
     pass_at_k,
-    tally,
 )
 
 from .votes import samples_needed
@@ -72,12 +71,11 @@ def grade_pools(problems, pools):
 
 def vote_curve(pools, sizes):
     """Accuracy of a plain vote, averaged over all subsets exactly."""
-
-    def score(pool, size):
-        counts, is_right, num_unparsed = tally(pool.groups, pool.is_right)
-        return majority_at_k(counts, is_right, size, num_unparsed)
-
-    return _exact_curve(pools, sizes, score)
+    return _exact_curve(
+        pools,
+        sizes,
+        lambda pool, k: majority_at_k(pool.groups, pool.is_right, k),
+    )
 
 
 def pass_curve(pools, sizes):
