@@ -10,6 +10,7 @@ from random import Random
 
 import pytest
 from pocket_data import split_bytes, tokenizer_files, train_tokenizer
+from pocket_teacher import careful_steps, draw_thoughtful
 from tokenizers import Tokenizer
 
 from reasoning_from_scratch.llm.weights import ASSETS
@@ -17,7 +18,6 @@ from reasoning_from_scratch.pocket.corpus import (
     OPENING,
     SPLIT_SIZES,
     CorpusMix,
-    careful_steps,
     coarse_steps,
     draw_document,
     draw_split,
@@ -53,9 +53,9 @@ def exercises(family, level, count=60):
     ]
 
 
-def documents(seed, count, mix=None, held_out=frozenset()):
+def documents(seed, count, mix=None, held_out=frozenset(), draw=draw_document):
     rng, mix = Random(seed), mix or CorpusMix()
-    return [draw_document(rng, mix, held_out) for _ in range(count)]
+    return [draw(rng, mix, held_out) for _ in range(count)]
 
 
 # ---- Exercises and their routes ----
@@ -200,8 +200,8 @@ def test_coarse_solutions_keep_every_second_line_and_the_last():
 
 
 def test_thinking_documents_think_before_a_boxed_answer():
-    mix = CorpusMix(drills=0.0, direct=0.0, thinking=True)
-    for _, completion in documents(5, 100, mix):
+    mix = CorpusMix(drills=0.0, direct=0.0)
+    for _, completion in documents(5, 100, mix, draw=draw_thoughtful):
         thoughts = completion.split("<think>\n")[1]
         thoughts, answer = thoughts.split("\n</think>\n\n\\boxed{")
         assert thoughts and answer
@@ -277,8 +277,8 @@ def test_the_shipped_tokenizers_come_out_of_their_training():
 
 def test_a_prompt_and_its_completion_are_encoded_apart_as_together():
     tokenizer = Tokenizer.from_file(str(ASSETS / "pocket" / "tokenizer.json"))
-    for mix in (CorpusMix(), CorpusMix(thinking=True)):
-        for parts in documents(6, 200, mix):
+    for draw in (draw_document, draw_thoughtful):
+        for parts in documents(6, 200, draw=draw):
             apart = [i for part in parts for i in tokenizer.encode(part).ids]
             assert apart == tokenizer.encode("".join(parts)).ids
     for text in ("2", "<|endoftext|>", "<|im_start|>", "<think>", "</think>"):

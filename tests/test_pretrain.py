@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from pocket_teacher import TEACHER
 
 from reasoning_from_scratch.cli.pretrain import choose_config
 from reasoning_from_scratch.llm import Qwen3Model, Qwen3Tokenizer
@@ -181,4 +182,4 @@ def test_recipes_fit_into_sixteen_megabytes():
     limit = 16 * 2**20
     assert 4 * RECIPES["pocket"].model.num_parameters < limit
     # The teacher ships in bfloat16: two bytes a weight
-    assert 2 * RECIPES["pocket-teacher"].model.num_parameters < limit
+    assert 2 * TEACHER.model.num_parameters < limit

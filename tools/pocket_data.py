@@ -14,6 +14,8 @@ import sys
 from pathlib import Path
 from random import Random
 
+from pocket_teacher import draw_thoughtful
+
 from reasoning_from_scratch.llm.tokenizer import CHAT_TEMPLATE
 from reasoning_from_scratch.pocket.corpus import (
     SPLIT_SIZES,
@@ -90,10 +92,9 @@ def train_tokenizer(vocab_size=VOCAB_SIZE, num_documents=NUM_DOCUMENTS):
 def _training_texts(num_documents):
     """Documents without their special tokens, which are never merged."""
     rng = Random(7)
-    mixes = [CorpusMix()] * 4 + [CorpusMix(thinking=True)]
     for i in range(num_documents):
-        mix = mixes[i % len(mixes)]
-        document = "".join(draw_document(rng, mix, held_out_keys()))
+        draw = draw_thoughtful if i % 5 == 4 else draw_document
+        document = "".join(draw(rng, CorpusMix(), held_out_keys()))
         for token in (*CONTROL_TOKENS, *THINK_TOKENS):
             document = document.replace(token, "")
         yield document

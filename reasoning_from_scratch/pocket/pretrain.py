@@ -23,8 +23,11 @@ from .corpus import draw_document, held_out_keys
 IGNORE = -100  # target of prompts and padding, skipped by the loss
 
 
-def pretrain(config, run, *, tokenizer, progress=True):
-    """Train the model of a config, after the run's last checkpoint."""
+def pretrain(config, run, *, tokenizer, draw=draw_document, progress=True):
+    """Train the model of a config, after the run's last checkpoint.
+
+    `draw` writes the documents: (rng, mix, held-out keys) -> (prompt, rest).
+    """
     model = start_model(config)
     optimizer = MuonAndAdamW(model, config)
     compute_loss = functools.partial(packed_loss, model)
@@ -33,7 +36,7 @@ def pretrain(config, run, *, tokenizer, progress=True):
     half = torch.autocast("cpu", torch.bfloat16, enabled=config.is_bfloat16)
 
     def take_step(step):
-        batch = training_batch(config, tokenizer, step)
+        batch = training_batch(config, tokenizer, step, draw)
         started = time.perf_counter()
         with half:
             loss = compute_loss(*batch)
@@ -115,13 +118,13 @@ def step_size(config, step):
     return min(1.0, warmup, decay)
 
 
-def training_batch(config, tokenizer, step):
+def training_batch(config, tokenizer, step, draw=draw_document):
     """The packed batch of a step, a pure function of (seed, step)."""
     rng = Random(f"{config.name}-{config.seed}-{step}")
     room = config.num_rows * config.row_tokens
     documents = []
     while room > 0:
-        texts = draw_document(rng, config.mix, held_out_keys())
+        texts = draw(rng, config.mix, held_out_keys())
         documents.append([tokenizer.encode(text) for text in texts])
         room -= sum(map(len, documents[-1]))
     return pack(documents, config.num_rows, config.row_tokens)

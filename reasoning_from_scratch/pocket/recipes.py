@@ -1,12 +1,11 @@
 """How each pocket model is made: its shape, corpus mix and training.
 
-Three rows: `pocket`, the base model of every chapter; `pocket-coarse`, the
-same, continued on solutions that skip lines; `pocket-teacher`, a larger
-sister that thinks carefully inside <think> tags. Importing this needs no
-torch.
+`pocket` is the base model of every chapter, `pocket-coarse` the same,
+continued on solutions that skip lines. The larger sister `pocket-teacher` has
+its recipe in tools/pocket_teacher.py. Importing this needs no torch.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from reasoning_from_scratch.llm.config import Qwen3Config
 from reasoning_from_scratch.options import check_options, option
@@ -23,13 +22,6 @@ POCKET_MODEL = Qwen3Config(
     intermediate_size=512,
     rope_theta=10_000.0,
     max_position_embeddings=2048,
-)
-TEACHER_MODEL = replace(
-    POCKET_MODEL,
-    hidden_size=256,
-    num_layers=6,
-    num_heads=8,
-    intermediate_size=704,
 )
 
 
@@ -70,17 +62,5 @@ RECIPES = {
         other_lr=1e-3,
         decay_share=1.0,
         init_from="pocket",
-    ),
-    "pocket-teacher": PretrainConfig(
-        name="pocket-teacher",
-        model=TEACHER_MODEL,
-        mix=CorpusMix(drills=0.02, direct=0.04, thinking=True),
-        steps=3000,
-        row_tokens=320,
-        matrix_lr=0.015,
-        other_lr=3e-3,
-        is_bfloat16=True,
-        max_new_tokens=320,
-        prompts=("direct",),
     ),
 }
