@@ -20,11 +20,7 @@ import torch
 from reasoning_from_scratch.settings import is_pocket
 
 ORDER = ("cuda", "mps", "xpu")  # before the CPU
-DTYPES = {
-    "float32": torch.float32,
-    "bfloat16": torch.bfloat16,
-    "float16": torch.float16,
-}
+DTYPES = {n: getattr(torch, n) for n in ("float32", "bfloat16", "float16")}
 # How to get a C++ compiler, by sys.platform
 COMPILERS = {
     "linux": "sudo apt install g++ python3-dev (or your distribution's)",
@@ -76,45 +72,36 @@ def pick_dtype(device, model_name, dtype=None) -> torch.dtype:
 
 def describe_device(device, dtype) -> str:
     """Say in one line what was chosen and why."""
-    device = torch.device(device)
-    best = available_devices()[0]
+    device, best = torch.device(device), available_devices()[0]
     reason = "the best device found"
     if device.type != best:
         reason = f"as asked for ({best} is here too)"
-    dtype_name = str(dtype).removeprefix("torch.")
-    return f"{device} ({_hardware(device)}), {reason}; {dtype_name} weights"
-
-
-def accelerator_gigabytes(device) -> float | None:
-    """The memory of a GPU in GB of 2^30 bytes; None for a CPU."""
-    device = torch.device(device)
-    if device.type == "mps":
-        return torch.mps.recommended_max_memory() / 2**30
-    if device.type not in ("cuda", "xpu"):
-        return None
-    module = getattr(torch, device.type)
-    return module.get_device_properties(device).total_memory / 2**30
+    told = str(dtype).removeprefix("torch.")
+    return f"{device} ({_hardware(device)}), {reason}; {told} weights"
 
 
 def describe_hardware() -> str:
     """Name the machine as a result's row does: "2 cores (…), 24 GiB"."""
-    best = available_devices()[0]
-    if best != "cpu":
-        return f"{best}: {_hardware(torch.device(best))}"
+    best = pick_device()
+    if best.type != "cpu":
+        return f"{best}: {_hardware(best)}"
     memory = total_memory()
     memory = f", {memory / 2**30:.0f} GiB" if memory else ""
     about = Path("/proc/cpuinfo")
     text = about.read_text("utf-8") if about.exists() else ""
-    name = re.search(r"^model name\s*: *(.+)", text, re.MULTILINE)
-    processor = name[1].strip() if name else platform.machine()
+    name = re.search(r"^model name\s*: *(.*\S)", text, re.MULTILINE)
+    processor = name[1] if name else platform.machine()
     return f"{os.cpu_count()} cores ({processor}){memory}"
 
 
 def total_memory(device="cpu") -> int | None:
     """Bytes that a device or the machine has; None where it does not tell."""
-    gigabytes = accelerator_gigabytes(device)
-    if gigabytes is not None:
-        return int(gigabytes * 2**30)
+    device = torch.device(device)
+    if device.type == "mps":
+        return torch.mps.recommended_max_memory()
+    if device.type != "cpu":
+        module = getattr(torch, device.type)
+        return module.get_device_properties(device).total_memory
     if sys.platform == "win32":
         # MEMORYSTATUSEX: its length and a load, then what there is at all
         status = (ctypes.c_uint64 * 8)(64)
@@ -181,14 +168,14 @@ def missing_compiler() -> tuple[str, str] | None:
     return None
 
 
-_TOLD = set()  # what was said once in this process
+_TOLD = []  # why torch.compile does not work, once it was said
 
 
 def _tell_uncompiled(error):
     """Say why a function runs as it is; the first time only."""
-    if "uncompiled" in _TOLD:
+    if _TOLD:
         return
-    _TOLD.add("uncompiled")
+    _TOLD.append(error)
     reason = "; ".join(missing_compiler() or [_first_error(str(error))])
     if "triton" in reason.lower():  # what writes kernels for a GPU
         package = "triton-windows" if sys.platform == "win32" else "triton"
@@ -213,15 +200,10 @@ def _is_available(kind: str) -> bool:
 
 
 def _has_bfloat16(device) -> bool:
-    device = torch.device(device)
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    if device.type == "mps":
-        try:  # before macOS 14 the format is missing
-            torch.ones(1, dtype=torch.bfloat16, device=device)
-        except (RuntimeError, TypeError):
-            return False
-    return True
+    is_cuda = torch.device(device).type == "cuda"
+    return not is_cuda or torch.cuda.is_bf16_supported(
+        including_emulation=False
+    )
 
 
 def _hardware(device: torch.device) -> str:

@@ -14,8 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-STATE_JSON = "state.json"
-STATE_TENSORS = "state.safetensors"
+STATE_JSON, STATE_TENSORS = "state.json", "state.safetensors"
 # Seconds between tries on Windows, where a scanner may have the file open
 PAUSES = (0.01, 0.1, 0.5, 2.0)
 
@@ -117,10 +116,7 @@ def replace(source, target) -> None:
 
 
 def unmapped(tensor):
-    """A tensor just read, without hold on its file where that would matter.
-
-    Elsewhere a mapped file can be replaced and deleted; not on Windows.
-    """
+    """A tensor just read, without its hold on a file; Windows minds that."""
     return tensor.clone() if sys.platform == "win32" else tensor
 
 
@@ -145,17 +141,13 @@ def save_state(folder, tree) -> None:
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {}
-    skeleton = _pack(tree, tensors, "state")
+    skeleton = _pack(tree, tensors)
     save_file(tensors, folder / STATE_TENSORS)
     atomic_write_json(folder / STATE_JSON, skeleton)
 
 
 def load_state(folder):
-    """Read what `save_state` wrote; tensors come back on the CPU.
-
-    Raises:
-        ValueError: what is there is broken.
-    """
+    """Read what `save_state` wrote, onto the CPU; ValueError: it is broken."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -171,32 +163,25 @@ def load_state(folder):
         ) from None
 
 
-def _pack(value, tensors: dict, where: str):
+def _pack(value, tensors: dict):
     """Turn a tree into JSON; its tensors move to `tensors` by number."""
     import torch
 
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
     if isinstance(value, torch.Tensor):
         name = str(len(tensors))
         # A copy: safetensors refuses tensors that share memory.
         tensors[name] = value.detach().cpu().clone().contiguous()
         return {"tensor": name}
-    if isinstance(value, dict):
-        items = [
-            [_pack(key, {}, where), _pack(item, tensors, f"{where}[{key!r}]")]
-            for key, item in value.items()
-        ]
-        return {"dict": items}  # pairs: JSON's own keys are only strings
+    if isinstance(value, dict):  # pairs: JSON's own keys are only strings
+        return {"dict": [_pack(list(x), tensors) for x in value.items()]}
     if isinstance(value, list | tuple):
-        items = [
-            _pack(item, tensors, f"{where}[{index}]")
-            for index, item in enumerate(value)
-        ]
+        items = [_pack(item, tensors) for item in value]
         return items if isinstance(value, list) else {"tuple": items}
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
     raise TypeError(
-        f"{where} is a {type(value).__name__}; save_state takes dicts, lists, "
-        "tuples, numbers, strings, None and tensors"
+        "a state holds dicts, lists, tuples, numbers, texts, None and "
+        f"tensors, no {type(value).__name__}: {value!r:.80}"
     )
 
 

@@ -18,8 +18,8 @@ OPTIMIZER_PIECE = 2**24
 # Of one entry of float32 logits behind a loss: they, their gradient, results
 # on the way; where a teacher's are compared, these too
 LOGIT_BYTES = {"forward": 20, "reverse": 20, "jsd": 36}
-PLAIN_LOGIT_BYTES = 16
 USABLE = 0.9  # of a device's memory: the driver and gaps take the rest
+GIGABYTE = 2**30
 DECODED_TOGETHER = 256  # rows, where nothing else is said
 # What training does without, one after the other, where memory is short
 GIVEN_UP = (
@@ -50,10 +50,9 @@ class OutOfMemory(MemoryError):
 
 def is_out_of_memory(error):
     """Whether an error of PyTorch, of any device, or Python says so."""
-    if isinstance(error, MemoryError):
-        return True
     is_ours = isinstance(error, RuntimeError)
-    return is_ours and OUT_OF_MEMORY.search(str(error)) is not None
+    is_told = is_ours and OUT_OF_MEMORY.search(str(error)) is not None
+    return is_told or isinstance(error, MemoryError)
 
 
 @contextmanager
@@ -79,14 +78,12 @@ def decoding_advice(rows, flag="--decoding-batch-size"):
 
 def learning_advice(config, rows, tokens):
     """What to try when rows of so many tokens could not be learned at once."""
-    name = "micro_batch_size"
+    name, size, least = "micro_batch_size", rows, 1
     if not hasattr(config, name):
-        name, rows = "micro_batch_tokens", rows * tokens
-    size = min(getattr(config, name), rows)
-    least = 1 if name == "micro_batch_size" else tokens
+        name, size, least = "micro_batch_tokens", rows * tokens, tokens
+    size = min(getattr(config, name), size)
     if size > least:
-        flag = f"--{name.replace('_', '-')}"
-        return f"try {flag} {max(least, size // 2)}"
+        return f"try --{name.replace('_', '-')} {max(least, size // 2)}"
     if not config.activation_checkpointing:
         return "try --activation-checkpointing"
     return (
@@ -107,141 +104,122 @@ class Workload:
     decoding_rows: int = 0
     decoding_tokens: int = 0
     is_filtered: bool = False  # top-k or top-p sort the vocabulary
-    # One backward pass: rows, their columns, those that are learned
+    # One backward pass of several: rows, their columns, those learned
     learning_rows: int = 0
     learning_tokens: int = 0
     learned_tokens: int = 0
-    is_single: bool = False  # one backward pass an update
     checkpointing: bool = False
     moment_bytes: int = 4
     frozen_bytes: int = 0  # models beside: reference, teacher
-    logit_bytes: int = PLAIN_LOGIT_BYTES
+    logit_bytes: int = 16
 
 
 def predict_memory(shape, work):
-    """Bytes at the fullest moment of each stage, by its name.
+    """Bytes at the fullest moment of each stage of a `Qwen3Config`'s work.
 
-    Args:
-        shape: a `Qwen3Config`.
-        work: a `Workload`.
-
-    Returns:
-        dict of "generation", "scoring", "update" and "optimizer", those that
-        take place; the largest is the peak.
+    "generation", "scoring", "update" and "optimizer", those that take place;
+    the largest is the peak.
     """
-    held = shape.num_parameters * work.weight_bytes + work.frozen_bytes
-    if work.learning_rows:
-        masters = 0 if work.weight_bytes == 4 else 2
-        per_weight = masters + 2 * work.moment_bytes
-        held += shape.num_parameters * per_weight
+    size = work.weight_bytes
+    held = shape.num_parameters * size + work.frozen_bytes
     stages = {}
+    if work.learning_rows:
+        masters = 0 if size == 4 else 2
+        held += shape.num_parameters * (masters + 2 * work.moment_bytes)
+        gradients = shape.num_parameters * size
+        piece = min(OPTIMIZER_PIECE, shape.vocab_size * shape.hidden_size)
+        working = 12 if size == 4 else 20  # float32, masters
+        stages = {
+            "scoring": held + _scoring_bytes(shape, work),
+            "update": held + _update_bytes(shape, work),
+            "optimizer": held + gradients + working * piece,
+        }
     if work.decoding_rows:
         stages["generation"] = held + _generation_bytes(shape, work)
-    if work.learning_rows:
-        gradients = shape.num_parameters * work.weight_bytes
-        num_tokens = work.learning_rows * work.learning_tokens
-        stages["scoring"] = held + _scoring_bytes(shape, work, num_tokens)
-        stages["update"] = held + _update_bytes(shape, work, num_tokens)
-        piece = min(OPTIMIZER_PIECE, _embedding_size(shape))
-        working = 12 if work.weight_bytes == 4 else 20  # float32, masters
-        stages["optimizer"] = held + gradients + working * piece
     return stages
-
-
-def activation_bytes(shape, weight_bytes):
-    """What a layer keeps for its backward pass, in bytes a token."""
-    hidden, inner = shape.hidden_size, shape.intermediate_size
-    queries, keys = _query_size(shape), _key_size(shape)
-    # Float32 kept for the inverse norms and the attention's log-sum
-    small = 8 + 4 * (2 * shape.num_heads + shape.num_kv_heads)
-    if weight_bytes == 4:  # a norm keeps its input, the state itself
-        numbers = 6 * hidden + 4 * queries + 4 * keys + 4 * inner
-        return 4 * numbers + small
-    # The norms compute on a float32 copy, which they keep
-    return 16 * hidden + 10 * (queries + keys) + 8 * inner + small
 
 
 def _generation_bytes(shape, work):
     """Cache, logits and what a step computes, at the fullest step."""
     rows, columns = work.decoding_rows, work.decoding_tokens
-    per_column = 2 * shape.num_layers * _key_size(shape) * work.weight_bytes
-    cache = rows * columns * per_column
-    copied = cache // shape.num_layers // 2  # as finished rows are dropped
+    copied = rows * columns * _key_size(shape) * work.weight_bytes
+    cache = 2 * shape.num_layers * copied
     # Logits as they come, scaled, and the distribution and its sums; to
     # filter, they are sorted, each with its place
     per_entry = work.weight_bytes + (28 if work.is_filtered else 16)
     logits = rows * shape.vocab_size * per_entry
     results = rows * columns * 32  # tokens, log-probs, random numbers
+    # A layer is copied as finished rows are dropped
     return cache + results + max(copied, logits)
 
 
-def _scoring_bytes(shape, work, num_tokens):
+def _scoring_bytes(shape, work):
     """A pass without gradient: one layer at a time, then the logits."""
-    state = num_tokens * shape.hidden_size * work.weight_bytes
+    per_token = work.learning_rows * work.learning_tokens * work.weight_bytes
+    state = per_token * shape.hidden_size
     inner = 3 * shape.intermediate_size + 2 * shape.hidden_size
     attention = shape.hidden_size + 2 * _key_size(shape)
-    attention += 5 * _query_size(shape)
-    layer = num_tokens * max(inner, attention) * work.weight_bytes
-    # Without a gradient they are there twice
-    return state + max(layer, state + 8 * _chunk(shape, work))
+    attention += 5 * shape.num_heads * shape.head_dim
+    # Without a gradient the logits are there twice
+    logits = 8 * min(_chunk(shape), _learned(shape, work))
+    return state + max(per_token * max(inner, attention), state + logits)
 
 
-def _update_bytes(shape, work, num_tokens):
+def _update_bytes(shape, work):
     """A backward pass: behind the logits, or at the first or last layer."""
     size, hidden = work.weight_bytes, shape.hidden_size
-    kept = activation_bytes(shape, size) * num_tokens
+    num_tokens = work.learning_rows * work.learning_tokens
+    kept = _activation_bytes(shape, size) * num_tokens
     per_layer = num_tokens * hidden * size if work.checkpointing else kept
+    states = shape.num_layers * per_layer
     # Behind the layers: the last state, its norm, those that are learned
     ending = num_tokens * hidden * (12 if size == 4 else 8)
-    ending += _learned(work) * hidden * size
-    states = shape.num_layers * per_layer
+    ending += work.learning_rows * work.learned_tokens * hidden * size
     gradients = shape.num_parameters * size
-    before = 0 if work.is_single else gradients
     # Tied embeddings gather their gradient in a buffer until the last part
-    head = _embedding_size(shape) * size
+    head = shape.vocab_size * hidden * size
     buffer = head if shape.tie_word_embeddings else 0
-    chunk = _chunk(shape, work) * work.logit_bytes
-    if _chunk(shape, work) < _learned(work) * shape.vocab_size:
-        chunk = max(chunk + head, 3 * head)  # what there is, more, their sum
+    learned = _learned(shape, work)
+    logits = min(_chunk(shape), learned) * work.logit_bytes
+    if _chunk(shape) < learned:
+        logits = max(logits + head, 3 * head)  # what is there, more, their sum
     working = num_tokens * 2 * shape.intermediate_size * size
     if work.checkpointing:
         working += kept
-    return max(
-        before + states + ending + chunk,
-        before + states + buffer + working,
-        gradients + buffer + per_layer + working,
-        gradients + 2 * buffer + (0 if work.is_single else head),
+    return gradients + max(
+        states + ending + logits,
+        states + buffer + working,
+        head + 2 * buffer,
     )
 
 
-def _chunk(shape, work):
-    """Entries of the logits that are there at once."""
-    tokens = max(1, CHUNK_ENTRIES // shape.vocab_size)
-    return min(_learned(work), tokens) * shape.vocab_size
-
-
-def _learned(work):
-    return work.learning_rows * work.learned_tokens
-
-
-def _embedding_size(shape):
-    return shape.vocab_size * shape.hidden_size
-
-
-def _query_size(shape):
-    return shape.num_heads * shape.head_dim
+def _activation_bytes(shape, weight_bytes):
+    """What a layer keeps for its backward pass, in bytes per token."""
+    hidden, inner = shape.hidden_size, shape.intermediate_size
+    projected = shape.num_heads * shape.head_dim + _key_size(shape)
+    # Float32 kept for the inverse norms and the attention's log-sum
+    small = 8 + 4 * (2 * shape.num_heads + shape.num_kv_heads)
+    if weight_bytes == 4:  # a norm keeps its input, the state itself
+        return 24 * hidden + 16 * projected + 16 * inner + small
+    # The norms compute on a float32 copy, which they keep
+    return 16 * hidden + 10 * projected + 8 * inner + small
 
 
 def _key_size(shape):
     return shape.num_kv_heads * shape.head_dim
 
 
+def _learned(shape, work):
+    """Entries of the logits that a loss is computed from."""
+    return work.learning_rows * work.learned_tokens * shape.vocab_size
+
+
+def _chunk(shape):
+    """The most entries of the logits that are there at once."""
+    return max(1, CHUNK_ENTRIES // shape.vocab_size) * shape.vocab_size
+
+
 # ---- What fits ----
-
-
-def usable_bytes(gigabytes):
-    """What to plan with on a device of so many GB, of 2^30 bytes each."""
-    return int(USABLE * gigabytes * 2**30)
 
 
 def fit_training(
@@ -258,20 +236,10 @@ def fit_training(
 
     The micro-batch, the rows decoded together and checkpointing come first,
     which leave what is computed as it is; then the watch on the KL, then the
-    precision of the moments. The first that fits is taken.
-
-    Args:
-        shape: a `Qwen3Config`.
-        gigabytes: of the device, 2^30 bytes each.
-        weight_bytes: of a number in the model.
-        prompt_tokens: of the longest prompt.
-        frozen_bytes: of a teacher beside the model.
-        fixed: names of settings that stay as they are.
-
-    Raises:
-        ValueError: it fits in no way.
+    precision of the moments; settings named in `fixed` stay. The first that
+    fits in so many times 2^30 bytes is taken; ValueError: none does.
     """
-    room, peaks = usable_bytes(gigabytes), []
+    room, peaks = USABLE * gigabytes * GIGABYTE, []
     names = vars(config).keys() - set(fixed)
     if "decoding_batch_size" in names:
         config = replace(config, decoding_batch_size=_decoded(config))
@@ -287,9 +255,7 @@ def fit_training(
                 if peaks[-1] <= room:
                     return tried, peaks[-1]
     raise ValueError(
-        f"this training takes {min(peaks) / 2**30:.1f} GB at the least, and "
-        f"of {gigabytes:g} GB {room / 2**30:.1f} can be planned with; use a "
-        "smaller model or a smaller --max-new-tokens"
+        f"this training takes at the least {_compared(min(peaks), gigabytes)}"
     )
 
 
@@ -298,19 +264,22 @@ def fit_decoding(shape, gigabytes, *, rows, tokens, weight_bytes=2):
 
     ValueError: not even one does.
     """
-    room = usable_bytes(gigabytes)
     while True:
         work = Workload(weight_bytes, rows, tokens, is_filtered=True)
         peak = max(predict_memory(shape, work).values())
-        if peak <= room:
+        if peak <= USABLE * gigabytes * GIGABYTE:
             return rows, peak
         if rows == 1:
-            raise ValueError(
-                f"an answer takes {peak / 2**30:.1f} GB, and of "
-                f"{gigabytes:g} GB {room / 2**30:.1f} can be planned with; "
-                "use a smaller model or a smaller --max-new-tokens"
-            )
+            raise ValueError(f"an answer takes {_compared(peak, gigabytes)}")
         rows //= 2
+
+
+def _compared(peak, gigabytes):
+    return (
+        f"{peak / GIGABYTE:.1f} GB, and of {gigabytes:g} GB "
+        f"{USABLE * gigabytes:.1f} can be planned with; use a smaller model "
+        "or a smaller --max-new-tokens"
+    )
 
 
 def training_workload(
@@ -337,7 +306,7 @@ def training_workload(
         checkpointing=config.activation_checkpointing,
         moment_bytes=4 if moments == "float32" else 2,
         frozen_bytes=frozen_bytes,
-        logit_bytes=LOGIT_BYTES.get(config.loss, PLAIN_LOGIT_BYTES),
+        logit_bytes=LOGIT_BYTES.get(config.loss, Workload.logit_bytes),
     )
 
 

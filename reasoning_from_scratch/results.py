@@ -1,9 +1,8 @@
 """The measured rows: results/NAME.json, one file a row.
 
 A row is an accuracy with its interval, another measured figure, or, in plain
-words, what could not be measured and how one would. What a notebook shows
-under a model's name goes through `results_of`, `ladder` or `load_curve`,
-which keep the rows of other models out.
+words, what could not be measured and how one would. Notebooks ask
+`results_of`, `ladder` or `load_curve`, which keep other models' rows out.
 """
 
 import json
@@ -41,19 +40,21 @@ def results_of(model: str | None = None) -> dict[str, dict]:
     """
     model, rows = model or default_model(), load_results()
     for name, row in rows.items():
-        is_kept = "group" in row or not is_measured(row)
-        if not is_kept and not _is_of(row, model):
-            rows[name] = _not_of(row, model)
+        if not is_measured(row) or _is_shown(row, model):
+            continue
+        told = ("chapter", "method", "problems", "command", "name", "ladder")
+        reason = f"this row was measured on {row['model']}, not on {model}"
+        rows[name] = {
+            **{key: row[key] for key in told if key in row},
+            **{"model": model, "measured": False, "reason": reason},
+        }
     return rows
 
 
 def ladder(
     rows: dict[str, dict], up_to: str = "ch07", model: str | None = None
 ) -> list[dict]:
-    """The rows of the picture that closes each chapter, by their `ladder`.
-
-    Those of one model alone: None is the one that RFS_MODEL names.
-    """
+    """The rows of one model's picture that closes each chapter, in order."""
     model = model or default_model()
     steps = [
         row
@@ -65,34 +66,22 @@ def ladder(
 
 
 def load_curve(name: str, model: str | None = None) -> list[dict]:
-    """The saved steps of a row's training; none where it is another model's.
+    """The saved steps of a row's training.
 
-    Nor are there any outside a checkout.
+    None where it is another model's, or outside a checkout.
     """
     path = FOLDER / "curves" / f"{name}.jsonl"
     row = load_results().get(name)
-    if row is None or not path.is_file():
-        return []
-    if not _is_of(row, model or default_model()) and "group" not in row:
+    is_there = row is not None and path.is_file()
+    if not is_there or not _is_shown(row, model or default_model()):
         return []
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
 
 
-def _is_of(row: dict, model: str) -> bool:
+def _is_shown(row: dict, model: str) -> bool:
     """Whether a row belongs to what a model's notebooks tell."""
     is_sister = model == "pocket" and row["model"].startswith("pocket-")
-    return row["model"] == model or is_sister
-
-
-def _not_of(row: dict, model: str) -> dict:
-    """What stands in a row's place where another model is shown."""
-    told = ("chapter", "method", "problems", "command", "name", "ladder")
-    return {
-        **{key: row[key] for key in told if key in row},
-        "model": model,
-        "measured": False,
-        "reason": f"this row was measured on {row['model']}, not on {model}",
-    }
+    return "group" in row or row["model"] == model or is_sister
 
 
 def markdown_table(columns, rows) -> str:

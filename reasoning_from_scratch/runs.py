@@ -16,6 +16,7 @@ import re
 import shutil
 import socket
 import time
+from itertools import count
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -80,16 +81,13 @@ class RunFolder:
         path.mkdir(parents=True, exist_ok=True)
         lock = None if shared else _lock(path)
         config = json.loads(as_json(config))  # as it will be read back
-        if not _is_begun(path):
-            atomic_write_json(path / "config.json", config)
-            return cls(path, config, lock)
-        run = cls.open(path)
-        _refuse_other_settings(run, config, changeable)
-        run._lock = lock
-        run._clear_up()
-        if run.config != config:
+        run = cls(path, config, lock)
+        begun = cls.open(path).config if _is_begun(path) else None
+        if begun is not None:
+            _refuse_other_settings(path, begun, config, changeable)
+            run._clear_up()
+        if begun != config:
             run.write_json("config.json", config)
-            run.config = config
         return run
 
     @staticmethod
@@ -116,12 +114,9 @@ class RunFolder:
     @classmethod
     def numbered(cls, prefix, config, *, root=None):
         """Start the next of `prefix`-1, `prefix`-2, …"""
-        number = 1
-        while True:
-            try:
+        for number in count(1):
+            with contextlib.suppress(FileExistsError):
                 return cls.create(f"{prefix}-{number}", config, root=root)
-            except FileExistsError:
-                number += 1
 
     @classmethod
     def open(cls, path):
@@ -205,19 +200,17 @@ class RunFolder:
                 f"{error}; delete {folder.parent}, and --resume goes on from "
                 "the checkpoint before, or from the start"
             ) from None
-        if (folder / ROWS).exists():
-            expected = read_json(folder / ROWS, CURE).get(METRICS)
-            found = self._count_rows(step)
-            if found != expected:
-                raise ValueError(
-                    f"{self.path / METRICS} has {found} rows up to step "
-                    f"{step}, but {expected} when that step was saved; {CURE}"
-                )
+        expected = read_json(folder / ROWS, CURE).get(METRICS)
+        found = self._count_rows(step)
+        if found != expected:
+            raise ValueError(
+                f"{self.path / METRICS} has {found} rows up to step "
+                f"{step}, but {expected} when that step was saved; {CURE}"
+            )
         return state
 
     def _count_rows(self, step: int) -> int:
-        rows = self.read(METRICS)
-        return sum(row.get("step", 0) <= step for row in rows)
+        return sum(row.get("step", 0) <= step for row in self.read(METRICS))
 
     def prune_checkpoints(self, keep: set[int]) -> None:
         """Delete the checkpoints of all steps but those in `keep`."""
@@ -238,12 +231,10 @@ class RunFolder:
         path = self.path / "best.json"
         if not path.exists():
             return None
-        step = self.read_json("best.json").get("step")
+        cure = "delete it, and the last checkpoint counts as the best"
+        step = read_json(path, cure).get("step")
         if not isinstance(step, int):
-            raise ValueError(
-                f"{path} names no step; delete it, and the last checkpoint "
-                "counts as the best"
-            )
+            raise ValueError(f"{path} names no step; {cure}")
         return step
 
 
@@ -297,10 +288,9 @@ def _first_there(name_or_path, wanted, files, is_it=Path.is_file) -> Path:
         folders = [runs_root().joinpath(*path.parts[1:]), path]
     elif len(path.parts) == 1 and RUN_NAME.fullmatch(path.name):
         folders = [runs_root() / path, path]
-    for folder in folders:
-        for file in files:
-            if is_it(folder / file):
-                return folder / file
+    for place in (folder / file for folder in folders for file in files):
+        if is_it(place):
+            return place
     tried = " nor at ".join(dict.fromkeys(map(str, folders)))
     raise FileNotFoundError(f"no {wanted} at {tried}")
 
@@ -338,8 +328,7 @@ def _lock(path: Path) -> FileLock:
     return lock
 
 
-def _refuse_other_settings(run: RunFolder, config: dict, changeable) -> None:
-    old = run.config
+def _refuse_other_settings(path, old: dict, config: dict, changeable) -> None:
     differing = [
         f"{key} (was {old.get(key)!r}, now {config.get(key)!r})"
         for key in sorted((old.keys() | config.keys()) - set(changeable))
@@ -347,7 +336,7 @@ def _refuse_other_settings(run: RunFolder, config: dict, changeable) -> None:
     ]
     if differing:
         raise ValueError(
-            f"{run.path} was started with other settings: "
+            f"{path} was started with other settings: "
             f"{', '.join(differing)}; repeat them to resume, or choose "
             "another --run name"
         )

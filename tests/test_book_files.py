@@ -228,7 +228,7 @@ def test_the_commands_take_such_a_file(tmp_path, monkeypatch, capsys):
 # ---- The book's modules
 
 
-@pytest.mark.parametrize("module", [*BOOK_MODULES, "bonus.parser"])
+@pytest.mark.parametrize("module", [*sorted(BOOK_MODULES), "bonus.parser"])
 def test_a_module_of_the_book_says_what_is_installed_instead(module):
     with pytest.raises(ImportError) as raised:
         importlib.import_module(f"reasoning_from_scratch.{module}")
@@ -249,4 +249,4 @@ def test_the_table_and_the_map_of_the_book_name_the_same_modules():
     listed = text.read_text("utf-8").split("## Functions of the listings")[1]
     rows = [row for row in listed.splitlines() if row.startswith("| `")]
     modules = {row.split("`")[1].split(".")[0] for row in rows}
-    assert modules <= BOOK_MODULES.keys()
+    assert modules <= BOOK_MODULES

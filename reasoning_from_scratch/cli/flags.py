@@ -158,11 +158,13 @@ def longest_prompt(prompt, problems, tokenizer) -> int:
 
 def _gigabytes(args, model):
     """The memory to plan with in GB, and who says so; None: no plan."""
-    from reasoning_from_scratch.device import accelerator_gigabytes
+    from reasoning_from_scratch.device import total_memory
 
     if args.memory:
         return args.memory, "--memory"
-    return accelerator_gigabytes(model.device), str(model.device)
+    is_cpu = model.device.type == "cpu"
+    room = None if is_cpu else total_memory(model.device) / 2**30
+    return room, str(model.device)
 
 
 def _tell_memory(chosen, peak, room, source):
