@@ -38,7 +38,6 @@ from reasoning_from_scratch.training import (
 )
 from reasoning_from_scratch.training.distillation import (
     learn_examples,
-    make_optimizer,
     prepare_loss,
 )
 from reasoning_from_scratch.training.loop import TrainingLoop
@@ -211,7 +210,7 @@ def test_the_peak_of_distillation_is_predicted_within_a_tenth(loss):
         model, teacher = (Qwen3Model(shape) for _ in range(2))
         if loss == "hard":
             teacher = None
-        optimizer = make_optimizer(model, config)
+        optimizer = MasterAdamW(model)
         compute, _ = prepare_loss(teacher, tokenizer, examples, config)
         for _ in range(2):
             learn_examples(model, optimizer, examples, compute, config, 1e-3)

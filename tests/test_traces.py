@@ -1,23 +1,42 @@
-"""Traces: how an answer is kept, and which ones deserve to be learned."""
+"""Traces: asking for them, keeping them, and which deserve to be learned.
 
-import json
+The teachers are local ones and servers that misbehave.
+"""
+
+import logging
 
 import pytest
+from commands import trace_of, write_rows
+from loopback import ChatServer, chat_answer
+from tiny import tiny_model
 
+from reasoning_from_scratch.cli.main import main
+from reasoning_from_scratch.endpoints import EndpointClient, EndpointSettings
 from reasoning_from_scratch.evaluation import Problem
-from reasoning_from_scratch.training import Trace, filter_traces, read_traces
+from reasoning_from_scratch.llm import SamplingConfig
+from reasoning_from_scratch.runs import RunFolder
+from reasoning_from_scratch.training import (
+    EndpointTeacher,
+    LocalTeacher,
+    filter_traces,
+    generate_teacher_traces,
+    read_traces,
+)
 from reasoning_from_scratch.training.traces import (
     held_out_check,
-    make_trace,
     split_thinking,
 )
 
+PROBLEMS = [Problem(f"{n} + 1", str(n + 1), id=f"p{n}") for n in range(6)]
 PROBLEM = Problem("What is 2 + 3?", "5", id="train-1", subject="sums", level=1)
+KEY = "sk-very-secret-0123456789"
 
 
 def trace(text=r" 2+3=5 \boxed{5}", problem=PROBLEM, sample=0, **fields):
-    fields = {"finish_reason": "stop", "model": "m", **fields}
-    return make_trace(problem, sample, text, **fields)
+    return trace_of(problem, text, sample, **fields)
+
+
+# One answer
 
 
 def test_an_answer_is_judged_when_it_comes_in():
@@ -25,6 +44,8 @@ def test_an_answer_is_judged_when_it_comes_in():
     assert right.correct and not wrong.correct
     assert right.id == "train-1#0"
     assert (right.subject, right.level) == ("sums", 1)
+    assert not trace(r"<think>\boxed{5}").correct  # unfinished thinking
+    assert trace(r"<think>hm</think> \boxed{5}").correct
 
 
 @pytest.mark.parametrize(
@@ -43,11 +64,18 @@ def test_an_answer_is_judged_when_it_comes_in():
 )
 def test_thinking_is_kept_apart_from_the_answer(text, parts):
     assert split_thinking(text) == parts
+    is_whole = text.strip().startswith("<think>") and parts[2]
+    assert trace(text).text == text or not is_whole
 
 
-def test_an_answer_inside_unfinished_thinking_does_not_count():
-    assert not trace(r"<think>\boxed{5}").correct
-    assert trace(r"<think>hm</think> \boxed{5}").correct
+def test_traces_come_back_from_their_file(tmp_path):
+    traces = [trace(), trace("\u2028 odd \x00 text", sample=1)]
+    path = write_rows(tmp_path / "traces.jsonl", traces)
+    assert read_traces(path) == traces
+    assert read_traces(tmp_path) == traces  # a run folder
+
+
+# Which to learn from
 
 
 def test_every_filter_counts_what_it_drops():
@@ -64,13 +92,10 @@ def test_every_filter_counts_what_it_drops():
     held_out = [Problem("what  is 9 - 4", "5")]
     kept, counts = filter_traces(traces, held_out=held_out)
     assert [t.id for t in kept] == ["train-1#0", "train-1#2"]
-    assert counts == {
-        "failed": 1,
-        "truncated": 1,
-        "wrong": 1,
-        "duplicate": 1,
-        "contaminated": 1,
-    }
+    names = ("failed", "truncated", "wrong", "duplicate", "contaminated")
+    assert counts == dict.fromkeys(names, 1)
+    kept, counts = filter_traces(traces[3:4], keep_wrong=True)
+    assert (len(kept), counts["wrong"]) == (1, 0)
 
 
 @pytest.mark.parametrize(
@@ -86,50 +111,208 @@ def test_only_a_limit_cuts_an_answer_off_whatever_a_server_calls_its_end(
     assert counts["truncated"] == (not is_kept)
 
 
-def test_wrong_traces_can_be_kept_on_purpose():
-    kept, counts = filter_traces([trace(r" \boxed{6}")], keep_wrong=True)
-    assert (len(kept), counts["wrong"]) == (1, 0)
+STORY = "Anna has 12 red and seven blue balls and gives away a few today"
 
 
-def test_a_sign_makes_another_problem():
-    is_held_out = held_out_check([Problem("Compute 3 - 5.", "-2")])
-    assert is_held_out("compute 3-5")
-    assert not is_held_out("Compute 3 + 5.")
+@pytest.mark.parametrize(
+    ("held_out", "text", "ngram", "is_found"),
+    [
+        # A sign makes another problem
+        ("Compute 3 - 5.", "compute 3-5", 13, True),
+        ("Compute 3 - 5.", "Compute 3 + 5.", 13, False),
+        (f"{STORY}. How many?", f"Long ago: {STORY}, and then?", 13, True),
+        (f"{STORY}. How many?", f"Long ago: {STORY}, and then?", 0, False),
+        # Without a number it is a common turn of phrase
+        (
+            STORY.replace("12", "some"),
+            f"Long ago: {STORY.replace('12', 'some')}, and then?",
+            13,
+            False,
+        ),
+    ],
+)
+def test_a_held_out_problem_is_found_again(held_out, text, ngram, is_found):
+    check = held_out_check([Problem(held_out, "9")], ngram)
+    assert check(text) == is_found
 
 
-def test_a_long_shared_run_of_words_with_a_number_is_contamination():
-    story = "Anna has 12 red and seven blue balls and gives away a few today"
-    is_held_out = held_out_check([Problem(f"{story}. How many?", "9")])
-    assert is_held_out(f"Long ago: {story}, and then?")
-    plain = story.replace("12", "some")  # no number: a common turn of phrase
-    is_held_out = held_out_check([Problem(f"{plain}. How many?", "9")])
-    assert not is_held_out(f"Long ago: {plain}, and then?")
+# A teacher behind an endpoint
 
 
-def test_runs_of_words_are_not_compared_when_told_so():
-    story = "Anna has 12 red and seven blue balls and gives away a few today"
-    problems = [Problem(f"{story}. How many?", "9")]
-    assert not held_out_check(problems, 0)(f"Long ago: {story}, and then?")
+def right_answer(body):
+    """Solve the n + 1 of the request."""
+    number = int(body["messages"][0]["content"].split()[0])
+    return chat_answer(rf"It is \boxed{{{number + 1}}}.")
 
 
-def test_traces_come_back_from_their_file(tmp_path):
-    traces = [trace(), trace("\u2028 odd \x00 text", sample=1)]
-    lines = [json.dumps(vars(t)) for t in traces]
-    (tmp_path / "traces.jsonl").write_text("\n".join(lines), "utf-8")
-    assert read_traces(tmp_path / "traces.jsonl") == traces
-    assert read_traces(tmp_path) == traces  # a run folder
+def ask(server, problems=PROBLEMS, *, run=None, samples=1, **settings):
+    """Let a server answer; returns the traces and the teacher."""
+    settings = {"first_delay": 0.01, "timeout": 2.0, **settings}
+    settings = EndpointSettings(server.base_url, "big", **settings)
+    teacher = EndpointTeacher(EndpointClient(settings, seed=0), max_tokens=50)
+    traces = generate_teacher_traces(
+        teacher, problems, num_samples=samples, run=run, progress=False
+    )
+    return traces, teacher
 
 
-def test_a_file_that_holds_no_traces_is_named(tmp_path):
-    path = tmp_path / "other.jsonl"
-    with pytest.raises(FileNotFoundError, match="rfs teach"):
-        read_traces(path)
-    path.write_text('{"problem": "1 + 1", "answer": "2"}', "utf-8")
-    with pytest.raises(ValueError, match="line 1 is no trace: it lacks"):
-        read_traces(path)
+def run_folder(tmp_path, resume=False):
+    return RunFolder.create("teach", {}, root=tmp_path, resume=resume)
 
 
-def test_a_trace_knows_its_whole_text():
-    for text in ("<think>a</think> b", " <think>a</think> b"):
-        assert trace(text).text == text
-    assert isinstance(trace(), Trace) and trace(" b").text == " b"
+def test_every_problem_is_answered_and_judged(tmp_path):
+    run = run_folder(tmp_path)
+    with ChatServer(right_answer) as server:
+        traces, _ = ask(server, run=run, samples=2)
+    assert {t.id for t in traces} == {
+        f"p{n}#{s}" for n in range(6) for s in (0, 1)
+    }
+    assert all(t.correct and t.model == "big" for t in traces)
+    assert run.read("traces.jsonl") == [vars(t) for t in traces]
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        # Sent apart, it is put back as Qwen3 writes it
+        (
+            chat_answer(r"\boxed{1}", reasoning_content="0 and 1"),
+            "<think>\n0 and 1\n</think>\n\n\\boxed{1}",
+        ),
+        (chat_answer(r"<think>hm</think>\boxed{1}"), None),
+    ],
+)
+def test_thinking_is_known_wherever_a_server_puts_it(answer, text):
+    with ChatServer(answer) as server:
+        (trace,), _ = ask(server, PROBLEMS[:1])
+    said = answer["choices"][0]["message"]["content"]
+    assert trace.text == (text or said)
+    assert trace.thinking.strip() in ("0 and 1", "hm") and trace.correct
+
+
+def test_whatever_the_server_does_every_item_ends(
+    tmp_path, caplog, monkeypatch
+):
+    # 429, 500, a slow answer, a cut connection, the key instead of
+    # JSON, a refusal for good
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    caplog.set_level(logging.INFO)
+    trouble = [429, 500, 3.0, "cut", KEY.encode(), 400, right_answer]
+    run = run_folder(tmp_path)
+    with ChatServer(*trouble) as server:
+        traces, _ = ask(server, run=run, timeout=0.3, max_concurrent=2)
+    assert len(traces) == len(PROBLEMS)
+    failed = [t for t in traces if t.finish_reason == "error"]
+    assert len(failed) == 1 and "400" in failed[0].error
+    assert all(t.correct for t in traces if t not in failed)
+    written = "".join(p.read_text("utf-8") for p in run.path.glob("*.json*"))
+    assert KEY not in written + caplog.text
+
+
+def test_a_resumed_job_asks_for_nothing_twice(tmp_path):
+    with ChatServer(right_answer) as server:
+        first, teacher = ask(
+            server, run=run_folder(tmp_path), max_requests=2, max_concurrent=1
+        )
+        assert len(first) == 2 and "budget is spent" in teacher.stopped
+        # But for a line that a kill has torn
+        path = tmp_path / "teach" / "traces.jsonl"
+        path.write_text(path.read_text("utf-8")[:-20], "utf-8")
+        traces, _ = ask(server, run=run_folder(tmp_path, resume=True))
+        asked = [body["messages"][0]["content"] for _, body in server.requests]
+    assert len(asked) == 7 and len(set(asked)) == len(traces) == 6
+    assert traces[:1] == first[:1]
+
+
+def test_a_failure_on_record_is_asked_again(tmp_path):
+    with ChatServer(right_answer, 400) as server:
+        run = run_folder(tmp_path)
+        first, _ = ask(server, PROBLEMS[:3], run=run, max_concurrent=1)
+    assert [t.finish_reason for t in first] == ["stop", "error", "error"]
+    with ChatServer(right_answer) as server:
+        run = run_folder(tmp_path, resume=True)
+        traces, _ = ask(server, PROBLEMS[:3], run=run, max_concurrent=1)
+        assert len(server.requests) == 2
+    assert [t.finish_reason for t in traces] == ["stop"] * 3
+    assert run.read("traces.jsonl") == [vars(t) for t in traces]
+
+
+@pytest.mark.parametrize(
+    ("script", "least", "most", "reason"),
+    [
+        ((401,), 8, 10, "requests all failed"),
+        ((right_answer, 400), 54, 54, ""),
+    ],
+)
+def test_the_rest_is_not_asked_where_all_first_answers_fail(
+    script, least, most, reason
+):
+    with ChatServer(*script) as server:
+        traces, teacher = ask(server, samples=9, max_concurrent=2)
+    assert least <= len(traces) <= most
+    assert teacher.stopped.endswith(reason)
+    assert bool(teacher.stopped) == bool(reason)
+
+
+def test_the_command_tells_the_first_failure_and_goes_on_when_resumed(
+    runs_folder, capsys
+):
+    def command(server, *more):
+        words = f"teach --endpoint {server.base_url} --model big --run t"
+        words += " --problems pocketmath --limit 2"
+        return main([*words.split(), *more])
+
+    with ChatServer(401) as server:
+        assert command(server) == 1
+    said = capsys.readouterr().out
+    assert "2 failed, the first with" in said and "answered 401" in said
+    assert "(2 failed, 0 truncated" in said
+    with ChatServer(chat_answer(r"\boxed{1}")) as server:
+        # another port is another setting; the run's own is kept
+        run = RunFolder.open(runs_folder / "t")
+        run.write_json(
+            "config.json", {**run.config, "endpoint": server.base_url}
+        )
+        assert command(server, "--resume") == 0
+        assert len(server.requests) == 2
+
+
+# A teacher on this machine
+
+
+def local_teacher(tokenizer):
+    return LocalTeacher(
+        tiny_model(vocab_size=320),
+        tokenizer,
+        prompt="{problem}",
+        max_new_tokens=4,
+        batch_size=4,
+        sampling=SamplingConfig(temperature=1.0),
+    )
+
+
+def test_a_killed_job_resumes_to_the_same_file(tmp_path, tokenizer):
+    teacher = local_teacher(tokenizer)
+    options = {"num_samples": 2, "progress": False}
+    whole = generate_teacher_traces(teacher, PROBLEMS, **options)
+    assert whole[0].text != whole[1].text  # samples of one problem
+    assert whole[0].finish_reason in ("stop", "length")
+    rows = [vars(trace) for trace in whole]
+    for num_lines in (0, 1, 4, 5):
+        cut = RunFolder.create(f"cut-{num_lines}", {}, root=tmp_path)
+        cut.rewrite("traces.jsonl", rows[:num_lines])
+        generate_teacher_traces(teacher, PROBLEMS, run=cut, **options)
+        assert cut.read("traces.jsonl") == rows
+
+
+def test_a_stop_by_the_user_says_how_to_go_on(tmp_path):
+    class Interrupted:
+        def answer_all(self, items, done):
+            yield trace_of(items[0][0], "1")
+            raise KeyboardInterrupt
+
+    told = "after 1 of 6 answers, which are kept in .*--resume goes on"
+    with pytest.raises(KeyboardInterrupt, match=told):
+        generate_teacher_traces(
+            Interrupted(), PROBLEMS, run=run_folder(tmp_path), progress=False
+        )

@@ -73,9 +73,7 @@ def run(args) -> None:
         distillation_loss.check_same_tokens(tokenizer, student[1])
         teacher.requires_grad_(False)
         teacher_bytes = sum(weight.nbytes for weight in teacher.parameters())
-    config = flags.fit_training(
-        args, config, student, problems, teacher_bytes
-    )
+    config = flags.fit_training(args, config, student, problems, teacher_bytes)
     about = flags.describe_run(args, TOLD, config, [*problems, *validation])
     with flags.new_run(args, about) as folder:
         common = {"teacher": teacher, "validation": validation, "run": folder}
@@ -126,19 +124,19 @@ def answer_problems(args, student, problems, *, validation, run, **_):
     settings = get_settings(args.model)
     limit = args.limit or settings.distillation.num_traces
     prompt = args.teacher_prompt or "step-by-step"
-    return training.collect_verified_samples(
+    itself = training.LocalTeacher(
         *student,
-        problems[:limit],
-        num_samples=args.samples,
         name="itself",
         prompt=flags.choose_prompt(prompt, settings),
         sampling=flags.choose_sampling(settings),
         max_new_tokens=settings.max_new_tokens,
         seed=args.seed or 0,
         batch_size=settings.batch_size,
-        run=run,
-        **choose_filters(args, validation),
     )
+    traces = training.generate_teacher_traces(
+        itself, problems[:limit], num_samples=args.samples, run=run
+    )
+    return training.filter_traces(traces, **choose_filters(args, validation))
 
 
 def train_on_traces(args, student, traces, counts, config, **common) -> None:

@@ -30,19 +30,17 @@ _MODULES = {
         "per_reward_advantages",
     ],
     "grpo": ["train_grpo"],
-    "distillation": [
-        "train_distillation",
-        "train_on_policy",
-        "collect_verified_samples",
-    ],
+    "distillation": ["train_distillation", "train_on_policy"],
     "distillation_loss": ["soft_distillation_loss"],
     "sft_data": ["Example", "encode_example", "encode_traces"],
-    "traces": ["Trace", "filter_traces", "read_traces"],
-    "learned_verifier": ["train_head"],
-    "teacher": [
+    "traces": [
+        "Trace",
         "EndpointTeacher",
         "LocalTeacher",
+        "filter_traces",
         "generate_teacher_traces",
+        "read_traces",
     ],
+    "learned_verifier": ["train_head"],
 }
 __getattr__, __dir__, __all__ = import_on_use(__name__, _MODULES)

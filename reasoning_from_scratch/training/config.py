@@ -216,9 +216,6 @@ class DistillationConfig:
         "hard; with --teacher a divergence; on-policy also sampled",
         choices=LOSSES,
     )
-    hard_weight: float = option(
-        0.0, "share of the hard loss beside a divergence", least=0
-    )
     temperature: float = option(
         1.0, "of the distributions; on-policy: of the samples"
     )
@@ -263,13 +260,10 @@ class DistillationConfig:
 
     def __post_init__(self):
         check_options(self)
-        is_soft = self.hard_weight or self.teacher_top_k
         refused = {
-            f"hard_weight must be in [0, 1), got {self.hard_weight}; for the "
-            "hard loss alone set loss='hard'": self.hard_weight >= 1,
-            "hard_weight and teacher_top_k belong to a divergence; set "
-            "loss='forward', 'reverse' or 'jsd', or leave them "
-            "out": self.loss == "hard" and is_soft,
+            "teacher_top_k belongs to a divergence; set loss='forward', "
+            "'reverse' or 'jsd', or leave it "
+            "out": self.loss == "hard" and self.teacher_top_k,
             f"beta must be in (0, 1), got {self.beta}; its limits are "
             "loss='forward' and loss='reverse'": (
                 self.loss == "jsd" and not 0 < self.beta < 1

@@ -8,6 +8,10 @@ its whole distribution. Write p_T, p_S for the two distributions of a token.
     reverse   KL(p_S || p_T)                    keeps to p_T's main modes
     jsd       beta KL(p_T || m) + (1 - beta) KL(p_S || m),
               m = beta p_T + (1 - beta) p_S
+    sampled   - sg(log p_T(o) - log p_S(o)) log p_S(o)     o drawn from p_S
+
+In expectation over o the gradient of the last is that of the reverse KL at
+each prefix that the student reaches.
 
 Everything keeps its dtype if float64 and is float32 else. A temperature
 divides both logits; the factor temperature^2 keeps gradients on one scale.
@@ -22,7 +26,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch.utils.checkpoint import checkpoint
 
-from reasoning_from_scratch.llm.logprobs import MAX_CHUNK_ENTRIES
+from reasoning_from_scratch.llm.logprobs import (
+    MAX_CHUNK_ENTRIES,
+    hidden_logprobs,
+)
 
 from .sft_data import make_batch
 
@@ -54,7 +61,7 @@ def soft_distillation_loss(
             left out; None keeps all.
 
     Returns:
-        a scalar >= 0, in nats a token times temperature^2.
+        a scalar >= 0, in nats per token times temperature^2.
 
     Raises:
         ValueError: an unknown kind, a value out of range, or no token.
@@ -108,10 +115,14 @@ def kl_divergence(first, second):
     return (first.exp() * (first - second)).sum(dim=-1)
 
 
-def top_k_and_rest(logprobs, top_k):
-    """The likeliest tokens, all others as one: (ids, `lump_the_rest`)."""
-    ids = logprobs.topk(top_k, dim=-1).indices
-    return ids, lump_the_rest(logprobs, ids)
+def reverse_kl_surrogate(logprobs, teacher_logprobs):
+    """Minus each drawn token's advantage times its log-probability.
+
+    `logprobs` (...) are the student's, with gradient; the expected gradient
+    of what is returned, (...), is that of KL(student || teacher).
+    """
+    advantages = (teacher_logprobs - logprobs).detach()
+    return -advantages * logprobs
 
 
 def lump_the_rest(logprobs, ids):
@@ -126,19 +137,19 @@ def lump_the_rest(logprobs, ids):
     return torch.cat([logprobs.gather(-1, ids), rest], dim=-1)
 
 
-def sum_in_chunks(loss, vocab_size, *tensors):
-    """Sum a loss over tokens without ever holding all their logits.
+def hard_loss(model, hidden, batch):
+    """Minus the log-probability of the learned tokens, summed."""
+    logprobs, _ = hidden_logprobs(model, hidden, batch.targets)
+    return -logprobs.sum()
 
-    `loss` maps chunks of the tensors to a sum over tokens, and is recomputed
-    in the backward pass; the tensors are (tokens, ...) each.
+
+def learned_hidden(model, batch):
+    """(learned tokens, hidden): the states that predict a learned token.
+
+    Only these go through the vocabulary projection.
     """
-    size = max(1, MAX_CHUNK_ENTRIES // vocab_size)
-    if len(tensors[0]) <= size:
-        return loss(*tensors)
-    chunks = zip(*(tensor.split(size) for tensor in tensors), strict=True)
-    return sum(
-        checkpoint(loss, *chunk, use_reentrant=False) for chunk in chunks
-    )
+    hidden = model.hidden_states(batch.token_ids)
+    return hidden[:, :-1][batch.mask]
 
 
 @dataclass
@@ -146,17 +157,14 @@ class SoftTargets:
     """What a teacher says of every token that its student learns.
 
     Either live, the teacher reading each micro-batch beside the student, or
-    from a store of its likeliest tokens (`top_k`; 0 keeps all), made before
-    training. It reads the completion behind its own prompt. Rows of the
-    embeddings from `vocab_size` on are padding and left out.
+    from a `store` of its likeliest tokens, made before training. It reads the
+    completion behind its own prompt. Rows of the embeddings from `vocab_size`
+    on are padding and left out.
     """
 
     teacher: torch.nn.Module
     vocab_size: int  # of the tokenizer
-    kind: str = "forward"
-    temperature: float = 1.0
-    beta: float = 0.5
-    top_k: int = 0
+    config: object  # has loss, temperature and beta, for `store` a top k
 
     def __post_init__(self):
         size = self.teacher.config.vocab_size
@@ -166,14 +174,10 @@ class SoftTargets:
                 f"{self.vocab_size:,}; soft distillation needs a teacher "
                 "with the same tokenizer"
             )
-        if self.top_k >= self.vocab_size:
-            raise ValueError(
-                f"teacher_top_k={self.top_k:,} of {self.vocab_size:,} tokens "
-                "leaves none out; choose fewer, or 0 to keep them all, live"
-            )
 
     def loss(self, model, hidden, batch):
         """The divergence, summed over the learned tokens of a `Batch`."""
+        kind, beta = self.config.loss, self.config.beta
         is_stored = bool(batch.examples[0].soft_targets)
         if is_stored:
             parts = zip(*(e.soft_targets for e in batch.examples), strict=True)
@@ -189,26 +193,40 @@ class SoftTargets:
             else:
                 with torch.no_grad():
                     teacher = self.logprobs(self.teacher, *targets)
-            return divergence(
-                student, teacher, self.kind, beta=self.beta
-            ).sum()
+            return divergence(student, teacher, kind, beta=beta).sum()
 
         total = sum_in_chunks(chunk_loss, self.vocab_size, hidden, *targets)
-        return self.temperature**2 * total
+        return self.config.temperature**2 * total
+
+    def sampled_loss(self, model, hidden, batch):
+        """`reverse_kl_surrogate`, summed over the drawn tokens of a batch.
+
+        Its value is not the divergence: compare gradients, not losses.
+        """
+
+        def logprobs(reader, states):
+            temperature = self.config.temperature
+            return hidden_logprobs(
+                reader, states, batch.targets, temperature=temperature
+            )[0]
+
+        return reverse_kl_surrogate(
+            logprobs(model, hidden),
+            logprobs(self.teacher, self.teacher_hidden(batch)),
+        ).sum()
 
     def logprobs(self, model, hidden):
         """(tokens, vocab) log-probabilities at the temperature."""
         logits = model.lm_logits(hidden)
-        return scaled_logprobs(logits, self.temperature, self.vocab_size)
+        temperature = self.config.temperature
+        return scaled_logprobs(logits, temperature, self.vocab_size)
 
     @torch.no_grad()
     def teacher_hidden(self, batch):
         """The teacher's final states of the learned tokens, row after row."""
         examples = [
-            replace(example, prompt_ids=example.teacher_prompt_ids)
-            if example.teacher_prompt_ids
-            else example
-            for example in batch.examples
+            replace(e, prompt_ids=e.teacher_prompt_ids or e.prompt_ids)
+            for e in batch.examples
         ]
         batch = make_batch(examples, device=self.teacher.device)
         return learned_hidden(self.teacher, batch)
@@ -217,26 +235,38 @@ class SoftTargets:
     def store(self, examples):
         """The examples, each with the teacher's top k of its tokens.
 
-        Takes 12 bytes of memory a token and k; worth it when the teacher is
+        Takes 12 bytes of memory per token and k; worth it when the teacher is
         slow and there are several epochs.
         """
+        top_k = self.config.teacher_top_k
+        if top_k >= self.vocab_size:
+            raise ValueError(
+                f"teacher_top_k={top_k:,} of {self.vocab_size:,} tokens "
+                "leaves none out; choose fewer, or 0 to keep them all, live"
+            )
         stored = []
         for example in examples:
             hidden = self.teacher_hidden(make_batch([example]))
             logprobs = self.logprobs(self.teacher, hidden)
-            targets = top_k_and_rest(logprobs, self.top_k)
-            targets = tuple(target.cpu() for target in targets)
+            ids = logprobs.topk(top_k, dim=-1).indices
+            targets = ids.cpu(), lump_the_rest(logprobs, ids).cpu()
             stored.append(replace(example, soft_targets=targets))
         return stored
 
 
-def learned_hidden(model, batch):
-    """(learned tokens, hidden): the states that predict a learned token.
+def sum_in_chunks(loss, vocab_size, *tensors):
+    """Sum a loss over tokens without ever holding all their logits.
 
-    Only these go through the vocabulary projection.
+    `loss` maps chunks of the tensors to a sum over tokens, and is recomputed
+    in the backward pass; the tensors are (tokens, ...) each.
     """
-    hidden = model.hidden_states(batch.token_ids)
-    return hidden[:, :-1][batch.mask]
+    size = max(1, MAX_CHUNK_ENTRIES // vocab_size)
+    if len(tensors[0]) <= size:
+        return loss(*tensors)
+    chunks = zip(*(tensor.split(size) for tensor in tensors), strict=True)
+    return sum(
+        checkpoint(loss, *chunk, use_reentrant=False) for chunk in chunks
+    )
 
 
 def check_same_tokens(tokenizer, other):

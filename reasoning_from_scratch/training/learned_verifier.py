@@ -1,10 +1,9 @@
 """Training a verifier: a small head learns to tell right from wrong samples.
 
-The samples are traces as `rfs teach` writes them, right and wrong, of
-problems of the train split; the model that reads them stays as it is. What
-the head is good for is measured by the AUC: the chance that it ranks a right
-sample above a wrong one, over all pairs and over those of one problem, which
-alone matter to best-of-n. How it is used: `scaling.choosing`.
+The samples are traces, right and wrong; the model that reads them stays as it
+is. What the head is good for is measured by the AUC: the chance that it ranks
+a right sample above a wrong one, over all pairs and over those of one problem,
+which alone matter to best-of-n. How it is used: `scaling.choosing`.
 
 Source: Cobbe et al. 2021 (arXiv 2110.14168).
 """
@@ -16,6 +15,7 @@ from statistics import NormalDist
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from reasoning_from_scratch.evaluation import render_prompt
 from reasoning_from_scratch.files import atomic_folder, save_state
 from reasoning_from_scratch.scaling.choosing import (
     HEAD,
@@ -26,6 +26,7 @@ from reasoning_from_scratch.scaling.choosing import (
 from .config import VerifierConfig
 
 BOOTSTRAP = 200  # resamples of problems behind an interval
+Z = NormalDist().inv_cdf(0.975)
 FIXED = ("mean", "scale")  # of a head: seen once, not trained
 
 
@@ -47,10 +48,8 @@ def problem_of(trace):
 
 def trace_features(model, tokenizer, traces):
     """Features and labels of traces, (traces, features) and (traces,)."""
-    from reasoning_from_scratch.evaluation import Problem, render_prompt
-
     prompts = [
-        render_prompt(trace.prompt, Problem(trace.problem, ""), tokenizer)
+        render_prompt(trace.prompt, trace.problem, tokenizer)
         for trace in traces
     ]
     texts = [trace.text for trace in traces]
@@ -143,63 +142,60 @@ def auc(scores, labels):
 
 def auc_within(scores, labels, groups):
     """The AUC over pairs of samples of one problem, pooled over problems."""
-    members = defaultdict(lambda: ([], []))
-    for score, label, group in zip(scores, labels, groups, strict=True):
-        members[group][0].append(score)
-        members[group][1].append(label)
     wins = pairs = 0.0
-    for part_scores, part_labels in members.values():
-        area = auc(part_scores, part_labels)
+    for rows in _rows_of(groups).values():
+        part = [labels[row] for row in rows]
+        area = auc([scores[row] for row in rows], part)
         if area is not None:
-            num_right = sum(part_labels)
-            num_pairs = num_right * (len(part_labels) - num_right)
+            num_pairs = sum(part) * (len(part) - sum(part))
             wins, pairs = wins + area * num_pairs, pairs + num_pairs
     return wins / pairs if pairs else None
 
 
-def auc_report(scores, labels, groups, seed=0):
-    """Both AUCs with 95 % intervals from resampled problems (`groups`)."""
+def _rows_of(groups):
+    """Group -> the places where it stands."""
     rows = defaultdict(list)
     for row, group in enumerate(groups):
         rows[group].append(row)
-    names, rng = sorted(rows), random.Random(seed)
-    resampled = {"auc": [], "within": []}
+    return rows
+
+
+def auc_report(scores, labels, groups, seed=0):
+    """Both AUCs with 95 % intervals from resampled problems (`groups`)."""
+
+    def measure(picked):  # pairs of the number of a problem and a row
+        part = [scores[row] for _, row in picked]
+        truth = [labels[row] for _, row in picked]
+        within = auc_within(part, truth, [number for number, _ in picked])
+        return {"auc": auc(part, truth), "within": within}
+
+    rows, rng = _rows_of(groups), random.Random(seed)
+    resampled = []
     for _ in range(BOOTSTRAP):
-        drawn = rng.choices(names, k=len(names))
-        picked = [
-            (row, n) for n, name in enumerate(drawn) for row in rows[name]
-        ]
-        part = [scores[row] for row, _ in picked]
-        truth = [labels[row] for row, _ in picked]
-        resampled["auc"].append(auc(part, truth))
-        within = auc_within(part, truth, [n for _, n in picked])
-        resampled["within"].append(within)
-    report = {
-        "auc": auc(scores, labels),
-        "within": auc_within(scores, labels, groups),
-    }
-    z = NormalDist().inv_cdf(0.975)
-    for name, values in resampled.items():
-        known = torch.tensor([value for value in values if value is not None])
-        margin = z * float(known.std()) if len(known) > 1 else 0.0
-        report[f"{name}_low"] = report[name] and report[name] - margin
-        report[f"{name}_high"] = report[name] and report[name] + margin
+        drawn = enumerate(rng.choices(sorted(rows), k=len(rows)))
+        resampled.append(
+            measure([(n, row) for n, name in drawn for row in rows[name]])
+        )
+    report = measure([(name, row) for row, name in enumerate(groups)])
+    for name, value in list(report.items()):
+        values = [each[name] for each in resampled]
+        known = torch.tensor([x for x in values if x is not None])
+        margin = Z * float(known.std()) if len(known) > 1 else 0.0
+        report[f"{name}_low"] = value and value - margin
+        report[f"{name}_high"] = value and value + margin
     return report
 
 
 def measure_head(head, traces, features, labels):
     """How well the head, and the mean log-probability, rank unseen traces."""
-    problems = [problem_of(trace) for trace in traces]
+    problems, truth = list(map(problem_of, traces)), labels.int().tolist()
     scores = {
         "verifier": head_logits(head, features).tolist(),
         "mean_logprob": features[:, -2].tolist(),
     }
-    return {
-        "num_samples": len(traces),
-        **{
-            name: auc_report(values, labels.int().tolist(), problems)
-            for name, values in scores.items()
-        },
+    return {"num_samples": len(traces)} | {
+        name: auc_report(values, truth, problems)
+        for name, values in scores.items()
     }
 
 

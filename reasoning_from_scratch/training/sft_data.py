@@ -9,7 +9,7 @@ meets the very tokens it will be asked with. Rows of like length are padded
 on the right, where a causal model never looks: no mask is needed.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -24,11 +24,9 @@ class Example:
 
     prompt_ids: list
     completion_ids: list  # the end token included
-    # How a teacher was asked, where that differs: it scores the completion
-    # behind its own prompt
-    teacher_prompt_ids: list | None = None
-    # A teacher's distribution of each completion token, where it is kept:
-    # ids (tokens, top_k) and log-probabilities (tokens, top_k + 1)
+    teacher_prompt_ids: list | None = None  # how a teacher was asked
+    # The teacher's likeliest tokens, where kept: ids (tokens, top_k) and
+    # log-probabilities (tokens, top_k + 1), the last of all others together
     soft_targets: tuple = ()
 
     @property
@@ -42,8 +40,7 @@ class Batch:
 
     examples: list
     token_ids: torch.Tensor  # (rows, tokens) int64, padded on the right
-    mask: torch.Tensor  # (rows, tokens - 1) bool, true where token t + 1
-    # belongs to the completion
+    mask: torch.Tensor  # (rows, tokens - 1) bool: token t + 1 is learned
 
     @property
     def targets(self):
@@ -96,33 +93,30 @@ def encode_traces(traces, tokenizer, config):
 
 def encode_trace(trace, tokenizer, config):
     """Make an example of one trace, its thinking as the config wants it."""
-    completion, thinking = trace.response, trace.thinking
-    if config.thinking == "short":
-        thinking = shorten_thinking(thinking)
+
+    def prompt_of(template):
+        return render_prompt(template, trace.problem, tokenizer)
+
+    completion, parts = trace.response, {}
     if config.thinking == "plain":
-        completion = thinking + completion
-    prompt = render_prompt(config.prompt, trace.problem, tokenizer)
-    is_tagged = config.thinking in ("tags", "short")
-    example = encode_example(
-        tokenizer,
-        prompt,
-        completion,
-        thinking=thinking if is_tagged else "",
-        opening=trace.opening if is_tagged else "",
-    )
-    if not trace.prompt or trace.prompt == config.prompt:
+        completion = trace.thinking + completion
+    elif config.thinking != "none":
+        thinking = trace.thinking
+        if config.thinking == "short":
+            thinking = shorten_thinking(thinking)
+        parts = {"thinking": thinking, "opening": trace.opening}
+    prompt = prompt_of(config.prompt)
+    example = encode_example(tokenizer, prompt, completion, **parts)
+    if trace.prompt in ("", config.prompt):
         return example
-    prompt = render_prompt(trace.prompt, trace.problem, tokenizer)
-    return Example(
-        example.prompt_ids, example.completion_ids, tokenizer.encode(prompt)
-    )
+    teacher_ids = tokenizer.encode(prompt_of(trace.prompt))
+    return replace(example, teacher_prompt_ids=teacher_ids)
 
 
 def shorten_thinking(text):
     """Leave out the scratch work: lines that hold several equations.
 
-    A small student may fail to learn a strong teacher's every digit, and
-    still learn its steps.
+    A small student may learn a strong teacher's steps, if not every digit.
 
     Source: Li et al. 2025, "Small models struggle to learn from strong
     reasoners", arXiv 2502.12143.
