@@ -5,6 +5,7 @@ import torch
 from tiny import ByteTokenizer, random_ids, tiny_config, tiny_model
 
 from reasoning_from_scratch.cli.main import main
+from reasoning_from_scratch.device import missing_compiler
 from reasoning_from_scratch.llm import (
     KVCache,
     Qwen3Model,
@@ -253,6 +254,17 @@ def test_the_pocket_model_answers_with_few_bits(name):
     prompt = "Problem: What is 2*22 - 12?\nAnswer:"
     (output,) = generate(model, tokenizer, [prompt], max_new_tokens=40)
     assert "boxed{" in output.text and output.stop_reason == "stop"
+
+
+@pytest.mark.skipif(missing_compiler() is not None, reason="no C++ compiler")
+def test_the_compiled_step_with_8_bits_equals_the_eager_one(capsys):
+    model, tokenizer = rounded_model("int8"), ByteTokenizer()
+    eager, compiled = (
+        generate(model, tokenizer, ["ab"], max_new_tokens=6, compiled=each)
+        for each in (False, True)
+    )
+    assert eager[0].token_ids == compiled[0].token_ids
+    assert "uncompiled" not in capsys.readouterr().err
 
 
 def test_an_evaluation_keeps_to_its_weights(model_folder, runs_folder, capsys):

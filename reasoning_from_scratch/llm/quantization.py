@@ -112,14 +112,33 @@ class IntegerProduct8:
 
     def __call__(self, x):
         bytes_of_x, steps = split_in_bytes(x.reshape(-1, x.shape[-1]).float())
-        sums = torch.ops.onednn.qlinear_pointwise(
-            bytes_of_x,
-            *(1.0, 0, self.packed, self.scales, self.zeros, None, 1.0, 0),
-            *(torch.float32, "none", [], ""),  # nothing is fused behind it
+        sums = integer_product(
+            bytes_of_x, self.packed, self.scales, self.zeros
         )
         high, low = sums.chunk(2)
-        product = torch.add(low, high, alpha=128).mul_(steps)
+        product = torch.add(low, high, alpha=128) * steps
         return product.to(x.dtype).view(*x.shape[:-1], -1)
+
+
+# An operation of our own, for torch.compile does not look inside of one
+@torch.library.custom_op("reasoning_from_scratch::integer", mutates_args=())
+def integer_product(
+    x: torch.Tensor,
+    packed: torch.Tensor,
+    scales: torch.Tensor,
+    zeros: torch.Tensor,
+) -> torch.Tensor:
+    """Bytes (rows, inputs) times a packed matrix -> (rows, outputs)."""
+    return torch.ops.onednn.qlinear_pointwise(
+        x,
+        *(1.0, 0, packed, scales, zeros, None, 1.0, 0),
+        *(torch.float32, "none", [], ""),  # nothing is fused behind it
+    )
+
+
+@integer_product.register_fake
+def _shape_of_product(x, packed, scales, zeros):
+    return x.new_empty(len(x), len(scales), dtype=torch.float32)
 
 
 def split_in_bytes(x):
