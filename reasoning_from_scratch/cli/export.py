@@ -10,6 +10,7 @@ run's configuration and the measured rows say, and names what is not known.
 """
 
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from reasoning_from_scratch import llm
@@ -36,64 +37,7 @@ METHODS = {
 # Keys of a run's configuration that a card tells, where they are there
 TOLD = """problems traces variant reward prompt steps epochs learning_rate
           seed"""
-CARD = """\
----
-{{ card_data }}
----
-
-# {{ title }}
-
-A {{ family }}-architecture language model of {{ num_parameters }} \
-parameters in {{ dtype }}, exported from `{{ name }}` with \
-`reasoning_from_scratch`.
-
-## How it was made
-
-{% if run -%}
-- base: `{{ run.model or "none: trained from random weights" }}`
-- method: {{ method }}
-{% for key in told if key in run -%}
-- {{ key }}: `{{ run[key] }}`
-{% endfor %}
-{%- else -%}
-The weights are those of `{{ name }}`, unchanged.
-{% endif %}
-## Results
-
-{% if results -%}
-| problems | prompt and method | accuracy | 95 % interval | tokens |
-|---|---|---|---|---|
-{% for row in results -%}
-| {{ row.problems }} | {{ row.method }} \
-| {{ "%.1f" % (100 * row.accuracy) }} % \
-| {{ "%.1f–%.1f" % (100 * row.low, 100 * row.high) }} % \
-| {{ "%.0f" % row.mean_tokens }} |
-{% endfor %}
-{%- else -%}
-Not measured. `rfs evaluate --model …` measures it, and the next `rfs export`
-writes the figures here.
-{% endif %}
-## How to use it
-
-{{ usage }}
-"""
-USAGE = """\
-```python
-from transformers import AutoModelForCausalLM, AutoTokenizer
-
-tokenizer = AutoTokenizer.from_pretrained("{repo_id}")
-model = AutoModelForCausalLM.from_pretrained("{repo_id}")
-prompt = {prompt!r}
-inputs = tokenizer(prompt, return_tensors="pt")
-output = model.generate(**inputs, max_new_tokens={max_new_tokens})
-print(tokenizer.decode(output[0], skip_special_tokens=True))
-```
-
-```bash
-vllm serve {repo_id}
-rfs ask "{problem}" --model {repo_id}
-```
-"""
+CARD = Path(__file__).with_name("model_card.md.jinja")
 
 
 def run(args) -> None:
@@ -101,23 +45,13 @@ def run(args) -> None:
     if args.push_to and not re.fullmatch(r"[\w.-]+/[\w.-]+", args.push_to):
         raise ValueError(f"--push-to takes OWNER/NAME, got {args.push_to!r}")
     name, folder = args.model.rstrip("/\\"), Path(args.folder)
-    model, tokenizer = llm.load_model(name, device="cpu", dtype=args.dtype)
-    llm.save_model(model, tokenizer, folder, overwrite=args.overwrite)
-    check_export(model, tokenizer, folder)
-    repo_id = args.push_to or str(folder)
-    run_config = read_run_config(name)
-    settings = get_settings(name)
-    prompt = run_config.get("prompt") or settings.prompts["step-by-step"]
-    usage = USAGE.format(
-        repo_id=repo_id,
-        prompt=render_prompt(prompt, PROBLEM, tokenizer),
-        max_new_tokens=settings.max_new_tokens,
-        problem=PROBLEM,
-    )
-    card = write_card(name, model, run_config, usage, repo_id)
+    model = llm.load_model(name, device="cpu", dtype=args.dtype)
+    llm.save_model(*model, folder, overwrite=args.overwrite)
+    check_export(*model, folder)
+    card = write_card(name, *model, args.push_to or str(folder))
     atomic_write_text(folder / "README.md", card)
     print(f"{folder} gives the same logits as {args.model}. To use it:\n")
-    print(usage)
+    print(card.rpartition("## How to use it\n\n")[2])
     if args.push_to:
         print(f"uploaded to {upload_model(folder, args.push_to)}")
 
@@ -140,30 +74,25 @@ def check_export(model, tokenizer, folder) -> None:
         )
 
 
-def read_run_config(name: str) -> dict:
-    """The configuration of the training run that a name means, if any."""
-    try:
-        path = find_run(name)
-    except FileNotFoundError:
-        return {}
-    is_trained = (path / "checkpoints").is_dir()
-    return RunFolder.open(path).config if is_trained else {}
-
-
-def write_card(name, model, run_config, usage, repo_id) -> str:
+def write_card(name, model, tokenizer, repo_id) -> str:
     """The model card, as the Hub reads it."""
     from huggingface_hub import ModelCard, ModelCardData
 
     from reasoning_from_scratch.llm.weights import HUB_IDS
 
-    base = run_config.get("model") or name
+    run, settings = {}, get_settings(name)
+    with suppress(FileNotFoundError):  # not of a run
+        folder = RunFolder.open(find_run(name))
+        run = folder.config if folder.checkpoint_steps() else {}
+    prompt = run.get("prompt") or settings.prompts["step-by-step"]
+    base = run.get("model") or name
     is_on_hub = base.startswith(("Qwen/", "deepseek-ai/"))
     row = get_settings(base)
     # A row that was guessed says nothing of the licence
     license = row.license if row.name in base.lower() else None
     is_open = license in ("apache-2.0", "mit", None)
     family = "qwen3" if model.config.qk_norm else "qwen2"
-    command = run_config.get("command", "pretrain")
+    command = run.get("command", "pretrain")
     card = ModelCard.from_template(
         ModelCardData(
             license=license if is_open else "other",
@@ -173,19 +102,22 @@ def write_card(name, model, run_config, usage, repo_id) -> str:
             tags=[family, "reasoning", "reasoning-from-scratch"],
             base_model=HUB_IDS.get(base, base if is_on_hub else None),
         ),
-        template_str=CARD,
+        template_str=CARD.read_text("utf-8"),
         title=repo_id.rstrip("/").rsplit("/", 1)[-1],
         name=name,
         family=family.capitalize(),
         num_parameters=f"{model.config.num_parameters:,}",
         dtype=str(model.dtype).removeprefix("torch."),
-        run=run_config,
+        run=run,
         method=METHODS.get(command, command),
         told=TOLD.split(),
         results=measured_rows(name),
-        usage=usage,
+        repo_id=repo_id,
+        problem=PROBLEM,
+        prompt=repr(render_prompt(prompt, PROBLEM, tokenizer)),
+        max_new_tokens=settings.max_new_tokens,
     )
-    return str(card)
+    return f"{card}\n"
 
 
 def measured_rows(name) -> list[dict]:
@@ -199,12 +131,15 @@ def measured_rows(name) -> list[dict]:
     ]
     for path in sorted(runs_root().glob("*/result.json")):
         run = RunFolder.open(path.parent)
-        if run.config.get("model") == name:
-            config, result = run.config, run.read_json("result.json")
-            problems = f"{config['problems']} {config['split']}"
-            is_named = config["prompt"].isprintable()
-            prompt = config["prompt"] if is_named else "own"
-            result["problems"] = f"{problems} ({result['num_problems']:,})"
-            result["method"] = f"{prompt}, {config['method']}"
+        about, result = run.config, run.read_json("result.json")
+        if about.get("model") == name:
+            count = f"({result['num_problems']:,})"
+            result["problems"] = (
+                f"{about['problems']} {about['split']} {count}"
+            )
+            prompt = (
+                about["prompt"] if about["prompt"].isprintable() else "own"
+            )
+            result["method"] = f"{prompt}, {about['method']}"
             rows.append(result)
     return rows

@@ -26,6 +26,15 @@ TITLE = f"The tour: {MODEL} on the first problems of its test split"
 NUM_VOTED = 200  # problems of a vote: sixteen answers each take their time
 GRPO_STEPS = 25  # a taste; the chapter's run is longer
 POLISH_STEPS = 8  # of GRPO behind distillation
+# Name, chapter, seconds on two cores, and what `Tour.results` does there
+STAGES = (
+    ("direct", "ch03", 5, "the answer at once"),
+    ("step by step", "ch03", 10, 'with "Let\'s think step by step."'),
+    ("vote of 16", "ch04", 30, "what most of sixteen answers say"),
+    ("GRPO", "ch05", 90, "direct, after learning from right and wrong"),
+    ("distillation", "ch06", 60, "direct, after reading a teacher's work"),
+    ("the whole pipeline", "ch07", 45, "both, with a calculator and a vote"),
+)
 MEASURED = ("accuracy", "low", "high", "num_problems", "mean_tokens")
 NOTEBOOK = Path(__file__).parents[2] / "ch02" / "ch02_main.ipynb"
 NEXT_STEPS = """
@@ -45,6 +54,18 @@ class Tour:
         )
         self.model, self.tokenizer = llm.load_model(MODEL)
         self.has_progress = sys.stderr.isatty()  # bars are for people
+
+    def results(self):
+        """Go from stage to stage, and yield what each one measures."""
+        yield self.evaluate("direct")
+        yield self.evaluate("step-by-step")
+        yield self.vote("step-by-step", "self-consistency")
+        model = self.reinforce(self.model, GRPO_STEPS)
+        yield self.evaluate("direct", model=model)
+        student = self.distill()
+        yield self.evaluate("direct", model=student)
+        model = self.reinforce(student, POLISH_STEPS)
+        yield self.vote("direct", "calculator", model=model)
 
     def evaluate(self, prompt, *, model=None, problems=None, **options):
         """Measure a model (None: the base) as all stages do."""
@@ -87,74 +108,25 @@ class Tour:
 
     def distill(self):
         """A copy of the model that has read a stronger one's right answers."""
-        row = self.settings.distillation
-        teacher = training.LocalTeacher(
+        row, kind = self.settings.distillation, training.DistillationConfig
+        progress = {"progress": self.has_progress}
+        kept, _ = training.collect_verified_samples(
             *llm.load_model(row.teacher),
+            evaluation.load_problems(
+                self.settings.problems, split="train", limit=row.quick_traces
+            ),
+            ngram=0,
             name=row.teacher,
             prompt=row.teacher_prompt,
             max_new_tokens=get_settings(row.teacher).max_new_tokens,
             seed=SEED,
+            **progress,
         )
-        problems = evaluation.load_problems(
-            self.settings.problems, split="train", limit=row.quick_traces
-        )
-        traces = training.generate_teacher_traces(
-            teacher, problems, progress=self.has_progress
-        )
-        kept, _ = training.filter_traces(traces, ngram=0)
-        kind = training.DistillationConfig
         config = kind(**row.of(kind))
         examples, _ = training.encode_traces(kept, self.tokenizer, config)
-        self.student = copy.deepcopy(self.model)
-        training.train_distillation(
-            self.student,
-            self.tokenizer,
-            examples,
-            config,
-            progress=self.has_progress,
-        )
-        return self.student
-
-
-# Name, chapter, seconds on two cores, what is done, and how it is measured
-STAGES = (
-    (
-        *("direct", "ch03", 5),
-        "the answer at once",
-        lambda tour: tour.evaluate("direct"),
-    ),
-    (
-        *("step by step", "ch03", 10),
-        'the same weights after "Let\'s think step by step."',
-        lambda tour: tour.evaluate("step-by-step"),
-    ),
-    (
-        *("vote of 16", "ch04", 30),
-        "sixteen ways to an answer, and the one most of them reach",
-        lambda tour: tour.vote("step-by-step", "self-consistency"),
-    ),
-    (
-        *("GRPO", "ch05", 90),
-        "the direct prompt again, after learning from right and wrong",
-        lambda tour: tour.evaluate(
-            "direct", model=tour.reinforce(tour.model, GRPO_STEPS)
-        ),
-    ),
-    (
-        *("distillation", "ch06", 60),
-        "the direct prompt again, after reading a teacher's work",
-        lambda tour: tour.evaluate("direct", model=tour.distill()),
-    ),
-    (
-        *("the whole pipeline", "ch07", 45),
-        "the distilled model, some GRPO, a calculator and a vote",
-        lambda tour: tour.vote(
-            "direct",
-            "calculator",
-            model=tour.reinforce(tour.student, POLISH_STEPS),
-        ),
-    ),
-)
+        student = copy.deepcopy(self.model), self.tokenizer
+        training.train_distillation(*student, examples, config, **progress)
+        return student[0]
 
 
 def run(args) -> None:
@@ -213,14 +185,13 @@ def show_one_problem(console, tour) -> None:
 
 def measure_stages(console, tour, folder) -> list[dict]:
     """Measure one stage after the other; a row each, written down at once."""
-    rows = []
-    for number, stage in enumerate(STAGES, start=1):
-        name, chapter, seconds, idea, measure = stage
+    rows, results = [], tour.results()
+    for number, (name, chapter, seconds, idea) in enumerate(STAGES, start=1):
         console.print(
             f"\n[bold]{number}/{len(STAGES)} {name}[/] "
             f"({chapter}, about {seconds} s): {idea}"
         )
-        result = measure(tour)
+        result = next(results)
         row = {"name": name, "chapter": chapter}
         row |= {key: getattr(result, key) for key in MEASURED}
         rows.append(row)
