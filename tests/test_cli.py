@@ -48,13 +48,13 @@ def test_help_shows_every_command_with_an_example(capsys):
     page = capsys.readouterr().out
 
     for name in main.COMMANDS:
-        assert f"\n  {name:<9} {main.COMMANDS[name].help}\n" in page
-        assert f"$ {main.COMMANDS[name].example}\n" in page
+        assert f"\n  {name:<9} {main.COMMANDS[name][0]}\n" in page
+        assert f"$ {main.COMMANDS[name][1]}\n" in page
 
 
 @pytest.mark.parametrize("name", main.COMMANDS)
 def test_the_example_of_a_command_is_one_that_it_accepts(name):
-    example = main.COMMANDS[name].example
+    example = main.COMMANDS[name][1]
     program, command, *arguments = shlex.split(example)
 
     assert (program, command) == ("rfs", name)

@@ -104,7 +104,7 @@ def test_a_missing_compiler_is_named(monkeypatch):
 
 def test_a_torch_that_is_too_old_is_named(monkeypatch):
     monkeypatch.setattr(torch, "__version__", "2.9.1+cpu")
-    assert only_finding().what == "PyTorch 2.9.1+cpu is too old"
+    assert only_finding()[0] == "PyTorch 2.9.1+cpu is too old"
     monkeypatch.setattr(torch, "__version__", "2.11.0a0+git123")
     assert doctor.find_what_to_mend(torch.device("cpu")) == []
 
@@ -123,14 +123,14 @@ def test_a_checkout_that_is_not_installed_is_named(monkeypatch):
         raise PackageNotFoundError(name)
 
     monkeypatch.setattr(doctor, "distribution", not_found)
-    assert "not installed" in only_finding().what
+    assert "not installed" in only_finding()[0]
 
 
 def test_parts_that_are_not_installed_are_named(monkeypatch):
     monkeypatch.setattr(
         doctor, "find_spec", lambda name: name != "matplotlib" or None
     )
-    assert only_finding().what == "matplotlib not installed"
+    assert only_finding()[0] == "matplotlib not installed"
 
 
 def test_little_memory_is_named_and_what_fits_is_listed(monkeypatch):
@@ -142,7 +142,7 @@ def test_little_memory_is_named_and_what_fits_is_listed(monkeypatch):
     assert learn == ["qwen3-0.6b", "qwen2.5-0.5b"]
     assert doctor.fitting_models(12 * GIB, 4)[1] == learn
     monkeypatch.setattr(device, "total_memory", lambda device="cpu": GIB)
-    assert only_finding().what == "the 1.0 GiB of memory on cpu hold no Qwen3"
+    assert only_finding()[0] == "the 1.0 GiB of memory on cpu hold no Qwen3"
 
 
 def test_findings_stand_last_with_their_cures(monkeypatch, capsys):

@@ -23,11 +23,8 @@ POCKET = (
     '"Solve 5x + 25 = 40.", "What is 30% of 660?", "Find the perimeter of a '
     'rectangle with sides 47 and 54."'
 )
-# Which model writes, and how
-WRITING_FLAGS = f"""{flags.MODEL_FLAGS}{flags.WEIGHTS_FLAG}
---temperature X      0 takes the likeliest token (default: the model's way)
---max-new-tokens N   room for an answer (default: the model's)
---seed K             repeats the same samples
+WRITING_FLAGS = f"""{flags.ANSWER_FLAGS}{flags.WEIGHTS_FLAG}
+--seed K         repeats the same samples
 """
 FLAGS = f"""{WRITING_FLAGS}
 question         what is asked; {POCKET}
@@ -65,7 +62,7 @@ def run(args) -> None:
     if args.prompt:
         labels = [args.prompt]
     elif args.think or settings.is_chat:
-        labels = ["step-by-step" if args.think else "direct"]
+        labels = [labels[args.think]]
     prompts = [flags.choose_prompt(label, settings) for label in labels]
     model = flags.open_model(args, options["max_new_tokens"])
     for label, prompt in zip(labels, prompts, strict=True):
@@ -73,19 +70,24 @@ def run(args) -> None:
             print(f"{label}:", end="", flush=True)
         text = render_prompt(prompt, args.question, model[1])
         if args.samples == 1:
-            print_stream(*model, text, **options)
-        else:
-            print_samples(*model, text, args.samples, **options)
+            print_stream(*model, text, [], **options)
+            continue
+        outputs = llm.generate(
+            *model, [text], num_samples=args.samples, **options
+        )
+        print()
+        for number, output in enumerate(outputs, start=1):
+            print(
+                f"{number:>3} {flags.printable(output.text).strip()}", end=""
+            )
+            end_line(output.stop_reason == "length", options)
 
 
 def writing_options(args, settings) -> dict:
     """How the model writes; greedy decoding sends a chat model into loops."""
-    is_sampled = settings.is_chat or getattr(args, "samples", 1) > 1
-    sampling = flags.choose_sampling(
-        settings,
-        is_sampled=is_sampled or bool(args.temperature),
-        temperature=args.temperature,
-    )
+    is_several = getattr(args, "samples", 1) > 1
+    is_sampled = settings.is_chat or is_several or bool(args.temperature)
+    sampling = flags.choose_sampling(settings, args, is_sampled=is_sampled)
     return {
         "sampling": sampling,
         "max_new_tokens": args.max_new_tokens or settings.max_new_tokens,
@@ -93,41 +95,24 @@ def writing_options(args, settings) -> dict:
     }
 
 
-def print_samples(model, tokenizer, text, num_samples, **options) -> None:
-    """Print several answers in a list."""
-    outputs = llm.generate(
-        model, tokenizer, [text], num_samples=num_samples, **options
-    )
-    print()
-    for number, output in enumerate(outputs, start=1):
-        is_cut = output.stop_reason == "length"
-        cut = cut_short(options["max_new_tokens"]) if is_cut else ""
-        print(f"{number:>3} {flags.printable(output.text).strip()}{cut}")
-
-
-def print_stream(
-    model, tokenizer, text, *, prefix_cache=None, written=None, **options
-) -> None:
+def print_stream(model, tokenizer, text, written, **options) -> None:
     """Print an answer as it comes; `written` receives it piece by piece."""
     from reasoning_from_scratch.llm.kv_cache import PrefixCache
 
-    written = [] if written is None else written
-    max_new_tokens = options["max_new_tokens"]
-    if prefix_cache is None:
-        room = len(tokenizer.encode(text)) + max_new_tokens
-        prefix_cache = PrefixCache(model, room)
-    for piece in llm.generate_stream(
-        model, tokenizer, text, prefix_cache=prefix_cache, **options
-    ):
+    if "prefix_cache" not in options:
+        room = len(tokenizer.encode(text)) + options["max_new_tokens"]
+        options["prefix_cache"] = PrefixCache(model, room)
+    for piece in llm.generate_stream(model, tokenizer, text, **options):
         written.append(piece)
         print(flags.printable(piece), end="", flush=True)
-    is_cut = prefix_cache.token_ids[-1] not in tokenizer.stop_ids
-    print(cut_short(max_new_tokens) if is_cut else "")
+    last = options["prefix_cache"].token_ids[-1]
+    end_line(last not in tokenizer.stop_ids, options)
 
 
-def cut_short(max_new_tokens: int) -> str:
-    """What stands behind an answer that did not come to its end."""
-    return f" … (cut at {max_new_tokens} tokens: --max-new-tokens)"
+def end_line(is_cut, options) -> None:
+    """End an answer's line; one that was cut short says so."""
+    cut = f" … (cut at {options['max_new_tokens']} tokens: --max-new-tokens)"
+    print(cut if is_cut else "")
 
 
 # ---- A chat ----
@@ -147,7 +132,7 @@ def run_chat(args) -> None:
     if is_pocket(args.model):
         print(POCKET)
     print(KEYS)
-    while (question := read_question()) not in (None, *QUIT):
+    while (question := read_question()) not in QUIT:
         if question == "/reset":
             conversation.reset()
         elif question.startswith("/"):
@@ -156,13 +141,13 @@ def run_chat(args) -> None:
             conversation.answer(question)
 
 
-def read_question() -> str | None:
-    """The next line, or None at the end of input; Ctrl-C drops a line."""
+def read_question() -> str:
+    """The next line; Ctrl-D means quit, Ctrl-C drops a line."""
     try:
         return input("> ").strip()
     except EOFError:
         print()
-        return None
+        return QUIT[0]
     except KeyboardInterrupt:
         print("\n(Ctrl-D or /quit ends the chat)")
         return ""
@@ -206,7 +191,7 @@ class Conversation:
         """
         text, written = self.render(question), []
         try:
-            print_stream(*self.model, text, written=written, **self.options)
+            print_stream(*self.model, text, written, **self.options)
         except KeyboardInterrupt:
             is_kept = written and self.settings.is_chat
             kept = "; the answer so far is kept" if is_kept else ""
@@ -214,10 +199,8 @@ class Conversation:
         except ValueError as error:
             print(f"{error}\n({RESET})")
         if written and self.settings.is_chat:
-            self.messages += [
-                {"role": "user", "content": question},
-                {"role": "assistant", "content": "".join(written)},
-            ]
+            said = (("user", question), ("assistant", "".join(written)))
+            self.messages += [{"role": r, "content": c} for r, c in said]
 
     def render(self, question: str) -> str:
         """Write the text the model is asked to continue."""

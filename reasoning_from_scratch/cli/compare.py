@@ -13,11 +13,7 @@ import itertools
 
 from reasoning_from_scratch import evaluation
 from reasoning_from_scratch.cli import flags
-from reasoning_from_scratch.evaluation.records import (
-    accuracy_of,
-    read_records,
-    summarize,
-)
+from reasoning_from_scratch.evaluation.records import accuracy_of, summarize
 
 FLAGS = """
 first RUN        a run folder, or its name
@@ -30,8 +26,8 @@ SIGNIFICANT = 0.05
 
 def run(args) -> None:
     """Print both accuracies and a verdict in words."""
-    folders = [flags.open_evaluated(x) for x in (args.first, args.second)]
-    records = [read_records(folder) for folder in folders]
+    names = args.first, args.second
+    folders, records = zip(*map(flags.open_evaluated, names), strict=True)
     pair = pair_records(*records)
     for name, folder, rows in zip("AB", folders, pair, strict=True):
         result = summarize(rows)
@@ -77,29 +73,24 @@ def describe_difference(names, first, second) -> str:
     points, p_value = 100 * outcome.difference, outcome.p_value
     p_text = f"p = {p_value:.3f}" if p_value >= 0.001 else "p < 0.001"
     evidence = (
-        f"{points:.1f} points (95 % interval {100 * outcome.low:.1f} to "
-        f"{100 * outcome.high:.1f}, {p_text}, exact McNemar)"
-    )
-    counts = (
+        f"by {points:.1f} points (95 % interval {100 * outcome.low:.1f} to "
+        f"{100 * outcome.high:.1f}, {p_text}, exact McNemar)\n"
         f"{len(first):,} problems: {outcome.num_wins} right only in {better}, "
         f"{outcome.num_losses} only in {worse}"
     )
     if p_value < SIGNIFICANT:
-        return f"{better} is better by {evidence}\n{counts}"
+        return f"{better} is better {evidence}"
     if points > 0:
-        variance = outcome.error**2 * len(first)
         needed = evaluation.problems_needed(
-            outcome.difference, variance=variance
+            outcome.difference, variance=outcome.error**2 * len(first)
         )
-        counts += f"; to see such a difference takes about {needed:,}"
-    claim = f"no difference can be claimed: {better} leads by {evidence}"
-    return f"{claim}\n{counts}"
+        evidence += f"; to see such a difference takes about {needed:,}"
+    return f"no difference can be claimed: {better} leads {evidence}"
 
 
 def run_regrade(args) -> None:
     """Regrade, print what changed and write the new records."""
-    folder = flags.open_evaluated(args.name)
-    records = read_records(folder)
+    folder, records = flags.open_evaluated(args.name)
     if not records:
         raise ValueError(f"{folder.path} holds no whole record yet")
     graded, changes = evaluation.regrade(records)

@@ -67,9 +67,8 @@ def run(args) -> None:
     student = flags.open_model(args, config.max_new_tokens)
     teacher, teacher_bytes = None, 0
     if args.teacher:
-        teacher, tokenizer = llm.load_model(
-            args.teacher, device=args.device, dtype=args.dtype
-        )
+        where = {"device": args.device, "dtype": args.dtype}
+        teacher, tokenizer = llm.load_model(args.teacher, **where)
         distillation_loss.check_same_tokens(tokenizer, student[1])
         teacher.requires_grad_(False)
         teacher_bytes = sum(weight.nbytes for weight in teacher.parameters())
@@ -91,21 +90,21 @@ def run(args) -> None:
 
 def choose_config(args, settings):
     """The config of the kind of run, the model's row, then the flags."""
-    kind = OnPolicyConfig if args.on_policy else DistillationConfig
-    if args.on_policy and not args.teacher:
-        raise ValueError("--on-policy needs --teacher MODEL")
     chosen = {"max_new_tokens": settings.max_new_tokens}
+    kind = OnPolicyConfig if args.on_policy else DistillationConfig
     if not args.on_policy:
         chosen |= settings.distillation.of(kind)
     chosen |= given_options(args, kind)
     chosen["prompt"] = flags.choose_prompt(args.prompt, settings)
-    if args.on_policy and args.teacher_prompt:
-        chosen["teacher_prompt"] = flags.choose_prompt(
-            args.teacher_prompt, settings
-        )
+    if args.on_policy:
+        if not args.teacher:
+            raise ValueError("--on-policy needs --teacher MODEL")
+        if args.teacher_prompt:
+            asked = flags.choose_prompt(args.teacher_prompt, settings)
+            chosen["teacher_prompt"] = asked
+        return kind(**chosen)
     config = kind(**chosen)
-    if not args.on_policy:
-        check_teacher(config, bool(args.teacher))
+    check_teacher(config, bool(args.teacher))
     return config
 
 

@@ -15,7 +15,6 @@ import tempfile
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, distribution, version
 from importlib.util import find_spec
-from typing import NamedTuple
 
 from reasoning_from_scratch import __version__
 from reasoning_from_scratch.llm.config import QWEN2_CONFIGS, QWEN3_CONFIGS
@@ -32,16 +31,10 @@ ENVIRONMENT = """RFS_MODEL RFS_FAST RFS_RUNS HF_HOME HF_ENDPOINT
 TIMEOUT = 3.0  # seconds to wait for the Hub
 DISTRIBUTION = "reasoning_from_scratch"
 INSTALL = 'pip install -c constraints.txt -e ".[book]"'
+WINDOWS_INDEX = " --index-url https://download.pytorch.org/whl/cu130"
 OLDEST_TORCH = (2, 11)
 CONTEXT = 4096  # tokens that an answer and its question may take
-
-
-class Finding(NamedTuple):
-    """Something to mend."""
-
-    what: str
-    why: str
-    cure: str  # what to type, as a rule
+BROKEN = "NOT WELL: "  # before what nothing works without
 
 
 def run(args) -> int:
@@ -52,9 +45,7 @@ def run(args) -> int:
     dtype = device.pick_dtype(best, model)
     disk = shutil.disk_usage(".").free / 2**30
     chosen = [name for name in ENVIRONMENT.split() if name in os.environ]
-    assets, has_assets = _check_assets()
-    runs, has_runs = _check_runs()
-    findings = {
+    facts = {
         "rfs": __version__,
         "python": f"{platform.python_version()} on {platform.platform()}",
         "packages": ", ".join(map(_version, PACKAGES.split())),
@@ -66,79 +57,41 @@ def run(args) -> int:
         "default model": model,
         "hub cache": _describe_hub_cache(),
         "hub": _describe_hub(),
-        "pocket model": assets,
-        "runs": runs,
+        "pocket model": _describe_assets(),
+        "runs": _describe_runs(),
     }
-    for name, finding in findings.items():
-        print(f"{name:<14} {finding}")
+    for name, fact in facts.items():
+        print(f"{name:<14} {fact}")
     findings = find_what_to_mend(best)
     if findings:
         print(f"\nto mend: {len(findings)} (more: TROUBLESHOOTING.md)")
     for what, why, cure in findings:
         print(f"- {what}: {why}.\n    {cure}")
-    return 0 if has_assets and has_runs else 1
+    return int(any(fact.startswith(BROKEN) for fact in facts.values()))
 
 
-def find_what_to_mend(best) -> list[Finding]:
-    """Everything found wrong, as it concerns the best device here."""
-    from reasoning_from_scratch import device
-
-    memory = device.total_memory(best)
-    found = [*_wrong_packages(), *_wrong_torch(best)]
-    if memory is not None and not fitting_models(memory)[0]:
-        size = f"{memory / 2**30:.1f} GiB"
-        found.append(
-            Finding(
-                f"the {size} of memory on {best.type} hold no Qwen3",
-                "loading one would end the program or swap for minutes",
-                "stay with pocket, or take another device (--device cpu) or "
-                "fewer bits (--weights int4)",
-            )
-        )
-    if _is_float16_only(best):
-        found.append(
-            Finding(
-                f"{best} computes in float16, not in bfloat16",
-                "Qwen3 answers well so, but cannot be trained so",
-                "train in float32: rfs grpo --dtype float32",
-            )
-        )
-    complaint = device.missing_compiler()
-    if complaint:
-        reason, cure = complaint
-        found.append(
-            Finding(
-                reason,
-                "compiled decoding and rfs pretrain run uncompiled, slower",
-                cure,
-            )
-        )
-    return found
+def find_what_to_mend(best) -> list[tuple[str, str, str]]:
+    """What is wrong, why it matters, and what to type, for a device."""
+    return [*_wrong_packages(), *_wrong_torch(best), *_wrong_device(best)]
 
 
 def _wrong_packages():
     """Another project under our name, and parts that are not installed."""
+    found = "another project of this name is installed"
     try:
         scripts = distribution(DISTRIBUTION).entry_points
-        is_ours = any("cli.main" in script.value for script in scripts)
-        found = (
-            None if is_ours else "another project of this name is installed"
-        )
+        if any("cli.main" in script.value for script in scripts):
+            found = None
     except PackageNotFoundError:
         found = "this package is not installed, only found in this folder"
     if found:
-        yield Finding(
-            found,
-            "elsewhere, notebooks import the other one or none",
-            f"pip uninstall -y {DISTRIBUTION}, then here: {INSTALL}",
-        )
+        why = "elsewhere, notebooks import the other one or none"
+        cure = f"pip uninstall -y {DISTRIBUTION}, then here: {INSTALL}"
+        yield found, why, cure
     missing = [n for n in ("matplotlib", "jupyterlab") if not find_spec(n)]
     if missing:
-        yield Finding(
-            f"{' and '.join(missing)} not installed",
-            "notebooks and their figures need them",
-            INSTALL,
-        )
+        why = "notebooks and their figures need them"
+        yield f"{' and '.join(missing)} not installed", why, INSTALL
 
 
 def _wrong_torch(best):
@@ -147,7 +100,7 @@ def _wrong_torch(best):
 
     number = tuple(map(int, torch.__version__.split(".")[:2]))
     if number < OLDEST_TORCH:
-        yield Finding(
+        yield (
             f"PyTorch {torch.__version__} is too old",
             f"the code relies on {'.'.join(map(str, OLDEST_TORCH))} or later",
             "pip install --upgrade torch",
@@ -158,21 +111,45 @@ def _wrong_torch(best):
     if not has_driver or best.type != "cpu":
         return
     if torch.version.cuda:
-        yield Finding(
+        yield (
             "PyTorch does not reach the NVIDIA card that is here",
             "the driver is too old for it, or the card is hidden",
             "unset CUDA_VISIBLE_DEVICES, or update the driver (nvidia-smi "
             f"must say CUDA {torch.version.cuda} or later)",
         )
-        return
-    source = " --index-url https://download.pytorch.org/whl/cu130"
-    yield Finding(
-        f"PyTorch {torch.__version__} is a build for CPUs, beside an NVIDIA "
-        "driver",
-        "everything runs on the CPU, many times slower than on the card",
-        "pip uninstall -y torch && pip install torch"
-        f"{source if sys.platform == 'win32' else ''}",
-    )
+    else:
+        yield (
+            f"PyTorch {torch.__version__} is a build for CPUs, beside an "
+            "NVIDIA driver",
+            "everything runs on the CPU, many times slower than on the card",
+            "pip uninstall -y torch && pip install torch"
+            f"{WINDOWS_INDEX if sys.platform == 'win32' else ''}",
+        )
+
+
+def _wrong_device(best):
+    """Little memory, no bfloat16, no compiler."""
+    from reasoning_from_scratch import device
+
+    memory = device.total_memory(best)
+    if memory is not None and not fitting_models(memory)[0]:
+        size = f"{memory / 2**30:.1f} GiB"
+        yield (
+            f"the {size} of memory on {best.type} hold no Qwen3",
+            "loading one would end the program or swap for minutes",
+            "stay with pocket, or take another device (--device cpu) or "
+            "fewer bits (--weights int4)",
+        )
+    if _is_float16_only(best):
+        yield (
+            f"{best} computes in float16, not in bfloat16",
+            "Qwen3 answers well so, but cannot be trained so",
+            "train in float32: rfs grpo --dtype float32",
+        )
+    if complaint := device.missing_compiler():
+        reason, cure = complaint
+        why = "compiled decoding and rfs pretrain run uncompiled, slower"
+        yield reason, why, cure
 
 
 # ---- What fits ----
@@ -182,15 +159,13 @@ def fitting_models(memory: int, learning_bytes=2) -> tuple[list, list]:
     """The Qwen models that answer, and that learn by GRPO, in a memory."""
     gigabytes = memory / 2**30
     config = GRPOConfig(**get_settings("qwen3-0.6b-base").grpo.of(GRPOConfig))
-    answer, learn = [], []
     shapes = {f"qwen3-{size}": shape for size, shape in QWEN3_CONFIGS.items()}
-    for size, shape in QWEN2_CONFIGS.items():
-        shapes[f"qwen2.5-{size}"] = shape
+    shapes |= {f"qwen2.5-{size}": x for size, x in QWEN2_CONFIGS.items()}
+    answer, learn = [], []
     for name, shape in shapes.items():
         with suppress(ValueError):
             fit_decoding(shape, gigabytes, rows=1, tokens=CONTEXT)
             answer.append(name)
-        with suppress(ValueError):
             fit_training(shape, config, gigabytes, weight_bytes=learning_bytes)
             learn.append(name)
     return answer, learn
@@ -252,23 +227,23 @@ def _describe_hub() -> str:
     return f"{constants.ENDPOINT} answers"
 
 
-def _check_assets() -> tuple[str, bool]:
+def _describe_assets() -> str:
     from reasoning_from_scratch.llm.weights import ASSETS
 
     missing = [name for name in NEEDED_ASSETS if not (ASSETS / name).exists()]
     if missing:
         names = ", ".join(missing)
-        return f"MISSING {names} in {ASSETS}; install the package again", False
+        return f"{BROKEN}no {names} in {ASSETS}; install the package again"
     size = sum(path.stat().st_size for path in ASSETS.rglob("*"))
-    return f"there, with its problems ({size / 1e6:.1f} MB)", True
+    return f"there, with its problems ({size / 1e6:.1f} MB)"
 
 
-def _check_runs() -> tuple[str, bool]:
+def _describe_runs() -> str:
     root = runs_root().absolute()
     nearest = next(path for path in (root, *root.parents) if path.is_dir())
     try:
         tempfile.TemporaryFile(dir=nearest).close()
     except OSError as error:
         reason = error.strerror
-        return f"{root} cannot be written ({reason}); set RFS_RUNS", False
-    return f"{root} can be written", True
+        return f"{BROKEN}{root} cannot be written ({reason}); set RFS_RUNS"
+    return f"{root} can be written"

@@ -14,12 +14,11 @@ from reasoning_from_scratch.cli import flags
 from reasoning_from_scratch.evaluation.evaluate import check_samples, evaluate
 from reasoning_from_scratch.evaluation.problems import load_problems
 from reasoning_from_scratch.evaluation.prompts import find_template
-from reasoning_from_scratch.evaluation.records import read_records
 from reasoning_from_scratch.scaling import choosing
 from reasoning_from_scratch.scaling.samples import read_samples
 from reasoning_from_scratch.settings import get_settings
 
-FLAGS = f"""{flags.MODEL_FLAGS}{flags.WEIGHTS_FLAG}{flags.MEMORY_FLAG}
+FLAGS = f"""{flags.ANSWER_FLAGS}{flags.WEIGHTS_FLAG}{flags.MEMORY_FLAG}
 --revision NAME  of a model on the Hub
 --problems SET   pocketmath, math500, gsm8k, math-train or a JSONL file
                  (default: the model's)
@@ -33,10 +32,8 @@ FLAGS = f"""{flags.MODEL_FLAGS}{flags.WEIGHTS_FLAG}{flags.MEMORY_FLAG}
 --samples-of RUN   choose among the samples of this run, drawing only what is
                  missing; same model, prompt, sampling and seed
 --verifier RUN   of a method that asks one (default: runs/verifier)
---temperature X  of sampling (default: the method's, then the model's)
 --top-p X        of sampling: the likeliest tokens of this probability
 --top-k K        of sampling: the so many likeliest tokens; 0 keeps all
---max-new-tokens N   room for an answer (default: the model's)
 --batch-size N   rows at once (default: the model's)
 --seed K=0       repeats the same samples
 --run NAME       name of its folder (default: numbered)
@@ -55,11 +52,10 @@ def run(args) -> None:
         return print(*(f"{n:<28} {m.summary}" for n, m in rows), sep="\n")
     if args.resume and args.run is None:
         raise ValueError("--resume needs --run NAME to go on with")
-    settings = get_settings(args.model)
     if args.method not in scaling.METHODS:
         known = ", ".join(scaling.METHODS)
         raise ValueError(f"no method {args.method!r}; there are {known}")
-    method = scaling.METHODS[args.method]
+    settings, method = get_settings(args.model), scaling.METHODS[args.method]
     if args.verifier:
         method = method.judged_by(args.verifier)
     options = choose_options(args, settings, method)
@@ -68,38 +64,28 @@ def run(args) -> None:
     config = describe_evaluation(args, problems, options)
     if args.samples_of:
         method = method.reusing(fitting_samples(args.samples_of, config))
-    model, tokenizer = flags.open_model(args, options["max_new_tokens"])
-    config["batch_size"] = options["batch_size"] = flags.fit_decoding(
-        args,
-        (model, tokenizer),
-        problems,
-        prompt=options["prompt"],
-        rows=options["batch_size"],
-        max_new_tokens=options["max_new_tokens"],
-    )
+    model = flags.open_model(args, options["max_new_tokens"])
+    rows = {n: options[n] for n in ("prompt", "batch_size", "max_new_tokens")}
+    rows = flags.fit_decoding(args, model, problems, **rows)
+    config["batch_size"] = options["batch_size"] = rows
     if method.draw is choosing.draw_and_verify:  # is there a head for it?
         verifier = args.verifier or choosing.VERIFIER
-        choosing.load_head(verifier, model.config.hidden_size)
+        choosing.load_head(verifier, model[0].config.hidden_size)
     with flags.new_run(args, config, changeable=["batch_size"]) as folder:
         options |= {"method": method, "run": folder}
         try:
-            result = evaluate(model, tokenizer, problems, **options)
+            result = evaluate(*model, problems, **options)
         except (KeyboardInterrupt, MemoryError):
             print(f"\nto go on, add: --run {folder.path.name} --resume")
             raise
-    print(describe_result(result))
+    print(*describe_result(result), sep="\n")
     print(f"records     {folder.path / 'records.jsonl'}")
 
 
 def choose_options(args, settings, method) -> dict:
     """Lay the flags over the method's and the model's own choices."""
-    sampling = flags.choose_sampling(
-        settings,
-        is_sampled=method.temperature > 0,
-        temperature=args.temperature,
-        top_p=args.top_p,
-        top_k=args.top_k,
-    )
+    is_sampled = method.temperature > 0
+    sampling = flags.choose_sampling(settings, args, is_sampled=is_sampled)
     num_samples = args.samples or method.num_samples
     if not method.is_sequential:
         check_samples(num_samples, sampling)
@@ -128,7 +114,7 @@ def describe_evaluation(args, problems, options) -> dict:
 
 def fitting_samples(name: str, config: dict):
     """The samples of a run, if they are what this one would draw."""
-    source = flags.open_evaluated(name)
+    source, records = flags.open_evaluated(name)
     for key in SHARED.split():
         theirs, ours = source.config.get(key), config.get(key)
         if theirs != ours:
@@ -136,28 +122,27 @@ def fitting_samples(name: str, config: dict):
                 f"the samples of {name} were drawn with {key} {theirs!r}, "
                 f"this run wants {ours!r}; repeat the flags of that run"
             )
-    return read_samples(read_records(source))
+    return read_samples(records)
 
 
-def describe_result(result) -> str:
-    """Write an EvalResult in a few lines."""
-    lines = [
-        f"accuracy    {flags.describe_accuracy(result.summary())} on "
-        f"{result.num_problems:,} problems",
+def describe_result(result):
+    """Yield the lines that tell an EvalResult."""
+    accuracy = flags.describe_accuracy(result.summary())
+    yield f"accuracy    {accuracy} on {result.num_problems:,} problems"
+    yield (
         f"tokens      {result.mean_tokens:.1f} a problem, "
         f"{100 * result.truncated:.1f} % cut short, "
-        f"{result.tokens_per_second:,.0f} a second",
-    ]
+        f"{result.tokens_per_second:,.0f} a second"
+    )
     if result.num_errors:
-        lines.append(f"errors      {result.num_errors}, counted as wrong")
+        yield f"errors      {result.num_errors}, counted as wrong"
     for name in ("level", "subject"):
         for key, group in getattr(result, f"by_{name}").items():
-            lines.append(f"{name:<11} {flags.describe_accuracy(group)}  {key}")
+            yield f"{name:<11} {flags.describe_accuracy(group)}  {key}"
     curves = {"pass@k": result.pass_at_k, "maj@k": result.majority_at_k}
     for name, curve in curves.items():
         if curve:
             points = (f"{k}: {100 * v:.1f} %" for k, v in curve.items())
-            lines.append(f"{name:<11} {'   '.join(points)}")
+            yield f"{name:<11} {'   '.join(points)}"
     if result.avg_at_n is not None:
-        lines.append(f"one sample  {100 * result.avg_at_n:.1f} %")
-    return "\n".join(lines)
+        yield f"one sample  {100 * result.avg_at_n:.1f} %"

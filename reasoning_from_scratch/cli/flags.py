@@ -1,8 +1,4 @@
-"""What several commands share: flags, what is checked first, last words.
-
-What a model writes is untrusted. Control characters could recolour, clear or
-retitle a terminal, so they are made visible before anything is printed.
-"""
+"""What several commands share: flags, what is checked first, last words."""
 
 import shutil
 import sys
@@ -19,6 +15,7 @@ from reasoning_from_scratch.evaluation.prompts import (
     find_template,
     render_prompt,
 )
+from reasoning_from_scratch.evaluation.records import read_records
 from reasoning_from_scratch.runs import RunFolder, find_run, runs_root
 
 MODEL_FLAGS = """
@@ -27,22 +24,27 @@ MODEL_FLAGS = """
 --device NAME    cpu, cuda, mps, … (default: the best there is)
 --dtype NAME     float32, bfloat16 or float16 (default: the device's)
 """
-# For models that only answer
-WEIGHTS_FLAG = """
---weights {int8,int4}   round the model's matrices: smaller, faster on a CPU
-"""
 MEMORY_FLAG = """
 --memory N       GB to fit into, as 6, 8, 12 or 24: chooses micro-batches,
                  rows decoded together, checkpointing (default: the GPU's)
+"""
+# Of a model that only answers
+ANSWER_FLAGS = f"""{MODEL_FLAGS}
+--temperature X      0 takes the likeliest token (default: the model's way)
+--max-new-tokens N   room for an answer (default: the model's)
+"""
+WEIGHTS_FLAG = """
+--weights {int8,int4}   round the model's matrices: smaller, faster on a CPU
 """
 RUN_FLAGS = """
 --run NAME!      name of its folder
 --resume         go on with the run of that name
 """
-TRAINING_FLAGS = f"""{MODEL_FLAGS}
+DATA_FLAGS = f"""
 --problems SET   a set with a train split, or a JSONL file
 --split {{train,validation,test}}=train   of the set; test is refused
 {RUN_FLAGS}"""
+TRAINING_FLAGS = MODEL_FLAGS + DATA_FLAGS
 # What a run folder holds before its work has begun
 PREPARED = {"config.json", "filters.json"}
 # Line ends, tabs, and the joiners that scripts and emoji are written with
@@ -60,13 +62,13 @@ def choose_prompt(name: str, settings) -> str:
     return prompt
 
 
-def choose_sampling(settings, *, is_sampled=True, **flags):
+def choose_sampling(settings, args=None, *, is_sampled=True):
     """A model's way to sample, or the likeliest token, under the flags."""
-    chosen = {}
-    if is_sampled and flags.get("temperature") != 0:
-        names = ("temperature", "top_p", "top_k")
+    names, chosen = ("temperature", "top_p", "top_k"), {}
+    given = {name: getattr(args, name, None) for name in names}
+    if is_sampled and given["temperature"] != 0:
         chosen = {name: getattr(settings, name) for name in names}
-    chosen |= {name: x for name, x in flags.items() if x is not None}
+    chosen |= {name: x for name, x in given.items() if x is not None}
     return llm.SamplingConfig(**chosen)
 
 
@@ -77,8 +79,8 @@ def choose_problems(args, settings) -> str:
             "training on a test split would make its accuracy worthless; "
             "leave out --split, or name train or validation"
         )
-    own = TRAINING_SETS.get(settings.problems, settings.problems)
-    return args.problems or own
+    own = settings.problems
+    return args.problems or TRAINING_SETS.get(own, own)
 
 
 def open_model(args, max_new_tokens: int = 1):
@@ -103,7 +105,7 @@ def open_model(args, max_new_tokens: int = 1):
 def fit_training(args, config, model, problems, teacher_bytes=0):
     """The config, changed to fit the memory that --memory or a GPU has."""
     model, tokenizer = model
-    room, source = _gigabytes(args, model)
+    room = _gigabytes(args, model)
     if room is None:
         return config
     names = vars(config).keys()
@@ -118,60 +120,54 @@ def fit_training(args, config, model, problems, teacher_bytes=0):
         config,
         room,
         weight_bytes=model.dtype.itemsize,
-        prompt_tokens=longest_prompt(config.prompt, problems, tokenizer),
+        prompt_tokens=_longest_prompt(config.prompt, problems, tokenizer),
         frozen_bytes=teacher_bytes,
         fixed=fixed,
     )
-    chosen = {n: getattr(fitted, n) for n in sorted(names)}
-    _tell_memory(
-        {n: x for n, x in chosen.items() if x != getattr(config, n)},
-        peak,
-        room,
-        source,
-    )
+    chosen = sorted(vars(fitted).items() - vars(config).items())
+    _tell_memory(args, model, dict(chosen), peak)
     return fitted
 
 
-def fit_decoding(args, model, problems, *, prompt, rows, max_new_tokens):
+def fit_decoding(args, model, problems, *, prompt, batch_size, max_new_tokens):
     """How many rows to decode together with what --memory or a GPU has."""
     model, tokenizer = model
-    room, source = _gigabytes(args, model)
+    room = _gigabytes(args, model)
     if room is None or args.batch_size:
-        return rows
-    longest = longest_prompt(prompt, problems, tokenizer)
+        return batch_size
+    longest = _longest_prompt(prompt, problems, tokenizer)
     fitting, peak = memory.fit_decoding(
         model.config,
         room,
-        rows=rows,
+        rows=batch_size,
         tokens=longest + max_new_tokens,
         weight_bytes=model.dtype.itemsize,
     )
-    _tell_memory({"batch_size": fitting}, peak, room, source)
+    _tell_memory(args, model, {"batch_size": fitting}, peak)
     return fitting
 
 
-def longest_prompt(prompt, problems, tokenizer) -> int:
+def _longest_prompt(prompt, problems, tokenizer) -> int:
     """Tokens of the prompt of the problem with the most characters."""
     longest = max(problems, key=lambda problem: len(problem.problem))
     return len(tokenizer.encode(render_prompt(prompt, longest, tokenizer)))
 
 
-def _gigabytes(args, model):
-    """The memory to plan with in GB, and who says so; None: no plan."""
+def _gigabytes(args, model) -> float | None:
+    """The memory to plan with; None: nobody says how much there is."""
     from reasoning_from_scratch.device import total_memory
 
-    if args.memory:
-        return args.memory, "--memory"
-    is_cpu = model.device.type == "cpu"
-    room = None if is_cpu else total_memory(model.device) / 2**30
-    return room, str(model.device)
+    if args.memory or model.device.type == "cpu":
+        return args.memory
+    return total_memory(model.device) / 2**30
 
 
-def _tell_memory(chosen, peak, room, source):
+def _tell_memory(args, model, chosen, peak) -> None:
     said = ", ".join(f"{n.replace('_', ' ')} {x}" for n, x in chosen.items())
     print(
-        f"memory      {room:.0f} GB ({source}): {said or 'all fits'}; "
-        f"predicted peak {peak / 2**30:.2f} GB"
+        f"memory      {_gigabytes(args, model):.0f} GB "
+        f"({'--memory' if args.memory else model.device}): "
+        f"{said or 'all fits'}; predicted peak {peak / 2**30:.2f} GB"
     )
 
 
@@ -199,9 +195,8 @@ def new_run(
     if args.run is None:
         folder = RunFolder.numbered(args.command, config)
     else:
-        folder = create(
-            args.run, config, resume=args.resume, changeable=changeable
-        )
+        options = {"resume": args.resume, "changeable": changeable}
+        folder = create(args.run, config, **options)
     try:
         yield folder
     except Exception:
@@ -211,15 +206,15 @@ def new_run(
         raise
 
 
-def open_evaluated(name: str) -> RunFolder:
-    """Open the run of an evaluation, by path or by name."""
+def open_evaluated(name: str) -> tuple[RunFolder, list[dict]]:
+    """The run of an evaluation, by path or by name, and its records."""
     folder = RunFolder.open(find_run(name))
     if not (folder.path / "records.jsonl").is_file():
         raise FileNotFoundError(
             f"{folder.path} holds no records.jsonl; expected a run of "
             "rfs evaluate"
         )
-    return folder
+    return folder, read_records(folder)
 
 
 # ---- What is printed ----
@@ -228,14 +223,16 @@ def open_evaluated(name: str) -> RunFolder:
 def printable(text: str) -> str:
     """Make control characters visible, and what the screen cannot encode.
 
+    A model's text is untrusted: they could clear or retitle a terminal.
+
     >>> printable("red \\x1b[31m")
     'red \\\\x1b[31m'
     """
     text = "".join(
-        character
-        if character in KEPT or unicodedata.category(character) not in HIDDEN
-        else character.encode("unicode_escape").decode()
-        for character in text
+        c.encode("unicode_escape").decode()
+        if unicodedata.category(c) in HIDDEN and c not in KEPT
+        else c
+        for c in text
     )
     encoding = sys.stdout.encoding or "utf-8"
     return text.encode(encoding, "backslashreplace").decode(encoding)
@@ -254,9 +251,10 @@ def describe_training(run_folder) -> str:
     use = f"use it: rfs evaluate --model runs/{run_folder.path.name}"
     if not rows:
         return use
+    first, *_, last = [rows[0], *rows]
     best = max(rows, key=lambda row: row["accuracy"])
     return (
-        f"validation {rows[0]['accuracy']:.1%} at step {rows[0]['step']}, "
-        f"best {best['accuracy']:.1%} at step {best['step']}, "
-        f"last {rows[-1]['accuracy']:.1%}\n{use}"
+        f"validation {first['accuracy']:.1%} at step {first['step']}, best "
+        f"{best['accuracy']:.1%} at step {best['step']}, last "
+        f"{last['accuracy']:.1%}\n{use}"
     )

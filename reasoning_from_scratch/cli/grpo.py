@@ -19,12 +19,9 @@ from reasoning_from_scratch.training.variants import (
     variant_config,
 )
 
-# accuracy with a term of rewards.LENGTH_TERMS: short-target, …
-LENGTH_REWARDS = ("target", "group", "right", "easy")
-REWARDS = (
-    *("accuracy", "partial", "format", "both", "code"),
-    *(f"short-{name}" for name in LENGTH_REWARDS),
-)
+LENGTH_REWARDS = ("target", "group", "right", "easy")  # LENGTH_TERMS' names
+REWARDS = ["accuracy", "partial", "format", "both", "code"]
+REWARDS += [f"short-{name}" for name in LENGTH_REWARDS]
 FLAGS = f"""{flags.TRAINING_FLAGS}{flags.MEMORY_FLAG}
 --prompt NAME=direct   how the problems are put
 --variant {{{",".join(GRPO_VARIANTS)}}}=grpo   a row of GRPO_VARIANTS
@@ -56,15 +53,9 @@ def run(args) -> None:
     used = [*problems, *(validation or [])]
     config = flags.fit_training(args, config, model, used)
     about = flags.describe_run(args, TOLD, config, used)
+    rest = {"reward": reward, "validation": validation}
     with flags.new_run(args, about, create=parallel.open_run) as folder:
-        training.train_grpo(
-            *model,
-            problems,
-            config,
-            reward=reward,
-            validation=validation,
-            run=folder,
-        )
+        training.train_grpo(*model, problems, config, run=folder, **rest)
     if parallel.process_rank() == 0:
         print(flags.describe_training(folder))
 
@@ -83,21 +74,17 @@ def default_reward(config):
 
 def choose_reward(name, allow_code_execution=False):
     """The reward function, or the set of them, behind a name."""
-    if name == "code":
-        return training.CodeReward(allow_execution=allow_code_execution)
     from reasoning_from_scratch.training import rewards
 
-    named = {
-        "accuracy": rewards.accuracy_reward,
+    if name == "code":
+        return training.CodeReward(allow_execution=allow_code_execution)
+    right, box = rewards.accuracy_reward, rewards.format_reward
+    if name.startswith("short-"):
+        term = rewards.LENGTH_TERMS[name.removeprefix("short-")]
+        return rewards.RewardSet({"accuracy": right}, length_term=term)
+    return {
+        "accuracy": right,
         "partial": rewards.partial_credit_reward,
-        "format": rewards.format_reward,
-    }
-    if name in named:
-        return named[name]
-    if name == "both":
-        both = {key: named[key] for key in ("accuracy", "format")}
-        return rewards.RewardSet(both)
-    return rewards.RewardSet(
-        {"accuracy": named["accuracy"]},
-        length_term=rewards.LENGTH_TERMS[name.removeprefix("short-")],
-    )
+        "format": box,
+        "both": rewards.RewardSet({"accuracy": right, "format": box}),
+    }[name]

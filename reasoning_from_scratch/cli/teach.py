@@ -5,8 +5,7 @@
         --problems math-train --limit 1000 --run traces-8b
 
 The answers go into runs/NAME/traces.jsonl as they come in. An endpoint's key
-is read from the environment: OPENAI_API_KEY, or the variable that
---endpoint-key-variable names.
+is read from the environment: OPENAI_API_KEY, or --endpoint-key-variable.
 """
 
 from reasoning_from_scratch import training
@@ -16,20 +15,15 @@ from reasoning_from_scratch.evaluation.problems import (
     load_problems,
     refuse_test_problems,
 )
-from reasoning_from_scratch.options import (
-    add_flags,
-    add_options,
-    given_options,
-)
+from reasoning_from_scratch.options import add_options, given_options
 from reasoning_from_scratch.settings import get_settings
 
-FLAGS = f"""{flags.TRAINING_FLAGS}
+FLAGS = f"""{flags.ANSWER_FLAGS}{flags.DATA_FLAGS}
 --limit N        only the first so many problems
 --prompt NAME=step-by-step   how the problems are put
 --samples N=1    answers a problem
---temperature X  of the answers (default: the model's)
---max-new-tokens N   room for an answer (default: the model's)
 --seed K=0       repeats the same answers
+--endpoint URL   of an OpenAI-compatible server, where the teacher runs
 """
 TOLD = "command model endpoint problems split limit samples seed"
 CHAT_ROW = "qwen3-0.6b"  # whose settings any model behind an endpoint gets
@@ -37,9 +31,7 @@ CHAT_ROW = "qwen3-0.6b"  # whose settings any model behind an endpoint gets
 
 def add_arguments(parser) -> None:
     """Declare the flags of an endpoint."""
-    endpoint = parser.add_argument_group("a teacher behind an endpoint")
-    add_flags(endpoint, "--endpoint URL  of an OpenAI-compatible server")
-    add_options(endpoint, EndpointSettings, prefix="endpoint_")
+    add_options(parser, EndpointSettings, prefix="endpoint_")
 
 
 def run(args) -> int:
@@ -48,7 +40,7 @@ def run(args) -> int:
     args.problems = flags.choose_problems(args, settings)
     problems = load_problems(args.problems, split=args.split, limit=args.limit)
     refuse_test_problems(problems)
-    sampling = flags.choose_sampling(settings, temperature=args.temperature)
+    sampling = flags.choose_sampling(settings, args)
     asked = {
         "prompt": flags.choose_prompt(args.prompt, settings),
         "max_new_tokens": args.max_new_tokens or settings.max_new_tokens,
@@ -56,9 +48,8 @@ def run(args) -> int:
     teacher = open_teacher(args, sampling, **asked)
     for name in ("temperature", "top_p", "top_k"):
         asked[name] = getattr(sampling, name)
-    with flags.new_run(
-        args, flags.describe_run(args, TOLD, asked, problems)
-    ) as folder:
+    about = flags.describe_run(args, TOLD, asked, problems)
+    with flags.new_run(args, about) as folder:
         traces = training.generate_teacher_traces(
             teacher, problems, num_samples=args.samples, run=folder
         )
