@@ -31,12 +31,12 @@ def test_only_the_unsure_are_asked_to_think(monkeypatch):
         ByteTokenizer(),
         PROBLEMS,
         ["think easy", "think hard"],
-        threshold=-0.2,
-        direct_prompt="{problem}:",
         sampling=SamplingConfig(temperature=0.7),
     )
     first, second = script.calls
-    assert first["prompts"] == ["easy:", "hard:"]
+    assert first["prompts"] == [
+        f"Problem: {p}\nAnswer:" for p in ("easy", "hard")
+    ]
     assert second["prompts"] == ["think hard"]
     assert (easy.response, hard.response) == (r"\boxed{1}", r"so \boxed{2}")
     # One token a byte and the end: 9 + 1; then 12 + 1 on top

@@ -182,7 +182,11 @@ def test_decided_problems_leave_the_batch(monkeypatch):
 def test_the_last_round_is_cut_to_the_number_of_samples(monkeypatch):
     answers = {"a?": "12345", "b?": "12345"}
     outputs, _ = vote(
-        monkeypatch, answers, num_samples=5, stop_rule=is_decided
+        monkeypatch,
+        answers,
+        num_samples=5,
+        stop_rule=is_decided,
+        round_size=4,
     )
     assert [len(output.samples) for output in outputs] == [5, 5]
 

@@ -5,17 +5,15 @@ import random
 from statistics import fmean
 
 import pytest
+from resampling import best_of_n_curve, expected_best, sampled_curve
 from scripted import output_of
 from tiny import ByteTokenizer
 
 from reasoning_from_scratch.evaluation import Problem
 from reasoning_from_scratch.scaling.choosing import choose_by_vote, pick_best
 from reasoning_from_scratch.scaling.curves import (
-    best_of_n_curve,
-    expected_best,
     grade_pools,
     pass_curve,
-    sampled_curve,
     vote_curve,
 )
 from reasoning_from_scratch.scaling.samples import make_sample

@@ -41,8 +41,8 @@ def writer(confidences, endings):
 def test_windows_slide_by_one_token():
     # (4+2)/2, (2+6)/2, (6+0)/2
     assert window_means([4.0, 2.0, 6.0, 0.0], window=2) == [3.0, 4.0, 3.0]
-    sample = sample_of("…", topk_confidence=[4.0, 2.0, 6.0, 0.0])
-    assert lowest_window_score(sample, window=2) == 3.0
+    sample = sample_of("…", topk_confidence=[1.0] * 16 + [9.0])
+    assert lowest_window_score(sample) == 1.0
     assert window_means([1.0, 3.0], window=16) == [2.0]  # shorter: one
 
 

@@ -88,7 +88,7 @@ def evaluate(
     prompts = [render_prompt(prompt, p, tokenizer) for p in problems]
     records, seconds = _resume(run, problems, prompts)
     rows = min(batch_size, len(problems) * num_samples)
-    with _Progress(len(problems), num_samples, records, progress) as bar:
+    with _Progress(records, num_samples, len(problems), progress) as bar:
         ask = partial(
             method or generate_answers,
             model,
@@ -106,7 +106,11 @@ def evaluate(
                 done, spent = _measure_block(
                     ask, problems[block], prompts[block]
                 )
-            _write_down(run, done, spent)
+            if run is not None:  # the timing first: no block lacks one
+                timing = {"num_problems": len(done), "seconds": spent}
+                run.append(TIMINGS, timing)
+                for record in done:
+                    run.append(RECORDS, record)
             records += done
             seconds += spent
             bar.show(records)
@@ -146,18 +150,16 @@ def generate_answers(
         }
         for output in outputs
     ]
-    answers = []
-    for start in range(0, len(rows), num_samples):
-        samples = rows[start : start + num_samples]
-        first = samples[0]
-        output = MethodOutput(
-            first["text"],
-            sum(sample["num_tokens"] for sample in samples),
-            first["stop_reason"],
-            samples if num_samples > 1 else [],
+    return [
+        MethodOutput(
+            pool[0]["text"],
+            sum(sample["num_tokens"] for sample in pool),
+            pool[0]["stop_reason"],
+            pool if num_samples > 1 else [],
         )
-        answers.append(output)
-    return answers
+        for start in range(0, len(rows), num_samples)
+        for pool in [rows[start : start + num_samples]]
+    ]
 
 
 def check_samples(num_samples, sampling):
@@ -244,28 +246,12 @@ def _resume(run, problems, prompts) -> tuple[list[dict], float]:
     return records, sum(timing["seconds"] for timing in timings)
 
 
-def _write_down(run, records, seconds) -> None:
-    """Append a block; its timing first, so that no block lacks one."""
-    if run is None:
-        return
-    timing = {
-        "first": records[0]["id"],
-        "num_problems": len(records),
-        "seconds": seconds,
-        "seconds_each": round(seconds / len(records), 4),
-    }
-    run.append(TIMINGS, timing)
-    for record in records:
-        run.append(RECORDS, record)
-
-
 class _Progress(tqdm):
-    """A bar over problems with the accuracy so far."""
+    """A bar over problems; a finished completion is a part of one."""
 
-    def __init__(self, num_problems, rows_each, records, is_shown):
+    def __init__(self, records, rows_each, num_problems, is_shown):
         self.rows_each = rows_each
-        self.num_rows = 0  # finished in the block under way
-        self.num_done = len(records)
+        self.num_rows = rows_each * len(records)
         super().__init__(
             total=num_problems,
             initial=len(records),
@@ -274,17 +260,13 @@ class _Progress(tqdm):
         )
 
     def add_rows(self, num_rows):
-        """Take finished completions as parts of problems."""
+        """Count completions, at most to the end."""
         self.num_rows += num_rows
-        self.move_to(self.num_done + self.num_rows // self.rows_each)
+        place = min(self.num_rows // self.rows_each, self.total)
+        self.update(place - self.n)
 
     def show(self, records):
-        """Move to the whole problems and show their accuracy."""
-        self.num_rows, self.num_done = 0, len(records)
+        """Move to these whole problems and show their accuracy."""
         share = sum(record["correct"] for record in records) / len(records)
         self.set_postfix_str(f"accuracy {100 * share:.1f} %", False)
-        self.move_to(self.num_done)
-
-    def move_to(self, place):
-        """Go to a place, at most to the end."""
-        self.update(min(place, self.total) - self.n)
+        self.add_rows(self.rows_each * len(records) - self.num_rows)

@@ -17,16 +17,8 @@ from .verifier import answers_equal
 
 RECORDS = "records.jsonl"
 # What is needed to judge, to pair and to summarize
-RECORD_FIELDS = {
-    "id",
-    "subject",
-    "level",
-    "reference",
-    "response",
-    "num_tokens",
-    "stop_reason",
-    "correct",
-}
+RECORD_FIELDS = """id subject level reference response num_tokens stop_reason
+                   correct"""
 
 
 @dataclass(frozen=True)
@@ -34,7 +26,7 @@ class EvalResult:
     """The summary of an evaluation; accuracies and shares are in [0, 1].
 
     The three measures over several samples are empty where a problem has
-    one sample, or where the number of samples differs between problems.
+    one sample, or another number of them than the next.
     """
 
     accuracy: float
@@ -75,19 +67,12 @@ def make_record(problem, prompt_hash: str, output) -> dict:
         "reference": problem.answer,
     }
     if isinstance(output, Exception):
-        return record | {
-            "response": "",
-            "num_tokens": 0,
-            "stop_reason": "error",
-            "error": f"{type(output).__name__}: {output}",
-        }
-    record |= {
-        "response": output.response,
-        "num_tokens": output.num_tokens,
-        "stop_reason": output.stop_reason,
-    }
-    if output.samples:
-        record["samples"] = output.samples
+        error = f"{type(output).__name__}: {output}"
+        none = {"response": "", "num_tokens": 0, "stop_reason": "error"}
+        return record | none | {"error": error}
+    record |= vars(output)
+    if not output.samples:
+        del record["samples"]
     return record
 
 
@@ -96,10 +81,10 @@ def read_records(run) -> list[dict]:
     records, lines = run.read(RECORDS), {}
     for number, record in enumerate(records, start=1):
         place = f"{run.path / RECORDS}, line {number}"
-        missing = RECORD_FIELDS - set(record)
+        missing = sorted(set(RECORD_FIELDS.split()) - set(record))
         if missing:
             raise ValueError(
-                f"{place} lacks {sorted(missing)}, so it is no whole record; "
+                f"{place} lacks {missing}, so it is no whole record; "
                 "make the run again under another name"
             )
         first = lines.setdefault(record["id"], number)
@@ -192,22 +177,14 @@ def _sample_measures(records: list[dict]) -> dict:
     is_uniform = all(len(pool) == num_samples for pool in pools)
     if num_samples < 2 or not is_uniform or "role" in pools[0][0]:
         return {}  # a role: drafts and critiques are not alike
-    sizes = [2**i for i in range(num_samples.bit_length())]
     verdicts = [[sample["correct"] for sample in pool] for pool in pools]
     groups = [group_answers([s["answer"] for s in pool]) for pool in pools]
-    return {
-        "avg_at_n": fmean(sum(verdicts, [])),
-        "pass_at_k": {
-            str(k): fmean(
-                pass_at_k(num_samples, sum(rights), k) for rights in verdicts
-            )
-            for k in sizes
-        },
-        "majority_at_k": {
-            str(k): fmean(
-                majority_at_k(*votes, k)
-                for votes in zip(groups, verdicts, strict=True)
-            )
-            for k in sizes
-        },
-    }
+    passes, wins = {}, {}
+    for k in (2**i for i in range(num_samples.bit_length())):
+        passes[str(k)] = fmean(
+            pass_at_k(num_samples, sum(rights), k) for rights in verdicts
+        )
+        votes = zip(groups, verdicts, strict=True)
+        wins[str(k)] = fmean(majority_at_k(*vote, k) for vote in votes)
+    average = fmean(sum(verdicts, []))
+    return {"avg_at_n": average, "pass_at_k": passes, "majority_at_k": wins}

@@ -23,16 +23,16 @@ SURE_DIRECT = -0.2  # nats a token
 SURE_SOLUTION = -0.055
 
 
-def adaptive_thinking(*question, direct_prompt=None, **options):
+def adaptive_thinking(*question, **decoding):
     """Answer directly when sure, else as the prompts, which ask to think."""
     model, tokenizer, problems, _ = question
-    direct = direct_prompt or get_settings(model).prompts["direct"]
-    options = {"threshold": SURE_DIRECT, **options}
+    direct = get_settings(model).prompts["direct"]
     return answer_again_when_unsure(
         *question,
         first_prompts=[render_prompt(direct, p, tokenizer) for p in problems],
         again=generate_answers,
-        **options,
+        threshold=SURE_DIRECT,
+        **decoding,
     )
 
 
@@ -46,8 +46,7 @@ def answer_again_when_unsure(
 ):
     """Greedy answers, and those of the method `again` where it is not sure.
 
-    The greedy ones share the decoding but for its sampling; the tokens of an
-    output count both.
+    The tokens of an output count both.
     """
     model, tokenizer, problems, prompts = question
     first = (model, tokenizer, problems, first_prompts or prompts)
@@ -58,13 +57,9 @@ def answer_again_when_unsure(
     unsure = [i for i, d in enumerate(drafts) if not is_sure(d, threshold)]
     if not unsure:
         return outputs
+    hard = ([each[i] for i in unsure] for each in (problems, prompts))
     answers = again(
-        model,
-        tokenizer,
-        [problems[place] for place in unsure],
-        [prompts[place] for place in unsure],
-        num_samples=num_samples,
-        **decoding,
+        model, tokenizer, *hard, num_samples=num_samples, **decoding
     )
     for place, answer in zip(unsure, answers, strict=True):
         alone = {

@@ -38,10 +38,8 @@ def budget_forcing(
         max_thinking_tokens: cap, after which the end is forced; None: no cap.
         num_extensions: how often an end is taken back for "Wait".
         max_new_tokens: most tokens of one stretch where no cap is set.
-        problems, prompts, decoding: as for `draw_samples`.
 
-    Returns:
-        One MethodOutput per problem.
+    Returns one MethodOutput per problem.
     """
     check_samples(num_samples, decoding.get("sampling"))
     traces = start_traces(problems, prompts, range(num_samples))
@@ -63,9 +61,7 @@ def budget_forcing(
             think_on(trace)
         think(ended, f"extension {extension}")
     unanswered = [
-        trace
-        for trace in traces
-        if trace.stop_reason != "stop" or is_in_think_block(trace)
+        t for t in traces if t.stop_reason != "stop" or is_in_think_block(t)
     ]
     for trace in unanswered:
         end_thinking(trace)

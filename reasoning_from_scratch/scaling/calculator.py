@@ -48,10 +48,11 @@ def calculate(expression):
     >>> calculate("47*6 - 1/3")
     Fraction(845, 3)
     """
-    is_short = len(expression) <= MAX_CHARACTERS
-    if not (is_short and ARITHMETIC.fullmatch(expression)):
-        return None
-    if AMBIGUOUS.search(expression):
+    if (
+        len(expression) > MAX_CHARACTERS
+        or not ARITHMETIC.fullmatch(expression)
+        or AMBIGUOUS.search(expression)
+    ):
         return None
     try:
         value = exact_value(parse(expression))
@@ -63,13 +64,12 @@ def calculate(expression):
 
 def draw_with_calculator(model, tokenizer, *question, **drawing):
     """`draw_samples` with results written in; they count as tokens."""
-    drawing["edit"] = CalculatorEdit(tokenizer)
-
-    def noted(sample):
-        return replace(sample, notes={"num_calls": count_calls(sample.text)})
-
-    pools = draw_samples(model, tokenizer, *question, **drawing)
-    return [list(map(noted, pool)) for pool in pools]
+    edit = CalculatorEdit(tokenizer)
+    pools = draw_samples(model, tokenizer, *question, edit=edit, **drawing)
+    return [
+        [replace(s, notes={"num_calls": count_calls(s.text)}) for s in pool]
+        for pool in pools
+    ]
 
 
 # Answers each problem with a calculator at hand; several samples vote
@@ -81,9 +81,7 @@ class CalculatorEdit:
 
     def __init__(self, tokenizer):
         self.tokenizer = tokenizer
-        texts = map(
-            tokenizer.decode, ([i] for i in range(tokenizer.vocab_size))
-        )
+        texts = (tokenizer.decode([i]) for i in range(tokenizer.vocab_size))
         self.equals = {i: text for i, text in enumerate(texts) if "=" in text}
         self.pending = {}  # row -> tokens still to be written, last first
 
@@ -94,9 +92,8 @@ class CalculatorEdit:
         edited = token_ids.tolist()
         for place, row in enumerate(state.active.tolist()):
             if not self.pending.get(row) and edited[place] in self.equals:
-                text = self.tokenizer.decode(
-                    state.token_ids[row, :position].tolist()
-                )
+                written = state.token_ids[row, :position].tolist()
+                text = self.tokenizer.decode(written)
                 self.pending[row] = self.tokens_of(text, edited[place])
             if self.pending.get(row):
                 edited[place] = self.pending[row].pop()

@@ -20,7 +20,7 @@ from reasoning_from_scratch.evaluation.verifier import verify
 from reasoning_from_scratch.files import load_state
 from reasoning_from_scratch.runs import find_file
 
-from .samples import draw_samples, make_output
+from .samples import draw_samples, make_output, split
 from .stopping import keep_most_confident, lowest_window_score
 from .votes import majority_vote
 
@@ -161,9 +161,7 @@ def draw_and_verify(*question, verifier=VERIFIER, **drawing):
     head = load_head(verifier, model.config.hidden_size)
     pools = draw_samples(*question, **drawing)
     repeated = [
-        prompt
-        for prompt, pool in zip(prompts, pools, strict=True)
-        for _ in pool
+        p for p, pool in zip(prompts, pools, strict=True) for _ in pool
     ]
     texts = [sample.text for pool in pools for sample in pool]
     logits = iter(score_solutions(model, tokenizer, head, repeated, texts))
@@ -217,14 +215,11 @@ def solution_features(model, tokenizer, prompts, texts):
         for prompt, text in zip(prompts, texts, strict=True)
     ]
     order = sorted(range(len(pairs)), key=lambda i: sum(map(len, pairs[i])))
-    features = [None] * len(pairs)
-    for start in range(0, len(order), ROWS):
-        chosen = order[start : start + ROWS]
-        with torch.inference_mode():
-            rows = _features(model, [pairs[i] for i in chosen])
-        for i, row in zip(chosen, rows, strict=True):
-            features[i] = row
-    return torch.stack(features)
+    features = {}
+    for chosen in split(order, ROWS):
+        rows = _features(model, [pairs[i] for i in chosen])
+        features.update(zip(chosen, rows, strict=True))
+    return torch.stack([features[i] for i in range(len(pairs))])
 
 
 def _features(model, pairs):
@@ -233,26 +228,24 @@ def _features(model, pairs):
 
     from reasoning_from_scratch.llm.logprobs import hidden_logprobs
 
-    width = max(len(prompt) + len(text) for prompt, text in pairs)
-    token_ids = torch.zeros(len(pairs), width, dtype=torch.long)
-    mask = torch.zeros(len(pairs), width, dtype=torch.bool)
-    for row, (prompt, text) in enumerate(pairs):
-        end = len(prompt) + len(text)
-        token_ids[row, :end] = torch.tensor(prompt + text)
-        mask[row, len(prompt) : end] = True
-    token_ids, mask = token_ids.to(model.device), mask.to(model.device)
-    hidden = model.hidden_states(token_ids)  # (rows, tokens, hidden)
-    # Column t of logprobs is token t + 1
-    logprobs, _ = hidden_logprobs(model, hidden[:, :-1], token_ids[:, 1:])
+    rows = [torch.tensor(prompt + text) for prompt, text in pairs]
+    token_ids = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
+    # Where a prompt and where a text ends, (rows, 2)
+    ends = torch.tensor([(len(p), len(p + t)) for p, t in pairs])
+    token_ids, ends = token_ids.to(model.device), ends.to(model.device)
+    columns = torch.arange(token_ids.shape[1], device=model.device)
+    mask = (columns >= ends[:, :1]) & (columns < ends[:, 1:])
+    with torch.inference_mode():
+        hidden = model.hidden_states(token_ids)  # (rows, tokens, hidden)
+        # Column t of logprobs is token t + 1
+        logprobs, _ = hidden_logprobs(model, hidden[:, :-1], token_ids[:, 1:])
     weights = mask / mask.sum(dim=1, keepdim=True)
-    rows = torch.arange(len(pairs), device=model.device)
-    columns = torch.arange(width, device=model.device)
-    last = (columns * mask).amax(dim=1)
+    every = torch.arange(len(pairs), device=model.device)
     least = logprobs.masked_fill(~mask[:, 1:], torch.inf).min(dim=1)
     parts = [
         (hidden * weights[..., None]).sum(dim=1),
-        hidden[rows, last],
-        hidden[rows, least.indices],
+        hidden[every, ends[:, 1] - 1],
+        hidden[every, least.indices],
         (logprobs * weights[:, 1:]).sum(dim=1, keepdim=True),
         least.values[:, None],
     ]

@@ -57,9 +57,8 @@ class Method:
     @property
     def draw(self):
         """What its samples are drawn with; None where it writes its own."""
-        if self.run.func not in CHOOSING:
-            return None
-        return self.run.keywords.get("draw", draw_samples)
+        own = None if self.run.func not in CHOOSING else draw_samples
+        return self.run.keywords.get("draw", own)
 
     @property
     def is_sequential(self):
@@ -105,13 +104,11 @@ METHODS: dict[str, Method] = {
         "majority vote, stopped once it is decided",
         self_consistency,
         stop_rule=is_decided,
-        round_size=1,
     ),
     "self-consistency-likely-stop": _sampling(
         "majority vote, stopped once the leader is 90 % sure to stay",
         self_consistency,
         stop_rule=is_likely_decided,
-        round_size=1,
     ),
     "weighted-vote": _sampling(
         "votes weighed by mean token probability",
@@ -123,7 +120,6 @@ METHODS: dict[str, Method] = {
         self_consistency,
         weigh=lowest_window_score,
         stop_rule=is_likely_decided,
-        round_size=1,
         statistics=True,
     ),
     "confidence-vote": _sampling(
@@ -198,6 +194,6 @@ METHODS: dict[str, Method] = {
     "adaptive-samples": _sampling(
         "one greedy solution where it is sure, else a vote",
         answer_again_when_unsure,
-        again=partial(self_consistency, stop_rule=is_decided),
+        again=partial(self_consistency, stop_rule=is_decided, round_size=4),
     ),
 }

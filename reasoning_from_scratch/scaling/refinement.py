@@ -8,12 +8,9 @@ Sources: Madaan et al. 2023 (arXiv 2303.17651); for the caution, Huang et al.
 """
 
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
 
 from reasoning_from_scratch.evaluation import Problem
 from reasoning_from_scratch.evaluation.grouping import same_answer
-from reasoning_from_scratch.evaluation.statistics import mcnemar_p_value
-from reasoning_from_scratch.evaluation.verifier import verify
 
 from .samples import Sample, draw_samples, make_output
 
@@ -119,23 +116,3 @@ def is_stable(current: Sample, revision: Sample) -> bool:
     if current.answer is None or revision.answer is None:
         return False
     return same_answer(current.answer, revision.answer)
-
-
-class Changes(NamedTuple):
-    """What refining did to the drafts."""
-
-    num_fixed: int  # wrong before, right after
-    num_broken: int  # right before, wrong after
-    p_value: float  # sign test: would a fair coin be as lopsided?
-
-
-def count_changes(outputs, problems):
-    """Compare the drafts of `self_refine`'s outputs with the responses."""
-    num_fixed = num_broken = 0
-    for output, problem in zip(outputs, problems, strict=True):
-        before = verify(output.samples[0]["text"], problem.answer)
-        after = verify(output.response, problem.answer)
-        num_fixed += after and not before
-        num_broken += before and not after
-    p_value = mcnemar_p_value(num_fixed, num_broken)
-    return Changes(num_fixed, num_broken, p_value)

@@ -58,7 +58,7 @@ def draw_samples(
     num_samples,
     first_sample=0,
     stop_rule=None,
-    round_size=4,
+    round_size=1,
     recorded=None,
     **decoding,
 ):
@@ -89,13 +89,14 @@ def draw_samples(
         )
         for place, samples in zip(unfinished, drawn, strict=True):
             pools[place] += samples
-        if stop_rule is None:
-            break
-        answers = {p: [s.answer for s in pools[p]] for p in unfinished}
         unfinished = [
             place
             for place in unfinished
-            if not stop_rule(group_answers(answers[place]), num_samples)
+            if stop_rule
+            and not stop_rule(
+                group_answers([sample.answer for sample in pools[place]]),
+                num_samples,
+            )
         ]
         if not unfinished:
             break
@@ -130,30 +131,25 @@ def _draw_round(
 
 def read_samples(records):
     """The Samples that an evaluation wrote down, by problem id."""
-    if not all(
-        sample.keys() >= RECORDED
-        for record in records
-        for sample in record.get("samples", [{}])
-    ):
+    try:
+        return {
+            record["id"]: [
+                Sample(**{name: sample[name] for name in RECORDED})
+                for sample in record["samples"]
+            ]
+            for record in records
+        }
+    except KeyError:
         raise ValueError(
             "the records hold no samples to choose from; take a run of "
             "--method self-consistency, best-of-n or the like"
-        )
-    return {
-        record["id"]: [
-            Sample(**{name: sample[name] for name in RECORDED})
-            for sample in record["samples"]
-        ]
-        for record in records
-    }
+        ) from None
 
 
 def make_sample(tokenizer, output):
     """Condense a GenerationOutput into a Sample."""
     answer = extract_answer(output.text)
-    statistics = output.statistics or {}
-    certainty = statistics.get("confidence")
-    confidence = statistics.get("topk_confidence", [])
+    certainty = output.statistics.get("confidence")
     return Sample(
         text=output.text,
         answer=answer,
@@ -162,22 +158,21 @@ def make_sample(tokenizer, output):
         mean_logprob=rounded_mean(output.logprobs),
         answer_logprob=answer_logprob(tokenizer, output, answer),
         self_certainty=rounded_mean(certainty) if certainty else None,
-        confidence=[round(value, DIGITS) for value in confidence],
+        confidence=rounded(output.statistics.get("topk_confidence", [])),
     )
 
 
 def answer_logprob(tokenizer, output, answer):
     """Mean log-probability, in nats, of the last tokens that spell it."""
-    start = -1 if answer is None else output.text.rfind(answer)
-    if start < 0 or not answer:
+    start = output.text.rfind(answer) if answer else -1
+    if start < 0:
         return None
-    token_ids = output.token_ids
 
     def num_characters(num_tokens):
-        return len(tokenizer.decode(token_ids[:num_tokens]))
+        return len(tokenizer.decode(output.token_ids[:num_tokens]))
 
     # Token i covers the characters from num_characters(i) to that of i + 1.
-    counts = range(len(token_ids) + 1)
+    counts = range(len(output.token_ids) + 1)
     first = bisect_right(counts, start, key=num_characters) - 1
     last = bisect_left(counts, start + len(answer), key=num_characters)
     return rounded_mean(output.logprobs[first:last])
@@ -196,6 +191,11 @@ def make_output(samples, chosen=0):
 def split(items, size):
     """Cut a list into lists of this size."""
     return [items[i : i + size] for i in range(0, len(items), size)]
+
+
+def rounded(values):
+    """The values with the digits that are kept."""
+    return [round(value, DIGITS) for value in values]
 
 
 def rounded_mean(values):
@@ -223,7 +223,7 @@ class Trace:
             num_tokens=self.num_tokens,
             stop_reason=self.stop_reason,
             mean_logprob=rounded_mean(self.logprobs),
-            confidence=[round(value, DIGITS) for value in self.confidence],
+            confidence=rounded(self.confidence),
         )
 
 

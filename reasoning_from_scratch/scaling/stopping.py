@@ -36,14 +36,14 @@ def window_means(confidence, window=WINDOW):
     ]
 
 
-def lowest_window_score(sample, problem=None, window=WINDOW):
+def lowest_window_score(sample, problem=None):
     """Score by the least confident window."""
     if not sample.confidence:
         raise ValueError(
             "the sample has no token confidences; "
             "draw it with draw_samples(..., statistics=True)"
         )
-    return min(window_means(sample.confidence, window))
+    return min(window_means(sample.confidence))
 
 
 def keep_most_confident(scores, share):
@@ -60,15 +60,14 @@ def keep_most_confident(scores, share):
 def draw_while_sure(*question, num_samples, max_new_tokens=512, **decoding):
     """Draw samples, the first few whole, the others while they are sure."""
     model, tokenizer, problems, prompts = question
-    num_warmup = min(NUM_WARMUP, num_samples)
     decoding = {**decoding, "statistics": True}
     pools = draw_samples(
         *question,
-        num_samples=num_warmup,
+        num_samples=min(NUM_WARMUP, num_samples),
         max_new_tokens=max_new_tokens,
         **decoding,
     )
-    numbers = range(num_warmup, num_samples)
+    numbers = range(NUM_WARMUP, num_samples)
     if not numbers:
         return pools
     traces = start_traces(problems, prompts, numbers)
