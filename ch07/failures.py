@@ -17,6 +17,7 @@ an argument, and no such code stands in the package.
 
 import argparse
 import json
+import math
 import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
@@ -25,6 +26,7 @@ import torch
 
 from reasoning_from_scratch import load_model, load_problems
 from reasoning_from_scratch.files import atomic_write_text
+from reasoning_from_scratch.plots import figure_style
 from reasoning_from_scratch.results import FOLDER
 from reasoning_from_scratch.runs import RunFolder, runs_root
 from reasoning_from_scratch.training import (
@@ -43,6 +45,17 @@ from reasoning_from_scratch.training.objective import (
     importance_ratio,
     loss_metrics,
     token_weights,
+)
+from reasoning_from_scratch.training.report import (
+    HEIGHT,
+    PANELS,
+    STYLE,
+    WIDTH,
+    describe_panel,
+    fill_axes,
+    look_of,
+    panels_of,
+    take_picture,
 )
 from reasoning_from_scratch.training.rewards import LENGTH_TERMS
 
@@ -209,6 +222,58 @@ FAILURES = {
         right=Setup(replace(LONG, overlong_share=0.5), reward=LINES),
     ),
 }
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An SVG that a notebook shows by itself."""
+
+    svg: str = field(repr=False)
+    alt_text: str
+
+    def _repr_svg_(self):
+        return self.svg
+
+
+def plot_runs(runs, metrics):
+    """Draw the report's panels of some metrics on one white sheet.
+
+    `runs` maps a name to its rows of metrics.jsonl; returns a `Picture`.
+    """
+    known = [panel.metric for panel in PANELS]
+    if unknown := set(metrics) - set(known):
+        raise ValueError(
+            f"no panel shows {', '.join(sorted(unknown))}; "
+            f"there are {', '.join(known)}"
+        )
+    panels = [panel for panel in panels_of(runs) if panel.metric in metrics]
+    if not panels:
+        raise ValueError("none of these metrics was measured in these runs")
+    columns = min(3, len(panels))
+    rows = math.ceil(len(panels) / columns)
+    size = (columns * WIDTH / 72, (rows * (HEIGHT + 30) + 30) / 72)
+    with figure_style() as pyplot, pyplot.rc_context(STYLE):
+        figure, grid = pyplot.subplots(
+            rows, columns, figsize=size, squeeze=False
+        )
+        notes = []
+        for axes, panel in zip(grid.flat, panels, strict=False):
+            axes.set_title(f"{panel.title}, {panel.unit}")
+            notes += fill_axes(axes, panel, runs)
+        for axes in grid.flat[len(panels) :]:
+            axes.set_axis_off()
+        marks = [
+            pyplot.Line2D([], [], color=color, linewidth=4, linestyle=dash)
+            for color, dash in map(look_of, range(len(runs)))
+        ]
+        legend = figure.legend(
+            marks, list(runs), loc="outside upper left", ncols=len(runs)
+        )
+        figure.get_layout_engine().set(hspace=0.05, wspace=0.05)
+        for text in legend.get_texts():
+            text.set_parse_math(False)
+        words = " ".join(describe_panel(panel, runs) for panel in panels)
+        return Picture(take_picture(figure, words, notes, "#ffffff"), words)
 
 
 def main():

@@ -8,10 +8,8 @@ from reasoning_from_scratch.training.diagnosis import (
     RULES,
     diagnose,
     first_and_last,
-    points,
     series,
     smoothed,
-    thinned,
 )
 
 HEALTHY = {
@@ -146,7 +144,6 @@ def test_a_series_leaves_out_the_start_and_what_is_not_finite():
     rows = [{"step": s, "x": value} for s, value in enumerate(values)]
     assert series(rows, "x") == [1.0, 2.0]
     assert series(rows, "x", training=False) == [9.0, 1.0, 2.0]
-    assert points(rows, "x") == [(0, 9.0), (1, 1.0), (4, 2.0)]
 
 
 def test_first_and_last_average_a_tenth_but_at_least_three():
@@ -159,10 +156,3 @@ def test_first_and_last_average_a_tenth_but_at_least_three():
 
 def test_smoothing_keeps_a_line_a_line_and_the_count():
     assert smoothed([1.0, 2.0, 3.0, 4.0, 5.0], 3) == [1.5, 2, 3, 4, 4.5]
-
-
-def test_thinning_keeps_the_last_point_and_the_limit():
-    pairs = [(s, float(s)) for s in range(1000)]
-    thin = thinned(pairs, 100)
-    assert len(thin) <= 100 and thin[-1] == (999, 999.0)
-    assert thinned(pairs[:50], 100) == pairs[:50]

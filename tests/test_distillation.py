@@ -195,15 +195,6 @@ def test_rows_past_the_tokenizers_vocabulary_get_no_gradient(examples):
     assert (gradient[300:] == 0).all() and (gradient[:300] != 0).any()
 
 
-def test_a_stored_top_k_of_nearly_all_tokens_equals_the_live_teacher(examples):
-    config = replace(CONFIG, loss="forward", teacher_top_k=SIZE - 1)
-    soft = SoftTargets(teacher(), SIZE, config)
-    live, live_gradients = gradients_of(examples, loss=soft.loss)
-    stored, gradients = gradients_of(soft.store(examples), loss=soft.loss)
-    assert stored == pytest.approx(live, rel=1e-4)
-    close(gradients, live_gradients, atol=2e-5, rtol=1e-3)
-
-
 def test_a_teacher_reads_the_completion_behind_its_own_prompt():
     asked = Example([1, 2], [5, 6], teacher_prompt_ids=[3, 4, 7])
     soft = SoftTargets(student(), SIZE, CONFIG)
@@ -318,14 +309,6 @@ FORWARD = replace(CONFIG, loss="forward")
             ),
             "same tokenizer",
         ),
-        (
-            lambda tokenizer: learn(
-                tokenizer,
-                replace(FORWARD, teacher_top_k=SIZE),
-                teacher=teacher(),
-            ),
-            "0 to keep them all",
-        ),
     ],
 )
 def test_what_cannot_be_trained_is_refused(tokenizer, work, message):
@@ -345,7 +328,6 @@ def test_a_teacher_of_other_tokens_is_refused(tokenizer, tmp_path):
     [
         ({"loss": "soft"}, "loss must be one of"),
         ({"epochs": 0}, "epochs must be > 0"),
-        ({"teacher_top_k": 5}, "belongs to a divergence"),
         ({"loss": "jsd", "beta": 0.0}, "beta must be in"),
         ({"thinking": "aloud"}, "thinking must be one of"),
     ],

@@ -8,7 +8,6 @@ import torch
 from reasoning_from_scratch.training import soft_distillation_loss
 from reasoning_from_scratch.training.distillation_loss import (
     divergence,
-    lump_the_rest,
     reverse_kl_surrogate,
     scaled_logprobs,
     sum_in_chunks,
@@ -158,25 +157,6 @@ def test_logits_of_few_bits_give_a_float32_loss():
     loss = soft_distillation_loss(QUARTER.bfloat16(), HALVES.bfloat16(), ONE)
     assert loss.dtype == torch.float32
     assert soft_distillation_loss(QUARTER, HALVES, ONE).dtype == torch.float64
-
-
-def test_lumping_the_rest_never_raises_a_divergence():
-    # 1/2, 1/8, 3/8: two stand alone, 1/8 is left
-    logprobs = torch.tensor([[0.5, 0.125, 0.375]]).log()
-    kept = lump_the_rest(logprobs, torch.tensor([[0, 2]]))
-    close(kept.exp(), torch.tensor([[0.5, 0.375, 0.125]]))
-    student, teacher = map(scaled_logprobs, random_logits(20, 9))
-    full = divergence(student, teacher)
-    before = torch.zeros_like(full)
-    for top_k in range(1, 9):  # with 8 of 9, the rest is one token: exact
-        ids = teacher.topk(top_k).indices
-        lumped = divergence(
-            *(lump_the_rest(x, ids) for x in (student, teacher))
-        )
-        assert (lumped <= full + 1e-12).all()
-        assert (lumped >= before - 1e-12).all()
-        before = lumped
-    close(lumped, full)
 
 
 def test_chunks_add_up_to_the_whole_and_to_its_gradient(monkeypatch):

@@ -37,8 +37,8 @@ from reasoning_from_scratch.training import (
     optimization,
 )
 from reasoning_from_scratch.training.distillation import (
+    choose_loss,
     learn_examples,
-    prepare_loss,
 )
 from reasoning_from_scratch.training.loop import TrainingLoop
 from reasoning_from_scratch.training.optimization import MasterAdamW
@@ -211,7 +211,7 @@ def test_the_peak_of_distillation_is_predicted_within_a_tenth(loss):
         if loss == "hard":
             teacher = None
         optimizer = MasterAdamW(model)
-        compute, _ = prepare_loss(teacher, tokenizer, examples, config)
+        compute = choose_loss(teacher, tokenizer, config)
         for _ in range(2):
             learn_examples(model, optimizer, examples, compute, config, 1e-3)
 

@@ -222,9 +222,6 @@ class DistillationConfig:
     beta: float = option(
         0.5, "of jsd: near 0 is forward, near 1 reverse", least=0
     )
-    teacher_top_k: int = option(
-        0, "keep the teacher's k likeliest tokens; 0: all", least=0
-    )
     prompt: str = "direct"  # how the problem is put to the student
     # "short": without scratch work; "plain": without the tags; "none"
     thinking: str = option(
@@ -261,9 +258,6 @@ class DistillationConfig:
     def __post_init__(self):
         check_options(self)
         refused = {
-            "teacher_top_k belongs to a divergence; set loss='forward', "
-            "'reverse' or 'jsd', or leave it "
-            "out": self.loss == "hard" and self.teacher_top_k,
             f"beta must be in (0, 1), got {self.beta}; its limits are "
             "loss='forward' and loss='reverse'": (
                 self.loss == "jsd" and not 0 < self.beta < 1

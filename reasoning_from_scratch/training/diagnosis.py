@@ -7,7 +7,6 @@ that pocket's healthy runs stay silent and the failure gallery's do not.
 """
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import fmean, median
 
@@ -29,7 +28,7 @@ WINDOW_SHARE = 0.1  # of the run: what "first" and "last" average over
 MIN_WINDOW = 3  # steps
 
 
-def points(rows, name) -> list[tuple]:
+def points(rows, name):
     """(step, value) of a metric wherever it is a finite number."""
     found = [(row["step"], row.get(name)) for row in rows]
     return [
@@ -39,7 +38,7 @@ def points(rows, name) -> list[tuple]:
     ]
 
 
-def series(rows, name, *, training=True) -> list[float]:
+def series(rows, name, *, training=True):
     """A metric's finite values; for training without row 0, the start."""
     return [v for step, v in points(rows, name) if step or not training]
 
@@ -59,23 +58,13 @@ def past_limit(rows, name, average=fmean):
     return both[1] if both and both[1] >= LIMITS[name] else None
 
 
-def smoothed(values, width) -> list[float]:
+def smoothed(values, width):
     """Centred running mean over about `width` values, shorter at the ends."""
     half = width // 2
     return [
         fmean(values[max(0, i - half) : i + half + 1])
         for i in range(len(values))
     ]
-
-
-def thinned(pairs, limit) -> list[tuple]:
-    """At most `limit` points: means of neighbours, the last one kept."""
-    if len(pairs) <= limit:
-        return pairs
-    size = math.ceil(len(pairs) / (limit - 1))
-    blocks = [pairs[i : i + size] for i in range(0, len(pairs) - 1, size)]
-    means = [(b[len(b) // 2][0], fmean(v for _, v in b)) for b in blocks]
-    return [*means, pairs[-1]]
 
 
 @dataclass(frozen=True)
@@ -87,16 +76,11 @@ class Finding:
     text: str  # what was seen, with its figures, and what to look at
 
 
-def diagnose(rows: Iterable[dict]) -> list[Finding]:
-    """Find what is wrong with a run.
+def diagnose(rows):
+    """Find what is wrong with a run, by its rows of metrics.jsonl so far.
 
-    Args:
-        rows: of metrics.jsonl, in order; a run under way is welcome.
-
-    Returns:
-        Findings, gravest first; none for a healthy run.
+    Returns the findings, gravest first; none for a healthy run.
     """
-    rows = list(rows)
     return [
         Finding(name, title, text)
         for name, (title, rule) in RULES.items()
@@ -113,20 +97,17 @@ def nan_update(rows):
         if isinstance(value, float) and not math.isfinite(value)
     ]
     skipped = max(series(rows, "updates_skipped"), default=0)
+    seen = skipped and (
+        f"{skipped:.0f} updates were dropped because their gradient was not "
+        "finite."
+    )
     if bad:
         step, name = bad[0]
         seen = (
             f"{name} is not finite at step {step}: a NaN spreads over all "
             "weights in one update."
         )
-    elif skipped:
-        seen = (
-            f"{skipped:.0f} updates were dropped because their gradient was "
-            "not finite."
-        )
-    else:
-        return None
-    return (
+    return seen and (
         f"{seen} Look for a division by zero or an overflow in the reward or "
         "the loss."
     )

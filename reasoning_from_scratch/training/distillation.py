@@ -76,7 +76,7 @@ def train_distillation(
     refuse_test_problems(validation)
     if not examples:
         raise ValueError("there are no examples; collect some traces first")
-    loss, examples = prepare_loss(teacher, tokenizer, examples, config)
+    check_teacher(config, teacher is not None)
     num_batches = len(examples) / config.batch_size
 
     def measure():
@@ -88,7 +88,7 @@ def train_distillation(
         model,
         tokenizer,
         config,
-        loss,
+        choose_loss(teacher, tokenizer, config),
         lambda step: (draw_batch(examples, step, config), {}),
         num_steps=math.ceil(config.epochs * num_batches),
         evaluate=measure,
@@ -140,19 +140,16 @@ def planned_rate(step, num_steps, config):
     )
 
 
-def prepare_loss(teacher, tokenizer, examples, config):
-    """The loss that the config describes, and the examples it needs.
+def choose_loss(teacher, tokenizer, config):
+    """The loss that the config describes.
 
-    The loss is a callable (model, hidden, batch) -> sum over the learned
-    tokens, whose final states `hidden` are.
+    It is a callable (model, hidden, batch) -> sum over the learned tokens,
+    whose final states `hidden` are.
     """
-    check_teacher(config, teacher is not None)
     if teacher is None:
-        return hard_loss, examples
+        return hard_loss
     soft = SoftTargets(teacher, tokenizer.vocab_size, config)
-    if config.teacher_top_k:
-        examples = soft.store(examples)
-    return soft.loss, examples
+    return soft.sampled_loss if config.loss == "sampled" else soft.loss
 
 
 def learn_examples(model, optimizer, examples, loss, config, learning_rate):
@@ -213,12 +210,11 @@ def train_on_policy(
     """
     problems = checked_problems(problems)
     refuse_test_problems([*problems, *validation])
-    soft = SoftTargets(teacher, tokenizer.vocab_size, config)
     return _train(
         model,
         tokenizer,
         config,
-        soft.sampled_loss if config.loss == "sampled" else soft.loss,
+        choose_loss(teacher, tokenizer, config),
         lambda step: sample_examples(model, tokenizer, problems, step, config),
         num_steps=config.steps,
         evaluate=lambda: measure_accuracy(

@@ -125,18 +125,6 @@ def reverse_kl_surrogate(logprobs, teacher_logprobs):
     return -advantages * logprobs
 
 
-def lump_the_rest(logprobs, ids):
-    """Log-probabilities of chosen tokens, and of all others together.
-
-    A divergence of two such distributions is at most the full one, and
-    equal to it where the two share out the rest in the same way. `ids` are
-    (tokens, top_k); returns (tokens, top_k + 1), of sum 1.
-    """
-    others = logprobs.scatter(-1, ids, float("-inf"))
-    rest = others.logsumexp(dim=-1, keepdim=True)
-    return torch.cat([logprobs.gather(-1, ids), rest], dim=-1)
-
-
 def hard_loss(model, hidden, batch):
     """Minus the log-probability of the learned tokens, summed."""
     logprobs, _ = hidden_logprobs(model, hidden, batch.targets)
@@ -156,15 +144,13 @@ def learned_hidden(model, batch):
 class SoftTargets:
     """What a teacher says of every token that its student learns.
 
-    Either live, the teacher reading each micro-batch beside the student, or
-    from a `store` of its likeliest tokens, made before training. It reads the
-    completion behind its own prompt. Rows of the embeddings from `vocab_size`
-    on are padding and left out.
+    It reads each micro-batch beside the student, the completions behind its
+    own prompt. Rows of the embeddings from `vocab_size` on are padding.
     """
 
     teacher: torch.nn.Module
     vocab_size: int  # of the tokenizer
-    config: object  # has loss, temperature and beta, for `store` a top k
+    config: object  # has loss, temperature and beta
 
     def __post_init__(self):
         size = self.teacher.config.vocab_size
@@ -177,26 +163,21 @@ class SoftTargets:
 
     def loss(self, model, hidden, batch):
         """The divergence, summed over the learned tokens of a `Batch`."""
-        kind, beta = self.config.loss, self.config.beta
-        is_stored = bool(batch.examples[0].soft_targets)
-        if is_stored:
-            parts = zip(*(e.soft_targets for e in batch.examples), strict=True)
-            targets = [torch.cat(part).to(hidden.device) for part in parts]
-        else:
-            targets = [self.teacher_hidden(batch)]
+        config = self.config
 
-        def chunk_loss(hidden, *targets):
+        def chunk_loss(hidden, teacher_hidden):
+            with torch.no_grad():
+                teacher = self.logprobs(self.teacher, teacher_hidden)
             student = self.logprobs(model, hidden)
-            if is_stored:
-                ids, teacher = targets
-                student = lump_the_rest(student, ids)
-            else:
-                with torch.no_grad():
-                    teacher = self.logprobs(self.teacher, *targets)
-            return divergence(student, teacher, kind, beta=beta).sum()
+            divergences = divergence(
+                student, teacher, config.loss, beta=config.beta
+            )
+            return divergences.sum()
 
-        total = sum_in_chunks(chunk_loss, self.vocab_size, hidden, *targets)
-        return self.config.temperature**2 * total
+        total = sum_in_chunks(
+            chunk_loss, self.vocab_size, hidden, self.teacher_hidden(batch)
+        )
+        return config.temperature**2 * total
 
     def sampled_loss(self, model, hidden, batch):
         """`reverse_kl_surrogate`, summed over the drawn tokens of a batch.
@@ -230,28 +211,6 @@ class SoftTargets:
         ]
         batch = make_batch(examples, device=self.teacher.device)
         return learned_hidden(self.teacher, batch)
-
-    @torch.no_grad()
-    def store(self, examples):
-        """The examples, each with the teacher's top k of its tokens.
-
-        Takes 12 bytes of memory per token and k; worth it when the teacher is
-        slow and there are several epochs.
-        """
-        top_k = self.config.teacher_top_k
-        if top_k >= self.vocab_size:
-            raise ValueError(
-                f"teacher_top_k={top_k:,} of {self.vocab_size:,} tokens "
-                "leaves none out; choose fewer, or 0 to keep them all, live"
-            )
-        stored = []
-        for example in examples:
-            hidden = self.teacher_hidden(make_batch([example]))
-            logprobs = self.logprobs(self.teacher, hidden)
-            ids = logprobs.topk(top_k, dim=-1).indices
-            targets = ids.cpu(), lump_the_rest(logprobs, ids).cpu()
-            stored.append(replace(example, soft_targets=targets))
-        return stored
 
 
 def sum_in_chunks(loss, vocab_size, *tensors):

@@ -5,28 +5,51 @@ words (`diagnosis`) and samples at several steps. The page, made from
 `report.html.jinja`, has its own style and pictures, no script, and a policy
 that forbids a browser to fetch or to run anything: what a model wrote is
 escaped, cut to a length, and could do nothing even so.
+
+matplotlib draws the curves, one panel for each metric; the SVG then takes its
+colours from the page, so that it follows the reader's light or dark, and a
+run's lines carry its class, so that they can be hidden.
 """
 
+import io
 import itertools
+import math
+import re
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 
 from reasoning_from_scratch import __version__
+from reasoning_from_scratch.plots import COLORS, INK, figure_style
 from reasoning_from_scratch.runs import RunFolder, find_run
 
-from . import report_curves as drawing
-from .diagnosis import diagnose, points, series
-from .report_curves import number
+from .diagnosis import diagnose, points, series, smoothed
 
 MAX_TEXT = 1200  # characters of one sample
 MAX_IN_TITLE = 3  # runs that the title names
-SAMPLED_STEPS = 5  # steps a run whose samples are shown
+SAMPLED_STEPS = 5  # steps of a run whose samples are shown
 SAMPLES_A_STEP = 2
 ENDED = ("greedy_length", "reward", "kl")  # metrics whose last value is told
 SHARED = ("command", "model", "variant", "reward", "problems")
+
+WIDTH, HEIGHT = 460, 250  # of a panel, points; the page scales it
+MAX_POINTS = 300  # of a line
+SMOOTH_SHARE = 0.1  # of the steps: window of the bold line
+PAGE_COLORS = [f"var(--run{i}, {color})" for i, color in enumerate(COLORS)]
+DASHES = ("-", (0, (6, 3)), (0, (2, 3)))  # beyond the colours there are
+STYLE = {
+    "font.size": 11,
+    "axes.facecolor": "none",
+    "axes.spines.bottom": False,
+    "axes.spines.left": False,
+    "grid.alpha": 0.16,
+    "grid.color": INK,
+    "svg.fonttype": "none",  # letters, in the page's own font
+    "svg.hashsalt": "report",
+}
 
 
 @dataclass(frozen=True)
@@ -48,8 +71,11 @@ class Run:
 
     @property
     def chosen(self):
-        """(step, samples): some of its samples at several steps."""
-        steps = spread(sorted({sample["step"] for sample in self.samples}))
+        """(step, samples): some of its samples, first and last steps too."""
+        steps = sorted({sample["step"] for sample in self.samples})
+        if len(steps) > SAMPLED_STEPS:
+            gap = (len(steps) - 1) / (SAMPLED_STEPS - 1)
+            steps = [steps[round(i * gap)] for i in range(SAMPLED_STEPS)]
         return [
             (s, [x for x in self.samples if x["step"] == s][:SAMPLES_A_STEP])
             for s in steps
@@ -115,8 +141,8 @@ def render_report(runs):
     rows = {run.name: run.rows for run in runs}
     curves, no_curves = [], ""
     try:
-        for panel in drawing.panels_of(rows):
-            curves.append((panel, Markup(drawing.draw_panel(panel, rows).svg)))
+        for panel in panels_of(rows):
+            curves.append((panel, Markup(draw_panel(panel, rows))))
     except ImportError as error:  # of matplotlib; the rest is worth a page
         no_curves = str(error)
     return page.get_template("report.html.jinja").render(
@@ -128,42 +154,11 @@ def render_report(runs):
             if first.get(key)
             and all(run.config.get(key) == first[key] for run in runs)
         ],
-        runs=list(zip(runs, itertools.cycle(drawing.PAGE_COLORS))),
+        runs=list(zip(runs, itertools.cycle(PAGE_COLORS))),
         settings=differing_settings(runs),
         curves=curves,
         no_curves=no_curves,
     )
-
-
-def plot_runs(runs, metrics=None):
-    """The report's pictures, or those of some metrics, for a notebook.
-
-    Takes `Run`s, or name -> rows of metrics.jsonl; returns a `Picture`.
-    """
-    if not isinstance(runs, dict):
-        runs = {run.name: run.rows for run in runs}
-    known = [panel.metric for panel in drawing.PANELS]
-    unknown = set(metrics or ()) - set(known)
-    if unknown:
-        raise ValueError(
-            f"no panel shows {', '.join(sorted(unknown))}; "
-            f"there are {', '.join(known)}"
-        )
-    wanted = known if metrics is None else metrics
-    panels = [
-        panel for panel in drawing.panels_of(runs) if panel.metric in wanted
-    ]
-    if not panels:
-        raise ValueError("none of these metrics was measured in these runs")
-    return drawing.draw_sheet(panels, runs)
-
-
-def spread(items, count=SAMPLED_STEPS):
-    """At most `count` of the items, first and last among them."""
-    if len(items) <= count:
-        return items
-    last = len(items) - 1
-    return [items[round(i * last / (count - 1))] for i in range(count)]
 
 
 def shown(text):
@@ -212,3 +207,196 @@ def flattened(config, prefix=""):
             yield from flattened(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
+
+
+# ---- Curves ----
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One picture of the report."""
+
+    title: str
+    unit: str  # shares are shown in per cent
+    metric: str
+    is_measured: bool = False  # now and then, with an interval
+
+    @property
+    def is_log(self):
+        return self.unit.endswith("log")
+
+
+PANELS = (
+    Panel("Right answers, greedy", "%", "accuracy", is_measured=True),
+    Panel("Step by step", "%", "step_by_step_accuracy", is_measured=True),
+    Panel("Direct", "%", "direct_accuracy", is_measured=True),
+    Panel("Right answers among samples", "%", "solve_rate"),
+    Panel("Reward", "mean", "reward"),
+    Panel("Length of samples", "tokens", "length"),
+    Panel("Length, greedy", "tokens", "greedy_length", is_measured=True),
+    Panel("Entropy", "nats a token", "entropy"),
+    Panel("KL to the start", "nats a token, log", "kl"),
+    Panel("Groups without signal", "%", "no_signal"),
+    Panel("Samples cut short", "%", "truncated"),
+    Panel("Tokens clipped", "%", "clip_share"),
+    Panel("Gradient norm", "log", "grad_norm"),
+    Panel("Loss", "nats a token", "loss"),
+    Panel("Validation loss", "nats a token", "validation_loss"),
+)
+
+
+def panels_of(runs):
+    """The panels that have something to show for runs: name -> rows."""
+    return [
+        panel
+        for panel in PANELS
+        if any(abs(y) > 1e-4 for xy in lines_of(panel, runs) for _, y in xy)
+    ]
+
+
+def lines_of(panel, runs, end=""):
+    """The (step, value) pairs of every run, or of an end of its interval."""
+    scale = 100 if panel.unit == "%" else 1
+    return [
+        [
+            (step, value * scale)
+            for step, value in points(rows, panel.metric + end)
+            if value > 0 or not panel.is_log
+        ]
+        for rows in runs.values()
+    ]
+
+
+def describe_panel(panel, runs):
+    """Tell in words what a panel shows: its alt text."""
+    told = []
+    for name, line in zip(runs, lines_of(panel, runs), strict=True):
+        if line:
+            first, last = (number(value) for _, value in (line[0], line[-1]))
+            told.append(f"{name} from {first} to {last} at step {line[-1][0]}")
+    return f"{panel.title} ({panel.unit}): {'; '.join(told)}."
+
+
+def draw_panel(panel, runs):
+    """One panel as SVG."""
+    with figure_style() as pyplot, pyplot.rc_context(STYLE):
+        figure, axes = pyplot.subplots(figsize=(WIDTH / 72, HEIGHT / 72))
+        notes = fill_axes(axes, panel, runs)
+        return take_picture(figure, describe_panel(panel, runs), notes)
+
+
+def fill_axes(axes, panel, runs):
+    """Draw every run's curve; returns a note for each point marked."""
+    lines, lows, highs = (
+        lines_of(panel, runs, end) for end in ("", "_low", "_high")
+    )
+    low = frame_axes(axes, panel, [*lines, *lows, *highs])
+    notes = []
+    for place, line in enumerate(lines):
+        if not line:
+            continue
+        color, dash = look_of(place)
+        look = {"color": color, "gid": f"r{place}"}
+        if band := lows[place] + highs[place][::-1]:
+            axes.fill(*zip(*band, strict=True), alpha=0.12, lw=0, **look)
+        steps, values = zip(*line, strict=True)
+        values = [max(value, low) for value in values]
+        width = round(SMOOTH_SHARE * len(line))
+        if panel.is_measured:
+            axes.plot(steps, values, lw=2, ls=dash, marker="o", **look)
+            notes += [f"step {s:,}: {number(v)}" for s, v in line]
+            continue
+        gap = math.ceil(len(line) / MAX_POINTS)
+        kept = slice((len(line) - 1) % gap, None, gap)  # the last one too
+        if width >= 2:  # bold and smooth over thin and true
+            axes.plot(steps[kept], values[kept], lw=1, alpha=0.28, **look)
+            values = smoothed(values, width)
+        axes.plot(steps[kept], values[kept], lw=2, ls=dash, **look)
+    return notes
+
+
+def frame_axes(axes, panel, lines):
+    """Set limits that hold all lines and intervals; returns the lowest."""
+    from matplotlib.ticker import MaxNLocator, NullLocator
+
+    values = [value for line in lines for _, value in line]
+    low, high = min(values), max(values)
+    if panel.is_log:
+        low = 10 ** math.floor(math.log10(max(low, high * 1e-6)))
+        high = 10 ** math.ceil(math.log10(high * 1.001))
+        axes.set_yscale("log")
+        axes.yaxis.set_minor_locator(NullLocator())
+    else:
+        low = min(low, 0.0)  # a curve that starts at zero tells the truth
+        if panel.unit == "%" and high > 60:
+            high = 100.0
+        high = low + (high - low or 1.0) * 1.04
+        axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+    last_step = max(step for line in lines for step, _ in line)
+    axes.set(xlim=(0, max(last_step, 1)), ylim=(low, high))
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(lambda value, _: number(value))
+    axes.grid(axis="x", visible=False)
+    axes.tick_params(left=False, bottom=False)
+    return low
+
+
+def look_of(place):
+    """The colour and the dashes of a run."""
+    return COLORS[place % len(COLORS)], DASHES[place // len(COLORS) % 3]
+
+
+def take_picture(figure, words, notes, paper="none"):
+    """The figure as SVG without links, fonts or colours of its own."""
+    from matplotlib import pyplot
+
+    file = io.StringIO()
+    about = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    figure.savefig(file, format="svg", facecolor=paper, metadata=about)
+    pyplot.close(figure)
+    svg = file.getvalue()
+    svg = svg[svg.index("<svg ") :]
+    notes = iter(notes)
+
+    def circle(match):  # a mark that tells its figures when pointed at
+        x, y, style = match.groups()
+        return (
+            f'<circle cx="{x}" cy="{y}" r="3" style="{style}">'
+            f"<title>{next(notes)}</title></circle>"
+        )
+
+    mark = r'<use xlink:href="#\w+" x="(.*?)" y="(.*?)" style="(.*?)"/>'
+    for pattern, new in (
+        (r"<defs>.*?</defs>", ""),
+        (mark, circle),
+        (r' id="(r\d+)"', r' class="\1"'),
+        (r' (id|xmlns:xlink|clip-path)="[^"]*"', ""),
+        (r"font: ([\d.]+px) [^;\"]*", r"font-size: \1"),  # before 3.11
+        (r" font-family: [^;\"]*;", ""),
+        (r"\s*\n\s*", "\n"),
+    ):
+        svg = re.sub(pattern, new, svg, flags=re.DOTALL)
+    for ours, of_page in zip(COLORS, PAGE_COLORS, strict=True):
+        svg = svg.replace(ours.lower(), of_page)
+    svg = svg.replace(INK, "currentColor")
+    head = (
+        f'<svg class="panel" role="img" aria-label="{escape(words)}" '
+        'font-family="system-ui, DejaVu Sans, sans-serif" '
+    )
+    if paper != "none":  # the page's ink is not for our own paper
+        head += f'color="{INK}" '
+    return svg.replace("<svg ", head, 1)
+
+
+def number(value):
+    """A figure of three digits, as short as it can be.
+
+    >>> number(0.12345), number(1234.5), number(30.0)
+    ('0.123', '1,234', '30')
+    """
+    if value and not 1e-3 <= abs(value) < 1e6:
+        return f"{value:.0e}".replace("e-0", "e-").replace("e+0", "e")
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{float(f'{value:.3g}'):g}"

@@ -25,9 +25,6 @@ class Example:
     prompt_ids: list
     completion_ids: list  # the end token included
     teacher_prompt_ids: list | None = None  # how a teacher was asked
-    # The teacher's likeliest tokens, where kept: ids (tokens, top_k) and
-    # log-probabilities (tokens, top_k + 1), the last of all others together
-    soft_targets: tuple = ()
 
     @property
     def token_ids(self):
