@@ -57,7 +57,7 @@ HEAVY = ("torch", "sympy", "matplotlib", "transformers", "tokenizers")
 # A small package is a feature: folder -> most lines, most files
 MAX_SIZES = {
     PACKAGE: (19_509, 100),
-    f"{PACKAGE}/evaluation/verifier": (2_900, 12),
+    f"{PACKAGE}/evaluation/verifier": (2_830, 11),
 }
 # A file is one subject, never split to please this number
 MAX_FILE_LINES = 430

@@ -1,17 +1,14 @@
 r"""A rule-based verifier of mathematical answers.
 
-    answers_equal(prediction, reference)   two answers, True or False
-    verify(response, reference)            a whole response
-
 The cheapest test first: plain numbers by arithmetic; equal text; then both
 are read (`cleaning`, `tokenizer`, `parser`) into trees and compared by value,
 as sets or by structure (`equivalence`). Model text is never evaluated, nothing
 raises, and what cannot be shown equal is unequal.
 """
 
-import contextlib
 import logging
 import re
+from contextlib import suppress
 from fractions import Fraction
 from functools import lru_cache
 
@@ -21,7 +18,7 @@ from .cleaning import clean, text_key
 from .equivalence import same
 from .parser import parse
 from .values import start_counting
-from .words import clock_time
+from .vocabulary import clock_time
 
 __all__ = ["answers_equal", "verify"]
 
@@ -34,10 +31,7 @@ MAX_CACHED = 200  # characters of an answer that is kept
 def verify(response, reference, *, boxed_only=False):
     """Whether the answer that a response gives equals the reference.
 
-    Args:
-        response: what a model wrote; its answer is extracted.
-        reference: the right answer, or a list of them.
-        boxed_only: accept only an answer in \\boxed{}, as a reward should.
+    `boxed_only` accepts only an answer in \\boxed{}, as a reward should.
     """
     answer = extract_answer(response, boxed_only=boxed_only)
     return answers_equal(answer, reference)
@@ -105,7 +99,7 @@ def read(text):
     """Parse a cleaned text in the ways in which it can be read."""
     found = [parse(text)]
     if re.search(r"\d,\d{2}", text):
-        with contextlib.suppress(tree.UnreadableAnswer):
+        with suppress(tree.UnreadableAnswer):
             found.append(parse(text, split_groups=True))
     return found[: 1 + (found[0] != found[-1])]
 

@@ -6,11 +6,6 @@ import unicodedata
 from . import vocabulary as known
 from .tree import MAX_CHARACTERS, UnreadableAnswer
 
-SCRIPTS = {
-    raised: f"^{{{plain}}}"
-    for raised, plain in zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾", "0123456789+-()", strict=True)
-} | {chr(ord("₀") + digit): f"_{{{digit}}}" for digit in range(10)}
-CHARACTERS = known.CHARACTERS | SCRIPTS
 DELIMITED = re.compile(
     r"\$\$((?:(?!\$\$).)+)\$\$|\$([^$]*[^$\\])\$"
     r"|\\\(((?:(?!\\\().)*[^\\])\\\)|\\\[((?:(?!\\\[).)*[^\\])\\\]",
@@ -97,8 +92,8 @@ def plain_character(character):
     """One character as ASCII or a LaTeX command; unknown ones stay."""
     if character.isascii():
         return character
-    if character in CHARACTERS:
-        return CHARACTERS[character]
+    if character in known.CHARACTERS:
+        return known.CHARACTERS[character]
     digit = unicodedata.decimal(character, None)
     if digit is not None:
         return str(digit)

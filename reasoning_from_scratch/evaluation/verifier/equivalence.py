@@ -10,7 +10,7 @@ from .forms import EQUALITIES, is_label, settle, value_of
 from .real_sets import same_set
 from .tree import Collection, Relation, Sequence, Symbol, is_operation
 from .values import agree_at_points, same_value, take_steps
-from .words import canonical_unit
+from .vocabulary import canonical_unit
 
 FLIPPED = {(">",): ("<",), (">=",): ("<=",)}
 TUPLES = {("(", ")"), ("[", "]")}
@@ -54,7 +54,7 @@ def compare_choices(choice, other):
     letters = getattr(other, "letter", None) or letters_of(other) or ""
     if len(letters) == 1:
         return choice.letter == letters
-    return same(choice.content, other)
+    return same(choice.value, other)
 
 
 def letters_of(answer):

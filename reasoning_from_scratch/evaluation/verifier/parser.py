@@ -10,7 +10,7 @@ from . import atoms, tree
 from .atoms import PRODUCT, RELATION, SETS, SUM, split_group
 from .tokenizer import VALUES, Token, tokenize
 from .tree import Collection, Operation, Quantity, UnreadableAnswer
-from .words import changes_value, is_unit, meaning_of, number_in_words
+from .vocabulary import changes_value, is_unit, meaning_of, number_in_words
 
 END = Token("end", "")
 RELATIONS = ("=", "<", "<=", ">", ">=", "!=", "~", "in", "notin")

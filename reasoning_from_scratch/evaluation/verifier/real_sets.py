@@ -8,10 +8,10 @@ for other functions at the ends of the other set and at samples.
 import operator
 import random
 from fractions import Fraction
-from itertools import pairwise, zip_longest
+from itertools import pairwise
 
 from . import tree
-from .tree import Collection, Operation, Relation, Sequence, Symbol, Undecided
+from .tree import Operation, Relation, Sequence, Symbol, Undecided
 from .values import context, is_real, numeric, value_of
 
 SEED = 7_919
@@ -24,10 +24,9 @@ JOINED = {"cup": operator.or_, "cap": operator.and_, "setminus": operator.gt}
 def same_set(left, right):
     """Whether two answers describe one set; None if that is unclear."""
     symbols = tree.free_symbols(left) | tree.free_symbols(right)
-    symbols = symbols - {"reals"} or {""}
-    if len(symbols) > 1 or not (is_set(left) and is_set(right)):
+    name, *others = symbols - {"reals"} or {""}
+    if others or not (is_set(left) and is_set(right)):
         return None
-    (name,) = symbols
     ends, unsolved = [], []
     for answer in (left, right):
         try:
@@ -48,7 +47,7 @@ def same_set(left, right):
 
 def is_set(answer):
     """Whether an answer is built of intervals, sets and relations."""
-    if isinstance(answer, Collection) and answer.kind != "set":
+    if tree.is_kind(answer, "list", "and", "or"):
         speaks = any(isinstance(i, Relation) for i in answer.items)
         is_either = speaks or answer.kind == "or"
         return is_either and all(map(is_set, answer.items))
@@ -154,19 +153,17 @@ def is_inside(number, low, high, low_closed, high_closed):
 
 def relation_members(answer, name, points):
     """At which points all relations of a chain are true."""
-    found = [True] * len(points)
+    found = [[True] * len(points)]
     for sign, left, right in answer.links():
         if sign in ("in", "notin"):
             if left != Symbol(name) or not is_set(right):
                 raise Undecided("what is in the set?")
             inside = members(right, name, points)
-            holds = inside if sign == "in" else [not one for one in inside]
-        elif is_no_bound(sign, left, right):
-            continue
-        else:
+            found.append([one == (sign == "in") for one in inside])
+        elif not is_no_bound(sign, left, right):
             holds = [is_true(sign, left, right, {name: p}) for p in points]
-        found = [a and b for a, b in zip(found, holds, strict=True)]
-    return found
+            found.append(holds)
+    return [*map(all, zip(*found, strict=True))]
 
 
 def is_true(sign, left, right, point):
@@ -195,18 +192,20 @@ def changes(sign, left, right, name):
         return []
     if sign in ("in", "notin"):
         return ends_of(right, name)
-    coefficients = polynomial(tree.subtract(left, right), name)
-    if sign not in ORDER or sign == "=" and len(coefficients) > 2:
+    difference = polynomial(tree.subtract(left, right), name)
+    if sign not in ORDER or sign == "=" and difference.degree() > 1:
         raise Undecided("solving it may be the question, not the answer")
-    return real_zeros(coefficients)
+    return real_zeros(difference)
 
 
 def polynomial(answer, name):
-    """The coefficients of a polynomial, from the constant one on."""
+    """What an expression is as a polynomial in one symbol."""
+    from numpy.polynomial import Polynomial  # late: few answers need one
+
     if name not in tree.free_symbols(answer):
-        return [number_of(answer)]
+        return Polynomial([number_of(answer)])
     if isinstance(answer, Symbol):
-        return [Fraction(0), Fraction(1)]
+        return Polynomial([Fraction(0), Fraction(1)])
     kind, args = getattr(answer, "name", ""), tree.parts(answer)
     if kind == "power":
         times_taken = value_of(args[1])
@@ -216,58 +215,34 @@ def polynomial(answer, name):
     if kind == "divide" and name not in tree.free_symbols(args[1]):
         inverse = tree.divide(tree.integer(1), args[1])
         kind, args = "multiply", (args[0], inverse)
-    if kind not in ("add", "multiply", "negate"):
+    if kind == "negate":
+        kind, args = "multiply", (tree.integer(-1), *args)
+    if kind not in ("add", "multiply"):
         raise Undecided("no polynomial")
-    first, *rest = [polynomial(arg, name) for arg in args]
-    for other in [[Fraction(-1)]] if kind == "negate" else rest:
-        first = plus(first, other) if kind == "add" else times(first, other)
-    return first
-
-
-def times(left, right):
-    """The product of two polynomials."""
-    if len(left) + len(right) > MAX_DEGREE + 2:
-        raise Undecided("a polynomial of too high a degree")
-    total = [Fraction(0)] * (len(left) + len(right) - 1)
-    for i, a in enumerate(left):
-        for j, b in enumerate(right):
-            total[i + j] += a * b
+    total, *rest = [polynomial(arg, name) for arg in args]
+    for other in rest:
+        total = total + other if kind == "add" else total * other
+        if total.degree() > MAX_DEGREE:
+            raise Undecided("a polynomial of too high a degree")
     return total
 
 
-def plus(left, right):
-    """The sum of two polynomials, without leading zeros."""
-    total = [a + b for a, b in zip_longest(left, right, fillvalue=0)]
-    while total and total[-1] == 0:
-        total.pop()
-    return total
-
-
-def real_zeros(coefficients):
+def real_zeros(powers):
     """The real zeros of a polynomial."""
-    rest = plus(coefficients, [])
-    is_exact = all(isinstance(c, Fraction) for c in rest)
-    if is_exact and len(rest) > 2:  # multiple zeros once: p / gcd(p, p')
-        divisor, other = rest, [n * c for n, c in enumerate(rest)][1:]
-        while other:
-            divisor, other = other, divided(divisor, other)[1]
-        rest = divided(rest, divisor)[0]
-    if len(rest) <= 2:
-        return [-rest[0] / rest[1]] if len(rest) == 2 else []
+    is_exact = all(isinstance(c, Fraction) for c in powers.coef)
+    if is_exact and powers.degree() > 1:  # multiple zeros once: p / gcd(p, p')
+        slopes = [n * c for n, c in enumerate(powers.coef)][1:]
+        divisor, other = powers, type(powers)(slopes)  # deriv() takes floats
+        while other.coef.any():
+            divisor, other = other, divisor % other
+        powers = powers // divisor
+    first, *above = powers.coef
+    if len(above) < 2:
+        return [-first / factor for factor in above]
     mp = context()
-    above = [numeric(c) for c in reversed(rest)]
     try:
-        found = mp.polyroots(above, maxsteps=200, extraprec=200)
+        coefficients = [numeric(c) for c in reversed(powers.coef)]
+        found = mp.polyroots(coefficients, maxsteps=200, extraprec=200)
     except mp.NoConvergence as error:
         raise Undecided("no zeros found") from error
     return [mp.re(zero) for zero in found if is_real(zero)]
-
-
-def divided(above, below):
-    """Quotient and remainder of two polynomials, exactly."""
-    quotient, rest = [Fraction(0)] * max(1, len(above) - len(below) + 1), above
-    while len(rest) >= len(below):
-        factor, shift = rest[-1] / below[-1], len(rest) - len(below)
-        quotient[shift] = factor
-        rest = plus(rest, [0] * shift + [-factor * c for c in below])
-    return quotient, rest

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from . import vocabulary as known
 from .tree import MAX_DIGITS, MAX_TOKENS, Number, UnreadableAnswer
-from .words import is_unit, is_unit_word
+from .vocabulary import is_unit, is_unit_word
 
 
 class Token(NamedTuple):

@@ -4,7 +4,7 @@ A tree is plain data: nothing in it can be called. The limits are far above
 what an answer needs, and let hostile texts end in milliseconds.
 """
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 
@@ -66,10 +66,10 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A letter with the text it stands for: (B) 12."""
+    """A letter with the answer it stands for: (B) 12."""
 
     letter: str
-    content: object
+    value: object
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +113,10 @@ class Relation:
 
     def links(self):
         """(operator, left, right) of each pair of neighbours."""
-        sides = zip(self.operands, self.operands[1:], strict=False)
-        signs = zip(self.operators, sides, strict=True)
-        return [(sign, *pair) for sign, pair in signs]
+        sides = self.operands, self.operands[1:]
+        return [*zip(self.operators, *sides, strict=False)]
 
 
-KINDS = (Number, Symbol, Operation, Text, Choice, Quantity, Sequence)
-KINDS += (Collection, Matrix, Relation)
 INFINITY = Operation("infinity")
 REALS = Symbol("reals")
 EMPTY_SET = Collection((), "set")
@@ -131,12 +128,10 @@ def add(*terms):
 
 
 def multiply(*factors):
-    """The product of the factors; one factor stands for itself."""
     return factors[0] if len(factors) == 1 else Operation("multiply", factors)
 
 
 def divide(above, below):
-    """The quotient of two trees."""
     return Operation("divide", (above, below))
 
 
@@ -148,16 +143,15 @@ def negate(tree):
 
 
 def subtract(left, right):
-    """Left minus right."""
     return Operation("add", (left, negate(right)))
 
 
 def integer(value):
-    """The tree of a Python integer."""
     return Number(Fraction(value))
 
 
 INFINITE = (INFINITY, negate(INFINITY))
+INNER = ("args", "items", "operands")
 
 
 def is_operation(tree, *names):
@@ -174,18 +168,17 @@ def parts(tree):
     """The trees directly inside a tree."""
     if isinstance(tree, (Number, Symbol)):
         return ()
+    if isinstance(tree, (Choice, Quantity)):
+        return (tree.value,)
     if isinstance(tree, Matrix):
         return tuple(cell for row in tree.rows for cell in row)
-    for name in ("args", "items", "operands"):
-        if hasattr(tree, name):
-            return getattr(tree, name)
-    inner = getattr(tree, "content", None), getattr(tree, "value", None)
-    return tuple(part for part in inner if type(part) in KINDS)
+    inner = [getattr(tree, name) for name in INNER if hasattr(tree, name)]
+    return inner[0] if inner else ()
 
 
 def rebuild(tree, change):
     """The tree with each tree directly inside it changed."""
-    for name in ("args", "items", "operands"):
+    for name in INNER:
         if hasattr(tree, name):
             inner = tuple(map(change, getattr(tree, name)))
             return replace(tree, **{name: inner})
@@ -201,24 +194,19 @@ def free_symbols(tree):
     """Names without a value: no constants, no bound indices of a sum."""
     if isinstance(tree, Symbol):
         return frozenset(() if tree.name in CONSTANTS else (tree.name,))
-    if is_operation(tree, "apply"):
-        return frozenset((applied_name(tree),))
+    if is_operation(tree, "apply"):  # f(x) has an unknown value
+        return frozenset((repr(tree),))
     names = frozenset().union(*map(free_symbols, parts(tree)))
     if is_operation(tree, *BINDERS):
         names -= {tree.args[0].name}
     return names
 
 
-def applied_name(tree):
-    """The name under which f(x) stands for an unknown value."""
-    return str(encode(tree))
-
-
 def substitute(tree, name, value):
     """The expression with a tree in place of a free symbol."""
     if isinstance(tree, Symbol):
         return value if tree.name == name else tree
-    if is_operation(tree, "apply") and applied_name(tree) == name:
+    if is_operation(tree, "apply") and repr(tree) == name:
         return value
     return rebuild(tree, lambda arg: substitute(arg, name, value))
 
@@ -240,15 +228,3 @@ def is_expression(tree):
     if isinstance(tree, Operation):
         return all(map(is_expression, tree.args))
     return isinstance(tree, (Number, Symbol))
-
-
-def encode(tree):
-    """A tree as nested lists of strings and integers, to be printed."""
-    if isinstance(tree, tuple):
-        return [encode(item) for item in tree]
-    if isinstance(tree, Fraction):
-        return str(tree)
-    if type(tree) in KINDS:
-        values = [encode(getattr(tree, f.name)) for f in fields(tree)]
-        return {type(tree).__name__: values}
-    return tree

@@ -52,7 +52,6 @@ def take_steps(number):
 
 
 def size(value):
-    """Bits of a fraction."""
     return value.numerator.bit_length() + value.denominator.bit_length()
 
 
@@ -152,8 +151,9 @@ def numeric_functions(mp):
     table |= {"arc" + name: getattr(mp, "a" + name) for name in circular}
     table |= {"ar" + name: getattr(mp, "a" + name) for name in hyperbolic}
     table |= {f: of(real, getattr(mp, f)) for f in ("floor", "ceil", "sign")}
-    table |= {"max": of(real, max), "min": of(real, min)}
     return BOTH | table | {
+        "max": of(real, max),
+        "min": of(real, min),
         "add": lambda *terms: mp.fsum(terms),
         "multiply": lambda *factors: mp.fprod(factors),
         "degree": lambda value: value * mp.pi / 180,
@@ -177,65 +177,63 @@ def numeric(value):
     return value
 
 
-class Evaluator:
-    """Walks a tree with values for its symbols."""
+def evaluate(answer, values, is_complex):
+    """The value of a tree: a Fraction, or a number of mpmath."""
+    take_steps(1)
+    if isinstance(answer, Number):
+        return answer.value
+    is_applied = tree.is_operation(answer, "apply")
+    if isinstance(answer, Symbol) or is_applied:
+        return symbol_value(
+            repr(answer) if is_applied else answer.name, values, is_complex
+        )
+    if not isinstance(answer, tree.Operation):
+        raise Undecided(f"{type(answer).__name__} has no value")
+    if answer.name in tree.BINDERS:
+        return unroll(answer, values, is_complex)
+    args = [evaluate(arg, values, is_complex) for arg in answer.args]
+    return operate(answer.name, args, is_complex)
 
-    def __init__(self, values, is_complex):
-        self.values = dict(values)
-        self.is_complex = is_complex
 
-    def evaluate(self, answer):
-        """The value of a tree: a Fraction, or a number of mpmath."""
-        take_steps(1)
-        if isinstance(answer, Number):
-            return answer.value
-        if isinstance(answer, Symbol):
-            return self.symbol(answer.name)
-        if not isinstance(answer, tree.Operation):
-            raise Undecided(f"{type(answer).__name__} has no value")
-        if answer.name == "apply":
-            return self.symbol(tree.applied_name(answer))
-        if answer.name in tree.BINDERS:
-            return self.unroll(answer)
-        return self.operation(answer.name, [*map(self.evaluate, answer.args)])
+def symbol_value(name, values, is_complex):
+    """The value given to a symbol, or that of pi, e or i."""
+    if name in values:
+        return values[name]
+    if name not in tree.CONSTANTS or name == "i" and not is_complex:
+        raise Undecided(f"{name} has no value")
+    return +getattr(context(), "j" if name == "i" else name)
 
-    def symbol(self, name):
-        """The value given to a symbol, or that of pi, e or i."""
-        if (value := self.values.get(name)) is not None:
+
+def operate(name, args, is_complex):
+    """The value of an operation, exactly if that is possible."""
+    if name in EXACT and all(type(arg) is Fraction for arg in args):
+        value = EXACT[name](*args)
+        if value is not None:
+            take_steps(size(value) // 500)
             return value
-        if name not in tree.CONSTANTS or name == "i" and not self.is_complex:
-            raise Undecided(f"{name} has no value")
-        return +getattr(context(), "j" if name == "i" else name)
+    take_steps(5)
+    mp, arguments = context(), map(numeric, args)
+    if name not in _thread.functions:
+        raise Undecided(f"{name} has no value")
+    value = _thread.functions[name](*arguments)
+    if not mp.isfinite(value) or not (is_complex or is_real(value)):
+        raise Undecided("not a finite real number")
+    return value
 
-    def operation(self, name, args):
-        """An operation, exactly if that is possible."""
-        if all(type(arg) is Fraction for arg in args):
-            value = EXACT[name](*args) if name in EXACT else None
-            if value is not None:
-                take_steps(size(value) // 500)
-                return value
-        take_steps(5)
-        mp, arguments = context(), map(numeric, args)
-        function = _thread.functions.get(name)
-        if function is None:
-            raise Undecided(f"{name} has no value")
-        value = function(*arguments)
-        if not mp.isfinite(value) or not (self.is_complex or is_real(value)):
-            raise Undecided("not a finite real number")
-        return value
 
-    def unroll(self, answer):
-        """A sum or product, term by term."""
-        index, *ends, body = answer.args
-        low, high = (whole(numeric(self.evaluate(end))) for end in ends)
-        outer = self.values.get(index.name)
-        step = "add" if answer.name == "sum" else "multiply"
-        total = Fraction(0 if answer.name == "sum" else 1)
-        for number in range(low, high + 1):
-            self.values[index.name] = Fraction(number)
-            total = self.operation(step, [total, self.evaluate(body)])
-        self.values[index.name] = outer
-        return total
+def unroll(answer, values, is_complex):
+    """A sum or product, term by term."""
+    index, *ends, body = answer.args
+    low, high = (
+        whole(numeric(evaluate(end, values, is_complex))) for end in ends
+    )
+    is_sum = answer.name == "sum"
+    total = Fraction(0 if is_sum else 1)
+    for number in range(low, high + 1):
+        inner = {**values, index.name: Fraction(number)}
+        terms = [total, evaluate(body, inner, is_complex)]
+        total = operate("add" if is_sum else "multiply", terms, is_complex)
+    return total
 
 
 def value_of(answer, values=(), is_complex=True):
@@ -244,7 +242,7 @@ def value_of(answer, values=(), is_complex=True):
     With is_complex=False no step on the way may leave the real numbers.
     """
     try:
-        return Evaluator(values, is_complex).evaluate(answer)
+        return evaluate(answer, dict(values), is_complex)
     except (ZeroDivisionError, ValueError, OverflowError, TypeError) as error:
         raise Undecided(str(error)) from error
 
@@ -269,7 +267,7 @@ def same_value(left, right):
         if names:
             return agree_at_points(left, right, names)
         rounded = rounded_decimal(left, right) or rounded_decimal(right, left)
-        return rounded or bool(agree(left, right, {}, is_complex=True))
+        return rounded or bool(agree(left, right, {}, True))
     except TooLong:
         return False
 
@@ -307,7 +305,7 @@ def points(names, are_whole):
         yield point
 
 
-def agree(left, right, point, is_complex=False):
+def agree(left, right, point, is_complex):
     """Whether two values are equal at one point; None if undefined."""
     try:
         values = [value_of(s, point, is_complex) for s in (left, right)]

@@ -1,7 +1,13 @@
-"""The words, LaTeX commands and characters that the tokenizer knows.
+"""The words, commands and characters that we know, and what words mean.
 
-What stands in no table is compared as text.
+What stands in no table is compared as text. "5 cm" answers a question whose
+reference says "5"; units that both name must agree, and nothing is converted.
 """
+
+import re
+from fractions import Fraction
+
+from .tree import EMPTY_SET, REALS, Number, Text, UnreadableAnswer
 
 
 def words(text):
@@ -110,37 +116,29 @@ CURRENCIES = pairs(
     CAD=dollar AUD=dollar"""
 )
 CHARACTERS = {
-    "−": "-", "–": "-", "—": "-", "‐": "-", "‑": "-", "﹣": "-",
-    "×": r"\times ", "✕": r"\times ", "÷": r"\div ", "·": r"\cdot ",
-    "⋅": r"\cdot ", "∙": r"\cdot ", "∗": "*", "⁄": "/", "∕": "/",
-    "±": r"\pm ", "∓": r"\mp ", "√": r"\sqrt ", "∛": r"\sqrt[3]",
-    "∜": r"\sqrt[4]", "∞": r"\infty ", "°": r"^\circ ",
-    "º": r"^\circ ", "≤": r"\le ", "≥": r"\ge ", "⩽": r"\le ",
-    "⩾": r"\ge ", "≠": r"\ne ", "≈": r"\approx ", "≡": r"\equiv ",
-    "∈": r"\in ", "∉": r"\notin ", "∪": r"\cup ", "∩": r"\cap ",
-    "∖": r"\setminus ", "∅": r"\emptyset ", "∨": r"\lor ",
-    "∧": r"\land ", "∠": r"\angle ", "△": r"\triangle ",
-    "⌊": r"\lfloor ", "⌋": r"\rfloor ", "⌈": r"\lceil ", "⌉": r"\rceil ",
-    "⟨": r"\langle ", "⟩": r"\rangle ", "〈": r"\langle ", "〉": r"\rangle ",
-    "∑": r"\sum ", "∏": r"\prod ", "ℝ": r"\mathbb{R}", "ℤ": r"\mathbb{Z}",
-    "ℕ": r"\mathbb{N}", "ℚ": r"\mathbb{Q}", "′": "'", "’": "'", "‘": "'",
-    "“": '"', "”": '"', "％": "%", "…": r"\ldots ", "⋯": r"\ldots ",
-    "\u00a0": " ", "\u200b": "", "\ufeff": "", "\u2061": "",
-    "ⁿ": "^{n}", "ϕ": r"\phi ", "→": r"\to ",
-    "、": ",", "，": ",", "。": ".", "；": ";", "：": ":", "（": "(",
-    "）": ")", "℃": r"^\circ C", "℉": r"^\circ F", "■": "", "□": "",
-    "或": " or ",
-    "和": " and ", "✓": "", "✔": "", "✅": "", "∎": "",
-}  # fmt: skip
+    "−": "-", "–": "-", "—": "-", "‐": "-", "‑": "-", "∗": "*", "⁄": "/",
+    "∕": "/", "∛": r"\sqrt[3]", "∜": r"\sqrt[4]", "ⁿ": "^{n}",
+    "°": r"^\circ ", "º": r"^\circ ", "℃": r"^\circ C", "℉": r"^\circ F",
+    "ℝ": r"\mathbb{R}", "ℤ": r"\mathbb{Z}", "ℕ": r"\mathbb{N}",
+    "ℚ": r"\mathbb{Q}", "′": "'", "’": "'", "‘": "'", "“": '"', "”": '"',
+    "、": ",", "。": ".", "或": " or ", "和": " and ",
+} | dict.fromkeys("\u200b\ufeff\u2061■□✓✔✅∎", "")  # fmt: skip
 CHARACTERS |= {
     letter: f"\\{name} "
     for letter, name in pairs(
-        """α=alpha β=beta γ=gamma δ=delta ε=epsilon ζ=zeta η=eta θ=theta
-        ι=iota κ=kappa λ=lambda μ=mu ν=nu ξ=xi π=pi ρ=rho σ=sigma τ=tau
-        υ=upsilon φ=phi χ=chi ψ=psi ω=omega Γ=Gamma Δ=Delta Θ=Theta
-        Λ=Lambda Ξ=Xi Π=Pi Σ=Sigma Φ=Phi Ψ=Psi Ω=Omega"""
+        """×=times ✕=times ÷=div ·=cdot ⋅=cdot ∙=cdot ±=pm ∓=mp √=sqrt
+        ∞=infty ≤=le ≥=ge ⩽=le ⩾=ge ≠=ne ≈=approx ≡=equiv ∈=in ∉=notin ∪=cup
+        ∩=cap ∖=setminus ∅=emptyset ∨=lor ∧=land ∠=angle △=triangle ⌊=lfloor
+        ⌋=rfloor ⌈=lceil ⌉=rceil ⟨=langle ⟩=rangle 〈=langle 〉=rangle ∑=sum
+        ∏=prod …=ldots ⋯=ldots →=to α=alpha β=beta γ=gamma δ=delta ε=epsilon
+        ζ=zeta η=eta θ=theta ι=iota κ=kappa λ=lambda μ=mu ν=nu ξ=xi π=pi
+        ρ=rho σ=sigma τ=tau υ=upsilon φ=phi ϕ=phi χ=chi ψ=psi ω=omega Γ=Gamma
+        Δ=Delta Θ=Theta Λ=Lambda Ξ=Xi Π=Pi Σ=Sigma Φ=Phi Ψ=Psi Ω=Omega"""
     ).items()
 }
+for raised, plain in zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾", "0123456789+-()", strict=True):
+    CHARACTERS[raised] = f"^{{{plain}}}"
+CHARACTERS |= {chr(ord("₀") + digit): f"_{{{digit}}}" for digit in range(10)}
 
 # Numbers in words
 SMALL = pairs(
@@ -195,3 +193,132 @@ CHANGING = words(
     billions modulo mod wrong incorrect false january february march april
     may june july august september october november december"""
 )
+TERM = re.compile(r"[^\W\d_]+|¢|\^?-?\d+|[/*]")
+PHRASES = (
+    (r"(the)?emptyset|(there)?(is|are|has|exists?)?no(real)?"
+     r"(solutions?|roots?)(exists?)?", EMPTY_SET),
+    (r"(all)?(the)?(set)?(of)?(all)?real(number|value)?s(ofx)?", REALS),
+    ("doesnotexist", Text("dne")),
+)  # fmt: skip
+CLOCK = re.compile(
+    r"(\d{1,2})(?::(\d\d))?\s*(?:\\text\w*\s*\{|\\mathrm\s*\{|\\ |~|\s)*"
+    r"([ap])\.?\s?m\.?\s*\}?",
+    re.IGNORECASE,
+)
+
+
+def canonical_unit(text):
+    """One spelling of a unit: "square inches" and "in^2" give "in^2"."""
+    terms, power, sign = [], 1, 1
+    for term in TERM.findall(text.lower().replace(".", "")):
+        if term in ("/", "per"):
+            sign = -1
+        elif term in ("squared", "cubed") or term[-1].isdigit():
+            by = POWERS.get(term) or int(term.strip("^")[:3])
+            terms[-1:] = [(n, p * by) for n, p in terms[-1:]]
+        elif term in POWERS:
+            power = POWERS[term]
+        elif term != "*":
+            name = singular(term)
+            for base in CANONICAL.get(name, name).split("/"):
+                terms.append((base, sign * power))
+                sign *= -1 if "/" in CANONICAL.get(name, "") else 1
+            power = 1
+    names = {name for name, _ in terms} - {"unit"}
+    if names & {"celsius", "fahrenheit"}:
+        terms = [(n, p) for n, p in terms if n != "degree"]
+    return " ".join(f"{n}^{p}" for n, p in sorted(terms)) if names else ""
+
+
+def singular(word):
+    """A word without its plural s, if the rest is a unit or long enough."""
+    if word in CANONICAL or not word.endswith("s") or len(word) < 3:
+        return word
+    return word[:-2] if word[:-2] in CANONICAL else word[:-1]
+
+
+def is_unit(text):
+    """Whether every word of the text belongs to a unit we know."""
+    found = re.findall(r"[^\W\d_]+|¢", text.lower())
+    return bool(found) and all(
+        singular(word) in CANONICAL or word in MODIFIERS
+        for word in found
+    )
+
+
+def is_unit_word(run):
+    """Whether a run of letters is a unit; long ones in any case."""
+    spelling = run.lower() if len(run) > 2 else run
+    return spelling in UNIT_WORDS or run in UNIT_WORDS
+
+
+def changes_value(unit):
+    """Whether words behind a number say more than what it counts."""
+    found = re.findall(r"[a-z]+", unit.lower())
+    if len(found) > 1 and found[-1] in POWERS:  # inches squared
+        found.pop()
+    return not CHANGING.isdisjoint(found)
+
+
+def meaning_of(text):
+    """The tree that stands for words."""
+    found = [w for w in text.split() if w not in words("the a an")]
+    key = re.sub(r"[\W_]", "", "".join(found or text.split()))
+    if not key:
+        raise UnreadableAnswer("no letters in the text")
+    for phrase, answer in PHRASES:
+        if re.fullmatch(phrase, key):
+            return answer
+    return number_in_words(text) or Text(key)
+
+
+def number_in_words(text):
+    """The number that words spell, as a tree, or None: forty-two, a half."""
+    found = text.lower().replace("-", " ").split()
+    is_negative = found[:1] in (["negative"], ["minus"])
+    found = found[is_negative:]
+    value = simple_number(found)
+    if value is None and "and" in found:
+        where = found.index("and")
+        ends = simple_number(found[:where]), simple_number(found[where + 1 :])
+        if None not in ends and ends[0] > ends[1]:
+            value = sum(ends)
+    if value is None:
+        return None
+    return Number(Fraction(-value if is_negative else value))
+
+
+def simple_number(found):
+    """The value of number words without "and": two thirds, six hundred."""
+    name = found[-1].removesuffix("s") if found else ""
+    if name in FRACTION_WORDS and (len(found) > 1 or name == "half"):
+        ahead = found[:-1] if found[:-1] not in (["a"], []) else ["one"]
+        above = simple_number(ahead)
+        below = FRACTION_WORDS[name]
+        return None if above is None else Fraction(above, below)
+    total, group = 0, None
+    for word in found:
+        value = NUMBER_WORDS.get(word)
+        if word == "a" and group is None and len(found) > 1:
+            group = 1
+        elif value is not None:  # twenty and then one, a hundred and then ten
+            group = group or 0
+            if group % 10 or value >= (10 if group % 100 else 100):
+                return None
+            group += value
+        elif word == "hundred" and group in range(1, 100):
+            group *= 100
+        elif word in SCALES and group:
+            total, group = total + group * SCALES[word], 0
+        else:
+            return None
+    return None if group is None else total + group
+
+
+def clock_time(text):
+    """Minutes since midnight of "3:30 p.m.", or None."""
+    match = CLOCK.fullmatch(text)
+    if not match:
+        return None
+    hours = int(match[1]) % 12 + 12 * (match[3].lower() == "p")
+    return 60 * hours + int(match[2] or 0)
