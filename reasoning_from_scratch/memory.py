@@ -26,7 +26,7 @@ GIVEN_UP = (
     {},
     {"activation_checkpointing": True},
     {"track_kl": False},
-    {"moments": "bfloat16", "moment_dtype": "bfloat16"},
+    {"moments": "bfloat16"},
 )
 # How CUDA, MPS, XPU, cuBLAS and the CPU's allocators say it
 OUT_OF_MEMORY = re.compile(
@@ -289,13 +289,12 @@ def training_workload(
     written = prompt_tokens + config.max_new_tokens
     if hasattr(config, "micro_batch_size"):  # GRPO
         rows, tokens = min(config.micro_batch_size, _rollouts(config)), written
-        learned, moments = config.max_new_tokens, config.moments
+        learned = config.max_new_tokens
         if config.track_kl or config.loss.kl_coef > 0:
             frozen_bytes += shape.num_parameters * weight_bytes
     else:
         tokens = learned = getattr(config, "max_tokens", written)
         rows = max(1, config.micro_batch_tokens // tokens)
-        moments = config.moment_dtype
     return Workload(
         weight_bytes=weight_bytes,
         decoding_rows=config.decoding_batch_size or _decoded(config),
@@ -304,7 +303,7 @@ def training_workload(
         learning_tokens=tokens,
         learned_tokens=learned,
         checkpointing=config.activation_checkpointing,
-        moment_bytes=4 if moments == "float32" else 2,
+        moment_bytes=4 if config.moments == "float32" else 2,
         frozen_bytes=frozen_bytes,
         logit_bytes=LOGIT_BYTES.get(config.loss, Workload.logit_bytes),
     )

@@ -19,16 +19,14 @@ from math import isfinite
 from typing import get_args, get_type_hints
 
 
-def option(default, help=None, *, choices=None, least=None):
+def option(default, help=None, **limits):
     """A field of a configuration; with a help text it is a flag as well.
 
-    `least` is the smallest number allowed; None: any above zero.
+    limits: `choices`; `least`, the smallest number allowed (without it, any
+    above zero), `most`, the largest, and `below`, which is too large.
     """
-    said = {"help": help, "choices": choices, "least": least}
-    return field(
-        default=default,
-        metadata={name: x for name, x in said.items() if x is not None},
-    )
+    said = {"help": help, **limits} if help else limits
+    return field(default=default, metadata=said)
 
 
 def check_options(config) -> None:
@@ -44,10 +42,16 @@ def check_options(config) -> None:
             continue
         if not isfinite(value):
             raise ValueError(f"{name} must be a finite number, got {value}")
-        least = each.metadata.get("least")
-        if value <= 0 if least is None else value < least:
-            expected = "> 0" if least is None else f">= {least}"
-            raise ValueError(f"{name} must be {expected}, got {value}")
+        least, most, below = map(each.metadata.get, ("least", "most", "below"))
+        is_refused = {
+            "> 0": least is None and value <= 0,
+            f">= {least}": least is not None and value < least,
+            f"<= {most}": most is not None and value > most,
+            f"< {below}": below is not None and value >= below,
+        }
+        for expected, is_wrong in is_refused.items():
+            if is_wrong:
+                raise ValueError(f"{name} must be {expected}, got {value}")
 
 
 def add_options(parser, *kinds, prefix="", row=()) -> None:

@@ -328,7 +328,7 @@ def test_a_teacher_of_other_tokens_is_refused(tokenizer, tmp_path):
     [
         ({"loss": "soft"}, "loss must be one of"),
         ({"epochs": 0}, "epochs must be > 0"),
-        ({"loss": "jsd", "beta": 0.0}, "beta must be in"),
+        ({"loss": "jsd", "beta": 0.0}, "beta must be > 0"),
         ({"thinking": "aloud"}, "thinking must be one of"),
     ],
 )

@@ -81,13 +81,6 @@ def tiny_policy(**changes):
 # Learning
 
 
-def test_reward_rises_on_a_task_that_can_be_learned():
-    _, rows = train(replace(CONFIG, steps=25, eval_every=0))
-    first = sum(row["reward"] for row in rows[:5]) / 5
-    last = sum(row["reward"] for row in rows[-5:]) / 5
-    assert first < 0.5 and last > 0.9
-
-
 @pytest.mark.parametrize("name", GRPO_VARIANTS)
 def test_every_variant_learns(name):
     config = variant_config(name, **{**SIZES, "steps": 20, "eval_every": 0})
@@ -101,46 +94,14 @@ def test_every_variant_learns(name):
 def test_rows_hold_the_metrics_of_the_step():
     _, rows = train(replace(CONFIG, steps=2, eval_every=0))
     assert [row["step"] for row in rows] == [1, 2]
-    wanted = {
-        "reward",
-        "solve_rate",
-        "no_signal",
-        "length",
-        "truncated",
-        "entropy",
-        "kl",
-        "ratio",
-        "clip_share",
-        "mismatch",
-        "mismatch_max",
-        "loss",
-        "grad_norm",
-        "learning_rate",
-        "generation_seconds",
-        "scoring_seconds",
-        "update_seconds",
-        "peak_memory_gib",
-        "reward_failures",
-        "updates_skipped",
-        "generation_tokens_per_second",
-        "scoring_tokens_per_second",
-        "update_tokens_per_second",
-    }
-    assert wanted <= rows[0].keys()
-    assert rows[0]["scoring_tokens_per_second"] == 0  # on-policy
-    for stage, tokens in (("generation", "generated"), ("update", "learned")):
-        rate = rows[0][f"tokens_{tokens}"] / rows[0][f"{stage}_seconds"]
-        assert rows[0][f"{stage}_tokens_per_second"] == rate
+    wanted = """reward solve_rate no_signal length truncated entropy kl ratio
+        clip_share mismatch mismatch_max loss grad_norm learning_rate
+        generation_seconds scoring_seconds update_seconds peak_memory_gib
+        tokens_generated tokens_learned reward_failures updates_skipped"""
+    assert set(wanted.split()) <= rows[0].keys()
     assert rows[0]["kl"] == pytest.approx(0.0, abs=1e-6)
     assert rows[1]["kl"] > 1e-6
     assert 0 <= rows[0]["mismatch"] <= rows[0]["mismatch_max"] < 1e-4
-
-
-def test_a_reference_is_scored_and_its_speed_told():
-    kl_loss = GRPO_VARIANTS["grpo_kl"].loss
-    _, rows = train(replace(CONFIG, steps=1, eval_every=0, loss=kl_loss))
-    assert rows[0]["tokens_scored"] == rows[0]["tokens_generated"]
-    assert rows[0]["scoring_tokens_per_second"] > 0
 
 
 @pytest.mark.parametrize("factor", [float("nan"), float("inf")])
@@ -170,7 +131,7 @@ def test_a_broken_reward_ends_the_first_step_in_its_own_exception():
     rewards = {"sound": starts_low, "broken": lambda text: 1.0}
     with pytest.raises(TypeError, match="1 positional argument") as caught:
         train(reward=rewards)
-    assert "reward broken failed on all 16 texts" in caught.value.__notes__[0]
+    assert "reward broken failed on all texts" in caught.value.__notes__[0]
 
 
 def test_a_loss_of_ones_own_takes_the_place_of_grpo_loss():
@@ -203,15 +164,6 @@ def test_dynamic_sampling_replaces_groups_without_signal(reward, advantages):
     assert rows[0]["no_signal"] == dynamic[0]["no_signal"] > 0
     assert dynamic[0]["tokens_generated"] > rows[0]["tokens_generated"]
     assert dynamic[0]["tokens_learned"] > rows[0]["tokens_learned"]
-
-
-def test_a_run_without_any_signal_leaves_the_model_alone():
-    model, rows = train(
-        replace(CONFIG, steps=3, eval_every=0, weight_decay=0.1),
-        reward=lambda text, problem: 0.0,
-    )
-    assert torch.equal(weights_of(model), weights_of(tiny_model()))
-    assert all(row["no_signal"] == 1.0 for row in rows)
 
 
 # Files and resuming
@@ -319,59 +271,34 @@ def test_counts_on_the_cpu_are_summed_beside_gradients_on_a_gpu(tmp_path):
 # Settings
 
 
-@pytest.mark.parametrize(
-    ("settings", "reason"),
-    [
-        ({"group_size": 1}, "nothing to be compared with"),
-        ({"minibatches": 3}, "must divide prompts_per_step"),
-        ({"temperature": 0.0}, "temperature must be > 0"),
-        ({"steps": 0}, "steps must be > 0"),
-        ({"advantages": "z-score"}, "advantages must be one of group_std"),
-        ({"top_p": 0.9}, "need keep_sampling_mask=True"),
-        ({"top_k": 5}, "need keep_sampling_mask=True"),
-        ({"top_p": 1.5}, "expected 0 < top_p <= 1"),
-        ({"keep_sampling_mask": True}, "both are off"),
-        ({"overlong_share": 1.0}, r"must be in \[0, 1\)"),
-        ({"overlong_share": 0.2, "advantages": "maxrl"}, "turn negative"),
-        ({"dynamic_sampling": 2, "advantages": "batch_std"}, "across groups"),
-        ({"curriculum": 1.0}, "between 0 and 1"),
-        ({"loss": LossConfig(off_policy_delta=0.5)}, "never reuse one"),
-    ],
-)
-def test_settings_that_cannot_train_are_refused(settings, reason):
-    with pytest.raises(ValueError, match=reason):
-        GRPOConfig(**settings)
+BRIEF = RewardSet({"low": starts_low}, length_term=group_length_term)
+TEST = Problem("1?", "1", id="pocketmath-test-00001")
 
 
 @pytest.mark.parametrize(
-    ("settings", "reward", "reason"),
+    ("settings", "given", "reason"),
     [
-        ({"advantages": "per_reward"}, starts_low, "got only starts_low"),
-        (
-            {"overlong_share": 0.2},
-            RewardSet({"low": starts_low}, length_term=group_length_term),
-            "has a length_term already",
-        ),
+        ({"group_size": 1}, {}, "group_size must be >= 2"),
+        ({"minibatches": 3}, {}, "must divide prompts_per_step"),
+        ({"steps": 0}, {}, "steps must be > 0"),
+        ({"advantages": "z-score"}, {}, "must be one of group_std"),
+        ({"top_p": 0.9}, {}, "need keep_sampling_mask=True"),
+        ({"top_p": 1.5}, {}, "top_p must be <= 1"),
+        ({"keep_sampling_mask": True}, {}, "both are off"),
+        ({"overlong_share": 1.0}, {}, "must be < 1"),
+        ({"overlong_share": 0.2, "advantages": "maxrl"}, {}, "turn negative"),
+        ({"dynamic_sampling": 2, "advantages": "batch_std"}, {}, "set one"),
+        ({"loss": LossConfig(off_policy_delta=0.5)}, {}, "never reuse one"),
+        ({"advantages": "per_reward"}, {}, "got only starts_low"),
+        ({"overlong_share": 0.2}, {"reward": BRIEF}, "has a length_term"),
+        ({}, {"problems": [TEST]}, "test split"),
+        ({}, {"problems": []}, "there are no problems"),
+        ({}, {"problems": "pocketmath"}, "load it first"),
     ],
 )
-def test_rewards_that_do_not_fit_the_config_are_refused(
-    settings, reward, reason
-):
+def test_what_cannot_train_is_refused(settings, given, reason):
     with pytest.raises(ValueError, match=reason):
-        train(replace(CONFIG, **settings), reward=reward)
-
-
-@pytest.mark.parametrize(
-    ("problems", "reason"),
-    [
-        ([Problem("1?", "1", id="pocketmath-test-00001")], "test split"),
-        ([], "there are no problems"),
-        ("pocketmath", "load it first"),
-    ],
-)
-def test_problems_that_cannot_be_trained_on_are_refused(problems, reason):
-    with pytest.raises(ValueError, match=reason):
-        train(problems=problems)
+        train(replace(CONFIG, **settings), **given)
 
 
 def test_the_constant_of_dr_grpo_follows_the_token_limit():

@@ -8,7 +8,6 @@ import torch
 
 from reasoning_from_scratch.cli.grpo import LENGTH_REWARDS, choose_reward
 from reasoning_from_scratch.evaluation import Problem
-from reasoning_from_scratch.llm import GenerationOutput
 from reasoning_from_scratch.training.rewards import (
     LENGTH_TERMS,
     RewardSet,
@@ -17,43 +16,38 @@ from reasoning_from_scratch.training.rewards import (
     format_reward,
     group_length_term,
     length_penalty,
+    overlong_length_term,
     partial_credit_reward,
     right_length_term,
     target_length_term,
 )
-from reasoning_from_scratch.training.rollouts import assemble_batch, lay_out
 
 HALF = Problem("What is 1/4 + 1/4?", r"\frac{1}{2}")
+BOTH = RewardSet({"accuracy": accuracy_reward, "format": format_reward})
 RIGHT = torch.tensor([[True, True, False, False]])
 LENGTHS = torch.tensor([[10, 30, 20, 50]])
 
 
 @pytest.mark.parametrize(
-    ("text", "reward"),
+    ("text", "accuracy", "form", "partial"),
     [
-        (r" \boxed{1/2}", 1.0),
-        (r" 1/4+1/4=2/4 so \boxed{0.5}", 1.0),
-        (r" \boxed{1/3}, no: \boxed{1/2}", 1.0),  # the last box counts
-        (r" \boxed{1/2}, no: \boxed{1/3}", 0.0),
-        (" 1/2", 0.0),
-        ("", 0.0),
+        (r" \boxed{1/2}", 1, 1, 1),
+        (r" 1/4+1/4=2/4 so \boxed{0.5}", 1, 1, 1),
+        (r" \boxed{1/3}, no: \boxed{1/2}", 1, 1, 1),  # the last box counts
+        (r" \boxed{1/2}, no: \boxed{1/3}", 0, 1, 0.1),
+        (" The answer is 1/2", 0, 0, 0.5),
+        (r"\boxed{7}, as a \boxed answer", 0, 1, 0.1),
+        (r"in \boxed form", 0, 0, 0),
+        (r"\boxed{}", 0, 0, 0),
+        ("", 0, 0, 0),
     ],
 )
-def test_accuracy_counts_the_last_boxed_answer_alone(text, reward):
-    assert accuracy_reward(text, HALF) == reward
-
-
-def test_format_earns_with_any_box_and_not_without():
-    boxes = [r"\boxed{7}", r"\boxed{7}, as a \boxed answer"]
-    assert [format_reward(text, HALF) for text in boxes] == [1.0, 1.0]
-    mentions = ["7", r"in \boxed form", r"in \boxed.", r"\boxed", r"\boxed{}"]
-    assert [format_reward(text, HALF) for text in mentions] == [0.0] * 5
-
-
-def test_partial_credit_climbs_with_each_step_to_the_goal():
-    texts = ["no idea", r"\boxed{3}", "The answer is 1/2", r"\boxed{1/2}"]
-    rewards = [partial_credit_reward(text, HALF) for text in texts]
-    assert rewards == [0.0, 0.1, 0.5, 1.0]
+def test_what_a_text_earns(text, accuracy, form, partial):
+    assert accuracy_reward(text, HALF) == accuracy
+    assert format_reward(text, HALF) == form
+    assert partial_credit_reward(text, HALF) == partial
+    values, failures = BOTH.score([text], [HALF])
+    assert values.tolist() == [[accuracy, form]] and failures == 0
 
 
 def test_length_penalty_falls_in_a_line_and_stops_at_minus_one():
@@ -64,19 +58,6 @@ def test_length_penalty_falls_in_a_line_and_stops_at_minus_one():
     assert penalties == [0.0, 0.0, -0.5, -1.0, -1.0]
     with pytest.raises(ValueError, match="free < limit"):
         length_penalty("", HALF, free=5, limit=5)
-
-
-def test_a_reward_set_adds_weighted_rewards():
-    rewards = RewardSet(
-        {"accuracy": accuracy_reward, "format": format_reward},
-        weights={"format": 0.5},
-    )
-    values, failures = rewards.score(
-        [r"\boxed{1/2}", r"\boxed{9}", ""], [HALF] * 3
-    )
-    assert values.tolist() == [[1.0, 1.0], [0.0, 1.0], [0.0, 0.0]]
-    assert rewards.total(values).tolist() == [1.5, 0.5, 0.0]
-    assert failures == 0
 
 
 def test_a_reward_that_fails_at_times_counts_as_zero_and_warns_once(recwarn):
@@ -94,38 +75,22 @@ def test_a_reward_that_fails_at_times_counts_as_zero_and_warns_once(recwarn):
     assert "returned nan" in str(warning.message)
 
 
-def swapped(problem, text):
-    return float(problem.answer in text)
-
-
-def misspelt(text, problem):
-    return float(problem.anwser in text)
-
-
-BROKEN = {
-    "swapped": (swapped, AttributeError, "'str' object has no attribute"),
-    "misspelt": (misspelt, AttributeError, "anwser"),
-    "signature": (lambda text: 1.0, TypeError, "positional argument"),
-    "nothing": (lambda text, problem: None, ValueError, "returned None"),
-    "nan": (lambda text, problem: math.nan, ValueError, "returned nan"),
-    "words": (lambda text, problem: "good", ValueError, "returned 'good'"),
-}
-
-
-@pytest.mark.parametrize("name", BROKEN)
-def test_a_broken_reward_ends_in_its_own_exception(name):
-    function, error, message = BROKEN[name]
-    rewards = RewardSet({"accuracy": accuracy_reward, name: function})
+@pytest.mark.parametrize(
+    ("reward", "error", "message"),
+    [
+        (lambda problem, text: problem.answer, AttributeError, "'str' object"),
+        (lambda text, problem: problem.anwser, AttributeError, "anwser"),
+        (lambda text: 1.0, TypeError, "positional argument"),
+        (lambda text, problem: None, ValueError, "returned None"),
+        (lambda text, problem: math.nan, ValueError, "returned nan"),
+        (lambda text, problem: "good", ValueError, "returned 'good'"),
+    ],
+)
+def test_a_broken_reward_ends_in_its_own_exception(reward, error, message):
+    rewards = RewardSet({"accuracy": accuracy_reward, "broken": reward})
     with pytest.raises(error, match=message) as caught:
         rewards.score([r"\boxed{1/2}", "no"], [HALF] * 2)
-    assert caught.value.__notes__ == [f"reward {name} failed on all 2 texts"]
-
-
-def test_a_reward_set_refuses_weights_it_cannot_use():
-    with pytest.raises(ValueError, match="unknown rewards: speed"):
-        RewardSet({"format": format_reward}, weights={"speed": 1.0})
-    with pytest.raises(ValueError, match="must be finite"):
-        RewardSet({"format": format_reward}, weights={"format": math.nan})
+    assert caught.value.__notes__ == ["reward broken failed on all texts"]
     with pytest.raises(ValueError, match="at least one"):
         RewardSet({})
 
@@ -154,12 +119,7 @@ def hostile_completions():
         r"\binom{10^9}{5*10^8}",
         "%s%n{0.__class__}",
     ]
-    frames = [
-        r"\boxed{%s}",
-        "%s",
-        r"\boxed{1/3} \boxed{%s",
-        r"so $%s$ \boxed{}",
-    ]
+    frames = r"\boxed{%s}", "%s", r"\boxed{1/3} \boxed{%s", r"so $%s$ \boxed{}"
     texts = [frame.replace("%s", bomb) for bomb in bombs for frame in frames]
     return [text * (1 + n % 3) for n in range(7) for text in texts][:500]
 
@@ -170,7 +130,7 @@ def test_five_hundred_hostile_completions_do_nothing_and_take_no_time(
     monkeypatch.chdir(tmp_path)
     texts = hostile_completions()
     assert len(texts) == 500
-    accuracy_reward(r"\boxed{1}", HALF)  # imports and worker start aside
+    accuracy_reward(r"\boxed{1}", HALF)  # imports aside
     start = time.process_time()
     values, failures = RewardSet.of(accuracy_reward).score(texts, [HALF] * 500)
     seconds = time.process_time() - start
@@ -181,59 +141,62 @@ def test_five_hundred_hostile_completions_do_nothing_and_take_no_time(
     assert seconds / len(texts) < 0.005
 
 
-# What length adds, worked by hand for each family
+# What length adds, worked by hand for each family; of RIGHT two are right
 
 
-def test_a_target_pays_half_at_the_target_and_clips_at_both_ends():
-    lengths = torch.tensor([[10, 20, 30, 45, 60]])
-    is_right = torch.tensor([[True, True, True, True, True]])
-    term = target_length_term(is_right, lengths, target=20, slope=0.02)
-
-    # clip(0.02 (20 - n) + 0.5): 0.7, 0.5, 0.3, 0.0, clipped to 0.0
-    reward = is_right + term
-    assert reward.tolist()[0] == pytest.approx([0.7, 0.5, 0.3, 0.0, 0.0])
-    short = target_length_term(is_right, lengths, target=90, slope=0.02)
-    assert short.tolist()[0] == pytest.approx([0, 0, 0, 0, 0])
-
-
-def test_a_target_gives_a_wrong_answer_nothing():
-    term = target_length_term(~RIGHT, LENGTHS, target=20, slope=0.02)
-    assert term[0, :2].tolist() == [0.0, 0.0]
-
-
-def test_the_group_praises_only_right_short_and_blames_every_long_answer():
-    # min 10, max 50: lambda = 1/2, 0, 1/4, -1/2; the wrong ones' capped at 0
-    term = group_length_term(RIGHT, LENGTHS)
-    assert term.tolist()[0] == pytest.approx([0.5, 0.0, 0.0, -0.5])
-
-
-def test_a_group_of_one_length_gets_no_length_term():
-    term = group_length_term(RIGHT, torch.full((1, 4), 7))
-    assert not term.any()
-
-
-def test_right_answers_are_compared_with_right_answers():
-    # Right: 10 and 30, mean 20, std 10; sigmoid(-1) and sigmoid(1)
-    term = right_length_term(RIGHT, LENGTHS, alpha=0.4)
-    low = 0.4 / (1 + math.exp(1))
-    assert term.tolist()[0] == pytest.approx([-low, -(0.4 - low), 0.0, 0.0])
-
-
-@pytest.mark.parametrize("name", LENGTH_TERMS)
-def test_a_group_without_a_right_answer_stays_finite(name):
-    wrong = torch.zeros(1, 4, dtype=torch.bool)
-    term = LENGTH_TERMS[name](wrong, LENGTHS)
-    assert torch.isfinite(term).all() and (term <= 0).all()
-
-
-def test_a_token_costs_in_proportion_to_how_easy_the_problem_is():
-    # p = 1/2: 0.01 n / 2; p = 0 is held at 1/G = 1/4; p = 1: 0.01 n
-    half = easy_length_term(RIGHT, LENGTHS, beta=0.01)
-    never = easy_length_term(torch.zeros_like(RIGHT), LENGTHS, beta=0.01)
-    always = easy_length_term(torch.ones_like(RIGHT), LENGTHS, beta=0.01)
-    assert half.tolist()[0] == pytest.approx([-0.05, -0.15, -0.1, -0.25])
-    assert never.tolist()[0] == pytest.approx([-0.025, -0.075, -0.05, -0.125])
-    assert always.tolist()[0] == pytest.approx([-0.1, -0.3, -0.2, -0.5])
+@pytest.mark.parametrize(
+    ("term", "is_right", "lengths", "expected"),
+    [
+        # clip(0.02 (20 - n) + 0.5) - 1 of 0.7, 0.5, 0.3, and clipped at 0
+        (
+            lambda *r: target_length_term(*r, target=20, slope=0.02),
+            torch.ones(1, 5).bool(),
+            torch.tensor([[10, 20, 30, 45, 60]]),
+            [-0.3, -0.5, -0.7, -1, -1],
+        ),
+        # 0.02 (90 - n) + 0.5 is above 1; a wrong answer gets nothing
+        (
+            lambda *r: target_length_term(*r, target=90, slope=0.02),
+            RIGHT,
+            LENGTHS,
+            [0, 0, 0, 0],
+        ),
+        # min 10, max 50: 1/2, 0, 1/4, -1/2; the wrong ones' capped at 0
+        (group_length_term, RIGHT, LENGTHS, [0.5, 0, 0, -0.5]),
+        (group_length_term, RIGHT, torch.full((1, 4), 7), [0, 0, 0, 0]),
+        # Right: 10 and 30, mean 20, std 10; sigmoid(-1) and sigmoid(1)
+        (
+            lambda *r: right_length_term(*r, alpha=0.4),
+            RIGHT,
+            LENGTHS,
+            [-0.4 / (1 + math.e), -0.4 / (1 + 1 / math.e), 0, 0],
+        ),
+        # p = 1/2: 0.01 n / 2; p = 0 is held at 1/G = 1/4; p = 1: 0.01 n
+        *(
+            (
+                lambda *r: easy_length_term(*r, beta=0.01),
+                is_right,
+                LENGTHS,
+                [-cost * n for n in (10, 30, 20, 50)],
+            )
+            for is_right, cost in (
+                (RIGHT, 0.005),
+                (RIGHT & ~RIGHT, 0.0025),
+                (RIGHT | ~RIGHT, 0.01),
+            )
+        ),
+        # The paper's 20,480 tokens, the last 4,096 of them a ramp
+        (
+            lambda *r: overlong_length_term(*r, limit=20_480, buffer=4096),
+            None,
+            torch.tensor([[100, 16_384, 18_432, 20_480, 30_000]]),
+            [0, 0, -0.5, -1, -1],
+        ),
+    ],
+)
+def test_a_length_term_is_worked_by_hand(term, is_right, lengths, expected):
+    found = term(is_right, lengths).tolist()
+    assert found == [pytest.approx(expected, abs=1e-6)]
 
 
 @pytest.mark.parametrize("name", LENGTH_TERMS)
@@ -244,37 +207,16 @@ def test_no_short_wrong_answer_beats_a_long_right_one(name):
         lengths[0, 0] = 60
         reward = is_right + LENGTH_TERMS[name](is_right, lengths)
         assert reward[is_right].min() >= reward[~is_right].max()
+    # Nor does a group without a right answer break anything
+    term = LENGTH_TERMS[name](RIGHT & ~RIGHT, LENGTHS)
+    assert torch.isfinite(term).all() and (term <= 0).all()
 
 
-def test_a_length_term_becomes_a_reward_part_of_its_own():
-    rewards = RewardSet(
-        {"accuracy": accuracy_reward},
-        weights={"length": 2.0},
-        length_term=group_length_term,
-    )
-    problem = Problem("What is 1 + 1?", "2")
-    outputs = [
-        GenerationOutput(
-            text=text,
-            token_ids=[5] * length,
-            logprobs=[-0.1] * length,
-            stop_reason="stop",
-            num_prompt_tokens=1,
-            statistics={},
-        )
-        for text, length in ((r"\boxed{2}", 4), (r"\boxed{2}", 8))
-    ]
-    tensors = lay_out([[1]] * 2, outputs, pad_id=0)
-    batch = assemble_batch(
-        [problem], outputs, tensors, reward_set=rewards, require_end=True
-    )
-    # Both right; lambda = 1/2 and -1/2, twice
-    assert batch.reward_parts.tolist() == [[[1.0, 0.5], [1.0, -0.5]]]
-    assert batch.rewards.tolist() == [[2.0, 0.0]]
-    assert rewards.names == ["accuracy", "length"]
-
-
-def test_every_length_term_has_a_reward_on_the_command_line():
+def test_a_length_term_is_a_reward_of_its_own_on_the_command_line():
     assert tuple(LENGTH_TERMS) == LENGTH_REWARDS
     for name in LENGTH_REWARDS:
         assert choose_reward(f"short-{name}").names == ["accuracy", "length"]
+    # Right, 4 and 8 tokens: 1/2 and -1/2
+    rewards = choose_reward("short-group")
+    parts = rewards.with_length(torch.ones(1, 2, 1), torch.tensor([[4, 8]]))
+    assert parts.tolist() == [[[1.0, 0.5], [1.0, -0.5]]]

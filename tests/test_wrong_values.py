@@ -117,7 +117,7 @@ grpo --run g --top-p 0.5                   | need keep_sampling_mask
 grpo --run g --minibatches 3               | must divide
 grpo --run g --moments float8              | invalid choice: 'float8'
 grpo --run g --eval-every -1               | eval_every must be >= 0
-grpo --run g --curriculum 2                | curriculum is a solve rate
+grpo --run g --curriculum 2                | curriculum must be < 1
 grpo --run g --variant ppo                 | invalid choice: 'ppo'
 grpo --run g --reward nope                 | invalid choice: 'nope'
 grpo --run g --reward code                 | --allow-code-execution

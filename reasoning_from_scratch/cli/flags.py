@@ -112,7 +112,7 @@ def fit_training(args, config, model, problems, teacher_bytes=0):
     fixed = [n for n in names if getattr(args, n, None) is not None]
     if args.resume and (runs_root() / args.run / "config.json").is_file():
         begun = RunFolder.open(runs_root() / args.run).config
-        kept = names & {"track_kl", "moments", "moment_dtype"} & begun.keys()
+        kept = names & {"track_kl", "moments"} & begun.keys()
         config = replace(config, **{name: begun[name] for name in kept})
         fixed += kept
     fitted, peak = memory.fit_training(

@@ -1,18 +1,14 @@
 """Settings of training: GRPO, distillation, on-policy distillation.
 
 Combinations that would do nothing, or something else than they say, are
-refused. The papers' settings stand in `variants`. No torch here.
+refused with a ValueError. The papers' settings stand in `variants`. No torch
+here.
 """
 
 from dataclasses import dataclass, field
 
 from reasoning_from_scratch.options import check_options, option
 
-RATIOS = ("token", "sequence")
-OBJECTIVES = ("clip", "cispo", "sapo")
-REDUCTIONS = ("token_mean", "sequence_mean", "constant")
-KL_ESTIMATORS = ("k1", "k2", "k3")
-MOMENTS = ("float32", "bfloat16")
 # Modes of `group_advantages`, and one that takes several rewards apart
 ADVANTAGE_MODES = (
     "group_std",
@@ -23,32 +19,31 @@ ADVANTAGE_MODES = (
     "batch_std",
 )
 PER_REWARD = "per_reward"
-LOSSES = ("hard", "forward", "reverse", "jsd")  # of distillation
-THINKING = ("tags", "short", "plain", "none")
-DECODING = "rows decoded together: memory (default: what fits)"
+DIVERGENCES = ("forward", "reverse", "jsd")
 
 
 @dataclass(frozen=True)
 class LossConfig:
     """What one member of the GRPO family does with log-probs; see grpo_loss.
 
-    Raises:
-        ValueError: a value outside its range, or a pair that cannot go
-            together.
+    Raises ValueError for a value outside its range, or a pair that cannot go
+    together.
     """
 
     # "sequence": geometric mean (GSPO)
-    ratio: str = option("token", choices=RATIOS)
+    ratio: str = option("token", choices=("token", "sequence"))
     # 1 - clip_low <= ratio <= 1 + clip_high; None: no bound
     clip_low: float | None = option(0.2, least=0)
     clip_high: float | None = option(0.2, least=0)
-    reduction: str = option("token_mean", choices=REDUCTIONS)
+    reduction: str = option(
+        "token_mean", choices=("token_mean", "sequence_mean", "constant")
+    )
     # 0 is usual for maths (DAPO, Dr. GRPO, Olmo 3)
     kl_coef: float = option(0.0, least=0)
-    kl_estimator: str = option("k3", choices=KL_ESTIMATORS)
+    kl_estimator: str = option("k3", choices=("k1", "k2", "k3"))
     kl_ratio_weighted: bool = False  # times pi / pi_old (DeepSeek-V3.2)
     # "cispo" and "sapo": soft weights
-    objective: str = option("clip", choices=OBJECTIVES)
+    objective: str = option("clip", choices=("clip", "cispo", "sapo"))
     constant_length: int | None = None  # tokens; L of "constant"
     sapo_tau_positive: float = 1.0  # arXiv 2511.20347
     sapo_tau_negative: float = 1.05
@@ -59,36 +54,59 @@ class LossConfig:
         check_options(self)
         has_clip = self.clip_low is not None or self.clip_high is not None
         is_constant = self.reduction == "constant"
-        has_length = self.constant_length is not None
-        is_sapo, is_cispo = self.objective == "sapo", self.objective == "cispo"
-        is_sequence = self.ratio == "sequence"
-        is_weighted = self.kl_ratio_weighted
-        refused = {
-            "reduction 'constant' divides by constant_length: set it, for "
-            "example to max_new_tokens": is_constant and not has_length,
-            "constant_length is only read by reduction 'constant'; set one "
-            "or leave out the other": has_length and not is_constant,
+        is_k2, is_soft = self.kl_estimator == "k2", self.objective != "clip"
+        is_refused = {
+            "reduction 'constant' divides by constant_length, and nothing "
+            "else reads it; set both or neither": (
+                is_constant != (self.constant_length is not None)
+            ),
             "objective 'sapo' replaces the clip by a sigmoid; set "
-            "clip_low=None and clip_high=None": is_sapo and has_clip,
+            "clip_low=None and clip_high=None": (
+                self.objective == "sapo" and has_clip
+            ),
             "objective 'cispo' weighs by a clipped ratio; set clip_high "
-            "(ScaleRL has 5)": is_cispo and not has_clip,
+            "(ScaleRL has 5)": self.objective == "cispo" and not has_clip,
             f"objective {self.objective!r} is defined for token ratios; use "
-            "ratio='token'": is_sequence and (is_sapo or is_cispo),
-            "kl_ratio_weighted needs kl_coef > 0, or it does "
-            "nothing": is_weighted and self.kl_coef == 0,
-            "kl_ratio_weighted corrects k1 and k3; the gradient of k2 is "
-            "right without it": is_weighted and self.kl_estimator == "k2",
+            "ratio='token'": self.ratio == "sequence" and is_soft,
+            "kl_ratio_weighted corrects k1 and k3, where kl_coef > 0; leave "
+            "it out": self.kl_ratio_weighted and (is_k2 or not self.kl_coef),
         }
-        refuse(refused)
+        refuse(is_refused)
 
 
 @dataclass(frozen=True)
-class GRPOConfig:
+class TrainingConfig:
+    """What every training has; AdamW is the optimizer of all."""
+
+    prompt: str = "direct"  # a name of PROMPTS or a template
+    temperature: float = option(
+        1.0, "of the samples; of a divergence's distributions"
+    )
+    activation_checkpointing: bool = option(
+        False, "compute activations twice: slower, less memory"
+    )
+    decoding_batch_size: int | None = option(
+        None, "rows decoded together: memory (default: what fits)"
+    )
+    weight_decay: float = option(0.0, least=0)
+    max_grad_norm: float = 1.0
+    moments: str = option(
+        "float32",
+        "of AdamW; bfloat16 saves memory",
+        choices=("float32", "bfloat16"),
+    )
+    seed: int = option(0, "of the data order and the samples", least=0)
+
+    def __post_init__(self):
+        check_options(self)
+
+
+@dataclass(frozen=True)
+class GRPOConfig(TrainingConfig):
     """One training run: what is sampled, compared, optimised and measured.
 
-    Raises:
-        ValueError: a value outside its range, or a pair that cannot go
-            together.
+    Raises ValueError for a value outside its range, or a pair that cannot go
+    together.
     """
 
     loss: LossConfig = field(default_factory=LossConfig)
@@ -99,9 +117,10 @@ class GRPOConfig:
     # Rollouts of one step
     steps: int = option(100, "training steps")
     prompts_per_step: int = option(16, "problems a step")
-    group_size: int = option(8, "completions a problem")
-    temperature: float = option(1.0, "of the rollouts")
-    top_p: float = option(1.0, "of the rollouts; needs --keep-sampling-mask")
+    group_size: int = option(8, "completions a problem", least=2)
+    top_p: float = option(
+        1.0, "of the rollouts; needs --keep-sampling-mask", most=1
+    )
     top_k: int = option(
         0, "of the rollouts; needs --keep-sampling-mask", least=0
     )
@@ -109,35 +128,25 @@ class GRPOConfig:
         False, "take log-probs over what --top-p and --top-k keep"
     )
     max_new_tokens: int = option(128, "a longer completion is truncated")
-    prompt: str = "direct"  # a name of PROMPTS or a template
     require_end: bool = True  # a truncated completion earns nothing
     overlong_share: float = option(
-        0.0, "last part of --max-new-tokens, that costs", least=0
+        0.0, "last part of --max-new-tokens, that costs", least=0, below=1
     )
     dynamic_sampling: int = option(
         0, "rounds that replace groups without signal", least=0
     )
     curriculum: float | None = option(
-        None, "solve rate to draw problems near, by level"
+        None, "solve rate to draw problems near, by level", below=1
     )
     # Updates from one batch of rollouts
     epochs: int = option(1, "passes over a step's rollouts")
     minibatches: int = option(1, "optimizer steps a pass")
     micro_batch_size: int = option(64, "rows in one backward pass: memory")
-    activation_checkpointing: bool = option(
-        False, "compute activations twice: slower, less memory"
-    )
-    decoding_batch_size: int | None = option(None, DECODING)
-    # Optimizer (AdamW); a rate of 1e-6 is usual from 0.6B parameters on
+    # A rate of 1e-6 is usual from 0.6B parameters on
     learning_rate: float = option(1e-4, "of AdamW, after the warm-up")
     warmup_steps: int = option(2, least=0)  # optimizer steps, linear from 0
     cosine_decay: bool = option(
         False, "let the learning rate fall to zero by the last step"
-    )
-    weight_decay: float = option(0.0, least=0)
-    max_grad_norm: float = 1.0
-    moments: str = option(
-        "float32", "of AdamW; bfloat16 saves memory", choices=MOMENTS
     )
     # Watching
     track_kl: bool = True  # distance to the start; costs a second model
@@ -148,31 +157,22 @@ class GRPOConfig:
     # Steps; the last one is always saved
     checkpoint_every: int = option(25, "steps between checkpoints")
     sample_every: int = 5  # between texts kept for reading
-    seed: int = option(0, "of the data order and the samples", least=0)
 
     def __post_init__(self):
-        check_options(self)
-        is_kept, rate = self.keep_sampling_mask, self.curriculum
-        is_ramp, is_maxrl = self.overlong_share > 0, self.advantages == "maxrl"
+        super().__post_init__()
+        is_kept, is_filtered = self.keep_sampling_mask, self.is_filtered
+        is_maxrl = self.advantages == "maxrl"
         is_batch = self.advantages == "batch_std"
         is_masked = self.loss.off_policy_delta is not None
-        refused = {
-            f"group_size must be >= 2, got {self.group_size}: one rollout "
-            "has nothing to be compared with": self.group_size < 2,
-            f"expected 0 < top_p <= 1, got {self.top_p}; 1.0 keeps every "
-            "token": not 0 < self.top_p <= 1,
+        is_refused = {
             "rollouts with top_p or top_k need keep_sampling_mask=True: the "
             "loss takes log-probs over the full vocabulary, which would be "
-            "another distribution's": self.is_filtered and not is_kept,
+            "another distribution's": is_filtered and not is_kept,
             "keep_sampling_mask keeps what top_p and top_k leave over, and "
-            "both are off; set one": is_kept and not self.is_filtered,
-            f"curriculum is a solve rate between 0 and 1, got {rate}; None "
-            "draws all problems alike": rate is not None and not 0 < rate < 1,
-            f"overlong_share must be in [0, 1), got {self.overlong_share}; "
-            "0.2 is DAPO's": self.overlong_share >= 1,
+            "both are off; set one": is_kept and not is_filtered,
             "'maxrl' divides by a group's mean reward, which the overlong "
             "penalty can turn negative; set "
-            "overlong_share=0": is_ramp and is_maxrl,
+            "overlong_share=0": self.overlong_share > 0 and is_maxrl,
             "dynamic_sampling replaces groups of equal rewards, but "
             "'batch_std' compares across groups and finds a signal in them; "
             "set one or the other": self.dynamic_sampling > 0 and is_batch,
@@ -184,7 +184,7 @@ class GRPOConfig:
             "minibatches=1 never reuse one; raise either or leave it "
             "out": is_masked and self.is_on_policy,
         }
-        refuse(refused)
+        refuse(is_refused)
 
     @property
     def is_filtered(self):
@@ -203,49 +203,37 @@ class GRPOConfig:
 
 
 @dataclass(frozen=True)
-class DistillationConfig:
+class DistillationConfig(TrainingConfig):
     """One training run on traces: supervised, with hard or soft targets.
 
-    Raises:
-        ValueError: a value outside its range.
+    Raises ValueError for a value outside its range.
     """
 
     # What is learned
     loss: str = option(
         "hard",
         "hard; with --teacher a divergence; on-policy also sampled",
-        choices=LOSSES,
-    )
-    temperature: float = option(
-        1.0, "of the distributions; on-policy: of the samples"
+        choices=("hard", *DIVERGENCES),
     )
     beta: float = option(
-        0.5, "of jsd: near 0 is forward, near 1 reverse", least=0
+        0.5, "of jsd: near 0 is forward, near 1 reverse", below=1
     )
-    prompt: str = "direct"  # how the problem is put to the student
     # "short": without scratch work; "plain": without the tags; "none"
     thinking: str = option(
-        "tags", "how much of a teacher's is learned", choices=THINKING
+        "tags",
+        "how much of a teacher's is learned",
+        choices=("tags", "short", "plain", "none"),
     )
     max_tokens: int = option(384, "a longer example is left out")
     # Batches
     epochs: int = option(2, "passes over the examples")
     batch_size: int = option(64, "examples an update")
     micro_batch_tokens: int = option(1024, "of one backward pass: memory")
-    activation_checkpointing: bool = option(
-        False, "compute activations twice: slower, less memory"
-    )
-    decoding_batch_size: int | None = option(None, DECODING)
-    # Optimizer (AdamW); a rate of 1e-5 is usual from 0.6B parameters on
+    # A rate of 1e-5 is usual from 0.6B parameters on
     learning_rate: float = option(1e-3, "of AdamW, after the warm-up")
     # Linear; then a cosine to zero
     warmup_steps: int = option(
         10, "updates until the learning rate is reached", least=0
-    )
-    weight_decay: float = option(0.0, least=0)
-    max_grad_norm: float = 1.0
-    moment_dtype: str = option(
-        "float32", "of the optimizer; bfloat16 saves memory", choices=MOMENTS
     )
     # Watching; without a number of updates, at the end of each epoch
     eval_every: int = option(
@@ -253,56 +241,30 @@ class DistillationConfig:
     )
     eval_problems: int = option(100, "validation problems of one evaluation")
     max_new_tokens: int = 192  # of an answer in one
-    seed: int = option(0, "of the data order and the samples", least=0)
-
-    def __post_init__(self):
-        check_options(self)
-        refused = {
-            f"beta must be in (0, 1), got {self.beta}; its limits are "
-            "loss='forward' and loss='reverse'": (
-                self.loss == "jsd" and not 0 < self.beta < 1
-            ),
-        }
-        refuse(refused)
 
 
 @dataclass(frozen=True)
-class OnPolicyConfig:
+class OnPolicyConfig(TrainingConfig):
     """One run of on-policy distillation: the student writes, the teacher
-    marks every token.
-
-    Raises:
-        ValueError: a value outside its range.
+    marks every token. Raises ValueError for a value outside its range.
     """
 
     # "sampled": log p_T - log p_S of the drawn token as its advantage;
-    # "forward" | "reverse" | "jsd": a divergence of the full distributions
-    loss: str = option("sampled", choices=("sampled", *LOSSES[1:]))
-    beta: float = option(0.5, least=0)  # of jsd
+    # else a divergence of the full distributions
+    loss: str = option("sampled", choices=("sampled", *DIVERGENCES))
+    beta: float = option(0.5, below=1)  # of jsd
     # Completions of one step
     steps: int = option(100, "on-policy: updates")
     prompts_per_step: int = option(64, "on-policy: problems an update")
     group_size: int = 1  # completions a prompt
-    temperature: float = 1.0
     max_new_tokens: int = 192
-    prompt: str = "direct"  # how the problem is put to the student
     teacher_prompt: str = ""  # to the teacher; empty: the same
     micro_batch_tokens: int = 1024  # of one backward pass
-    activation_checkpointing: bool = False
-    decoding_batch_size: int | None = None
-    # Optimizer (AdamW); own texts want a small step
-    learning_rate: float = 1e-4
+    learning_rate: float = 1e-4  # own texts want a small step
     warmup_steps: int = option(5, least=0)
-    weight_decay: float = option(0.0, least=0)
-    max_grad_norm: float = 1.0
-    moment_dtype: str = option("float32", choices=MOMENTS)
     # Watching
     eval_every: int = option(25, least=0)  # steps
     eval_problems: int = option(100, least=0)
-    seed: int = option(0, least=0)
-
-    def __post_init__(self):
-        check_options(self)
 
 
 @dataclass(frozen=True)
@@ -329,8 +291,8 @@ def check_teacher(config, has_teacher):
         )
 
 
-def refuse(refused):
+def refuse(is_refused):
     """Raise ValueError for the first reason that holds, of reason -> bool."""
-    for reason, holds in refused.items():
+    for reason, holds in is_refused.items():
         if holds:
             raise ValueError(reason)

@@ -40,11 +40,6 @@ from .rollouts import collect_rollouts, join_rollouts
 from .update import rollout_advantages, score_rows, update_policy
 
 SAMPLES_PER_STEP = 4  # one completion of each of the first prompts
-STAGES = {  # of a step -> the tokens that its speed is told in
-    "generation": "tokens_generated",
-    "scoring": "tokens_scored",
-    "update": "tokens_learned",
-}
 KL_ROWS = 32  # rollouts a step whose distance to the start is measured
 
 
@@ -93,26 +88,32 @@ def train_grpo(
         # Stage 1: rollouts and rewards
         rollouts, metrics = trainer.sample(problems, reward)
         # Stage 2: advantages, loss and gradient step
-        metrics |= trainer.learn(rollouts, loss_function)
+        with advised(learning_advice(config, *rollouts.token_ids.shape)):
+            metrics |= update_policy(
+                model,
+                trainer.optimizer,
+                rollouts,
+                config,
+                reference=trainer.reference,
+                loss_function=loss_function,
+            )
         # Stage 3: what it cost, and some texts to read
-        metrics |= throughput(metrics) | trainer.state
-        metrics["peak_memory_gib"] = peak_memory_gib()
+        metrics |= trainer.state | {"peak_memory_gib": peak_memory_gib()}
         is_read = step == 0 or (step + 1) % config.sample_every == 0
         if run is not None and process_rank() == 0 and is_read:
             for sample in reading_samples(step + 1, rollouts):
                 run.append("samples.jsonl", sample)
         return metrics
 
-    def measure():
-        accuracy = measure_accuracy(model, tokenizer, validation, config)
-        return accuracy | trainer.state
-
     loop = TrainingLoop(
         model,
         tokenizer,
         trainer.optimizer,
         num_steps=config.steps,
-        evaluate=measure,
+        evaluate=lambda: (
+            measure_accuracy(model, tokenizer, validation, config)
+            | trainer.state
+        ),
         eval_every=config.eval_every,
         checkpoint_every=config.checkpoint_every,
         run=run,
@@ -121,7 +122,8 @@ def train_grpo(
         watch=watch,
     )
     if loop.done:
-        trainer.take_up(loop.rows[-1])
+        trainer.row = loop.rows[-1]
+        trainer.cursor = trainer.row["problems_drawn"]
     return loop.train(take_step)
 
 
@@ -136,8 +138,9 @@ class Trainer:
     reference: torch.nn.Module | None  # the start, frozen
     cursor: int = 0  # problems drawn from the shuffled order
     row: dict = field(default_factory=dict)  # that a resumed run takes up
-    curriculum: Curriculum | None = None  # made when problems are known
-    rewards: RewardSet | None = None  # made of the first step's
+    # Made in the first step
+    curriculum: Curriculum | None = None
+    rewards: RewardSet | None = None
 
     @classmethod
     def start(cls, model, tokenizer, config):
@@ -161,13 +164,8 @@ class Trainer:
     @property
     def state(self):
         """How far the data are read, for the step's row."""
-        state = {} if self.curriculum is None else self.curriculum.state
+        state = self.curriculum.state if self.curriculum else {}
         return {**state, "problems_drawn": self.cursor}
-
-    def take_up(self, row):
-        """Go on with the data where a row of metrics.jsonl stands."""
-        self.row = row
-        self.cursor = row["problems_drawn"]
 
     def sample(self, problems, reward):
         """Draw problems: (rollouts, metrics of all that was sampled).
@@ -192,25 +190,12 @@ class Trainer:
         metrics["generation_seconds"] = time.perf_counter() - start
         metrics["tokens_generated"] = int(sum_over_processes(num_tokens))
         if self.reference is not None:
-            count = rollouts.mask.shape[0]
-            rows = torch.arange(0, count, max(1, count // KL_ROWS))
+            every = max(1, len(rollouts.mask) // KL_ROWS)
             tensors = rollouts.row_tensors.items()
-            chosen = {name: values[rows] for name, values in tensors}
-            ref_logprobs = score_rows(self.reference, chosen, config)
-            metrics["kl"] = kl_to_start(chosen, ref_logprobs)
+            rows = {name: values[::every] for name, values in tensors}
+            ref_logprobs = score_rows(self.reference, rows, config)
+            metrics["kl"] = kl_to_start(rows, ref_logprobs)
         return rollouts, metrics
-
-    def learn(self, rollouts, loss_function):
-        """Advantages, loss and gradient step: the metrics of the update."""
-        with advised(learning_advice(self.config, *rollouts.token_ids.shape)):
-            return update_policy(
-                self.model,
-                self.optimizer,
-                rollouts,
-                self.config,
-                reference=self.reference,
-                loss_function=loss_function,
-            )
 
     def collect(self, problems, count):
         """Rollouts of the next problems; this process's share of them."""
@@ -304,15 +289,6 @@ def rollout_metrics(rollouts):
     stacked = torch.tensor([float(value) for value in values.values()])
     means = sum_over_processes(stacked.double()) / num_processes()
     return dict(zip(values, means.tolist(), strict=True))
-
-
-def throughput(metrics):
-    """Tokens a second of a step's stages, over all processes."""
-    return {
-        f"{stage}_tokens_per_second": metrics[counted]
-        / metrics[f"{stage}_seconds"]
-        for stage, counted in STAGES.items()
-    }
 
 
 def solve_rates(rollouts):

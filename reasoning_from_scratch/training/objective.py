@@ -26,20 +26,18 @@ def group_advantages(rewards, mode="group_std"):
     Args:
         rewards: (prompts, rollouts), one reward per completion, any scale.
         mode: what the rewards less their group's mean are divided by.
-            "group_std": n - 1 standard deviation + 1e-4 (arXiv 2402.03300);
-            "group_mean": 1 (Dr. GRPO, arXiv 2503.20783); "rloo": 1 - 1/n,
-            so that the others' mean is the baseline (arXiv 2402.14740);
-            "maxrl": the group's mean (arXiv 2602.02710);
-            "group_mean_batch_std": the batch's deviation (arXiv 2508.08221);
-            "batch_std": that, less the batch's mean (arXiv 2501.03262).
+            "group_std": n - 1 standard deviation + 1e-4; "group_mean": 1;
+            "rloo": 1 - 1/n, so that the others' mean is the baseline;
+            "maxrl": the group's mean; "group_mean_batch_std": the batch's
+            deviation; "batch_std": that, less the batch's mean. Sources
+            stand in `variants`.
 
     Returns:
         (prompts, rollouts), dtype kept. A row of equal rewards gives exact
         zeros (but for "batch_std"): such a prompt teaches nothing.
 
     Raises:
-        ValueError: fewer than two rollouts, a reward that is not finite, or
-            an unknown mode.
+        ValueError: too few rollouts, a reward not finite, an unknown mode.
 
     >>> group_advantages(torch.tensor([[1.0, 0.0]]), mode="group_mean")
     tensor([[ 0.5000, -0.5000]])
@@ -97,17 +95,10 @@ def per_reward_advantages(rewards, weights):
 
     of rewards (prompts, rollouts, num_rewards) and a weight for each. Summed
     first, the rewards (0, 1) and (1, 0) would collapse to one advantage.
-
-    Source: GDPO 2026, arXiv 2601.05242.
     """
-    if rewards.ndim != 3 or rewards.shape[2] != len(weights):
-        raise ValueError(
-            "rewards must be (prompts, rollouts, num_rewards) with one weight "
-            f"a reward, got {tuple(rewards.shape)} and {len(weights)} weights"
-        )
     combined = sum(
-        weight * group_advantages(rewards[..., index])
-        for index, weight in enumerate(weights)
+        weight * group_advantages(reward)
+        for reward, weight in zip(rewards.unbind(-1), weights, strict=True)
     )
     # Every group's mean is 0, and so is the batch's: a flat group stays 0
     return whiten(combined).masked_fill(combined == 0, 0.0)
@@ -128,20 +119,22 @@ def grpo_loss(
 
     Args:
         logprobs: (rollouts, tokens), the policy's, with gradient.
-        old_logprobs: the same of the policy when the batch was scored;
-            `logprobs.detach()` for the first update (then r = 1).
+        old_logprobs: the same when the batch was scored; for the first
+            update `logprobs.detach()`.
         advantages: (rollouts,) or (rollouts, tokens).
         mask: (rollouts, tokens) bool, true on completion tokens.
         config: a `LossConfig`.
-        ref_logprobs: of the reference model; needed when kl_coef > 0, and
-            measured whenever given.
-        sampler_logprobs: as drawn; needed when tis_cap is set.
+        ref_logprobs: the reference model's; measured whenever given.
+        sampler_logprobs: as drawn; only tis_cap reads them.
         normaliser: N of the *global* batch (`loss_normaliser`); by default
             that of this call's own rows.
 
     Returns:
         (loss, metrics): a scalar, and detached scalars: means over this
         call's tokens (ratio, clip_share, kl_penalty) and num_tokens.
+
+    Raises:
+        ValueError: the config needs what was not given.
     """
     check_loss_inputs(config, advantages, ref_logprobs, sampler_logprobs)
     logprobs, old_logprobs, ref_logprobs, sampler_logprobs = (
@@ -182,8 +175,7 @@ def grpo_loss(
 def importance_ratio(logprobs, old_logprobs, mask, level="token"):
     """How much likelier the policy finds a token than when it was scored.
 
-    A "sequence" has the geometric mean of its tokens' ratios at each of them
-    (GSPO, arXiv 2507.18071).
+    A "sequence" has the geometric mean of its tokens' ratios at each of them.
     """
     log_ratio = (logprobs - old_logprobs).masked_fill(~mask, 0.0)
     if level == "sequence":
@@ -205,7 +197,6 @@ def policy_objective(ratio, logprobs, advantages, config):
     clipped = clip_ratio(ratio, config.clip_low, config.clip_high)
     if config.objective == "cispo":
         # The clipped ratio is a weight, so no token loses its gradient
-        # (CISPO: MiniMax-M1, arXiv 2506.13585).
         return clipped.detach() * advantages * logprobs
     return clipped_objective(ratio, clipped, advantages)
 
@@ -222,19 +213,14 @@ def clip_ratio(ratio, clip_low=None, clip_high=None):
 def clipped_objective(ratio, clipped, advantages):
     """PPO's pessimistic term, min(r A, clip(r) A), for both signs of A.
 
-    The gradient vanishes only where a step has already gone far enough:
-    A > 0 and r > 1 + clip_high, or A < 0 and r < 1 - clip_low.
-
+    The gradient vanishes only where a step has already gone far enough.
     Source: Schulman et al. 2017, arXiv 1707.06347.
     """
     return torch.minimum(ratio * advantages, clipped * advantages)
 
 
 def sapo_objective(ratio, advantages, *, tau_positive, tau_negative):
-    """A soft clip: (4 / tau) sigmoid(tau (r - 1)) A, of slope A at r = 1.
-
-    Source: SAPO 2025, arXiv 2511.20347 (tau 1.0 for A > 0, else 1.05).
-    """
+    """A soft clip: (4 / tau) sigmoid(tau (r - 1)) A, of slope A at r = 1."""
     tau = torch.where(advantages > 0, tau_positive, tau_negative)
     tau = tau.to(ratio.dtype)
     return 4 / tau * torch.sigmoid(tau * (ratio - 1)) * advantages
@@ -249,8 +235,7 @@ def kl_per_token(logprobs, ref_logprobs, estimator="k3"):
     KL(pi || ref), of k3 that of KL(ref || pi); (pi / pi_old) k3 again gives
     that of KL(pi || ref).
 
-    Sources: Schulman 2020, "Approximating KL divergence"; arXiv 2510.01555;
-    DeepSeek-V3.2, arXiv 2512.02556 (the weighted form).
+    Sources: Schulman 2020, "Approximating KL divergence"; arXiv 2510.01555.
     """
     log_x = ref_logprobs - logprobs
     if estimator == "k1":
@@ -262,19 +247,13 @@ def kl_per_token(logprobs, ref_logprobs, estimator="k3"):
 
 
 def truncated_importance_weights(old_logprobs, sampler_logprobs, cap):
-    """min(pi_old / pi_sampler, cap): the trainer against its sampler.
-
-    Source: truncated importance sampling as in OlmoRL, arXiv 2512.13961.
-    """
+    """min(pi_old / pi_sampler, cap): the trainer against its sampler."""
     log_weight = (old_logprobs - sampler_logprobs).detach()
     return log_weight.clamp(-MAX_LOG_RATIO, MAX_LOG_RATIO).exp().clamp(max=cap)
 
 
 def off_policy_mask(logprobs, old_logprobs, advantages, mask, delta):
-    """M_i = 0 where A_i < 0 and mean_t log(pi_old / pi) > delta, else 1.
-
-    Source: DeepSeek-V3.2, arXiv 2512.02556 (delta not stated there).
-    """
+    """M_i = 0 where A_i < 0 and mean_t log(pi_old / pi) > delta, else 1."""
     lengths = mask.sum(dim=1, keepdim=True).clamp(min=1)
     drift = (old_logprobs - logprobs).detach().masked_fill(~mask, 0.0)
     drift = drift.sum(dim=1, keepdim=True) / lengths  # (rollouts, 1)
@@ -317,21 +296,15 @@ def loss_metrics(ratio, advantages, mask, config, *, kl=None):
         name: value.masked_fill(~mask, 0.0).sum() / num_tokens.clamp(min=1)
         for name, value in values.items()
     }
-    return {**metrics, "num_tokens": num_tokens}
+    return metrics | {"num_tokens": num_tokens}
 
 
 def check_loss_inputs(config, advantages, ref_logprobs, sampler_logprobs):
     """Raise ValueError when the configuration needs what was not given."""
     if config.kl_coef > 0 and ref_logprobs is None:
-        raise ValueError(
-            f"kl_coef is {config.kl_coef} but ref_logprobs is None; score "
-            "the rollouts with the reference model or set kl_coef=0"
-        )
+        raise ValueError("kl_coef > 0 needs ref_logprobs; or set kl_coef=0")
     if config.tis_cap is not None and sampler_logprobs is None:
-        raise ValueError(
-            f"tis_cap is {config.tis_cap} but sampler_logprobs is None; "
-            "pass the log-probs recorded while sampling"
-        )
+        raise ValueError("tis_cap needs the sampler_logprobs recorded")
     if config.ratio == "sequence" and advantages.ndim != 1:
         raise ValueError(
             "a sequence ratio needs one advantage per rollout, got shape "

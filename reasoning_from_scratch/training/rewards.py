@@ -42,8 +42,8 @@ def partial_credit_reward(text, problem):
 def length_penalty(text, problem, *, free=400, limit=800):
     """0.0 up to `free` characters, falling in a line to -1.0 at `limit`.
 
-    Source: the shape of DAPO's overlong penalty, arXiv 2503.14476, which
-    counts tokens; a plain reward sees characters.
+    Raises ValueError unless 0 <= free < limit. Source: the shape of DAPO's
+    overlong penalty, arXiv 2503.14476, which counts tokens.
     """
     if not 0 <= free < limit:
         raise ValueError(
@@ -55,8 +55,7 @@ def length_penalty(text, problem, *, free=400, limit=800):
 # ---- What an answer's length adds: ways to ask for brevity ----
 #
 # Each takes which rollouts are right and how many tokens they have, both
-# (prompts, rollouts), and returns the term to add to the reward. They differ
-# in what "long" is measured against.
+# (prompts, rollouts), and returns the term to add to the reward.
 
 STD_EPSILON = 1e-6  # added to a standard deviation of lengths, tokens
 
@@ -66,7 +65,7 @@ def target_length_term(is_right, lengths, *, target, slope):
 
         R = 1[right] clip(slope (target - n) + 1/2, 0, 1)
 
-    Source: LCPO-Max, "L1", Aggarwal and Welleck 2025, arXiv 2503.04697.
+    Source: LCPO-Max, "L1", arXiv 2503.04697.
     """
     earned = (slope * (target - lengths) + 0.5).clamp(0.0, 1.0)
     return is_right * (earned - 1.0)
@@ -75,11 +74,8 @@ def target_length_term(is_right, lengths, *, target, slope):
 def group_length_term(is_right, lengths):
     """Shorter than the middle of the group is good, longer is bad.
 
-        lambda = 1/2 - (n - min) / (max - min)
-
-    A right answer gets lambda, a wrong one only the blame, min(0, lambda).
-
-    Source: Kimi k1.5, arXiv 2501.12599, section 2.3.3.
+    A right answer gets 1/2 - (n - min) / (max - min), a wrong one only the
+    blame, where that is below 0. Source: Kimi k1.5, arXiv 2501.12599, 2.3.3.
     """
     shortest = lengths.amin(dim=1, keepdim=True)  # (prompts, 1)
     spread = lengths.amax(dim=1, keepdim=True) - shortest
@@ -93,10 +89,8 @@ def right_length_term(is_right, lengths, *, alpha):
 
         R = 1[right] (1 - alpha sigmoid((n - mean) / std))
 
-    mean and std are over the right rollouts of the prompt; alpha in [0, 1)
-    is the most that one can lose.
-
-    Source: Arora and Zanette 2025, arXiv 2502.04463.
+    alpha in [0, 1) is the most that one can lose. Source: Arora and Zanette
+    2025, arXiv 2502.04463.
     """
     count = is_right.sum(dim=1, keepdim=True).clamp(min=1)  # (prompts, 1)
     lengths = lengths.float()
@@ -112,9 +106,7 @@ def easy_length_term(is_right, lengths, *, beta):
 
         R = 1[right] - beta n max(p, 1/G)
 
-    p is the solve rate of the prompt's G rollouts.
-
-    Source: ALP, Xiang et al. 2025, arXiv 2506.05256.
+    p is the solve rate of the G rollouts. Source: ALP, arXiv 2506.05256.
     """
     solve_rate = is_right.float().mean(dim=1, keepdim=True)  # (prompts, 1)
     return -beta * lengths * solve_rate.clamp(min=1 / lengths.shape[1])
@@ -122,8 +114,6 @@ def easy_length_term(is_right, lengths, *, beta):
 
 def overlong_length_term(is_right, lengths, *, limit, buffer):
     """Nothing up to a margin below the limit, then falling to -1 at it.
-
-        0,  ((limit - buffer) - n) / buffer,  -1 from n = limit on
 
     Source: DAPO, arXiv 2503.14476, equation 13 (20,480 and 4,096 there).
     """
@@ -146,11 +136,10 @@ LENGTH_TERMS = {
 
 @dataclass(frozen=True)
 class RewardSet:
-    """Several rewards with a weight each; a missing weight is 1."""
+    """Several rewards, which are added up."""
 
     # What the first gives tells right (1 or more) from wrong
     functions: Mapping[str, Callable]
-    weights: Mapping[str, float] = field(default_factory=dict)
     # (is_right, lengths) -> (prompts, rollouts): the reward "length"
     length_term: Callable | None = None
     warned: set = field(default_factory=set, init=False, repr=False)
@@ -158,15 +147,6 @@ class RewardSet:
     def __post_init__(self):
         if not self.functions:
             raise ValueError("a RewardSet needs at least one reward function")
-        unknown = self.weights.keys() - set(self.names)
-        if unknown:
-            raise ValueError(
-                f"weights for unknown rewards: {', '.join(sorted(unknown))}; "
-                f"there are {', '.join(self.names)}"
-            )
-        for name, weight in self.weights.items():
-            if not math.isfinite(weight):
-                raise ValueError(f"weight of {name} must be finite: {weight}")
 
     @classmethod
     def of(cls, reward):
@@ -183,11 +163,6 @@ class RewardSet:
         length = [] if self.length_term is None else ["length"]
         return [*self.functions, *length]
 
-    @property
-    def weight_list(self):
-        """The weights in the order of the names."""
-        return [self.weights.get(name, 1.0) for name in self.names]
-
     def score(self, texts, problems):
         """Score every text: (texts, rewards) float32, and the failures.
 
@@ -203,23 +178,16 @@ class RewardSet:
                     values[row, column] = _finite(function(*pair))
                 except Exception as error:  # whatever a reader's reward raises
                     errors.append(error)
-            if errors:
-                self._report(name, errors, len(texts))
             num_failures += len(errors)
+            if errors and len(errors) == len(texts):
+                errors[0].add_note(f"reward {name} failed on all texts")
+                raise errors[0]
+            if errors and name not in self.warned:
+                self.warned.add(name)
+                message = f"reward {name} failed and counts as 0 there: "
+                message += repr(errors[0])
+                warnings.warn(message, RuntimeWarning, stacklevel=2)
         return values, num_failures
-
-    def _report(self, name, errors, count):
-        """Raise a reward's first error if all it did was fail, else warn."""
-        if len(errors) == count:
-            errors[0].add_note(f"reward {name} failed on all {count} texts")
-            raise errors[0]
-        if name not in self.warned:
-            self.warned.add(name)
-            warnings.warn(
-                f"reward {name} failed and counts as 0 there: {errors[0]!r}",
-                RuntimeWarning,
-                stacklevel=3,
-            )
 
     def with_length(self, values, lengths):
         """(prompts, rollouts, functions) values and the length's term."""
@@ -227,10 +195,6 @@ class RewardSet:
             return values
         term = self.length_term(values[..., 0] >= 1, lengths)
         return torch.cat([values, term.unsqueeze(-1)], dim=-1)
-
-    def total(self, values):
-        """Weighted sum over the last dimension: one value a name."""
-        return values @ torch.tensor(self.weight_list)
 
 
 def _finite(value):

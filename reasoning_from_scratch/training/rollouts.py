@@ -1,11 +1,10 @@
 """Rollouts: what the policy answers when it is asked, and what that earned.
 
-One tensor layout serves sampling, scoring and the loss. A row is a prompt
-padded on the left and its completion padded on the right, so all completions
-start in one column:
+One tensor layout serves sampling, scoring and the loss. A row is a prompt and
+its completion, padded on the right, where a causal model never looks:
 
-    . . p p p | c c c E .        p prompt   c completion   E end token
-    p p p p p | c E . . .        . padding
+    p p p c c c E .        p prompt   c completion   E end token
+    p p p p p c E .        . padding
 
 Masks and log-probs are (rows, tokens - 1): column t belongs to token t + 1,
 the one that the model predicts at t.
@@ -18,6 +17,7 @@ that set is stored as token ids (DeepSeek-V3.2, arXiv 2512.02556).
 from dataclasses import dataclass, replace
 
 import torch
+from torch.nn.utils.rnn import pad_sequence
 
 from reasoning_from_scratch.evaluation import render_prompt
 from reasoning_from_scratch.llm import SamplingConfig, generate
@@ -37,7 +37,6 @@ from .rewards import RewardSet, accuracy_reward
 ON_POLICY = SamplingConfig(temperature=1.0)
 NOTHING = -1  # pads a set of kept ids
 ROWS_AT_ONCE = 64  # that kept ids are looked for: memory
-ROW_TENSORS = ("token_ids", "key_mask", "mask", "sampler_logprobs")
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class RolloutBatch:
     key_mask: torch.Tensor  # (rows, tokens) bool, false on padding
     mask: torch.Tensor  # (rows, tokens - 1) bool, true on completion tokens
     sampler_logprobs: torch.Tensor  # (rows, tokens - 1) float32, as drawn
-    rewards: torch.Tensor  # (prompts, rollouts) float32, weighted sum
+    rewards: torch.Tensor  # (prompts, rollouts) float32, summed
     reward_parts: torch.Tensor  # (prompts, rollouts, num_rewards) float32
     truncated: torch.Tensor  # (rows,) bool, no end token in time
     texts: list  # of the completions, without the end token
@@ -71,23 +70,19 @@ class RolloutBatch:
     @property
     def row_tensors(self):
         """What scoring reads, by name; each is one row a completion."""
-        tensors = {name: getattr(self, name) for name in ROW_TENSORS}
-        if self.kept_ids is not None:
-            tensors["kept_ids"] = self.kept_ids
-        return tensors
+        names = "token_ids", "key_mask", "mask", "sampler_logprobs", "kept_ids"
+        tensors = {name: getattr(self, name) for name in names}
+        return {k: v for k, v in tensors.items() if v is not None}
 
     def select_prompts(self, indices):
         """The batch of these prompts alone, in this order."""
         indices = torch.as_tensor(indices, dtype=torch.long)
         size = self.group_size
         rows = (indices[:, None] * size + torch.arange(size)).flatten()
-        by_row = {
-            name: values[rows] for name, values in self.row_tensors.items()
-        }
+        by_row = {**self.row_tensors, "truncated": self.truncated}
         return replace(
             self,
-            **by_row,
-            truncated=self.truncated[rows],
+            **{name: values[rows] for name, values in by_row.items()},
             rewards=self.rewards[indices],
             reward_parts=self.reward_parts[indices],
             texts=[self.texts[row] for row in rows.tolist()],
@@ -160,43 +155,37 @@ def collect_rollouts(
     prompt_ids = repeat(map(tokenizer.encode, prompts), group_size)
     tensors = lay_out(prompt_ids, outputs, tokenizer.pad_id, model.device)
     if keep_sampling_mask:
-        tensors = renormalise_over_kept(
+        tensors |= renormalise_over_kept(
             model, tensors, sampling, tokenizer.vocab_size
         )
-    return assemble_batch(
-        problems,
-        outputs,
-        tensors,
-        reward_set=RewardSet.of(reward),
-        require_end=require_end,
-    )
-
-
-def assemble_batch(problems, outputs, tensors, *, reward_set, require_end):
-    """Reward what was generated and put all of it in one `RolloutBatch`."""
-    group_size = len(outputs) // len(problems)
-    truncated = torch.tensor([o.stop_reason == "length" for o in outputs])
-    texts = [output.text for output in outputs]
-    values, num_failures = reward_set.score(
-        texts, repeat(problems, group_size)
-    )
-    if require_end:
-        values[truncated] = values[truncated].clamp(max=0.0)
-    shape = len(problems), group_size
-    lengths = torch.tensor([len(output.token_ids) for output in outputs])
-    parts = reward_set.with_length(
-        values.view(*shape, -1), lengths.view(shape)
-    )
+    rewards = RewardSet.of(reward)
     return RolloutBatch(
         **tensors,
-        rewards=reward_set.total(parts),
-        reward_parts=parts,
-        truncated=truncated,
-        texts=texts,
+        **reward_outputs(problems, outputs, rewards, require_end=require_end),
         problems=list(problems),
-        reward_set=reward_set,
-        num_reward_failures=num_failures,
+        reward_set=rewards,
     )
+
+
+def reward_outputs(problems, outputs, rewards, *, require_end=True):
+    """What was generated and earned: some fields of a `RolloutBatch`."""
+    size = len(outputs) // len(problems)
+    texts = [output.text for output in outputs]
+    truncated = torch.tensor([o.stop_reason == "length" for o in outputs])
+    parts, num_failures = rewards.score(texts, repeat(problems, size))
+    if require_end:
+        parts[truncated] = parts[truncated].clamp(max=0.0)
+    lengths = torch.tensor([len(output.token_ids) for output in outputs])
+    parts = rewards.with_length(
+        parts.unflatten(0, (-1, size)), lengths.view(-1, size)
+    )
+    return {
+        "rewards": parts.sum(dim=-1),
+        "reward_parts": parts,
+        "truncated": truncated,
+        "texts": texts,
+        "num_reward_failures": num_failures,
+    }
 
 
 def repeat(items, times):
@@ -205,51 +194,46 @@ def repeat(items, times):
 
 
 def lay_out(prompt_ids, outputs, pad_id, device=None):
-    """Place prompts and completions in one rectangle: the ROW_TENSORS."""
-    start = max(map(len, prompt_ids))
-    width = start + max(len(output.token_ids) for output in outputs)
-    shape = len(outputs), width
-    token_ids = torch.full(shape, pad_id)
-    key_mask = torch.zeros(shape, dtype=torch.bool)
-    mask = torch.zeros(shape, dtype=torch.bool)
-    logprobs = torch.zeros(shape)
-    for row, (ids, output) in enumerate(zip(prompt_ids, outputs, strict=True)):
-        end = start + len(output.token_ids)
-        token_ids[row, start - len(ids) : end] = torch.tensor(
-            ids + output.token_ids
-        )
-        key_mask[row, start - len(ids) : end] = True
-        mask[row, start:end] = True
-        logprobs[row, start:end] = torch.tensor(output.logprobs)
-    tensors = token_ids, key_mask, mask[:, 1:], logprobs[:, 1:]
+    """Place prompts and completions in one rectangle: the row tensors."""
+    pairs = list(zip(prompt_ids, outputs, strict=True))
+    rows = [torch.tensor(ids + output.token_ids) for ids, output in pairs]
+    token_ids = pad_sequence(rows, batch_first=True, padding_value=pad_id)
+    starts = torch.tensor([[len(ids)] for ids in prompt_ids])
+    columns = torch.arange(token_ids.shape[1])
+    key_mask = columns < torch.tensor([[len(row)] for row in rows])
+    mask = (key_mask & (columns >= starts))[:, 1:]
+    logprobs = torch.zeros(mask.shape)
+    logprobs[mask] = torch.tensor([x for o in outputs for x in o.logprobs])
     return {
-        name: tensor.to(device)
-        for name, tensor in zip(ROW_TENSORS, tensors, strict=True)
+        "token_ids": token_ids.to(device),
+        "key_mask": key_mask.to(device),
+        "mask": mask.to(device),
+        "sampler_logprobs": logprobs.to(device),
     }
 
 
 def join_rollouts(batches):
     """One batch of several of one group size, padded to one rectangle."""
-    starts = [int(batch.mask.any(dim=0).int().argmax()) for batch in batches]
-    widths = [batch.mask.shape[1] for batch in batches]
-    pairs = list(zip(starts, widths, strict=True))
-    right = max(width - start for start, width in pairs)
-    margins = [
-        (max(starts) - start, right - width + start) for start, width in pairs
-    ]
-    joined = {
-        name: _stack([b.row_tensors[name] for b in batches], margins)
-        for name in batches[0].row_tensors
-    }
-    for name in ("rewards", "reward_parts", "truncated"):
-        joined[name] = torch.cat([getattr(batch, name) for batch in batches])
-    return replace(
-        batches[0],
-        **joined,
-        texts=[text for batch in batches for text in batch.texts],
-        problems=[p for batch in batches for p in batch.problems],
-        num_reward_failures=sum(b.num_reward_failures for b in batches),
-    )
+    joined = {}
+    for name, value in vars(batches[0]).items():
+        parts = [getattr(batch, name) for batch in batches]
+        if isinstance(value, torch.Tensor):
+            joined[name] = stack(parts, NOTHING if name == "kept_ids" else 0)
+        elif isinstance(value, list | int):
+            joined[name] = sum(parts, start=type(value)())
+    return replace(batches[0], **joined)
+
+
+def stack(parts, filler):
+    """Tensors under each other, each padded behind its ends."""
+    shapes = [part.shape[1:] for part in parts]
+    largest = map(max, zip(*shapes, strict=True))
+    stacked = parts[0].new_full((sum(map(len, parts)), *largest), filler)
+    for part, rows in zip(
+        parts, stacked.split([len(part) for part in parts]), strict=True
+    ):
+        rows[tuple(map(slice, part.shape))] = part
+    return stacked
 
 
 def kept_token_ids(logits, drawn, sampling, vocab_size=None):
@@ -275,51 +259,29 @@ def kept_token_ids(logits, drawn, sampling, vocab_size=None):
 
 @torch.no_grad()
 def renormalise_over_kept(model, tensors, sampling, vocab_size=None):
-    """Add `kept_ids`, and take the sampler's log-probs over them."""
-    mask = tensors["mask"]
-    targets = tensors["token_ids"][:, 1:]
+    """The `kept_ids`, and the sampler's log-probs over them."""
+    mask, logprobs = tensors["mask"], tensors["sampler_logprobs"].clone()
     chunk_size = max(1, MAX_CHUNK_ENTRIES // model.config.vocab_size)
     found = []
-    for rows in torch.arange(len(mask)).split(ROWS_AT_ONCE):
-        hidden = model.hidden_states(
-            tensors["token_ids"][rows], key_mask=tensors["key_mask"][rows]
-        )
-        is_completion = mask[rows]
+    for token_ids, learned in zip(
+        tensors["token_ids"].split(ROWS_AT_ONCE),
+        mask.split(ROWS_AT_ONCE),
+        strict=True,
+    ):
+        hidden = model.hidden_states(token_ids)[:, :-1][learned]
         found += [
             kept_token_ids(
                 model.lm_logits(states), drawn, sampling, vocab_size
             )
             for states, drawn in zip(
-                hidden[:, :-1][is_completion].split(chunk_size),
-                targets[rows][is_completion].split(chunk_size),
+                hidden.split(chunk_size),
+                token_ids[:, 1:][learned].split(chunk_size),
                 strict=True,
             )
         ]
-    width = max(ids.shape[1] for ids, _ in found)
-    kept_ids = torch.full(
-        (*mask.shape, width), NOTHING, dtype=torch.int32, device=mask.device
-    )
-    kept_ids[mask] = torch.cat([widen(ids, width) for ids, _ in found])
-    logprobs = tensors["sampler_logprobs"].clone()
-    logprobs[mask] -= torch.cat([log_mass for _, log_mass in found])
-    return {**tensors, "sampler_logprobs": logprobs, "kept_ids": kept_ids}
-
-
-def widen(kept_ids, width):
-    """Room for sets of `width` ids: pads the last dimension."""
-    missing = width - kept_ids.shape[-1]
-    return torch.nn.functional.pad(kept_ids, (0, missing), value=NOTHING)
-
-
-def _stack(parts, margins):
-    """Row tensors under each other; a margin is columns left and right."""
-    width, value, depth = max(part.shape[-1] for part in parts), 0, ()
-    if parts[0].dim() == 3:  # kept ids
-        parts = [widen(part, width) for part in parts]
-        value, depth = NOTHING, (0, 0)
-    return torch.cat(
-        [
-            torch.nn.functional.pad(part, (*depth, *margin), value=value)
-            for part, margin in zip(parts, margins, strict=True)
-        ]
-    )
+    sets, log_masses = zip(*found, strict=True)
+    sets = stack(sets, NOTHING)
+    kept_ids = sets.new_full((*mask.shape, sets.shape[1]), NOTHING)
+    kept_ids[mask] = sets
+    logprobs[mask] -= torch.cat(log_masses)
+    return {"sampler_logprobs": logprobs, "kept_ids": kept_ids}

@@ -10,13 +10,13 @@ name, laid out as in `rollouts`.
 import functools
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 import torch
 from torch.utils.checkpoint import checkpoint
 
 from reasoning_from_scratch.llm.logprobs import hidden_logprobs
 
+from .config import PER_REWARD
 from .objective import (
     group_advantages,
     grpo_loss,
@@ -31,7 +31,6 @@ from .parallel import (
     sum_over_processes,
 )
 
-SCORED = ("token_ids", "key_mask", "mask", "kept_ids")
 MEASURES = ("ratio", "clip_share", "mismatch", "kl_penalty")
 LIKE_LENGTH = 0.75  # of the longest: shorter rows make another micro-batch
 
@@ -48,27 +47,25 @@ def update_policy(
     """Make the rollouts with a positive advantage more likely.
 
     `reference` is the model that kl_coef pulls towards. Returns the metrics
-    of `UpdateTotals.means`, tokens and seconds; `updates_skipped` counts
-    those of the whole run whose gradient was not finite.
+    of `step_metrics` and seconds; `updates_skipped` counts those of the
+    whole run whose gradient was not finite.
     """
-    totals = UpdateTotals()
     began = time.perf_counter()
     rows = training_rows(model, rollouts, config, reference=reference)
     scored = time.perf_counter()
-    passes = (not config.is_on_policy) + (config.loss.kl_coef > 0)
+    steps = []
     with checkpointed_layers(model, config.activation_checkpointing):
         for _ in range(config.epochs):
             # Equal parts, whole groups together
             size = len(rows["mask"]) // config.minibatches
             for start in range(0, size * config.minibatches, size):
                 part = {k: v[start : start + size] for k, v in rows.items()}
-                learn_rows(
-                    model, optimizer, part, config, totals, loss_function
+                steps += learn_rows(
+                    model, optimizer, part, config, loss_function
                 )
     return {
-        **totals.means(),
+        **step_metrics(steps),
         "updates_skipped": optimizer.num_skipped,
-        "tokens_scored": passes * int(sum_over_processes(rows["mask"].sum())),
         "scoring_seconds": scored - began,
         "update_seconds": time.perf_counter() - scored,
     }
@@ -88,10 +85,9 @@ def training_rows(model, rollouts, config, *, reference=None):
 
 def rollout_advantages(rollouts, config):
     """(prompts, rollouts) advantages, by the statistics of all processes."""
-    if config.advantages == "per_reward":
+    if config.advantages == PER_REWARD:
         parts = gather_rows(rollouts.reward_parts)
-        weights = rollouts.reward_set.weight_list
-        advantages = per_reward_advantages(parts, weights)
+        advantages = per_reward_advantages(parts, [1.0] * parts.shape[-1])
     else:
         rewards = gather_rows(rollouts.rewards)
         advantages = group_advantages(rewards, config.advantages)
@@ -99,15 +95,20 @@ def rollout_advantages(rollouts, config):
     return advantages[process_rank() * count :][:count]
 
 
-def learn_rows(model, optimizer, rows, config, totals, loss_function):
-    """One optimizer step on one mini-batch, if any row has a signal."""
+def learn_rows(model, optimizer, rows, config, loss_function):
+    """One optimizer step on one mini-batch, if any row has a signal.
+
+    Returns a list of the step, or of none: (reports of its micro-batches,
+    norm of the gradient, learning rate).
+    """
     normaliser = sum_over_processes(loss_normaliser(rows["mask"], config.loss))
     is_useful = rows["advantages"] != 0
     if config.loss.kl_coef > 0:
         is_useful = torch.ones_like(is_useful)
     if sum_over_processes(is_useful.sum()) == 0:
-        return
+        return []
     useful = {name: value[is_useful] for name, value in rows.items()}
+    reports = []
 
     def losses():
         for micro in micro_batches(useful, config.micro_batch_size):
@@ -127,17 +128,17 @@ def learn_rows(model, optimizer, rows, config, totals, loss_function):
             gap = (old_logprobs - sampled)[mask].abs()
             metrics |= {"mismatch": gap.mean(), "mismatch_max": gap.max()}
             yield loss
-            totals.reports.append({k: float(v) for k, v in metrics.items()})
+            metrics["loss"] = loss.detach()
+            reports.append({k: float(v) for k, v in metrics.items()})
 
-    totals.learning_rate = scheduled_learning_rate(
+    rate = scheduled_learning_rate(
         optimizer.num_updates,
         peak=config.learning_rate,
         warmup_steps=config.warmup_steps,
         total_steps=config.num_updates if config.cosine_decay else None,
     )
-    values, norm = gradient_step(optimizer, losses(), totals.learning_rate)
-    totals.losses += values
-    totals.grad_norms.append(norm)
+    _, norm = gradient_step(optimizer, losses(), rate)
+    return [(reports, norm, rate)]
 
 
 def gradient_step(optimizer, losses, learning_rate):
@@ -150,59 +151,44 @@ def gradient_step(optimizer, losses, learning_rate):
     return values, optimizer.step(learning_rate)
 
 
-@dataclass
-class UpdateTotals:
-    """What the micro-batches of a step report."""
+def step_metrics(steps):
+    """Loss and gradient norm a step, measures a token, of all processes.
 
-    losses: list = field(default_factory=list)  # one a micro-batch
-    reports: list = field(default_factory=list)  # their metrics
-    grad_norms: list = field(default_factory=list)  # one an optimizer step
-    learning_rate: float = 0.0  # of the latest one
-
-    def means(self):
-        """Loss and gradient norm a step, measures a token, of all processes.
-
-        mismatch: mean |log pi_old - log pi_sampler|, 0 if the engine that
-        samples were the one that trains; clip_share: of tokens.
-        """
-        sums = [
-            sum(
-                each.get(name, 0.0) * each["num_tokens"]
-                for each in self.reports
-            )
-            for name in MEASURES
-        ]
-        num_tokens = sum(each["num_tokens"] for each in self.reports)
-        values = torch.tensor(
-            [sum(self.losses), num_tokens, *sums], dtype=torch.float64
-        )
-        loss, num_tokens, *sums = sum_over_processes(values).tolist()
-        largest = max([0.0, *(each["mismatch_max"] for each in self.reports)])
-        num_updates = len(self.grad_norms)
-        return {
-            "loss": loss / max(num_updates, 1),
-            "grad_norm": sum(self.grad_norms) / max(num_updates, 1),
-            "learning_rate": self.learning_rate,
-            "num_updates": num_updates,
-            "tokens_learned": num_tokens,
-            **{
-                name: value / max(num_tokens, 1)
-                for name, value in zip(MEASURES, sums, strict=True)
-            },
-            "mismatch_max": float(gather_rows(torch.tensor([largest])).max()),
-        }
+    mismatch: mean |log pi_old - log pi_sampler|, 0 if the engine that
+    samples were the one that trains; clip_share: of tokens.
+    """
+    reports = [report for reports, _, _ in steps for report in reports]
+    sums = dict.fromkeys(("loss", "num_tokens", *MEASURES), 0.0)
+    for report in reports:
+        sums["loss"] += report["loss"]
+        sums["num_tokens"] += report["num_tokens"]
+        for name in MEASURES:
+            sums[name] += report.get(name, 0.0) * report["num_tokens"]
+    values = torch.tensor(list(sums.values()), dtype=torch.float64)
+    loss, num_tokens, *measured = sum_over_processes(values).tolist()
+    largest = max((each["mismatch_max"] for each in reports), default=0.0)
+    num_updates = max(len(steps), 1)
+    return {
+        "loss": loss / num_updates,
+        "grad_norm": sum(norm for _, norm, _ in steps) / num_updates,
+        "learning_rate": steps[-1][2] if steps else 0.0,
+        "num_updates": len(steps),
+        "tokens_learned": num_tokens,
+        **{
+            name: value / max(num_tokens, 1)
+            for name, value in zip(MEASURES, measured, strict=True)
+        },
+        "mismatch_max": float(gather_rows(torch.tensor([largest])).max()),
+    }
 
 
 def row_logprobs(model, rows, temperature):
     """(rows, tokens - 1) float32 log-probs of completion tokens, 0 elsewhere.
 
-    With `kept_ids` they are those over the kept tokens. Rows without
-    key_mask begin in column 0: what pads their ends is never looked at.
+    With `kept_ids` they are those over the kept tokens.
     """
-    mask = rows["mask"]
-    kept_ids = rows.get("kept_ids")
-    key_mask = rows.get("key_mask")
-    hidden = model.hidden_states(rows["token_ids"], key_mask=key_mask)
+    mask, kept_ids = rows["mask"], rows.get("kept_ids")
+    hidden = model.hidden_states(rows["token_ids"])
     logprobs, _ = hidden_logprobs(
         model,
         hidden[:, :-1][mask],
@@ -218,20 +204,29 @@ def row_logprobs(model, rows, temperature):
 def score_rows(model, rows, config):
     """`row_logprobs` of all rows without gradient, by micro-batches."""
     logprobs = torch.zeros(rows["mask"].shape, device=rows["mask"].device)
-    named = {name: rows[name] for name in SCORED if name in rows}
-    named["row"] = torch.arange(len(logprobs), device=logprobs.device)
-    for micro in micro_batches(named, config.micro_batch_size):
+    places = torch.arange(len(logprobs), device=logprobs.device)
+    for micro in micro_batches(
+        {**rows, "place": places}, config.micro_batch_size
+    ):
         values = row_logprobs(model, micro, config.temperature)
-        logprobs[micro["row"][:, None], micro["columns"]] = values
+        logprobs[micro["place"], : values.shape[1]] = values
     return logprobs
 
 
 def micro_batches(rows, size):
-    """Parts of at most `size` rows of like length, with little padding."""
+    """Parts of at most `size` rows of like length, as wide as the longest."""
     key_mask = rows["key_mask"]
-    for part in like_lengths(key_mask.sum(dim=1).tolist(), max_rows=size):
-        index = torch.tensor(part, device=key_mask.device)
-        yield align({name: value[index] for name, value in rows.items()})
+    lengths = key_mask.sum(dim=1).tolist()
+    for part in like_lengths(lengths, max_rows=size):
+        chosen = torch.tensor(part, device=key_mask.device)
+        # From the end: masks and log-probs have a column less than tokens
+        padding = key_mask.shape[1] - lengths[part[0]]
+        yield {
+            name: value[chosen]
+            if value.dim() == 1
+            else value[chosen, : value.shape[1] - padding]
+            for name, value in rows.items()
+        }
 
 
 def like_lengths(lengths, *, max_rows=None, max_tokens=None):
@@ -249,45 +244,16 @@ def like_lengths(lengths, *, max_rows=None, max_tokens=None):
         yield part
 
 
-def align(rows):
-    """The rows moved to begin in column 0, as wide as the longest.
-
-        . . p p c c E .         p p c c E .     p prompt   c completion
-        p p p p c E . .   ->    p p p p c E     E end token   . padding
-
-    A causal model needs no key_mask for them. `columns` tells where column t
-    of the mask stood; past a row's end it wraps around to its left padding.
-    """
-    key_mask = rows["key_mask"]
-    width = int(key_mask.sum(dim=1).max())
-    starts = key_mask.int().argmax(dim=1, keepdim=True)  # (rows, 1)
-    steps = torch.arange(width, device=key_mask.device)
-    aligned = {}
-    for name, value in rows.items():
-        if name == "key_mask":
-            continue
-        if value.dim() > 1:  # (rows, tokens, …), or one column less
-            missing = key_mask.shape[1] - value.shape[1]
-            columns = (starts + steps[: width - missing]) % value.shape[1]
-            index = columns.view(*columns.shape, *[1] * (value.dim() - 2))
-            value = value.take_along_dim(index, dim=1)
-            if missing:
-                aligned["columns"] = columns
-        aligned[name] = value
-    return aligned
-
-
 @contextmanager
 def checkpointed_layers(model, is_active=True):
     """Recompute each layer in the backward pass instead of keeping it."""
-    if is_active:
-        for layer in model.layers:
-            layer.forward = functools.partial(
-                checkpoint, layer.forward, use_reentrant=False
-            )
+    layers = model.layers if is_active else ()
+    for layer in layers:
+        layer.forward = functools.partial(
+            checkpoint, layer.forward, use_reentrant=False
+        )
     try:
         yield
     finally:
-        if is_active:
-            for layer in model.layers:
-                del layer.forward  # the class's own shows again
+        for layer in layers:
+            del layer.forward  # the class's own shows again

@@ -16,7 +16,8 @@ LOSS_FIELDS = {each.name for each in fields(LossConfig)}
 def _row(advantages="group_std", **changes):
     """A `GRPOConfig`; what `LossConfig` has goes to its loss."""
     loss = {name: changes.pop(name) for name in LOSS_FIELDS & changes.keys()}
-    return GRPOConfig(LossConfig(**loss), advantages, **changes)
+    loss = LossConfig(**loss)
+    return GRPOConfig(loss=loss, advantages=advantages, **changes)
 
 
 SEQUENCE_MEAN = {"reduction": "sequence_mean"}
