@@ -1,8 +1,8 @@
 """How much memory a model will take, and what to do when there is too little.
 
-`predict_memory` adds up what is held at the fullest moment of each stage, by
-the shape of a model and a `Workload`; no model is built for it, and no torch
-is imported. What an allocator loses between blocks is not counted, nor what
+`predict_memory` adds up what is held at the fullest moment, by the shape of a
+model and a `Workload`; no model is built for it, and no torch is imported.
+What an allocator loses between blocks is not counted, nor what
 a library unpacks for itself (bfloat16 matrices on a CPU without the format).
 
 Source: Korthikanti et al. 2022, arXiv 2205.05198 (activations by the layer).
@@ -115,28 +115,25 @@ class Workload:
 
 
 def predict_memory(shape, work):
-    """Bytes at the fullest moment of each stage of a `Qwen3Config`'s work.
+    """Bytes at the fullest moment of a `Workload` of a `Qwen3Config`.
 
-    "generation", "scoring", "update" and "optimizer", those that take place;
-    the largest is the peak.
+    That is at the end of decoding, in the backward pass or in the optimizer;
+    scoring rollouts keeps no activations and always takes less.
     """
     size = work.weight_bytes
     held = shape.num_parameters * size + work.frozen_bytes
-    stages = {}
+    stages = [0]
+    if work.decoding_rows:
+        stages += [_generation_bytes(shape, work)]
     if work.learning_rows:
         masters = 0 if size == 4 else 2
         held += shape.num_parameters * (masters + 2 * work.moment_bytes)
-        gradients = shape.num_parameters * size
         piece = min(OPTIMIZER_PIECE, shape.vocab_size * shape.hidden_size)
         working = 12 if size == 4 else 20  # float32, masters
-        stages = {
-            "scoring": held + _scoring_bytes(shape, work),
-            "update": held + _update_bytes(shape, work),
-            "optimizer": held + gradients + working * piece,
-        }
-    if work.decoding_rows:
-        stages["generation"] = held + _generation_bytes(shape, work)
-    return stages
+        gradients = shape.num_parameters * size
+        stages += [gradients + _backward_bytes(shape, work)]
+        stages += [gradients + working * piece]
+    return held + max(stages)
 
 
 def _generation_bytes(shape, work):
@@ -153,19 +150,7 @@ def _generation_bytes(shape, work):
     return cache + results + max(copied, logits)
 
 
-def _scoring_bytes(shape, work):
-    """A pass without gradient: one layer at a time, then the logits."""
-    per_token = work.learning_rows * work.learning_tokens * work.weight_bytes
-    state = per_token * shape.hidden_size
-    inner = 3 * shape.intermediate_size + 2 * shape.hidden_size
-    attention = shape.hidden_size + 2 * _key_size(shape)
-    attention += 5 * shape.num_heads * shape.head_dim
-    # Without a gradient the logits are there twice
-    logits = 8 * min(_chunk(shape), _learned(shape, work))
-    return state + max(per_token * max(inner, attention), state + logits)
-
-
-def _update_bytes(shape, work):
+def _backward_bytes(shape, work):
     """A backward pass: behind the logits, or at the first or last layer."""
     size, hidden = work.weight_bytes, shape.hidden_size
     num_tokens = work.learning_rows * work.learning_tokens
@@ -175,21 +160,20 @@ def _update_bytes(shape, work):
     # Behind the layers: the last state, its norm, those that are learned
     ending = num_tokens * hidden * (12 if size == 4 else 8)
     ending += work.learning_rows * work.learned_tokens * hidden * size
-    gradients = shape.num_parameters * size
     # Tied embeddings gather their gradient in a buffer until the last part
     head = shape.vocab_size * hidden * size
     buffer = head if shape.tie_word_embeddings else 0
-    learned = _learned(shape, work)
-    logits = min(_chunk(shape), learned) * work.logit_bytes
-    if _chunk(shape) < learned:
+    # Entries of the logits behind a loss, and those that are there at once
+    learned = work.learning_rows * work.learned_tokens * shape.vocab_size
+    chunk = max(1, CHUNK_ENTRIES // shape.vocab_size) * shape.vocab_size
+    logits = min(chunk, learned) * work.logit_bytes
+    if chunk < learned:
         logits = max(logits + head, 3 * head)  # what is there, more, their sum
     working = num_tokens * 2 * shape.intermediate_size * size
     if work.checkpointing:
         working += kept
-    return gradients + max(
-        states + ending + logits,
-        states + buffer + working,
-        head + 2 * buffer,
+    return max(
+        states + ending + logits, states + buffer + working, head + 2 * buffer
     )
 
 
@@ -207,16 +191,6 @@ def _activation_bytes(shape, weight_bytes):
 
 def _key_size(shape):
     return shape.num_kv_heads * shape.head_dim
-
-
-def _learned(shape, work):
-    """Entries of the logits that a loss is computed from."""
-    return work.learning_rows * work.learned_tokens * shape.vocab_size
-
-
-def _chunk(shape):
-    """The most entries of the logits that are there at once."""
-    return max(1, CHUNK_ENTRIES // shape.vocab_size) * shape.vocab_size
 
 
 # ---- What fits ----
@@ -251,7 +225,7 @@ def fit_training(
                 work = training_workload(
                     shape, tried, weight_bytes, prompt_tokens, frozen_bytes
                 )
-                peaks.append(max(predict_memory(shape, work).values()))
+                peaks.append(predict_memory(shape, work))
                 if peaks[-1] <= room:
                     return tried, peaks[-1]
     raise ValueError(
@@ -266,7 +240,7 @@ def fit_decoding(shape, gigabytes, *, rows, tokens, weight_bytes=2):
     """
     while True:
         work = Workload(weight_bytes, rows, tokens, is_filtered=True)
-        peak = max(predict_memory(shape, work).values())
+        peak = predict_memory(shape, work)
         if peak <= USABLE * gigabytes * GIGABYTE:
             return rows, peak
         if rows == 1:

@@ -25,25 +25,23 @@ def option(default, help=None, **limits):
     limits: `choices`; `least`, the smallest number allowed (without it, any
     above zero), `most`, the largest, and `below`, which is too large.
     """
-    said = {"help": help, **limits} if help else limits
-    return field(default=default, metadata=said)
+    return field(default=default, metadata={"help": help, **limits})
 
 
 def check_options(config) -> None:
     """Raise ValueError for the first field that is not what it may be."""
     for each in fields(config):
         name, value = each.name, getattr(config, each.name)
-        choices = each.metadata.get("choices", (value,))
-        if value not in choices:
+        choices = each.metadata.get("choices")
+        if choices and value not in choices:
             raise ValueError(
                 f"{name} must be one of {', '.join(choices)}; got {value!r}"
             )
         if isinstance(value, bool) or not isinstance(value, int | float):
             continue
-        if not isfinite(value):
-            raise ValueError(f"{name} must be a finite number, got {value}")
         least, most, below = map(each.metadata.get, ("least", "most", "below"))
         is_refused = {
+            "a finite number": not isfinite(value),
             "> 0": least is None and value <= 0,
             f">= {least}": least is not None and value < least,
             f"<= {most}": most is not None and value > most,
@@ -75,9 +73,10 @@ def add_options(parser, *kinds, prefix="", row=()) -> None:
 
 def given_options(args, kind, *, prefix="") -> dict:
     """The flags that were given, by the fields of `kind` that they set."""
-    names = [each.name for each in fields(kind)]
-    values = {n: getattr(args, f"{prefix}{n}", None) for n in names}
-    return {name: x for name, x in values.items() if x is not None}
+    values = (
+        (f.name, getattr(args, prefix + f.name, None)) for f in fields(kind)
+    )
+    return {name: value for name, value in values if value is not None}
 
 
 def _options(kinds) -> dict[str, dict]:
@@ -86,19 +85,15 @@ def _options(kinds) -> dict[str, dict]:
     for kind in kinds:
         types = get_type_hints(kind)
         for each in fields(kind):
-            known, said = options.get(each.name), each.metadata
-            if known is None and "help" in said:
-                type_ = types[each.name]
-                options[each.name] = {
-                    "type": (*get_args(type_), type_)[0],  # of X | None: X
-                    "help": said["help"],
-                    "default": each.default,
-                    "choices": said.get("choices"),
-                }
-            elif known and known["default"] != each.default:
+            said, type_ = dict(each.metadata), types[each.name]
+            known = options.get(each.name)
+            if known is None and said.get("help"):
+                said["type"] = (*get_args(type_), type_)[0]  # of X | None: X
+                options[each.name] = {**said, "default": each.default}
+            if known and known["default"] != each.default:
                 known["default"] = None
             if known and known["choices"]:
-                both = (*known["choices"], *said.get("choices", ()))
+                both = (*known["choices"], *(said.get("choices") or ()))
                 known["choices"] = tuple(dict.fromkeys(both))
     return options
 

@@ -72,27 +72,28 @@ def plot_accuracy_bars(
     reference=(),
     reference_label="the chapter's full run",
 ):
-    """Draw one bar a method with its interval and the tokens it spent.
+    """Draw one bar per method with its interval and the tokens it spent.
 
-    Args:
-        rows: dicts with name, accuracy, low, high (all in [0, 1]) and
-            mean_tokens, top bar first.
-        reference: rows of the same kind; each draws a white mark at its
-            accuracy on the bar of its name.
+    `rows` are dicts with name, accuracy, low, high (all in [0, 1]) and
+    mean_tokens, the top bar first; each of `reference`, of the same kind,
+    draws a white mark at its accuracy on the bar of its name.
     """
-    rows = list(rows)
-    marks = {row["name"]: row["accuracy"] for row in reference}
+    names = [row["name"] for row in rows]
+    marks = {
+        names.index(row["name"]): 100 * row["accuracy"]
+        for row in reference
+        if row["name"] in names
+    }
     with figure_style() as pyplot:
         figure, axes = pyplot.subplots(figsize=(7.5, 1.1 + 0.45 * len(rows)))
         for place, row in enumerate(rows):
-            _draw_bar(axes, place, row, marks.get(row["name"], 0))
-        places = [i for i, row in enumerate(rows) if row["name"] in marks]
-        if places:
-            shares = [100 * marks[rows[place]["name"]] for place in places]
+            _draw_bar(axes, place, row, marks.get(place, 0))
+        if marks:
             look = {"color": INK, "markerfacecolor": "white"}
+            places, shares = marks.keys(), marks.values()
             axes.plot(shares, places, "D", label=reference_label, **look)
             axes.legend(loc="lower right", bbox_to_anchor=(1, 1))
-        axes.set_yticks(range(len(rows)), [row["name"] for row in rows])
+        axes.set_yticks(range(len(rows)), names)
         axes.invert_yaxis()
         axes.grid(axis="y", visible=False)
         axes.set(xlim=(0, 125), xlabel="accuracy, % (95 % interval)")
@@ -109,7 +110,7 @@ def describe_bars(rows, title="") -> str:
         f"{row['mean_tokens']:.0f} tokens"
         for row in rows
     )
-    return f"Bar chart. {title}: {bars}." if title else f"Bar chart: {bars}."
+    return f"Bar chart{title and f'. {title}'}: {bars}."
 
 
 def plot_curves(
@@ -117,8 +118,7 @@ def plot_curves(
 ):
     """Draw curves over each other, with bands where they have intervals.
 
-    `curves` maps a name to (x, y) or (x, y, low, high), of equal length; an
-    empty `alt_text` says which curves there are.
+    `curves` maps a name to (x, y) or (x, y, low, high), of equal length.
     """
     with figure_style() as pyplot:
         figure, axes = pyplot.subplots(figsize=(7, 4))
@@ -141,15 +141,13 @@ def plot_curves(
 
 def _draw_bar(axes, place: int, row, mark: float) -> None:
     """Draw a bar, its interval and, right of these and the mark, a label."""
-    accuracy, low, high = (
-        100 * row[key] for key in ("accuracy", "low", "high")
-    )
+    low, accuracy, high = (100 * row[x] for x in ("low", "accuracy", "high"))
     whiskers = [[accuracy - low], [high - accuracy]]
     color = COLORS[place % len(COLORS)]
     axes.barh(place, accuracy, height=0.62, color=color)
     axes.errorbar(accuracy, place, xerr=whiskers, color=INK, capsize=3)
     label = f"{accuracy:.1f} %, {row['mean_tokens']:.0f} tokens"
-    axes.text(max(high, 100 * mark) + 1.5, place, label, va="center")
+    axes.text(max(high, mark) + 1.5, place, label, va="center")
 
 
 def _finish(figure, pyplot, path, alt_text: str):

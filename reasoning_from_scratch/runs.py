@@ -48,16 +48,11 @@ def runs_root() -> Path:
     return Path(os.environ.get("RFS_RUNS") or "runs")
 
 
-class RunInUseError(FileExistsError):
-    """Another process is working in the run; the message says which."""
-
-
 class RunFolder:
     """One job's folder, `path`, and the settings it was started with."""
 
     def __init__(self, path, config: dict, lock: FileLock | None = None):
-        self.path = Path(path)
-        self.config = config
+        self.path, self.config = Path(path), config
         self._lock = lock  # let go of with this object, or with the process
 
     @classmethod
@@ -73,9 +68,8 @@ class RunFolder:
     ):
         """Start a run, or go on with one of the same settings.
 
-        Settings in `changeable` may be new, and are then written down. A
-        taken name and a run in another process's hands are refused with a
-        FileExistsError, but for `shared` ones; `root` holds all runs.
+        Settings in `changeable` may be new, and are then written down. A run
+        that another process works in is refused, but for `shared` ones.
         """
         path = cls.check_name(name, root=root, resume=resume)
         path.mkdir(parents=True, exist_ok=True)
@@ -93,12 +87,11 @@ class RunFolder:
     @staticmethod
     def check_name(name, *, root=None, resume=False) -> Path:
         """Raise what `create` would about a name, and create nothing."""
-        root = Path(root) if root is not None else runs_root()
+        root = Path(root or runs_root())
         if not RUN_NAME.fullmatch(name) or RESERVED.fullmatch(name):
             raise ValueError(
                 f"a run is named by letters, digits, '.', '-' and '_', and "
-                f"not like a device of Windows, got {name!r}; its folder "
-                f"will be {root}/NAME"
+                f"not like a device of Windows, got {name!r}"
             )
         if root.exists() and not root.is_dir():
             raise NotADirectoryError(
@@ -121,28 +114,25 @@ class RunFolder:
     @classmethod
     def open(cls, path):
         """Open a run that exists, to read in it."""
-        if not (Path(path) / "config.json").is_file():
-            raise FileNotFoundError(
-                f"{path} is not a run folder: it has no config.json"
-            )
-        return cls(path, read_json(Path(path) / "config.json", CURE))
+        config = Path(path) / "config.json"
+        if not config.is_file():
+            raise FileNotFoundError(f"{path} is no run: {config} is missing")
+        return cls(path, read_json(config, CURE))
 
     # ---- JSON, by the line and whole ----
 
     def append(self, file, row: dict) -> None:
         """Add one JSON line; it is with the system when this returns."""
-        with open(self.path / file, "a", encoding="utf-8", newline="\n") as f:
-            f.write(as_json(row) + "\n")
+        with open(self.path / file, "ab") as lines:
+            lines.write(as_json(row).encode() + b"\n")
 
     def read(self, file) -> list[dict]:
         """Read the whole lines; a last line cut by a kill is left out."""
         path = self.path / file
-        if not path.exists():
-            return []
-        lines = path.read_text("utf-8").split("\n")[:-1]
+        content = path.read_bytes() if path.exists() else b""
         return [
             parse_object(line, f"{path}, line {number}", CURE)
-            for number, line in enumerate(lines, start=1)
+            for number, line in enumerate(content.split(b"\n")[:-1], start=1)
         ]
 
     def rewrite(self, file, rows) -> None:
@@ -162,9 +152,8 @@ class RunFolder:
         """Mend what a kill left: half a line, a folder half replaced."""
         for path in self.path.glob("*.jsonl"):
             content = path.read_bytes()
-            whole = content.rfind(b"\n") + 1
-            if whole < len(content):
-                os.truncate(path, whole)
+            if not content.endswith(b"\n"):
+                os.truncate(path, content.rfind(b"\n") + 1)
         for leftover in (self.path / "checkpoints").glob(".step_*"):
             recover_folder(leftover.with_name(leftover.stem[1:]))
 
@@ -259,21 +248,16 @@ def resolve_checkpoint(path) -> Path:
     is one, else the last. Any other folder means itself.
     """
     folder = _first_there(path, "model or run folder", ["."], Path.is_dir)
-    if not (folder / "checkpoints").is_dir():
-        if any(folder.glob("*.jsonl")):
-            raise FileNotFoundError(
-                f"{folder} is a run that holds no model: it trained none, or "
-                "has not reached its first checkpoint"
-            )
-        return folder
-    run = RunFolder.open(folder)
-    steps = run.checkpoint_steps()
-    if not steps:
+    run = RunFolder(folder, {})
+    if steps := run.checkpoint_steps():
+        best = run.best_step()
+        return run.checkpoint_path(best if best in steps else steps[-1])
+    if any(folder.glob("*.jsonl")) or (folder / "checkpoints").is_dir():
         raise FileNotFoundError(
-            f"{folder} has no checkpoint yet; let the run reach its first one"
+            f"{folder} is a run that holds no model: it trained none, or "
+            "has not reached its first checkpoint"
         )
-    best = run.best_step()
-    return run.checkpoint_path(best if best in steps else steps[-1])
+    return folder
 
 
 def _first_there(name_or_path, wanted, files, is_it=Path.is_file) -> Path:
@@ -300,9 +284,7 @@ def _first_there(name_or_path, wanted, files, is_it=Path.is_file) -> Path:
 
 def _is_begun(path: Path) -> bool:
     """Whether there is more than what a start that was cut short leaves."""
-    if not path.is_dir():
-        return path.exists()
-    return any(not each.name.startswith(".") for each in path.iterdir())
+    return path.is_file() or any(path.glob("[!.]*"))
 
 
 def _lock(path: Path) -> FileLock:
@@ -315,16 +297,14 @@ def _lock(path: Path) -> FileLock:
     except Timeout:
         who = "another process"
         with contextlib.suppress(OSError, ValueError):
-            who = "process {pid} on {host} since {since}".format_map(
-                read_json(path / HOLDER)
-            )
-        raise RunInUseError(
+            who = read_json(path / HOLDER).get("name", who)
+        raise FileExistsError(
             f"{path} is in use by {who}; wait for it, or choose another "
             "--run name"
         ) from None
-    started = time.strftime("%Y-%m-%d %H:%M:%S")
-    about = {"pid": os.getpid(), "host": socket.gethostname()}
-    atomic_write_json(path / HOLDER, {**about, "since": started})
+    since = time.strftime("%Y-%m-%d %H:%M:%S")
+    name = f"process {os.getpid()} on {socket.gethostname()} since {since}"
+    atomic_write_json(path / HOLDER, {"name": name})
     return lock
 
 

@@ -7,13 +7,13 @@ Sources: LOG.md for the pocket rows; the model cards of Qwen and DeepSeek for
 their sampling and licences.
 """
 
-import json
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
+from reasoning_from_scratch.files import read_json
 from reasoning_from_scratch.runs import find_run, resolve_checkpoint
 
 
@@ -30,7 +30,7 @@ class Values(dict):
         return Values(self | changes)
 
     def of(self, kind) -> dict:
-        """Those that a dataclass has: what its row says to it."""
+        """Those that are fields of a dataclass."""
         return {f.name: self[f.name] for f in fields(kind) if f.name in self}
 
 
@@ -60,8 +60,6 @@ class ModelSettings:
         return self.prompts["direct"].startswith("chat")
 
 
-PLAIN_PROMPTS = {"direct": "direct", "step-by-step": "step-by-step"}
-BOXED_PROMPTS = {"direct": "boxed", "step-by-step": "boxed-step-by-step"}
 CHAT_PROMPTS = {"direct": "chat-no-think", "step-by-step": "chat"}
 
 # quick_…: of a run inside a notebook
@@ -92,7 +90,7 @@ POCKET_DISTILLATION = Values(
 POCKET = ModelSettings(
     name="pocket",
     problems="pocketmath",
-    prompts=PLAIN_PROMPTS,
+    prompts={"direct": "direct", "step-by-step": "step-by-step"},
     max_new_tokens=192,
     temperature=0.7,
     batch_size=256,
@@ -101,15 +99,12 @@ POCKET = ModelSettings(
 )
 # It reasons from the start: what it learns is to write every step out
 COARSE_GRPO = POCKET_GRPO.but(
-    steps=100,
-    learning_rate=1e-4,
-    cosine_decay=False,
-    eval_every=20,
+    steps=100, learning_rate=1e-4, cosine_decay=False, eval_every=20
 )
 QWEN3_BASE = ModelSettings(
     name="qwen3-0.6b-base",
     problems="math500",
-    prompts=BOXED_PROMPTS,
+    prompts={"direct": "boxed", "step-by-step": "boxed-step-by-step"},
     max_new_tokens=2048,
     temperature=0.7,
     batch_size=32,
@@ -134,13 +129,8 @@ QWEN3_BASE = ModelSettings(
     num_test_problems=500,
 )
 QWEN3_CHAT = replace(
-    QWEN3_BASE,
-    prompts=CHAT_PROMPTS,
-    temperature=0.6,
-    top_p=0.95,
-    top_k=20,
+    QWEN3_BASE, prompts=CHAT_PROMPTS, temperature=0.6, top_p=0.95, top_k=20
 )
-
 # Qwen2.5: short answers, no thinking. It fits school maths best
 QWEN25_BASE = replace(
     QWEN3_BASE,
@@ -161,8 +151,12 @@ QWEN25_CHAT = replace(
     top_p=0.8,
     top_k=20,
 )
-MATH = {"problems": "math500", "num_test_problems": 500}
-MATH |= {"max_new_tokens": 2048}
+MATH_BASE, MATH_CHAT = (
+    replace(
+        row, problems="math500", num_test_problems=500, max_new_tokens=2048
+    )
+    for row in (QWEN25_BASE, QWEN25_CHAT)
+)
 # It always thinks: its template opens the think block
 R1_DISTILLED = replace(
     QWEN3_CHAT,
@@ -173,50 +167,44 @@ R1_DISTILLED = replace(
     license="mit",
 )
 SIZES = "0.5B 1.5B 3B 7B 14B 32B 72B"
+R1_SIZES = "1.5B 7B 14B 32B"
 LICENSES = {"3B": "qwen-research", "72B": "qwen"}  # not Apache's
 
 
-def _published(row, hub_id, sizes) -> list:
-    """Rows of published models; short names are the Hub's in lower case."""
-    rows = []
-    for size in sizes.split():
-        full = hub_id.format(size)
-        rows.append(
-            replace(
-                row,
-                name=full.partition("/")[2].lower(),
-                hub_id=full,
-                license=LICENSES.get(size, row.license),
-            )
-        )
-    return rows
+# A family's row, its models on the Hub, and their sizes
+PUBLISHED = [
+    (QWEN3_BASE, "Qwen/Qwen3-{}-Base", "0.6B 1.7B 4B 8B 14B"),
+    (QWEN3_CHAT, "Qwen/Qwen3-{}", "0.6B 1.7B 4B 8B 14B 32B"),
+    (QWEN25_BASE, "Qwen/Qwen2.5-{}", SIZES),
+    (QWEN25_CHAT, "Qwen/Qwen2.5-{}-Instruct", SIZES),
+    (QWEN25_BASE, "Qwen/Qwen2.5-Coder-{}", SIZES[:-4]),
+    (QWEN25_CHAT, "Qwen/Qwen2.5-Coder-{}-Instruct", SIZES[:-4]),
+    (MATH_BASE, "Qwen/Qwen2.5-Math-{}", "1.5B 7B 72B"),
+    (MATH_CHAT, "Qwen/Qwen2.5-Math-{}-Instruct", "1.5B 7B 72B"),
+    (R1_DISTILLED, "deepseek-ai/DeepSeek-R1-Distill-Qwen-{}", R1_SIZES),
+]
+
+
+def _published():
+    """The row of each size; short names are the Hub's in lower case."""
+    for row, hub_id, sizes in PUBLISHED:
+        for size in sizes.split():
+            full = hub_id.format(size)
+            name = full.partition("/")[2].lower()
+            terms = LICENSES.get(size, row.license)
+            yield replace(row, name=name, hub_id=full, license=terms)
 
 
 ROWS = [
     POCKET,
     replace(POCKET, name="pocket-coarse", grpo=COARSE_GRPO),
     replace(POCKET, name="pocket-teacher", max_new_tokens=320),
-    *_published(QWEN3_BASE, "Qwen/Qwen3-{}-Base", "0.6B 1.7B 4B 8B 14B"),
-    *_published(QWEN3_CHAT, "Qwen/Qwen3-{}", "0.6B 1.7B 4B 8B 14B 32B"),
-    *_published(QWEN25_BASE, "Qwen/Qwen2.5-{}", SIZES),
-    *_published(QWEN25_CHAT, "Qwen/Qwen2.5-{}-Instruct", SIZES),
-    *_published(QWEN25_BASE, "Qwen/Qwen2.5-Coder-{}", SIZES[:-4]),
-    *_published(QWEN25_CHAT, "Qwen/Qwen2.5-Coder-{}-Instruct", SIZES[:-4]),
-    *_published(
-        replace(QWEN25_BASE, **MATH), "Qwen/Qwen2.5-Math-{}", "1.5B 7B 72B"
-    ),
-    *_published(
-        replace(QWEN25_CHAT, **MATH),
-        "Qwen/Qwen2.5-Math-{}-Instruct",
-        "1.5B 7B 72B",
-    ),
-    *_published(
-        R1_DISTILLED,
-        "deepseek-ai/DeepSeek-R1-Distill-Qwen-{}",
-        "1.5B 7B 14B 32B",
-    ),
+    *_published(),
 ]
 SETTINGS: dict[str, ModelSettings] = {row.name: row for row in ROWS}
+FAST_GRPO = {"steps": 2, "quick_steps": 2, "eval_every": 2}
+FAST_GRPO |= {"prompts_per_step": 4, "group_size": 4}
+FAST_DISTILLATION = {"num_traces": 32, "quick_traces": 48, "epochs": 1}
 
 
 def default_model() -> str:
@@ -257,8 +245,7 @@ def _known_family(name: str, seen: tuple = ()) -> str | None:
     config = _read_config(name, find_run)
     source = config.get("model")  # a run: the model it started from
     if isinstance(source, str) and name not in seen:
-        known = _known_family(source, (*seen, name))
-        if known:
+        if known := _known_family(source, (*seen, name)):
             return known
         config = _read_config(name, resolve_checkpoint)
     key = name.rstrip("/\\").replace("\\", "/").rsplit("/", 1)[-1].lower()
@@ -282,11 +269,9 @@ def _known_family(name: str, seen: tuple = ()) -> str | None:
 
 def _read_config(name: str, find_folder) -> dict:
     try:
-        path = find_folder(name) / "config.json"
-        config = json.loads(path.read_text("utf-8"))
+        return read_json(find_folder(name) / "config.json")
     except (OSError, ValueError):
         return {}
-    return config if isinstance(config, dict) else {}
 
 
 def _reduced(row: ModelSettings) -> ModelSettings:
@@ -296,14 +281,6 @@ def _reduced(row: ModelSettings) -> ModelSettings:
         num_test_problems=24,
         num_quick_problems=24,
         num_samples=4,
-        grpo=row.grpo.but(
-            steps=2,
-            quick_steps=2,
-            prompts_per_step=4,
-            group_size=4,
-            eval_every=2,
-        ),
-        distillation=row.distillation.but(
-            num_traces=32, quick_traces=48, epochs=1
-        ),
+        grpo=row.grpo.but(**FAST_GRPO),
+        distillation=row.distillation.but(**FAST_DISTILLATION),
     )

@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import replace
+from functools import partial
 from subprocess import run as run_process
 
 import pytest
@@ -14,11 +15,11 @@ from test_rollouts import PROBLEMS, StoppingTokenizer
 from tiny import ByteTokenizer, tiny_config, weights_of
 from torch.profiler import ProfilerActivity, profile
 
-from reasoning_from_scratch import memory
+from reasoning_from_scratch import llm, memory
 from reasoning_from_scratch.cli.main import main
 from reasoning_from_scratch.evaluation import MethodOutput
 from reasoning_from_scratch.llm import SamplingConfig, generate, logprobs
-from reasoning_from_scratch.llm.config import QWEN3_CONFIGS, Qwen3Config
+from reasoning_from_scratch.llm.config import QWEN3_CONFIGS
 from reasoning_from_scratch.llm.qwen3 import Qwen3Model
 from reasoning_from_scratch.memory import (
     OutOfMemory,
@@ -45,15 +46,15 @@ from reasoning_from_scratch.training.optimization import MasterAdamW
 from reasoning_from_scratch.training.rollouts import collect_rollouts
 from reasoning_from_scratch.training.update import update_policy
 
-POCKET = Qwen3Config(
+POCKET = tiny_config(
     vocab_size=704,
     hidden_size=192,
     num_layers=5,
     num_heads=6,
-    num_kv_heads=2,
     head_dim=32,
     intermediate_size=512,
 )
+SMALL = QWEN3_CONFIGS["0.6b"]
 FULL = {  # as each device says it, and Python
     "cuda": torch.OutOfMemoryError("CUDA out of memory. Tried to allocate"),
     "mps": RuntimeError("MPS backend out of memory (MPS allocated: 5 GB"),
@@ -63,6 +64,7 @@ FULL = {  # as each device says it, and Python
     ),
     "python": MemoryError(),
 }
+within_a_tenth = partial(pytest.approx, abs=0.1)
 
 
 # Predicted against measured
@@ -81,39 +83,35 @@ def measured_peak(work):
     return peak
 
 
-def full_rollouts(model, rows, prompt_tokens, tokens):
+def full_rollouts(shape, rows, prompt_tokens, tokens):
     """Rollouts of random tokens that are all as long as they may be."""
-    size = model.config.vocab_size
     batch = collect_rollouts(
-        model,
+        Qwen3Model(shape).init_weights(),
         StoppingTokenizer(),
         PROBLEMS[:1],
         group_size=rows,
         max_new_tokens=2,
         prompt="{problem}",
     )
-    shape = rows, prompt_tokens + tokens
-    mask = torch.zeros(shape, dtype=torch.bool)
-    mask[:, prompt_tokens:] = True
+    size = rows, prompt_tokens + tokens
+    mask = torch.arange(size[1]).expand(size) >= prompt_tokens
     rewards = torch.arange(float(rows))[None] % 2
     return replace(
         batch,
-        token_ids=torch.randint(size, shape),
+        token_ids=torch.randint(shape.vocab_size, size),
         key_mask=torch.ones_like(mask),
         mask=mask[:, 1:],
-        sampler_logprobs=torch.zeros(shape)[:, 1:],
+        sampler_logprobs=torch.zeros(size)[:, 1:],
         rewards=rewards,
         reward_parts=rewards[..., None],
     )
 
 
 def compare_update(
-    shape, *, dtype, rows, tokens, checkpointing=False, moments="float32"
+    shape, dtype, rows, tokens, checkpointing=False, moments="float32"
 ):
     """Predicted over measured peak of two updates, four micro-batches each."""
-    rollouts = full_rollouts(
-        Qwen3Model(shape).init_weights(), 4 * rows, 32, tokens
-    )
+    rollouts = full_rollouts(shape, 4 * rows, 32, tokens)
     config = replace(
         CONFIG,
         micro_batch_size=rows,
@@ -134,68 +132,47 @@ def compare_update(
 
     size = getattr(torch, dtype).itemsize
     plan = training_workload(shape, config, size, prompt_tokens=32)
-    plan = replace(plan, decoding_rows=0)
-    return max(predict_memory(shape, plan).values()) / measured_peak(work)
+    return compare(shape, plan, work)
 
 
-def compare_generation(shape, dtype, *, rows, tokens, sampling):
-    """Predicted over measured peak of decoding rows that all end late."""
-    model = Qwen3Model(shape).init_weights().to(dtype)
-    tokenizer = ByteTokenizer()
-    tokenizer.vocab_size = shape.vocab_size
-    tokenizer.decode = str
+def compare(shape, plan, work):
+    """Predicted over measured peak of work that decodes nothing."""
+    predicted = predict_memory(shape, replace(plan, decoding_rows=0))
+    return predicted / measured_peak(work)
 
-    def work():
-        generate(
-            model,
-            tokenizer,
-            ["a" * tokens] * 4,
-            num_samples=rows // 4,
-            max_new_tokens=tokens,
-            sampling=sampling,
-            stop_ids=(),
-            batch_size=rows,
-        )
 
-    plan = Workload(
-        dtype.itemsize, rows, 2 * tokens, is_filtered=sampling.is_filtered
-    )
-    held = shape.num_parameters * dtype.itemsize
-    predicted = max(predict_memory(shape, plan).values())
-    return predicted / (held + measured_peak(work))
+# As Qwen3's: most of the weights are embeddings, logits come in chunks
+LARGE_VOCABULARY = replace(POCKET, vocab_size=20_000, num_layers=2)
+QWEN3_WIDTH = replace(SMALL, num_layers=2)
 
 
 @pytest.mark.parametrize(
-    "case",
+    ("shape", "case"),
     [
-        {"dtype": "float32", "rows": 8, "tokens": 96},
-        {"dtype": "float32", "rows": 8, "tokens": 96, "checkpointing": True},
-        {"dtype": "bfloat16", "rows": 8, "tokens": 96},
-        {
-            "dtype": "bfloat16",
-            "rows": 4,
-            "tokens": 96,
-            "checkpointing": True,
-            "moments": "bfloat16",
-        },
+        (POCKET, ("float32", 8, 96)),
+        (POCKET, ("float32", 8, 96, True)),
+        (POCKET, ("bfloat16", 8, 96)),
+        (POCKET, ("bfloat16", 4, 96, True, "bfloat16")),
+        (LARGE_VOCABULARY, ("float32", 2, 64)),
+        *(
+            pytest.param(
+                QWEN3_WIDTH,
+                ("bfloat16", 1, 256, is_checkpointed, "bfloat16"),
+                marks=pytest.mark.slow,
+            )
+            for is_checkpointed in (False, True)
+        ),
     ],
-    ids=lambda case: "-".join(map(str, case.values())),
 )
-def test_the_peak_of_an_update_is_predicted_within_a_tenth(case):
-    assert compare_update(POCKET, **case) == pytest.approx(1, abs=0.1)
-
-
-def test_the_peak_with_a_large_vocabulary_in_pieces_is_predicted(monkeypatch):
-    # As Qwen3's: most of the weights are embeddings, logits come in chunks
-    shape = replace(POCKET, vocab_size=20_000, num_layers=2)
-    monkeypatch.setattr(memory, "CHUNK_ENTRIES", 2**20)
-    monkeypatch.setattr(logprobs, "MAX_CHUNK_ENTRIES", 2**20)
-    ratio = compare_update(shape, dtype="float32", rows=2, tokens=64)
-    assert ratio == pytest.approx(1, abs=0.1)
+def test_the_peak_of_an_update_is_predicted(shape, case, monkeypatch):
+    if shape == LARGE_VOCABULARY:
+        monkeypatch.setattr(memory, "CHUNK_ENTRIES", 2**20)
+        monkeypatch.setattr(logprobs, "MAX_CHUNK_ENTRIES", 2**20)
+    assert compare_update(shape, *case) == within_a_tenth(1)
 
 
 @pytest.mark.parametrize("loss", ["hard", "forward", "jsd"])
-def test_the_peak_of_distillation_is_predicted_within_a_tenth(loss):
+def test_the_peak_of_distillation_is_predicted(loss):
     # Given logits that outweigh the rest, as a large vocabulary's do
     shape = tiny_config(vocab_size=5000)
     config = DistillationConfig(
@@ -204,21 +181,19 @@ def test_the_peak_of_distillation_is_predicted_within_a_tenth(loss):
     examples = [Example([7], [9] * 127)] * 16
     tokenizer = ByteTokenizer()
     tokenizer.vocab_size = 5000
-    teacher_bytes = 0 if loss == "hard" else 4 * shape.num_parameters
+    is_hard = loss == "hard"
 
     def work():
         model, teacher = (Qwen3Model(shape) for _ in range(2))
-        if loss == "hard":
-            teacher = None
+        teacher = None if is_hard else teacher
         optimizer = MasterAdamW(model)
-        compute = choose_loss(teacher, tokenizer, config)
+        loss = choose_loss(teacher, tokenizer, config)
         for _ in range(2):
-            learn_examples(model, optimizer, examples, compute, config, 1e-3)
+            learn_examples(model, optimizer, examples, loss, config, 1e-3)
 
-    plan = training_workload(shape, config, 4, frozen_bytes=teacher_bytes)
-    plan = replace(plan, decoding_rows=0)
-    predicted = max(predict_memory(shape, plan).values())
-    assert predicted / measured_peak(work) == pytest.approx(1, abs=0.1)
+    beside = 0 if is_hard else 4 * shape.num_parameters
+    plan = training_workload(shape, config, 4, frozen_bytes=beside)
+    assert compare(shape, plan, work) == within_a_tenth(1)
 
 
 @pytest.mark.parametrize(
@@ -229,29 +204,26 @@ def test_the_peak_of_distillation_is_predicted_within_a_tenth(loss):
         (20_000, SamplingConfig(temperature=0.7, top_p=0.95)),
     ],
 )
-def test_the_peak_of_decoding_is_predicted_within_a_tenth(
-    vocab_size, sampling
-):
+def test_the_peak_of_decoding_is_predicted(vocab_size, sampling):
     shape = replace(POCKET, vocab_size=vocab_size)
-    ratio = compare_generation(
-        shape, torch.float32, rows=48, tokens=24, sampling=sampling
-    )
-    assert ratio == pytest.approx(1, abs=0.1)
+    model, tokenizer = Qwen3Model(shape).init_weights(), ByteTokenizer()
+    tokenizer.vocab_size, tokenizer.decode = vocab_size, str
 
+    def work():  # rows that all end late
+        generate(
+            model,
+            tokenizer,
+            ["a" * 24] * 4,
+            num_samples=12,
+            max_new_tokens=24,
+            sampling=sampling,
+            stop_ids=(),
+            batch_size=48,
+        )
 
-@pytest.mark.slow
-@pytest.mark.parametrize("checkpointing", [False, True])
-def test_the_peak_at_qwen3_width_is_predicted_within_a_tenth(checkpointing):
-    shape = replace(QWEN3_CONFIGS["0.6b"], num_layers=2)
-    ratio = compare_update(
-        shape,
-        dtype="bfloat16",
-        rows=1,
-        tokens=256,
-        checkpointing=checkpointing,
-        moments="bfloat16",
-    )
-    assert ratio == pytest.approx(1, abs=0.1)
+    plan = Workload(4, 48, 48, is_filtered=sampling.is_filtered)
+    measured = 4 * shape.num_parameters + measured_peak(work)
+    assert predict_memory(shape, plan) / measured == within_a_tenth(1)
 
 
 def test_the_pieces_that_bound_memory_are_those_of_the_code():
@@ -268,18 +240,11 @@ BOOK_RUN = GRPOConfig(
 
 @pytest.mark.parametrize("gigabytes", [8, 12, 24])
 def test_a_preset_fits_and_leaves_the_loss_as_it_is(gigabytes):
-    shape = QWEN3_CONFIGS["0.6b"]
-    config, peak = fit_training(shape, BOOK_RUN, gigabytes)
+    config, peak = fit_training(SMALL, BOOK_RUN, gigabytes)
     assert peak <= 0.9 * gigabytes * 2**30
-    work = training_workload(shape, config)
-    assert peak == max(predict_memory(shape, work).values())
-    free = (*memory.MEMORY_SETTINGS, "moments", "track_kl")
-    changed = {
-        name
-        for name, value in vars(config).items()
-        if value != getattr(BOOK_RUN, name)
-    }
-    assert changed <= set(free)
+    assert peak == predict_memory(SMALL, training_workload(SMALL, config))
+    free = dict.fromkeys((*memory.MEMORY_SETTINGS, "moments", "track_kl"))
+    assert {**vars(config), **free} == {**vars(BOOK_RUN), **free}
     # What costs nothing is given up first
     assert (config.moments == "bfloat16") == (gigabytes == 8)
     assert config.activation_checkpointing == (gigabytes < 24)
@@ -288,18 +253,16 @@ def test_a_preset_fits_and_leaves_the_loss_as_it_is(gigabytes):
 def test_eight_rollouts_of_1024_tokens_are_learned_in_8_gb():
     # 10 bytes for each of 596,049,920 weights: the weight, its gradient and
     # lower half, two moments; 0.93 GB for three gradients of the embeddings
-    shape = QWEN3_CONFIGS["0.6b"]
     config = replace(BOOK_RUN, prompts_per_step=1, eval_problems=8)
-    _, peak = fit_training(shape, config, 8, prompt_tokens=64)
+    _, peak = fit_training(SMALL, config, 8, prompt_tokens=64)
     assert 6.9e9 < peak < 8e9
 
 
 def test_more_memory_never_means_smaller_pieces():
-    shape = QWEN3_CONFIGS["0.6b"]
-    fitted = [fit_training(shape, BOOK_RUN, n)[0] for n in (12, 16, 24, 48)]
+    fitted = [fit_training(SMALL, BOOK_RUN, n)[0] for n in (12, 16, 24, 48)]
     rows = [config.decoding_batch_size for config in fitted]
     assert rows == sorted(rows) and rows[0] < rows[-1]
-    rows = [fit_decoding(shape, n, rows=64, tokens=2304)[0] for n in (6, 24)]
+    rows = [fit_decoding(SMALL, n, rows=64, tokens=2304)[0] for n in (6, 24)]
     assert rows[0] < rows[1] == 64
 
 
@@ -312,29 +275,22 @@ def test_what_cannot_fit_is_refused_with_what_it_takes(size):
 
 
 def test_settings_that_were_given_stay():
-    shape = QWEN3_CONFIGS["0.6b"]
     given = replace(BOOK_RUN, micro_batch_size=4)
-    fitted, _ = fit_training(
-        shape, given, 24, fixed=["micro_batch_size", "moments"]
-    )
-    assert fitted.micro_batch_size == 4
+    fixed = ["micro_batch_size", "moments"]
+    assert fit_training(SMALL, given, 24, fixed=fixed)[0].micro_batch_size == 4
     with pytest.raises(ValueError, match="at the least"):
-        fit_training(shape, given, 8, fixed=["moments"])
+        fit_training(SMALL, given, 8, fixed=["moments"])
+    config = replace(CONFIG, track_kl=True)  # a small model's
+    fitted, _ = fit_training(tiny_config(), config, 6, weight_bytes=4)
+    assert fitted == replace(config, decoding_batch_size=256)
 
 
 def test_traces_are_fitted_by_tokens():
-    shape = QWEN3_CONFIGS["0.6b"]
     config = DistillationConfig(max_tokens=2048, micro_batch_tokens=16_384)
-    fitted, _ = fit_training(shape, config, 24)
+    fitted, _ = fit_training(SMALL, config, 24)
     assert fitted.micro_batch_tokens == 4096
-    beside, peak = fit_training(shape, config, 24, frozen_bytes=6 * 2**30)
+    beside, peak = fit_training(SMALL, config, 24, frozen_bytes=6 * 2**30)
     assert beside.micro_batch_tokens < 4096 and peak <= 0.9 * 24 * 2**30
-
-
-def test_a_small_model_is_left_as_it_is():
-    config = replace(CONFIG, track_kl=True)
-    fitted, _ = fit_training(tiny_config(), config, 6, weight_bytes=4)
-    assert fitted == replace(config, decoding_batch_size=256)
 
 
 # When memory ends
@@ -347,22 +303,18 @@ def test_the_error_of_every_device_is_known(error):
     assert not is_out_of_memory(ValueError("out of memory"))
 
 
-def failing(error):
-    def fail(*arguments, **options):
-        raise error
-
-    return fail
-
-
 def end_memory(monkeypatch, step, place, error):
     """Let a function fail for want of memory within one step's work."""
     train = TrainingLoop.train
+
+    def fail(*arguments, **options):
+        raise error
 
     def train_until(loop, take_step):
         def take_or_fail(number):
             with monkeypatch.context() as patch:
                 if number == step:
-                    patch.setattr(*place, failing(error))
+                    patch.setattr(*place, fail)
                 return take_step(number)
 
         return train(loop, take_or_fail)
@@ -370,73 +322,57 @@ def end_memory(monkeypatch, step, place, error):
     monkeypatch.setattr(TrainingLoop, "train", train_until)
 
 
-BACKWARD = torch.Tensor, "backward"
-DRAW = torch, "searchsorted"
-
-
-@pytest.mark.parametrize(
-    ("trainer", "step", "place", "device", "advice"),
-    [
-        (test_loop.grpo, 5, BACKWARD, "cuda", "try --micro-batch-size 8"),
-        (test_loop.grpo, 5, DRAW, "mps", "try --decoding-batch-size 8"),
-        (test_loop.distill, 3, BACKWARD, "cpu", "try --micro-batch-tokens 1"),
-        (test_loop.on_policy, 3, DRAW, "python", "--decoding-batch-size 4"),
-        (test_loop.pre_train, 3, BACKWARD, "python", "end other programs"),
-    ],
-)
-def test_a_run_out_of_memory_says_what_to_try_and_loses_nothing(
-    tmp_path, monkeypatch, tokenizer, trainer, step, place, device, advice
-):
-    whole = RunFolder.create("whole", {}, root=tmp_path)
-    expected = trainer(whole, tokenizer)
-    # Given a run in which the step behind one without checkpoint fails
-    run = RunFolder.create("run", {}, root=tmp_path)
-    with monkeypatch.context() as patch:
-        end_memory(patch, step, place, FULL[device])
-        said = f"after step {step}: .*{advice}.*--resume goes on at step "
-        with pytest.raises(OutOfMemory, match=f"{said}{step}"):
-            trainer(run, tokenizer)
-    assert run.checkpoint_steps()[-1] == step
-    # When it goes on with memory enough, then to the same bits
-    resumed = trainer(run, tokenizer)
-    assert torch.equal(weights_of(resumed), weights_of(expected))
-    one, other = (strip_clock(r.read("metrics.jsonl")) for r in (run, whole))
-    assert one == other
-
-
-def test_an_update_half_done_is_taken_back(tmp_path, monkeypatch, tokenizer):
-    whole = RunFolder.create("whole", {}, root=tmp_path)
-    expected = test_loop.grpo(whole, tokenizer)
-    run = RunFolder.create("run", {}, root=tmp_path)
-    with monkeypatch.context() as patch:
-        end_memory(patch, 5, (torch.Tensor, "addcdiv_"), FULL["cuda"])
-        with pytest.raises(OutOfMemory, match="step 5.*goes on at step 4"):
-            test_loop.grpo(run, tokenizer)
-    resumed = test_loop.grpo(run, tokenizer)
-    assert torch.equal(weights_of(resumed), weights_of(expected))
-
-
-def test_an_evaluation_out_of_memory_is_made_up_for(
-    tmp_path, monkeypatch, tokenizer
-):
-    from reasoning_from_scratch import llm
-
-    whole = RunFolder.create("whole", {}, root=tmp_path)
-    expected = test_loop.grpo(whole, tokenizer)
-    run, calls = RunFolder.create("run", {}, root=tmp_path), []
+def end_evaluation(monkeypatch, error):
+    """Let the second evaluation fail; the one at the start goes well."""
+    calls = []
 
     def answer_once(*arguments, **options):
         calls.append(1)
-        if len(calls) == 2:  # the evaluation at the start goes well
-            raise FULL["cuda"]
+        if len(calls) == 2:
+            raise error
         return generate(*arguments, **options)
 
+    monkeypatch.setattr(llm, "generate", answer_once)
+
+
+BACKWARD = torch.Tensor, "backward"
+DRAW = torch, "searchsorted"
+UPDATE = torch.Tensor, "addcdiv_"
+GRPO, DISTILL = test_loop.grpo, test_loop.distill
+OWN, PRE_TRAIN = test_loop.on_policy, test_loop.pre_train
+
+
+@pytest.mark.parametrize(
+    ("trainer", "step", "place", "device", "advice", "kept"),
+    [
+        (GRPO, 5, BACKWARD, "cuda", "try --micro-batch-size 8", 5),
+        (GRPO, 5, DRAW, "mps", "try --decoding-batch-size 8", 5),
+        (GRPO, 5, UPDATE, "cuda", "", 4),  # half done, it is taken back
+        (GRPO, 3, None, "cuda", "--decoding-batch-size 1", 3),  # evaluation
+        (DISTILL, 3, BACKWARD, "cpu", "try --micro-batch-tokens 1", 3),
+        (OWN, 3, DRAW, "python", "--decoding-batch-size 4", 3),
+        (PRE_TRAIN, 3, BACKWARD, "python", "end other programs", 3),
+    ],
+)
+def test_a_run_out_of_memory_says_what_to_try_and_loses_nothing(
+    runs_folder, monkeypatch, tokenizer, trainer, step, place, device,
+    advice, kept,
+):  # fmt: skip
+    whole = RunFolder.create("whole", {})
+    expected = trainer(whole, tokenizer)
+    # Given a run in which the step behind one without checkpoint fails
+    run = RunFolder.create("run", {})
     with monkeypatch.context() as patch:
-        patch.setattr(llm, "generate", answer_once)
-        advice = "--decoding-batch-size 1.*at step 3"
-        with pytest.raises(OutOfMemory, match=advice):
-            test_loop.grpo(run, tokenizer)
-    resumed = test_loop.grpo(run, tokenizer)
+        if place is None:
+            end_evaluation(patch, FULL[device])
+        else:
+            end_memory(patch, step, place, FULL[device])
+        said = f"after step {step}: .*{advice}.*--resume goes on at step "
+        with pytest.raises(OutOfMemory, match=f"{said}{kept}"):
+            trainer(run, tokenizer)
+    assert run.checkpoint_steps()[-1] == kept
+    # When it goes on with memory enough, then to the same bits
+    resumed = trainer(run, tokenizer)
     assert torch.equal(weights_of(resumed), weights_of(expected))
     assert run.best_step() == whole.best_step()
     one, other = (strip_clock(r.read("metrics.jsonl")) for r in (run, whole))
@@ -444,17 +380,17 @@ def test_an_evaluation_out_of_memory_is_made_up_for(
 
 
 def test_a_smaller_micro_batch_goes_on_with_the_same_mathematics(
-    tmp_path, tokenizer
+    runs_folder, tokenizer
 ):
     def go_on(**changes):
         """Three steps as ever, then the fourth with other settings."""
-        run = RunFolder.create(f"run-{len(changes)}", {}, root=tmp_path)
+        run = RunFolder.create(f"run-{len(changes)}", {})
         test_loop.grpo(run, tokenizer, replace(CONFIG, steps=3))
         config = replace(CONFIG, steps=4, **changes)
         model = test_loop.grpo(run, tokenizer, config)
-        return model, run.read("metrics.jsonl")
+        return weights_of(model), run.read("metrics.jsonl")
 
-    model, rows = go_on()
+    weights, rows = go_on()
     other, again = go_on(micro_batch_size=3)
     same = {"activation_checkpointing": True, "decoding_batch_size": 256}
     third, twice = go_on(**same)
@@ -463,10 +399,8 @@ def test_a_smaller_micro_batch_goes_on_with_the_same_mathematics(
     for name in ("reward", "entropy", "length", "problems_drawn"):
         assert rows[4][name] == again[4][name]
     assert rows[4]["grad_norm"] == pytest.approx(again[4]["grad_norm"], 1e-4)
-    torch.testing.assert_close(
-        weights_of(model), weights_of(other), atol=1e-4, rtol=1e-3
-    )
-    assert torch.equal(weights_of(model), weights_of(third))
+    torch.testing.assert_close(weights, other, atol=1e-4, rtol=1e-3)
+    assert torch.equal(weights, third)
     assert strip_clock(rows) == strip_clock(twice)
 
 
