@@ -1,4 +1,4 @@
-"""What README says is so: its commands, its links, its versions."""
+"""What README and the files that invite others in say is so."""
 
 import ast
 import re
@@ -11,202 +11,178 @@ import pytest
 from reasoning_from_scratch import __version__
 from reasoning_from_scratch.cli.main import COMMANDS, find_help, main
 
+yaml = pytest.importorskip("yaml")
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-PACKAGE_DATA = PROJECT["tool"]["setuptools"]["package-data"]
-WORKFLOW = (ROOT / ".github/workflows/tests.yml").read_text("utf-8")
+CONSTRAINTS = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+PROJECT = PYPROJECT["project"]
+PACKAGE = ROOT / "reasoning_from_scratch"
 TROUBLE = ROOT / "TROUBLESHOOTING.md"
-PAGES = [ROOT / "README.md", TROUBLE, *sorted(ROOT.glob("*/README.md"))]
-
-each_page = pytest.mark.parametrize(
-    "page", PAGES, ids=lambda p: f"{p.parent.name}/{p.stem}"
-)
-
-
-def code_blocks(text: str) -> list[str]:
-    """The shell blocks of a Markdown text."""
-    return re.findall(r"```bash\n(.*?)```", text, re.DOTALL)
-
-
-def test_ci_runs_the_readmes_test_command_word_for_word():
-    (block,) = [b for b in code_blocks(README) if "&& pytest" in b]
-    *_, command = block.strip().splitlines()
-    script = (ROOT / ".ci" / "run").read_text("utf-8").splitlines()
-
-    # Apart in the script, so that `set -e` sees the first one fail.
-    assert [line for line in script if line in command.split(" && ")] == (
-        command.split(" && ")
-    )
-    assert script[1:].count("set -euo pipefail") == 1
-
-
-def test_the_workflow_runs_the_readmes_commands_on_every_system():
-    (tests,) = [b for b in code_blocks(README) if "&& pytest" in b]
-    (cpu_build,) = [b for b in code_blocks(README) if "whl/cpu" in b]
-    tour = code_blocks(README)[0]
-    # What stands before is done by the runner: an environment of its own
-    commands = tests.strip().splitlines()[-1].split(" && ")
-    commands += [cpu_build.strip(), tour.strip().split(" && ")[-1]]
-    runs = re.findall(r"\brun: (.+)", WORKFLOW)
-
-    assert [command for command in commands if command not in runs] == []
-    for system in ("ubuntu-latest", "macos-latest", "windows-latest"):
-        assert system in matrix("os")
-
-
-def test_the_workflow_takes_the_versions_that_the_project_allows():
-    least = re.search(r"\d\.\d+", PROJECT["project"]["requires-python"])[0]
-    assert matrix("python")[0] == f'"{least}"' and len(matrix("python")) == 3
-    assert matrix("torch") == ["oldest", "newest"]
-    (torch,) = [
-        need.partition(">=")[2]
-        for need in PROJECT["project"]["dependencies"]
-        if need.startswith("torch")
-    ]
-    pins = set(re.findall(r"torch==(\S+)", WORKFLOW))
-    constraints = (ROOT / "constraints.txt").read_text("utf-8")
-    newest = re.search(r"^torch==(\S+)", constraints, re.MULTILINE)[1]
-    assert pins == {f"{torch}.0", newest}
-
-
-def test_the_workflow_may_read_and_nothing_else():
-    assert re.findall(r"permissions:\n((?: .+\n)+)", WORKFLOW) == [
-        "  contents: read\n"
-    ]
-    assert "cancel-in-progress: true" in WORKFLOW
+PAGES = [ROOT / "README.md", TROUBLE, ROOT / "CONTRIBUTING.md"]
+PAGES += sorted(ROOT.glob("*/README.md"))
+BLOCKS = re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
+GITHUB = ROOT / ".github"
+FORMS = sorted(GITHUB.glob("ISSUE_TEMPLATE/[!c]*.yml"))
+WORKFLOWS = {path.stem: path for path in GITHUB.glob("workflows/*.yml")}
+TESTS = WORKFLOWS["tests"].read_text("utf-8")
+KINDS = {"markdown", "textarea", "input", "dropdown", "checkboxes"}
 
 
 def matrix(name) -> list[str]:
     """The values of a row of the workflow's matrix, as they are written."""
-    return re.search(rf"^ +{name}: \[(.+)\]", WORKFLOW, re.M)[1].split(", ")
+    return re.search(rf"^ +{name}: \[(.+)\]", TESTS, re.M)[1].split(", ")
 
 
-def test_the_first_command_ends_in_the_tour():
-    block = code_blocks(README)[0]
+def test_ci_and_the_workflow_run_the_readmes_commands_word_for_word():
+    (tests,) = [block for block in BLOCKS if "&& pytest" in block]
+    (cpu_build,) = [block for block in BLOCKS if "whl/cpu" in block]
+    steps = tests.strip().splitlines()[-1].split(" && ")
+    script = (ROOT / ".ci" / "run").read_text("utf-8").splitlines()
+    # Apart in the script, so that `set -e` sees the first one fail
+    assert [line for line in script if line in steps] == steps
+    assert script[1:].count("set -euo pipefail") == 1
 
-    assert block.strip().endswith("&& rfs tour")
-    assert '".[book]"' in block
+    tour = BLOCKS[0].strip().split(" && ")[-1]
+    assert tour == "rfs tour" and '".[book]"' in BLOCKS[0]
+    runs = re.findall(r"\brun: (.+)", TESTS)
+    assert {*steps, cpu_build.strip(), tour} <= set(runs)
+    (pin,) = re.findall(r"torch==\S+", cpu_build)
+    assert pin in CONSTRAINTS
 
 
-def test_the_cpu_build_is_the_pinned_version():
-    (block,) = [b for b in code_blocks(README) if "whl/cpu" in b]
-    (pin,) = re.findall(r"torch==\S+", block)
+def test_the_workflow_takes_the_systems_and_versions_that_are_allowed():
+    assert {"ubuntu-latest", "macos-latest", "windows-latest"} <= set(
+        matrix("os")
+    )
+    least = re.search(r"\d\.\d+", PROJECT["requires-python"])[0]
+    assert matrix("python")[0] == f'"{least}"' and len(matrix("python")) == 3
+    assert matrix("torch") == ["oldest", "newest"]
+    dependencies = PROJECT["dependencies"]
+    (torch,) = [need for need in dependencies if need.startswith("torch")]
+    (newest,) = [pin for pin in CONSTRAINTS if pin.startswith("torch==")]
+    oldest = f"{torch.replace('>=', '==')}.0"
+    assert set(re.findall(r"torch==\S+", TESTS)) == {oldest, newest}
 
-    assert pin in (ROOT / "constraints.txt").read_text("utf-8").splitlines()
+
+@pytest.mark.parametrize("path", WORKFLOWS.values(), ids=WORKFLOWS)
+def test_a_workflow_may_do_no_more_than_it_needs(path):
+    text = path.read_text("utf-8")
+    workflow = yaml.safe_load(text)
+    assert "permissions" in workflow
+    if path.stem == "tests":
+        assert workflow["permissions"] == {"contents": "read"}
+        assert workflow["concurrency"]["cancel-in-progress"]
+    for job in workflow["jobs"].values():
+        assert job["runs-on"] and job["steps"]
+        assert job.get("timeout-minutes", 0) <= 90
+    named = re.findall(r"python ((?:tools|tests)/[\w/.]+)", text)
+    assert [name for name in named if not (ROOT / name).is_file()] == []
 
 
-@each_page
-def test_every_link_leads_somewhere(page):
-    targets = re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8"))
+@pytest.mark.parametrize("path", FORMS, ids=lambda path: path.stem)
+def test_a_form_asks_for_what_github_can_show(path):
+    form = yaml.safe_load(path.read_text("utf-8"))
+    assert form.keys() <= {"name", "description", "labels", "body"}
+    assert len(form["name"]) > 0 and 0 < len(form["description"]) <= 200
+    ids = [field["id"] for field in form["body"]]
+    assert len(set(ids)) == len(ids) and all(map(str.isidentifier, ids))
+    for field in form["body"]:
+        assert field["type"] in KINDS and field["attributes"]["label"]
+        is_choice = field["type"] in ("dropdown", "checkboxes")
+        assert bool(field["attributes"].get("options")) == is_choice
+    assert any(f.get("validations", {}).get("required") for f in form["body"])
+
+
+def test_the_forms_are_the_three_that_contributing_names():
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    assert [path.stem for path in FORMS] == ["bug", "row", "verdict"]
+    assert f"*{yaml.safe_load(FORMS[-1].read_text('utf-8'))['name']}*" in text
+
+
+@pytest.mark.parametrize(
+    "page", PAGES, ids=lambda page: f"{page.parent.name}/{page.stem}"
+)
+def test_links_and_python_files_that_a_page_names_are_there(page):
+    text = page.read_text("utf-8")
+    targets = re.findall(r"\]\(([^)#]+)[^)]*\)", text)
     local = [target for target in targets if "://" not in target]
-
     assert [t for t in local if not (page.parent / t).exists()] == []
-
-
-@each_page
-def test_every_python_file_that_is_named_exists(page):
-    named = set(re.findall(r"`([\w/]+\.py)`", page.read_text("utf-8")))
-
+    named = set(re.findall(r"`([\w/]+\.py)`", text))
     assert [name for name in named if not any(ROOT.rglob(name))] == []
+
+
+def test_commands_are_those_of_readme_and_of_the_folder():
+    named = set(re.findall(r"\brfs ([a-z]+)\b", README))
+    files = {
+        path.stem
+        for path in (PACKAGE / "cli").glob("*.py")
+        if "\ndef run(" in path.read_text("utf-8")
+    }
+    assert named and named | files <= set(COMMANDS)
+
+
+def test_the_tree_in_the_readme_is_there():
+    (tree,) = re.findall(r"```\n(reasoning_from_scratch/.*?)```", README, re.S)
+    names = re.findall(r"^( *)([\w.]+/?)", tree, re.MULTILINE)
+    paths = [(PACKAGE if indent else ROOT) / name for indent, name in names]
+    assert [path for path in paths if not path.exists()] == []
 
 
 def test_the_wheel_carries_every_file_of_the_package():
     patterns = [
         f"{ROOT / name.replace('.', '/')}/{pattern}"
-        for name, these in PACKAGE_DATA.items()
+        for name, these in (
+            PYPROJECT["tool"]["setuptools"]["package-data"].items()
+        )
         for pattern in these
     ]
     left_out = [
         path
-        for path in (ROOT / "reasoning_from_scratch").rglob("*")
+        for path in PACKAGE.rglob("*")
         if path.is_file() and path.suffix not in (".py", ".pyc")
         if not any(fnmatch(str(path), pattern) for pattern in patterns)
     ]
     assert left_out == []
 
 
-def test_every_command_in_the_readme_exists():
-    named = set(re.findall(r"\brfs ([a-z]+)\b", README))
-
-    assert named and named <= set(COMMANDS)
-
-
-def test_the_tree_in_the_readme_is_there():
-    (tree,) = re.findall(r"```\n(reasoning_from_scratch/.*?)```", README, re.S)
-    names = re.findall(r"^( *)([\w.]+/?)", tree, re.MULTILINE)
-    package = ROOT / "reasoning_from_scratch"
-
-    missing = [
-        name
-        for indent, name in names
-        if not ((package if indent else ROOT) / name).exists()
-    ]
-    assert missing == []
-
-
-def test_every_command_of_the_command_line_is_on_the_help_page():
-    files = {
-        path.stem
-        for path in (ROOT / "reasoning_from_scratch" / "cli").glob("*.py")
-        if "\ndef run(" in path.read_text("utf-8")
-    }
-    assert files <= set(COMMANDS)
-
-
 def test_constraints_pin_every_requirement_without_a_path():
-    lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
-    pins = [line for line in lines if not line.startswith("#")]
-    pinned = {pin.partition("==")[0] for pin in pins}
-    project = PROJECT["project"]
-    extras = project["optional-dependencies"]
-    needed = project["dependencies"] + extras["book"] + extras["dev"]
+    pins = [line for line in CONSTRAINTS if not line.startswith("#")]
+    extras = PROJECT["optional-dependencies"]
+    needed = PROJECT["dependencies"] + extras["book"] + extras["dev"]
     names = {re.match(r"[\w-]+", need)[0].replace("_", "-") for need in needed}
-
     assert all(re.fullmatch(r"[a-z0-9-]+==[\w.]+", pin) for pin in pins)
-    assert {name.lower() for name in names} <= pinned
+    assert {n.lower() for n in names} <= {pin.split("==")[0] for pin in pins}
 
 
-def test_the_version_has_one_home():
-    assert PROJECT["project"]["dynamic"] == ["version"]
+def test_the_version_has_one_home_and_the_citation_names_it():
+    assert PROJECT["dynamic"] == ["version"]
     assert re.fullmatch(r"\d+\.\d+\.\d+", __version__)
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+    assert citation["version"] == __version__
+    assert citation["license"] == "Apache-2.0"
+    assert citation["title"] and citation["authors"] and citation["message"]
 
 
 # ---- TROUBLESHOOTING.md --------------------------------------------------
 
 
-def texts_in(path) -> list[str]:
-    """Every text in a file's code, with … where a value is filled in."""
-    texts = []
+def texts_in(path):
+    """Yield every text in a file's code, with … for what is filled in."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.JoinedStr):
-            parts = [getattr(part, "value", "…") for part in node.values]
-            texts.append(
-                "".join(p if isinstance(p, str) else "…" for p in parts)
-            )
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            texts.append(node.value)
-    return texts
-
-
-def headings(text) -> list[str]:
-    """The titles of a page's entries, under the first of its sections."""
-    return re.findall(r"^### (.+)$", text, re.MULTILINE)
+        parts = node.values if isinstance(node, ast.JoinedStr) else [node]
+        values = [getattr(part, "value", "…") for part in parts]
+        if isinstance(node, ast.JoinedStr | ast.Constant):
+            yield "".join(x if isinstance(x, str) else "…" for x in values)
 
 
 def test_every_error_of_ours_on_the_page_begins_one_in_the_code():
-    package = ROOT / "reasoning_from_scratch"
-    texts = [t for path in package.rglob("*.py") for t in texts_in(path)]
+    texts = {t for path in PACKAGE.rglob("*.py") for t in texts_in(path)}
     _, ours, _ = TROUBLE.read_text("utf-8").split("\n## ", 2)
-    patterns = {
-        key: ".*".join(map(re.escape, key.strip("`").split("…")))
-        for key in headings(ours)
-    }
-    unknown = [
-        key
-        for key, pattern in patterns.items()
-        if not any(re.match(pattern, text) for text in texts)
-    ]
+    keys = re.findall(r"^### `(.+)`$", ours, re.MULTILINE)
+    patterns = [".*".join(map(re.escape, key.split("…"))) for key in keys]
+    unknown = [p for p in patterns if not any(re.match(p, t) for t in texts)]
     assert len(patterns) > 20 and unknown == []
 
 
@@ -222,13 +198,12 @@ def test_links_within_the_page_lead_to_its_headings():
 
 
 def test_an_error_that_the_page_knows_points_to_it(monkeypatch, capsys):
-    assert find_help("runs/a exists; add --resume to go on with it, or") == (
-        " (more in TROUBLESHOOTING.md)"
-    )
-    assert find_help("something else") == ""
     assert main(["ask", "1", "--model", "no-such-model"]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.endswith("(more in TROUBLESHOOTING.md)")
+    known = "runs/a exists; add --resume to go on with it, or"
+    assert find_help(known) == " (more in TROUBLESHOOTING.md)"
+    assert find_help("something else") == ""
     # An installed package has no such page
     monkeypatch.setattr("reasoning_from_scratch.cli.main.CHECKOUT", ROOT / "x")
-    assert find_help("runs/a exists; add --resume to go on with it, or") == ""
+    assert find_help(known) == ""
