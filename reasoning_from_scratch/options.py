@@ -19,13 +19,14 @@ from math import isfinite
 from typing import get_args, get_type_hints
 
 
-def option(default, help=None, **limits):
+def option(default, help=None, choices=None, **limits):
     """A field of a configuration; with a help text it is a flag as well.
 
-    limits: `choices`; `least`, the smallest number allowed (without it, any
-    above zero), `most`, the largest, and `below`, which is too large.
+    limits: `least`, the smallest number allowed (without it, any above zero),
+    `most`, the largest, and `below`, which is too large.
     """
-    return field(default=default, metadata={"help": help, **limits})
+    said = {"help": help, "choices": choices, **limits}
+    return field(default=default, metadata=said)
 
 
 def check_options(config) -> None:
