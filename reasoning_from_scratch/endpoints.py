@@ -9,10 +9,8 @@ import email.utils
 import json
 import os
 import random
-import re
 import threading
 import time
-from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import islice
@@ -26,7 +24,7 @@ RETRIED_STATUSES = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 RETRIED_STATUSES |= frozenset(range(520, 525))  # a proxy's, of its server
 MAX_BODY_BYTES = 32 * 2**20
 SHORTEST_SECRET = 7  # "EMPTY" and "ollama" are stand-ins, and may be words
-# what reading JSON of another form than expected may raise
+# What reading JSON of another form than expected may raise
 UNREADABLE = (ValueError, TypeError, LookupError, AttributeError)
 
 
@@ -88,67 +86,52 @@ class BudgetSpent(EndpointError):
     """The request was not sent: the allowance is used up."""
 
 
-class _Passing(Exception):
-    """Trouble that may pass; `wait` is what the server asked for."""
+class _Passing(EndpointError):
+    """Trouble that may pass."""
 
-    def __init__(self, message: str, wait: float = 0.0):
-        super().__init__(message)
-        self.wait = wait
+    wait = 0.0  # seconds, what the server asks for
 
 
 class EndpointClient:
     """Sends chat requests, alone or many at once; counts what they cost."""
 
-    def __init__(self, settings: EndpointSettings, *, seed: int | None = None):
+    def __init__(self, settings, *, seed=None):
         self.settings = settings
         self.num_requests = 0  # attempts sent so far
         self.num_tokens = 0  # paid for so far
         self._lock = threading.Lock()
         self._next_start = 0.0  # on the monotonic clock, for the rate limit
-        self._closed = threading.Event()
+        self._stopped = threading.Event()
         self._random = random.Random(seed)
         limits = httpx.Limits(max_connections=settings.max_concurrent)
         self._http = httpx.Client(timeout=settings.timeout, limits=limits)
         self._url = settings.base_url.rstrip("/") + "/chat/completions"
 
-    def __repr__(self):
-        return f"EndpointClient({self.settings!r})"
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        self.close()
-
-    def close(self):
-        """Wake whoever waits for a retry, and hang up."""
-        self._closed.set()
-        self._http.close()
-
-    def complete(self, messages: list[dict], **options) -> Completion:
-        """Ask for one answer; options such as temperature are sent along.
+    def complete(self, messages, **options):
+        """Ask for a `Completion`; options as the temperature are sent along.
 
         Requests already under way may still overshoot max_tokens.
         """
-        body = {"model": self.settings.model, "messages": messages, **options}
-        for attempt in range(self.settings.max_retries + 1):
+        known = self.settings
+        body = {"model": known.model, "messages": messages, **options}
+        for attempt in range(known.max_retries + 1):
             self._take_turn()
             try:
                 return self._read_completion(self._post(body))
             except _Passing as trouble:
                 last = trouble
-            if last.wait > self.settings.max_delay:
+            if last.wait > known.max_delay:
                 raise EndpointError(
                     f"{last}; the server asks to wait {last.wait:.0f} s, "
-                    f"longer than max_delay ({self.settings.max_delay:.0f} s)"
+                    f"longer than max_delay ({known.max_delay:.0f} s)"
                 )
-            if attempt < self.settings.max_retries:
-                self._sleep(max(last.wait, self._backoff(attempt)))
+            if attempt < known.max_retries:  # doubling, with jitter
+                longest = min(known.first_delay * 2**attempt, known.max_delay)
+                jitter = self._random.uniform(0.5, 1.0)
+                self._sleep(max(last.wait, jitter * longest))
         raise EndpointError(f"{last} (gave up after {attempt + 1} attempts)")
 
-    def complete_many(
-        self, requests: Iterable[tuple[str, list[dict]]], **options
-    ) -> Iterator[tuple[str, Completion | EndpointError]]:
+    def complete_many(self, requests, **options):
         """Ask for many answers at once and yield them as they come in.
 
         Pairs of an id and messages are taken as they are needed; each id
@@ -173,7 +156,7 @@ class EndpointClient:
                 for future in wait(pending, return_when=FIRST_COMPLETED).done:
                     yield pending.pop(future), future.result()
         except KeyboardInterrupt:
-            self._closed.set()  # what is under way is not tried again
+            self._stopped.set()  # what is under way is not tried again
             raise
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
@@ -195,25 +178,25 @@ class EndpointClient:
             self._next_start = start + (60 / per_minute if per_minute else 0)
         self._sleep(start - now)
 
-    def _sleep(self, seconds: float):
-        """Wait, unless the client is closed meanwhile."""
-        if self._closed.wait(max(0.0, seconds)):
-            raise EndpointError("the client was closed before the answer")
+    def _sleep(self, seconds):
+        """Wait, unless the user stops it."""
+        if self._stopped.wait(seconds):
+            raise EndpointError("stopped before the answer")
 
-    def _backoff(self, attempt: int) -> float:
-        """Seconds before the next attempt: doubling, with jitter."""
-        longest = self.settings.first_delay * 2**attempt
-        jitter = self._random.uniform(0.5, 1.0)
-        return jitter * min(longest, self.settings.max_delay)
-
-    def _post(self, body: dict) -> bytes:
+    def _post(self, body):
         """Send one request and return the body of a good answer."""
         deadline = time.monotonic() + self.settings.timeout
+        content = bytearray()
         try:
             with self._http.stream(
                 "POST", self._url, json=body, headers=self._headers()
             ) as response:
-                content = _read_body(response, deadline)
+                for chunk in response.iter_bytes():  # endless, or in drops
+                    content += chunk
+                    if len(content) > MAX_BODY_BYTES:
+                        raise _Passing("the answer exceeds 32 MiB")
+                    if time.monotonic() > deadline:
+                        raise _Passing("the answer did not end in time")
         except ValueError as error:  # the key or the body is unfit
             raise EndpointError(str(error)) from None
         except (httpx.HTTPError, httpx.StreamError) as error:
@@ -223,11 +206,17 @@ class EndpointClient:
             return content
         excerpt = self._scrub(content[:300].decode("utf-8", "replace"))
         message = f"{self._url} answered {response.status_code}: {excerpt}"
-        if response.status_code in RETRIED_STATUSES:
-            raise _Passing(message, _retry_after(response.headers))
-        raise EndpointError(message)
+        if response.status_code not in RETRIED_STATUSES:
+            raise EndpointError(message)
+        trouble = _Passing(message)
+        asked = response.headers.get("retry-after", "").strip()
+        trouble.wait = _seconds(asked)
+        raise trouble
 
-    def _headers(self) -> dict[str, str]:
+    def _key(self):
+        return os.environ.get(self.settings.key_variable, "").strip()
+
+    def _headers(self):
         """The authorization header, where there is a key."""
         key = self._key()
         if not key.isascii() or not key.isprintable() or " " in key:
@@ -237,16 +226,13 @@ class EndpointClient:
             )
         return {"Authorization": f"Bearer {key}"} if key else {}
 
-    def _key(self) -> str:
-        return os.environ.get(self.settings.key_variable, "").strip()
-
-    def _scrub(self, text: str) -> str:
+    def _scrub(self, text):
         """Take the key, and characters that are none, out of a text."""
         key, text = self._key(), text.encode("utf-8", "replace").decode()
         is_secret = len(key) >= SHORTEST_SECRET
         return text.replace(key, "[key]") if is_secret else text
 
-    def _read_completion(self, content: bytes) -> Completion:
+    def _read_completion(self, content):
         """Parse an answer; count its tokens, which are paid for anyway."""
         usage = None
         try:
@@ -268,46 +254,30 @@ class EndpointClient:
                 f"{self._url} answered in an unknown form "
                 f"({type(error).__name__}): {start!r}"
             ) from None
-        # without a count, about three characters a token
+        # Without a count, about three characters for each token
         guess = (len(text) + len(thinking)) // 3 + 1
         counts = self._count_tokens(usage, guess)
         return Completion(text, thinking, finish_reason, *counts)
 
-    def _count_tokens(self, usage, guess: int) -> tuple[int, int]:
+    def _count_tokens(self, usage, guess):
         """Add up and return what an answer cost: of its prompt and its own."""
-        num_prompt = _token_count(usage, "prompt_tokens", 0)
-        num_new = _token_count(usage, "completion_tokens", guess)
+        usage = usage if isinstance(usage, dict) else {}
+        counts = usage.get("prompt_tokens"), usage.get("completion_tokens")
+        num_prompt, num_new = (
+            count if type(count) is int and count >= 0 else default
+            for count, default in zip(counts, (0, guess), strict=True)
+        )
         with self._lock:
             self.num_tokens += num_prompt + num_new
         return num_prompt, num_new
 
 
-def _read_body(response: httpx.Response, deadline: float) -> bytes:
-    """Read a body that may be endless or come in drops."""
-    content = bytearray()
-    for chunk in response.iter_bytes():
-        content += chunk
-        if len(content) > MAX_BODY_BYTES:
-            raise _Passing(f"the answer exceeds {MAX_BODY_BYTES:,} bytes")
-        if time.monotonic() > deadline:
-            raise _Passing("the answer did not end within the timeout")
-    return bytes(content)
-
-
-def _retry_after(headers: httpx.Headers) -> float:
+def _seconds(value):
     """Read Retry-After, in seconds or as a date; 0 where it is neither."""
-    value = headers.get("retry-after", "").strip()
-    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", value):
-        return float(value)
     try:
+        if value.replace(".", "", 1).isdecimal():
+            return float(value)
         moment = email.utils.parsedate_to_datetime(value)
         return max(0.0, moment.timestamp() - time.time())
     except (ValueError, TypeError, OverflowError):
         return 0.0
-
-
-def _token_count(usage, name: str, default: int) -> int:
-    """Return a count from the server's usage, if it is one."""
-    count = usage.get(name) if isinstance(usage, dict) else None
-    is_count = isinstance(count, int) and not isinstance(count, bool)
-    return count if is_count and count >= 0 else default

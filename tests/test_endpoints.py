@@ -28,14 +28,25 @@ def client_for(server, **settings):
     )
 
 
+def ask(*script, options=(), **settings):
+    """What a server of this script answers, the client, what it was sent."""
+    with ChatServer(*script) as server:
+        client = client_for(server, **settings)
+        return client.complete(HELLO, **dict(options)), client, server.requests
+
+
+def ask_many(client, count):
+    """Answers to so many questions, by their numbers."""
+    questions = ((n, [{"content": str(n)}]) for n in range(count))
+    return dict(client.complete_many(questions))
+
+
 def test_a_good_answer_is_read_with_its_thinking_and_tokens():
     answer = chat_answer("42", "length", reasoning_content="6 times 7")
-    with ChatServer(answer) as server, client_for(server) as client:
-        completion = client.complete(HELLO, temperature=0.5)
-        _, body = server.requests[0]
+    completion, client, requests = ask(answer, options={"temperature": 0.5})
     assert completion == Completion("42", "6 times 7", "length", 10, 5)
     sent = {"model": "some-model", "messages": HELLO, "temperature": 0.5}
-    assert body == sent
+    assert requests[0][1] == sent
     assert (client.num_requests, client.num_tokens) == (1, 15)
 
 
@@ -46,71 +57,59 @@ FORMS = [{"choices": []}, {"choices": [{"message": {"content": 7}}]}]
 
 @pytest.mark.parametrize("trouble", STATUSES + BODIES + FORMS, ids=str)
 def test_passing_trouble_is_tried_again(trouble):
-    with ChatServer(trouble, trouble, GOOD) as server:
-        with client_for(server) as client:
-            assert client.complete(HELLO).text == "42"
-        assert len(server.requests) == 3
+    completion, _, requests = ask(trouble, trouble, GOOD)
+    assert (completion.text, len(requests)) == ("42", 3)
 
 
 @pytest.mark.parametrize("trouble", [1.0, "drip"])
 def test_a_slow_answer_is_given_up_and_asked_for_again(trouble):
-    with ChatServer(trouble, GOOD) as s, client_for(s, timeout=0.2) as client:
-        assert client.complete(HELLO).text == "42"
+    assert ask(trouble, GOOD, timeout=0.2)[0].text == "42"
 
 
-@pytest.mark.parametrize("status", [301, 400, 401, 404])
-def test_what_will_not_pass_is_not_tried_again(status):
-    with ChatServer(status) as server, client_for(server) as client:
-        with pytest.raises(EndpointError, match=f"answered {status}: no"):
-            client.complete(HELLO)
-        assert len(server.requests) == 1
+IN_AN_HOUR = formatdate(time.time() + 3600, usegmt=True)
 
 
-def test_lasting_trouble_ends_after_all_retries_with_the_last_reason():
-    with ChatServer(500) as server, client_for(server, max_retries=2) as c:
-        with pytest.raises(EndpointError, match="500.*after 3 attempts"):
-            c.complete(HELLO)
-        assert len(server.requests) == 3
-
-
-def test_no_server_at_all_is_an_endpoint_error():
-    with ChatServer(GOOD) as server:
-        client = client_for(server, max_retries=1)
+@pytest.mark.parametrize(
+    ("step", "num_requests", "message"),
+    [
+        *((status, 1, f"answered {status}: no") for status in (301, 400, 404)),
+        (500, 3, "500.*after 3 attempts"),
+        ((429, {"Retry-After": "3600"}), 1, "asks to wait"),
+        ((429, {"Retry-After": IN_AN_HOUR}), 1, "asks to wait"),
+    ],
+)
+def test_what_does_not_pass_ends_with_the_last_reason(
+    step, num_requests, message
+):
+    with ChatServer(step) as server:
+        with pytest.raises(EndpointError, match=message):
+            client_for(server, max_retries=2).complete(HELLO)
+        assert len(server.requests) == num_requests
     with pytest.raises(EndpointError, match="no answer from http"):
-        client.complete(HELLO)
+        client_for(server, max_retries=1).complete(HELLO)  # it is gone
 
 
 @pytest.mark.parametrize("seconds", ["1", "0.7"])
 def test_retry_after_is_waited_for(seconds):
-    busy = (429, {"Retry-After": seconds})
-    with ChatServer(busy, GOOD) as server, client_for(server) as client:
-        start = time.monotonic()
-        client.complete(HELLO)
-        assert float(seconds) <= time.monotonic() - start < 3
-
-
-def test_a_retry_after_beyond_patience_gives_up_at_once():
-    in_an_hour = formatdate(time.time() + 3600, usegmt=True)
-    for value in ("3600", in_an_hour):
-        with (
-            ChatServer((429, {"Retry-After": value})) as server,
-            client_for(server) as client,
-            pytest.raises(EndpointError, match="asks to wait"),
-        ):
-            client.complete(HELLO)
+    start = time.monotonic()
+    ask((429, {"Retry-After": seconds}), GOOD)
+    assert float(seconds) <= time.monotonic() - start < 3
 
 
 @pytest.mark.parametrize("value", ["-5", "soon", "nan", "1e999", "²"])
 def test_a_retry_after_that_is_no_time_is_ignored(value):
     busy = (503, {"Retry-After": value.encode().decode("latin-1")})
-    with ChatServer(busy, GOOD) as server, client_for(server) as client:
-        assert client.complete(HELLO).text == "42"
+    assert ask(busy, GOOD)[0].text == "42"
 
 
 def test_waiting_times_double_with_jitter_and_stay_below_the_limit():
-    settings = EndpointSettings("http://x/v1", "m", max_delay=5.0)
-    client = EndpointClient(settings, seed=0)
-    delays = [client._backoff(attempt) for attempt in range(5)]
+    with ChatServer(500) as server:
+        client = client_for(server, first_delay=1.0, max_delay=5.0)
+        delays = []
+        client._sleep = delays.append
+        with pytest.raises(EndpointError):
+            client.complete(HELLO)
+    delays = [delay for delay in delays if delay]  # not for the rate
     for delay, longest in zip(delays, (1, 2, 4, 5, 5), strict=True):
         assert longest / 2 <= delay <= longest
 
@@ -121,88 +120,70 @@ def test_many_requests_all_come_back_whatever_happens_to_each():
         return [GOOD, 400, "cut", b"<html>", chat_answer("7")][number % 5]
 
     with ChatServer(misbehave) as server:
-        with client_for(server, max_retries=1, max_concurrent=4) as client:
-            answers = dict(
-                client.complete_many(
-                    (str(n), [{"role": "user", "content": str(n)}])
-                    for n in range(20)
-                )
-            )
+        client = client_for(server, max_retries=1, max_concurrent=4)
+        answers = ask_many(client, 20)
         assert server.most_at_once <= 4
-    assert sorted(answers, key=int) == [str(n) for n in range(20)]
+    assert sorted(answers) == list(range(20))
     for number, answer in answers.items():
-        is_answered = int(number) % 5 in (0, 4)
-        assert isinstance(answer, Completion) == is_answered
-        assert isinstance(answer, EndpointError) != is_answered
+        kind = Completion if number % 5 in (0, 4) else EndpointError
+        assert isinstance(answer, kind)
 
 
 def test_requests_run_at_the_same_time_up_to_the_limit():
     with ChatServer(0.2) as server:
-        with client_for(server, max_concurrent=4) as client:
-            start = time.monotonic()
-            requests = ((str(n), HELLO) for n in range(8))
-            assert len(list(client.complete_many(requests))) == 8
-            assert time.monotonic() - start < 1.2  # one by one: 1.6 s
+        start = time.monotonic()
+        assert len(ask_many(client_for(server, max_concurrent=4), 8)) == 8
+        assert time.monotonic() - start < 1.2  # one by one: 1.6 s
         assert server.most_at_once == 4
 
 
 def test_the_rate_limit_spaces_requests():
     with ChatServer(GOOD) as server:
-        client = client_for(server, requests_per_minute=600)
         start = time.monotonic()
-        list(client.complete_many((str(n), HELLO) for n in range(4)))
+        ask_many(client_for(server, requests_per_minute=600), 4)
         assert time.monotonic() - start >= 0.3  # three gaps of 0.1 s
 
 
-def test_the_budget_of_requests_counts_retries():
-    with ChatServer(500) as server, client_for(server, max_requests=3) as c:
+def test_the_budgets_stop_further_requests():
+    with ChatServer(500) as server:  # retries count
         with pytest.raises(BudgetSpent, match="3 of max_requests=3"):
-            c.complete(HELLO)
+            client_for(server, max_requests=3).complete(HELLO)
         assert len(server.requests) == 3
-
-
-def test_the_budget_of_tokens_stops_further_requests():
     with ChatServer(GOOD) as server:  # 15 tokens each
-        with client_for(server, max_tokens=40, max_concurrent=1) as client:
-            answers = dict(
-                client.complete_many((str(n), HELLO) for n in range(5))
-            )
+        client = client_for(server, max_tokens=40, max_concurrent=1)
+        answers = ask_many(client, 5)
         assert len(server.requests) == 3
     spent = [n for n, a in answers.items() if isinstance(a, BudgetSpent)]
-    assert sorted(spent) == ["3", "4"]
+    assert spent == [3, 4]
 
 
 @pytest.mark.parametrize("usage", [None, 7, {"completion_tokens": -5}])
 def test_tokens_are_estimated_where_the_server_does_not_count(usage):
-    answer = {**chat_answer("a" * 300), "usage": usage}
-    with ChatServer(answer) as server, client_for(server) as client:
-        client.complete(HELLO)
+    _, client, _ = ask({**chat_answer("a" * 300), "usage": usage})
     assert client.num_tokens == 101
 
 
 def test_an_answer_without_content_is_paid_for_and_not_asked_again():
     silent = chat_answer("", "end_turn")
     del silent["choices"][0]["message"]["content"]
-    with ChatServer(silent) as server, client_for(server) as client:
-        assert client.complete(HELLO) == Completion("", "", "end_turn", 10, 5)
-        assert len(server.requests) == 1
-    assert client.num_tokens == 15
+    completion, client, requests = ask(silent)
+    assert completion == Completion("", "", "end_turn", 10, 5)
+    assert (len(requests), client.num_tokens) == (1, 15)
+    # One that cannot be read is paid for too: its content is no text
+    assert ask(chat_answer(7), GOOD)[1].num_tokens == 30
 
 
-def test_an_answer_that_cannot_be_read_is_paid_for_too():
-    broken = chat_answer(7)  # the content is no text
-    with ChatServer(broken, GOOD) as server, client_for(server) as client:
-        assert client.complete(HELLO).text == "42"
-    assert client.num_tokens == 30
-
-
-def test_closing_wakes_a_client_that_waits_for_a_retry():
-    with ChatServer(500) as server:
-        client = client_for(server, first_delay=60.0)
-        threading.Timer(0.2, client.close).start()
+def test_ctrl_c_wakes_a_client_that_waits_for_a_retry():
+    with ChatServer(GOOD, 500) as server:
+        client = client_for(server, first_delay=60.0, max_concurrent=2)
+        answers = client.complete_many((n, HELLO) for n in "ab")
+        next(answers)
         start = time.monotonic()
-        with pytest.raises(EndpointError, match="closed"):
-            client.complete(HELLO)
+        with pytest.raises(KeyboardInterrupt):
+            answers.throw(KeyboardInterrupt)
+        for thread in threading.enumerate():
+            if thread.name.startswith("ThreadPoolExecutor"):
+                thread.join(30)
         assert time.monotonic() - start < 10
 
 
@@ -211,15 +192,12 @@ def test_the_key_is_sent_and_appears_nowhere_else(monkeypatch, caplog):
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     echo = f"key {KEY} is wrong".encode()
     script = [echo, (503, {"X-Note": "no"}), chat_answer(f"it is {KEY}")]
-    with ChatServer(*script) as server, client_for(server) as client:
-        completion = client.complete(HELLO)
-        sent = server.requests[0][0]["Authorization"]
-        server.script = [echo]
-        with pytest.raises(EndpointError) as caught:
-            client.complete(HELLO)
-    assert sent == f"Bearer {KEY}"
+    completion, client, requests = ask(*script)
+    assert requests[0][0]["Authorization"] == f"Bearer {KEY}"
     assert completion.text == "it is [key]"
     seen = [repr(client), str(vars(client)), caplog.text, repr(completion)]
+    with pytest.raises(EndpointError) as caught:
+        ask(echo)
     error = caught.value
     while error is not None:
         seen.append(repr(error))
@@ -227,21 +205,12 @@ def test_the_key_is_sent_and_appears_nowhere_else(monkeypatch, caplog):
     assert all(KEY not in text for text in seen)
 
 
-def test_without_a_key_no_authorization_is_sent(monkeypatch):
+def test_no_key_is_not_sent_and_a_broken_one_refused_unseen(monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    with ChatServer(GOOD) as server, client_for(server) as client:
-        client.complete(HELLO)
-        assert "Authorization" not in server.requests[0][0]
-
-
-def test_a_key_with_a_line_break_is_refused_without_showing_it(monkeypatch):
+    assert "Authorization" not in ask(GOOD)[2][0][0]
     monkeypatch.setenv("OPENAI_API_KEY", "sk-one\nsk-two")
-    with (
-        ChatServer(GOOD) as server,
-        client_for(server) as client,
-        pytest.raises(EndpointError, match="OPENAI_API_KEY") as caught,
-    ):
-        client.complete(HELLO)
+    with pytest.raises(EndpointError, match="OPENAI_API_KEY") as caught:
+        ask(GOOD)
     assert "sk-one" not in str(caught.value)
 
 

@@ -105,8 +105,7 @@ def judge(server, *items, **options):
     settings = EndpointSettings(
         server.base_url, "judge", first_delay=0.01, max_retries=1
     )
-    with EndpointClient(settings) as client:
-        return judge_responses(client, items, **options)
+    return judge_responses(EndpointClient(settings), items, **options)
 
 
 @pytest.mark.parametrize(
