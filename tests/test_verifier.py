@@ -33,18 +33,12 @@ from reasoning_from_scratch.evaluation.verifier.values import exact_value
 
 HERE = Path(__file__).parent
 DATA = Path(os.environ.get("RFS_TEST_DATA", HERE.parents[1] / "shared/data"))
+LINES = (HERE / "verifier_pairs.tsv").read_text("utf-8").split("\n")
+# (label, one answer, another answer) of every line of the table
+PAIRS = [row for row in (line.split("\t") for line in LINES) if len(row) == 3]
 
 
-def labelled_pairs():
-    """(label, one answer, another answer) of every line of the table."""
-    lines = (HERE / "verifier_pairs.tsv").read_text("utf-8").split("\n")
-    rows = (line.split("\t") for line in lines)
-    return [row for row in rows if len(row) == 3]
-
-
-PAIRS = labelled_pairs()
-
-
+@pytest.fixture(scope="module")
 def math500():
     """The problems of MATH-500; skips where the file is not at hand."""
     path = DATA / "math500_test.json"
@@ -53,27 +47,15 @@ def math500():
     return json.loads(path.read_text("utf-8"))
 
 
-def test_there_are_at_least_400_labelled_pairs_of_both_kinds():
+def test_every_labelled_pair_gets_its_verdict_in_either_order():
     labels = [label for label, _, _ in PAIRS]
-    assert len(PAIRS) >= 400
     assert labels.count("same") + labels.count("different") == len(PAIRS)
-    assert labels.count("different") >= 100
-
-
-def test_every_labelled_pair_gets_its_verdict():
+    assert len(PAIRS) >= 400 and labels.count("different") >= 100
     wrong = [
-        pair
-        for pair in PAIRS
-        if answers_equal(*pair[1:]) != (pair[0] == "same")
-    ]
-    assert wrong == []
-
-
-def test_the_verdict_does_not_depend_on_the_order():
-    wrong = [
-        (one, other)
+        (label, one, other)
         for label, one, other in PAIRS
-        if answers_equal(other, one) != (label == "same")
+        if {answers_equal(one, other), answers_equal(other, one)}
+        != {label == "same"}
     ]
     assert wrong == []
 
@@ -88,16 +70,11 @@ def test_every_answer_of_the_table_equals_itself_in_other_layout():
     assert differing == []
 
 
-@pytest.mark.parametrize(
-    "nothing", ["", " ", "$$", "\\boxed{}", None, 5, b"5"]
-)
-def test_nothing_is_no_answer_and_equals_nothing(nothing):
-    assert not answers_equal(nothing, "5")
-    assert not answers_equal("5", nothing)
-    assert not answers_equal(nothing, nothing)
-
-
-def test_any_of_several_references_will_do():
+def test_nothing_is_no_answer_and_any_of_several_references_will_do():
+    for nothing in ("", " ", "$$", "\\boxed{}", None, 5, b"5"):
+        assert not answers_equal(nothing, "5")
+        assert not answers_equal("5", nothing)
+        assert not answers_equal(nothing, nothing)
     assert answers_equal("0.5", ["2", "1/2"])
     assert not answers_equal("0.5", ["2", "3"])
     assert not answers_equal("0.5", [])
@@ -116,26 +93,16 @@ def test_answers_are_compared_without_importing_sympy_or_torch():
     assert done.stdout.strip() == "[]", done.stderr
 
 
-def test_parsed_references_of_math500_equal_themselves_by_value():
-    problems = math500()
-    answers = [problem["answer"] for problem in problems]
-    trees = [parse(clean(answer)) for answer in answers]
-    again = [parse(clean(f"$\\,{answer}$.")) for answer in answers]
-    verdicts = [same(*pair) for pair in zip(trees, again, strict=True)]
-    assert len(trees) == 500
-    assert all(verdicts)
+def test_references_of_math500_equal_themselves_and_their_solutions(math500):
+    assert len(math500) == 500
+    for problem in math500:
+        answer, name = problem["answer"], problem["unique_id"]
+        trees = [parse(clean(text)) for text in (answer, f"$\\,{answer}$.")]
+        assert same(*trees), name
+        assert verify(problem["solution"], answer, boxed_only=True), name
 
 
-def test_the_box_of_each_math500_solution_equals_its_reference():
-    wrong = [
-        problem["unique_id"]
-        for problem in math500()
-        if not verify(problem["solution"], problem["answer"], boxed_only=True)
-    ]
-    assert wrong == []
-
-
-def test_no_two_different_references_of_math500_are_taken_for_one():
+def test_no_two_different_references_of_math500_are_taken_for_one(math500):
     # Equal in value though not in writing, each read by a person:
     known = {
         ("10,\\!080", "10080"),
@@ -150,22 +117,15 @@ def test_no_two_different_references_of_math500_are_taken_for_one():
         ("-2,1", "1,-2"),
         ("\\frac14", "\\frac{1}{4}"),
     }
-    answers = sorted({problem["answer"] for problem in math500()})
-    found = {
-        pair
-        for pair in itertools.combinations(answers, 2)
-        if answers_equal(*pair)
-    }
-    assert found == known
+    answers = sorted({problem["answer"] for problem in math500})
+    pairs = itertools.combinations(answers, 2)
+    assert {pair for pair in pairs if answers_equal(*pair)} == known
 
 
-def test_a_response_is_verified_by_its_last_box():
+def test_a_response_is_verified_by_its_last_box_a_reward_by_it_alone():
     response = "First \\boxed{4}. No: \\boxed{\\frac{10}{2}}"
-    assert verify(response, "5")
+    assert verify(response, "5") and verify(response, "5", boxed_only=True)
     assert not verify(response, "4")
-
-
-def test_a_reward_accepts_a_box_alone():
     assert verify("The answer is 5.", "5")
     assert not verify("The answer is 5.", "5", boxed_only=True)
 
