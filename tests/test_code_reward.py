@@ -7,18 +7,14 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from pathlib import Path
 
+import code_reward
 import pytest
+from code_reward import CodeLimits, CodeReward, run_program
 from hostile_programs import HOSTILE_PROGRAMS
 
 from reasoning_from_scratch.evaluation import Problem
-from reasoning_from_scratch.training import code_reward
-from reasoning_from_scratch.training.code_reward import (
-    CodeLimits,
-    CodeReward,
-    run_program,
-)
 
 MARK = f"mark-of-{os.getpid()}"
 SECRET = "swordfish-1729"
@@ -89,41 +85,20 @@ def processes_of(mark):
     return [c for c in commands if any(w.startswith(mark) for w in c)]
 
 
-@cache
-def reward_of_programs():
-    return CodeReward(PATIENT, allow_execution=True)
+@pytest.mark.parametrize("name", HOSTILE_PROGRAMS)
+def test_a_hostile_program_ends_in_time_and_reaches_nothing(attacks, name):
+    result, spent = attacks[0][name]
+    assert spent < SECONDS
+    assert SECRET not in result.output and "REACHED" not in result.output
+    assert len(result.output) <= 64 * 1024
 
 
-def test_there_are_at_least_forty_hostile_programs():
-    assert len(set(HOSTILE_PROGRAMS.values())) >= 40
-
-
-def test_every_hostile_program_has_ended_in_time(attacks):
-    results, _, _ = attacks
-    late = [name for name, (_, spent) in results.items() if spent > SECONDS]
-    assert late == []
-
-
-def test_no_hostile_program_reaches_what_is_outside(attacks):
-    results, canary, ear = attacks
-    reached = [
-        name
-        for name, (result, _) in results.items()
-        if SECRET in result.output or "REACHED" in result.output
-    ]
-    assert reached == []
+def test_hostile_programs_leave_everything_outside_as_it_was(attacks):
+    _, canary, ear = attacks
+    assert len(HOSTILE_PROGRAMS) == 69
     assert canary.read_text("utf-8") == SECRET
     assert ear.num_heard == 0 and ear.num_packets() == 0
     assert socket.gethostname() != "REACHED"
-
-
-def test_no_hostile_program_is_heard_for_long(attacks):
-    results, _, _ = attacks
-    longest = max(len(result.output) for result, _ in results.values())
-    assert longest <= 64 * 1024
-
-
-def test_no_hostile_program_leaves_a_process_behind(attacks):
     assert processes_of(f"# {MARK}") == []
 
 
@@ -131,12 +106,6 @@ def test_a_program_is_run_where_there_is_a_jail_and_else_refused():
     result = run_program("print(6 * 7)", PATIENT)
     expected = ("ok", "42\n") if HAS_JAIL else ("refused", result.output)
     assert (result.status, result.output) == expected
-
-
-def test_without_a_jail_the_reward_refuses_to_start(monkeypatch):
-    monkeypatch.setattr(code_reward.sys, "platform", "darwin")
-    with pytest.raises(ValueError, match="needs Linux with namespaces"):
-        CodeReward(allow_execution=True)
 
 
 def test_nothing_runs_unless_it_is_allowed():
@@ -167,10 +136,11 @@ def test_nothing_runs_unless_it_is_allowed():
 )
 def test_the_last_program_must_print_the_answer(text, reward):
     if HAS_JAIL:
-        assert reward_of_programs()(text, SIX) == reward
+        rewards = CodeReward(PATIENT, allow_execution=True)
+        assert rewards(text, SIX) == reward
     else:
         with pytest.raises(ValueError, match="needs Linux"):
-            reward_of_programs()
+            CodeReward(PATIENT, allow_execution=True)
 
 
 @pytest.mark.parametrize("source", ["print(1)\0", "\ud800", "#" * 10**6])
@@ -180,14 +150,13 @@ def test_what_is_no_program_is_refused(source):
 
 def test_when_the_trainer_is_killed_the_program_dies_too():
     source = f"# {MARK} orphan\nimport time; time.sleep(8)"
-    trainer = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            "from reasoning_from_scratch.training.code_reward import *\n"
-            f"run_program({source!r}, CodeLimits(seconds=8))",
-        ]
+    program = (
+        f"from code_reward import *; run_program({source!r}, "
+        "CodeLimits(seconds=8))"
     )
+    command = [sys.executable, "-c", program]
+    folder = Path(code_reward.__file__).parent
+    trainer = subprocess.Popen(command, cwd=folder)
     time.sleep(3)  # it has started by now, or never will
     trainer.kill()
     trainer.wait()

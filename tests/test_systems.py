@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path, PureWindowsPath
 
+import code_reward
 import pytest
 import torch
 
@@ -18,7 +19,7 @@ from reasoning_from_scratch import device, files
 from reasoning_from_scratch.cli import main
 from reasoning_from_scratch.llm import load_model, save_model, weights
 from reasoning_from_scratch.runs import RESERVED, RunFolder
-from reasoning_from_scratch.training import code_reward, grpo
+from reasoning_from_scratch.training import grpo
 from tests.tiny import weights_of
 
 ROOT = Path(__file__).parents[1]
@@ -286,8 +287,6 @@ for module, names in (
 for name in sys.argv[1:]:
     importlib.import_module(name)
 """
-# Started as a script of its own, on Linux only
-LINUX_ONLY = {"reasoning_from_scratch.training.code_jail"}
 
 
 def test_every_module_is_imported_where_unix_is_missing():
@@ -296,7 +295,7 @@ def test_every_module_is_imported_where_unix_is_missing():
         for path in (ROOT / "reasoning_from_scratch").rglob("*.py")
     }
     names = {name.removesuffix(".__init__") for name in names}
-    names = sorted(name for name in names - LINUX_ONLY if "__" not in name)
+    names = sorted(name for name in names if "__" not in name)
     outcome = subprocess.run(
         [sys.executable, "-c", f"import torch, tqdm\n{PORTABLE}", *names],
         cwd=ROOT,

@@ -32,7 +32,7 @@ FLAGS = f"""{flags.TRAINING_FLAGS}{flags.MEMORY_FLAG}
     both where a variant takes several rewards)
 --allow-code-execution
     let --reward code run what the model writes, in a jail; read
-    training/code_reward.py first
+    ch07/code_reward.py first
 """
 CONFIGS, ROW = (GRPOConfig,), "grpo"
 TOLD = "command model problems split variant reward"
@@ -77,7 +77,10 @@ def choose_reward(name, allow_code_execution=False):
     from reasoning_from_scratch.training import rewards
 
     if name == "code":
-        return training.CodeReward(allow_execution=allow_code_execution)
+        from reasoning_from_scratch.cli.main import import_from_checkout
+
+        code_reward = import_from_checkout("ch07", "code_reward")
+        return code_reward.CodeReward(allow_execution=allow_code_execution)
     right, box = rewards.accuracy_reward, rewards.format_reward
     if name.startswith("short-"):
         term = rewards.LENGTH_TERMS[name.removeprefix("short-")]

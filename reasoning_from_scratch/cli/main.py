@@ -140,14 +140,19 @@ def read_arguments(name: str, arguments: list[str]):
 
 def _import_command(name: str):
     """The module of a command, from the checkout where it lives there."""
-    if name not in OUTSIDE:
-        file = BESIDE.get(name, name)
-        return import_module(f"reasoning_from_scratch.cli.{file}")
-    folder = CHECKOUT / OUTSIDE[name]
-    if not (folder / f"{name}.py").is_file():
+    if name in OUTSIDE:
+        return import_from_checkout(OUTSIDE[name], name)
+    file = BESIDE.get(name, name)
+    return import_module(f"reasoning_from_scratch.cli.{file}")
+
+
+def import_from_checkout(folder: str, name: str):
+    """A module that stands beside the package, in a folder of the checkout."""
+    path = CHECKOUT / folder
+    if not (path / f"{name}.py").is_file():
         raise FileNotFoundError(
-            "this command belongs to the repository, not to the installed "
+            f"{name} belongs to the repository, not to the installed "
             "package; run it from a checkout (pip install -e .)"
         )
-    sys.path.insert(0, str(folder))
+    sys.path.insert(0, str(path))
     return import_module(name)

@@ -22,7 +22,6 @@ _MODULES = {
         "length_penalty",
         "RewardSet",
     ],
-    "code_reward": ["CodeReward", "run_program"],
     "rollouts": ["collect_rollouts", "RolloutBatch"],
     "objective": [
         "grpo_loss",

@@ -69,7 +69,7 @@ class CodeReward:
         if allow_execution is not True:
             raise ValueError(
                 "a code reward runs programs that a model wrote; read the "
-                "guarantees in training/code_reward.py, then allow it with "
+                "guarantees in ch07/code_reward.py, then allow it with "
                 "allow_execution=True or --allow-code-execution"
             )
         trial = run_program("print(6 * 7)", limits)
