@@ -62,44 +62,25 @@ def test_a_build_for_cpus_beside_an_nvidia_driver_is_named(
     set_card(monkeypatch)
     monkeypatch.setattr(sys, "platform", system)
     what, _, cure = only_finding()
-
     assert "is a build for CPUs, beside an NVIDIA driver" in what
     assert cure.startswith("pip uninstall -y torch && pip install torch")
     # What the index of packages has for Windows is a build for CPUs
     assert ("--index-url" in cure) == (system == "win32")
 
 
-def test_a_card_that_torch_does_not_reach_is_named(monkeypatch):
+@pytest.mark.parametrize("has_bfloat16", [True, False])
+def test_a_card_that_is_used_or_not_reached_or_old(monkeypatch, has_bfloat16):
     set_card(monkeypatch, build="13.0")
     what, _, cure = only_finding()
-
     assert "does not reach the NVIDIA card" in what
     assert "CUDA_VISIBLE_DEVICES" in cure and "13.0 or later" in cure
-
-
-def test_a_card_that_is_used_is_no_finding(monkeypatch):
-    set_card(monkeypatch, build="13.0")
-    monkeypatch.setattr(device, "_has_bfloat16", lambda device: True)
-    assert doctor.find_what_to_mend(torch.device("cuda")) == []
-
-
-def test_a_card_without_bfloat16_is_named(monkeypatch):
-    set_card(monkeypatch, build="13.0")
-    monkeypatch.setattr(device, "_has_bfloat16", lambda device: False)
-    what, _, cure = only_finding("cuda")
-
-    assert what == "cuda computes in float16, not in bfloat16"
-    assert "--dtype float32" in cure
-
-
-def test_a_missing_compiler_is_named(monkeypatch):
-    monkeypatch.setattr(
-        device, "missing_compiler", lambda: ("no C++ compiler", "install g++")
-    )
-    what, why, cure = only_finding()
-
-    assert (what, cure) == ("no C++ compiler", "install g++")
-    assert "rfs pretrain" in why
+    monkeypatch.setattr(device, "_has_bfloat16", lambda device: has_bfloat16)
+    if has_bfloat16:
+        assert doctor.find_what_to_mend(torch.device("cuda")) == []
+    else:
+        what, _, cure = only_finding("cuda")
+        assert what == "cuda computes in float16, not in bfloat16"
+        assert "--dtype float32" in cure
 
 
 def test_a_torch_that_is_too_old_is_named(monkeypatch):
@@ -152,7 +133,20 @@ def test_findings_stand_last_with_their_cures(monkeypatch, capsys):
     )
     assert main.main(["doctor"]) == 0
     page = capsys.readouterr().out
-
+    for name in ("python", "packages", "device", "hub", "pocket model"):
+        assert f"\n{name} " in page
+    assert "not asked: HF_HUB_OFFLINE is set" in page
     assert "\nfits           in the 16 GiB of cpu can answer: pocket, " in page
     assert "\nto mend: 2 (more: TROUBLESHOOTING.md)\n- PyTorch " in page
     assert page.endswith("\n    install g++\n")
+
+
+def test_runs_that_cannot_be_written_end_in_an_error(monkeypatch, capsys):
+    def refuse(**_):
+        raise PermissionError(13, "denied")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    assert main.main(["doctor"]) == 1
+    assert "cannot be written (denied); set RFS_RUNS" in (
+        capsys.readouterr().out
+    )

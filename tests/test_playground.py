@@ -19,10 +19,8 @@ from reasoning_from_scratch.evaluation.grouping import group_answers
 from reasoning_from_scratch.llm import SamplingConfig
 from reasoning_from_scratch.llm.sampling import row_seed, uniform_numbers
 
-PAGE = playground.PAGE
 NODE = shutil.which("node")
-NUM_PROBLEMS = 10
-
+SCRIPT = Path(__file__).with_name("playground.mjs")
 needs_node = pytest.mark.skipif(NODE is None, reason="node is not installed")
 
 
@@ -41,15 +39,9 @@ def ask(folder):
 
     def ask(**questions):
         outcome = subprocess.run(
-            [
-                NODE,
-                Path(__file__).with_name("playground.mjs"),
-                folder,
-                folder / "pocket.safetensors",
-            ],
+            [NODE, SCRIPT, folder, folder / "pocket.safetensors"],
             input=json.dumps(questions),
             capture_output=True,
-            text=True,
             encoding="utf-8",
             timeout=300,
         )
@@ -70,22 +62,17 @@ def rounded():
     return model, tokenizer
 
 
-@pytest.fixture(scope="module")
-def prompts():
-    problems = load_problems("pocketmath", limit=NUM_PROBLEMS)
-    return [
-        render_prompt(name, problem)
-        for name in ("direct", "step-by-step")
-        for problem in problems
-    ]
+PROMPTS = [
+    render_prompt(name, problem)
+    for name in ("direct", "step-by-step")
+    for problem in load_problems("pocketmath", limit=10)
+]
 
 
 @needs_node
-def test_greedy_tokens_are_those_of_python(ask, rounded, prompts):
-    expected = generate(*rounded, prompts, max_new_tokens=192)
-
-    found = ask(complete=[[p, {"maxNewTokens": 192}] for p in prompts])
-
+def test_greedy_tokens_are_those_of_python(ask, rounded):
+    expected = generate(*rounded, PROMPTS, max_new_tokens=192)
+    found = ask(complete=[[p, {"maxNewTokens": 192}] for p in PROMPTS])
     for (output,), reference in zip(found, expected, strict=True):
         assert output["ids"] == reference.token_ids
         assert output["text"] == reference.text
@@ -97,33 +84,23 @@ def test_greedy_tokens_are_those_of_python(ask, rounded, prompts):
 
 
 @needs_node
-def test_samples_are_those_of_python(ask, rounded, prompts):
-    options = {"temperature": 0.7, "seed": 5, "numSamples": 4}
+def test_samples_are_those_of_python_also_from_forced_tokens_on(ask, rounded):
+    options = {"temperature": 0.7, "seed": 5, "maxNewTokens": 64}
     expected = generate(
         *rounded,
-        prompts[-4:],
+        PROMPTS[-4:],
         max_new_tokens=64,
         num_samples=4,
         sampling=SamplingConfig(temperature=0.7),
         seed=5,
     )
-
-    found = ask(
-        complete=[[p, {**options, "maxNewTokens": 64}] for p in prompts[-4:]]
-    )
-
+    many = {**options, "numSamples": 4}
+    found = ask(complete=[[p, many] for p in PROMPTS[-4:]])
     tokens = [output["ids"] for samples in found for output in samples]
     assert tokens == [reference.token_ids for reference in expected]
-
-
-@needs_node
-def test_going_on_from_forced_tokens_gives_what_one_run_gives(ask, prompts):
-    options = {"temperature": 0.7, "seed": 1, "maxNewTokens": 40}
-    ((whole,),) = ask(complete=[[prompts[-1], options]])
+    ((whole,),) = ask(complete=[[PROMPTS[-1], options]])
     forced = {**options, "forced": whole["ids"][:5]}
-
-    ((rest,),) = ask(complete=[[prompts[-1], forced]])
-
+    ((rest,),) = ask(complete=[[PROMPTS[-1], forced]])
     assert rest["ids"] == whole["ids"][5:]
 
 
@@ -144,9 +121,7 @@ def test_any_text_becomes_the_tokens_of_python(ask, rounded):
         "<|im_start|>user\n<think>a</think><|endoftext|>",
         "IT'S THEY'LL 'd 's",
     ]
-
     encoded = ask(encode=texts)
-
     assert encoded == [tokenizer.encode(text) for text in texts]
     cut = [ids[: len(ids) // 2] for ids in encoded]
     assert ask(decode=cut) == [tokenizer.decode(ids) for ids in cut]
@@ -156,98 +131,63 @@ def test_any_text_becomes_the_tokens_of_python(ask, rounded):
 def test_random_numbers_are_those_of_python(ask):
     # One block of the hash, exactly one, and more; letters past ASCII
     identifiers = ["", "a" * 124, "a" * 125, "\u00e9" * 200]
-
     found = ask(uniform=[[7, each, 3, 20] for each in identifiers])
-
     seeds = torch.tensor([row_seed(7, each, 3) for each in identifiers])
     assert found == uniform_numbers(seeds, 20).tolist()
 
 
-SPELLINGS = [
-    ("0.5", r"\frac{1}{2}"),
-    ("1/2", r"\frac{2}{4}"),
-    (r"-\frac{3}{4}", "-0.75"),
-    (r"\frac{-3}{4}", r"-\frac{3}{4}"),
-    (r"\dfrac{1}{2}", "$0.50$"),
-    ("50\\%", "50"),
-    ("50%", "0.5"),
-    ("1,234", "1234"),
-    ("x = 3", "3"),
-    ("+7.", "7.0"),
-    ("(1, 2)", "(1,2)"),
-    ("(1, 2)", "(2, 1)"),
-    (r"\{1, 3\}", r"\{3, 1\}"),
-    (r"\{1, 3\}", "(1, 3)"),
-    (r"\{1, 3\}", r"\{1, 3, 9\}"),
-    ("2x^2+6x-8", "6x + 2x^2 - 8"),
-    ("2x^2+6x-8", "2x^2+6x+8"),
-    ("3x", "3y"),
-    ("2x3", "6x"),
-    ("1/0", "0/0"),
-    ("", ""),
-    ("cat", "cat"),
-    ("cat", "dog"),
-]
+SPELLINGS = r"""
+0.5 ~ \frac{1}{2}       1/2 ~ \frac{2}{4}       -\frac{3}{4} ~ -0.75
+50\% ~ 50               50% ~ 0.5               \frac{-3}{4} ~ -\frac{3}{4}
+1,234 ~ 1234            x = 3 ~ 3               \dfrac{1}{2} ~ $0.50$
+(1, 2) ~ (1,2)          (1, 2) ~ (2, 1)         \{1, 3\} ~ \{3, 1\}
+\{1, 3\} ~ (1, 3)       +7. ~ 7.0               \{1, 3\} ~ \{1, 3, 9\}
+2x^2+6x-8 ~ 6x + 2x^2 - 8    2x^2+6x-8 ~ 2x^2+6x+8    3x ~ 3y
+2x3 ~ 6x                1/0 ~ 0/0               cat ~ cat    cat ~ dog
+"""
 
 
 @needs_node
 def test_verdicts_are_those_of_python(ask):
     references = sorted({p.answer for p in load_problems("pocketmath")})
+    spellings = re.split(r"\s{3,}|\n", SPELLINGS.strip())
     pairs = [
-        *SPELLINGS,
+        ("", ""),
+        *(spelling.split(" ~ ") for spelling in spellings),
         *zip(references, references, strict=True),
         *zip(references, references[1:], strict=False),
     ]
-
-    found = ask(equal=pairs)
-
-    different = [
-        pair
-        for pair, verdict in zip(pairs, found, strict=True)
-        if verdict != answers_equal(*pair)
-    ]
-    assert len(pairs) > 800 and different == []
+    verdicts = zip(pairs, ask(equal=pairs), strict=True)
+    different = [p for p, found in verdicts if found != answers_equal(*p)]
+    assert len(spellings) == 22 and len(pairs) > 800 and different == []
 
 
 @needs_node
-def test_votes_are_grouped_as_in_python(ask):
+def test_answers_are_found_and_grouped_as_in_python(ask):
     answers = ["1/2", "3", None, "0.5", r"\frac{6}{2}", "x", None]
-
     assert ask(group=[answers]) == [group_answers(answers)]
-
-
-@needs_node
-@pytest.mark.parametrize(
-    ("text", "answer"),
-    [
-        (r"so \boxed{\frac{1}{2}}.", r"\frac{1}{2}"),
-        (r"\boxed{\{1, 3\}}", r"\{1, 3\}"),
-        (r"\boxed{1} or \boxed{2", "1"),
-        (r"<think>\boxed{1}</think> \boxed{2}", "2"),
-        (r"<think>\boxed{1}", None),
-        ("the answer is 3", None),
-    ],
-)
-def test_the_answer_is_what_the_last_whole_box_holds(ask, text, answer):
-    assert ask(extract=[text]) == [answer]
+    boxed = {
+        r"so \boxed{\frac{1}{2}}.": r"\frac{1}{2}",
+        r"\boxed{\{1, 3\}}": r"\{1, 3\}",
+        r"\boxed{1} or \boxed{2": "1",
+        r"<think>\boxed{1}</think> \boxed{2}": "2",
+        r"<think>\boxed{1}": None,
+        "the answer is 3": None,
+    }
+    assert ask(extract=list(boxed)) == list(boxed.values())
 
 
 @needs_node
 def test_hostile_answers_end_quickly(ask):
     hostile = ["9" * 100_000, "{" * 100_000, "\\boxed{" * 20_000, "1," * 99]
-
     assert ask(extract=hostile)[2] is None
     assert ask(equal=[[text, "7"] for text in hostile]) == [False] * 4
 
 
-def test_the_page_and_its_first_model_are_small(folder):
+def test_the_page_is_small_and_every_model_file_is_there_as_listed(folder):
     others = {"pocket-coarse.safetensors", "pocket-teacher.safetensors"}
     first = [path for path in folder.iterdir() if path.name not in others]
-
     assert sum(path.stat().st_size for path in first) < 6e6
-
-
-def test_every_model_file_is_there_as_listed(folder):
     for entry in json.loads((folder / "models.json").read_text("utf-8")):
         assert (folder / entry["file"]).stat().st_size == entry["bytes"]
 
@@ -255,15 +195,10 @@ def test_every_model_file_is_there_as_listed(folder):
 def test_the_page_asks_no_other_host():
     sources = {
         path.name: path.read_text("utf-8")
-        for path in PAGE.iterdir()
+        for path in playground.PAGE.iterdir()
         if path.suffix in (".html", ".css", ".js")
     }
-    found = [
-        (name, url)
-        for name, text in sources.items()
-        for url in re.findall(r"(?:https?:)?//[a-z][\w.-]+\.[a-z]+", text)
-    ]
-
-    assert found == []
+    asked = re.compile(r"(?:https?:)?//[a-z][\w.-]+\.[a-z]+")
+    assert [name for name, text in sources.items() if asked.search(text)] == []
     assert "default-src 'none'" in sources["index.html"]
     assert not re.search(r"innerHTML|eval\(|document\.write", str(sources))
