@@ -12,9 +12,6 @@ from reasoning_from_scratch.training.traces import (
     held_out_check,
 )
 
-SPLITS = "test", "train"
-LITTLE = ["--max-new-tokens", "4", "--limit", "6"]
-
 
 @pytest.fixture
 def folder(model_folder, runs_folder):
@@ -33,29 +30,31 @@ def traces(tmp_path):
 
 def distill(folder, flags):
     common = f"--model {folder} --epochs 1 --batch-size 4 --eval-problems 2"
-    return main(["distill", *common.split(), *flags.split()])
+    return main(["distill", *common.split(), *flags.split()]) or 0
+
+
+def last_row(run):
+    """The last line of a run's metrics."""
+    return open_run(run).read("metrics.jsonl")[-1]
 
 
 def test_traces_make_a_student_that_loads(folder, traces, capsys):
-    assert distill(folder, f"--traces {traces} --run student") in (0, None)
+    flags = f"--traces {traces} --run student"
+    assert distill(folder, flags) == 0
     assert "12 of 13 traces kept" in capsys.readouterr().out
     run = open_run("student")
     steps = [row["step"] for row in run.read("metrics.jsonl")]
     assert steps == [0, 1, 2, 3]
-    assert (run.checkpoint_path(3) / "model.safetensors").exists()
     ask = ["ask", "1 + 1", "--model", str(run.path), "--max-new-tokens", "2"]
     assert main(ask) in (0, None)
-
-
-def test_a_run_is_not_overwritten_and_not_resumed_otherwise(
-    folder, traces, capsys
-):
-    flags = f"--traces {traces} --run student"
-    distill(folder, flags)
+    # It is not overwritten and not resumed otherwise
     assert distill(folder, flags) == 1
     assert "--resume" in capsys.readouterr().err
     assert distill(folder, f"{flags} --resume --seed 7") == 1
     assert "seed" in capsys.readouterr().err
+    # A limit learns the first of the kept traces: one batch of four
+    assert distill(folder, f"--traces {traces} --run few --limit 4") == 0
+    assert last_row("few")["step"] == 1
 
 
 @pytest.mark.parametrize(("flags", "num_kept"), [("", 1), ("--ngram 13", 0)])
@@ -63,7 +62,9 @@ def test_pocketmath_is_searched_for_whole_problems_not_for_phrases(
     runs_folder, flags, num_kept
 ):
     # Its problems share their wording: what is held out is the numbers
-    test, train = (load_problems("pocketmath", split=s) for s in SPLITS)
+    test, train = (
+        load_problems("pocketmath", split=split) for split in ("test", "train")
+    )
     is_phrase_held_out = held_out_check(test)
     problems = [p for p in train if is_phrase_held_out(p.problem)][:1]
     traces = [
@@ -75,61 +76,45 @@ def test_pocketmath_is_searched_for_whole_problems_not_for_phrases(
     assert kept == traces[:num_kept]
 
 
-def test_a_limit_learns_the_first_of_the_kept_traces(folder, traces):
-    flags = f"--traces {traces} --run few --limit 4"
-    assert distill(folder, flags) in (0, None)
-    *_, row = open_run("few").read("metrics.jsonl")
-    assert row["step"] == 1  # one batch of four
-
-
 def test_bare_answers_are_far_fewer_tokens_than_reasoned_ones(
     folder, tmp_path
 ):
     problem = load_problems("pocketmath", split="train", limit=1)[0]
     text = rf"<think>{'1+1=2 ' * 20}</think> \boxed{{{problem.answer}}}"
     path = write_rows(tmp_path / "one.jsonl", [trace_of(problem, text)])
-    counts = {}
     for thinking in ("tags", "none"):
         flags = f"--traces {path} --run {thinking} --thinking {thinking}"
         distill(folder, flags)
-        *_, row = open_run(thinking).read("metrics.jsonl")
-        counts[thinking] = row["num_tokens"]
-    assert counts["tags"] > 5 * counts["none"]
+    counts = [last_row(run)["num_tokens"] for run in ("tags", "none")]
+    assert counts[0] > 5 * counts[1]
 
 
 def test_a_teacher_makes_the_targets_soft(folder, traces):
     flags = f"--traces {traces} --run soft --teacher {folder} --loss jsd"
-    assert distill(folder, flags) in (0, None)
+    assert distill(folder, flags) == 0
     _, row, *_ = open_run("soft").read("metrics.jsonl")
     assert row["loss"] == pytest.approx(0, abs=1e-4)  # its own teacher
-
-
-def test_the_students_own_answers_are_filtered_before_it_learns(
-    folder, capsys
-):
-    # An untrained model is never right: the run stops there and says so
-    assert distill(folder, "--from-self --limit 6 --run self") == 1
-    assert "0 of 6 traces kept" in capsys.readouterr().out
-    assert len(open_run("self").read("traces.jsonl")) == 6
 
 
 @pytest.mark.parametrize(
     ("flags", "asked"),
     [("", "step by step."), ("--teacher-prompt direct", "Answer:")],
 )
-def test_a_student_asks_itself_as_its_teacher_would_be_asked(
-    folder, flags, asked
+def test_a_student_asks_itself_and_learns_what_is_right(
+    folder, capsys, flags, asked
 ):
-    distill(folder, f"--from-self --limit 2 --run self {flags}")
-    prompts = {row["prompt"] for row in open_run("self").read("traces.jsonl")}
-    assert [PROMPTS[prompt][-len(asked) :] for prompt in prompts] == [asked]
+    # An untrained model is never right: the run stops there and says so
+    assert distill(folder, f"--from-self --limit 6 --run self {flags}") == 1
+    assert "0 of 6 traces kept" in capsys.readouterr().out
+    rows = open_run("self").read("traces.jsonl")
+    assert len(rows) == 6
+    assert {PROMPTS[row["prompt"]][-len(asked) :] for row in rows} == {asked}
 
 
 def test_on_policy_distillation_runs_from_the_command_line(folder):
     flags = f"--on-policy --teacher {folder} --steps 2 --prompts-per-step 2"
-    assert distill(folder, f"{flags} --run opd") in (0, None)
-    *_, row = open_run("opd").read("metrics.jsonl")
-    assert row["step"] == 2 and "accuracy" in row
+    assert distill(folder, f"{flags} --run opd") == 0
+    assert last_row("opd")["step"] == 2 and "accuracy" in last_row("opd")
 
 
 @pytest.mark.parametrize(
@@ -158,22 +143,20 @@ def test_a_run_does_not_go_on_with_other_problems(
 
 
 def test_a_local_teachers_answers_are_collected(folder, capsys):
-    flags = ["--model", str(folder), *LITTLE, "--samples", "2"]
-    assert main(["teach", *flags, "--run", "t"]) == 0
+    words = f"teach --model {folder} --max-new-tokens 4 --limit 6 --samples 2"
+    assert main([*words.split(), "--run", "t"]) == 0
     assert "12 answers" in capsys.readouterr().out
     rows = open_run("t").read("traces.jsonl")
     assert len({row["id"] for row in rows}) == 12
 
 
 def test_a_spent_budget_is_said_and_a_larger_one_goes_on(runs_folder, capsys):
-    flags = ["--model", "big", "--problems", "pocketmath", "--limit", "3"]
-    flags += ["--run", "t"]
     with ChatServer(chat_answer(r"\boxed{5}")) as server:
-        flags += ["--endpoint", server.base_url]
-        flags += ["--endpoint-max-concurrent", "1"]
-        assert main(["teach", *flags, "--endpoint-max-requests", "2"]) == 1
+        words = f"""teach --model big --problems pocketmath --limit 3 --run t
+            --endpoint {server.base_url} --endpoint-max-concurrent 1""".split()
+        assert main([*words, "--endpoint-max-requests", "2"]) == 1
         assert "the budget is spent" in capsys.readouterr().out
-        assert main(["teach", *flags, "--resume"]) == 0
+        assert main([*words, "--resume"]) == 0
         assert len(server.requests) == 3
         _, body = server.requests[0]
     assert "step by step" in body["messages"][0]["content"]

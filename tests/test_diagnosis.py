@@ -56,7 +56,12 @@ def names(rows):
     return [finding.name for finding in diagnose(rows)]
 
 
+UNLEARNT = [
+    {"step": step, "loss": 1.0, "validation_loss": loss}
+    for step, loss in enumerate((1.0, 0.8, 0.9))
+]
 SICK = {
+    "overfitting": UNLEARNT,
     "reward_failures": run_of(reward_failures=(0, 3)),
     "reward_hacking": run_of(accuracy=(0.5, 0.3), reward=(0.3, 0.9)),
     "accuracy_drop": run_of(accuracy=(0.5, 0.3)),
@@ -72,17 +77,13 @@ SICK = {
 }
 
 
-def test_a_healthy_run_has_no_finding():
-    assert names(run_of()) == []
-
-
 @pytest.mark.parametrize("name", SICK)
 def test_each_disease_is_named_and_only_that(name):
     assert names(SICK[name]) == [name]
 
 
 def test_every_rule_is_tried_here():
-    assert set(SICK) | {"overfitting"} == set(RULES)
+    assert set(SICK) == set(RULES)
 
 
 def test_a_finding_tells_its_figures():
@@ -99,18 +100,24 @@ def test_a_loss_that_is_not_finite_is_told_with_its_step():
     assert "loss is not finite at step 7" in finding.text
 
 
-def test_answers_that_grow_while_accuracy_grows_are_no_disease():
-    assert names(run_of(accuracy=(0.1, 0.5), length=(10, 45))) == []
-
-
-def test_a_drop_inside_the_interval_is_not_told():
-    # 0.50 before; after, 0.46 with an interval that reaches 0.51
-    assert names(run_of(accuracy=(0.5, 0.46))) == []
-
-
-def test_one_bad_step_does_not_cry_wolf():
+def one_bad_step():
     rows = run_of(steps=40)
     rows[12] |= {"kl": 50.0, "truncated": 1.0, "entropy": 0.0}
+    return rows
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        run_of(),
+        run_of(accuracy=(0.1, 0.5), length=(10, 45)),  # grows and learns
+        run_of(accuracy=(0.5, 0.46)),  # its interval reaches 0.51
+        one_bad_step(),
+        UNLEARNT[:2],
+        *(run_of(kl=(0.0, 3.0))[:count] for count in range(4)),
+    ],
+)
+def test_a_run_that_is_healthy_or_has_hardly_begun_has_no_finding(rows):
     assert names(rows) == []
 
 
@@ -120,20 +127,6 @@ def test_a_distillation_that_unlearns_the_end_is_told_by_greedy_answers():
     (finding,) = diagnose(rows)
     assert finding.name == "truncation"
     assert "90% of greedy answers" in finding.text
-
-
-def test_a_validation_loss_that_turns_upwards_is_overfitting():
-    rows = [
-        {"step": step, "loss": 1.0, "validation_loss": loss}
-        for step, loss in enumerate((1.0, 0.8, 0.9))
-    ]
-    assert names(rows) == ["overfitting"]
-    assert names(rows[:2]) == []
-
-
-@pytest.mark.parametrize("count", range(4))
-def test_a_run_that_has_hardly_begun_is_not_judged(count):
-    assert names(run_of(kl=(0.0, 3.0))[:count]) == []
 
 
 # Series

@@ -31,10 +31,6 @@ TOKENIZER = ByteTokenizer()
 HIDDEN = 32  # of the tiny model
 
 
-def sample_of(answer):
-    return Sample(answer or "?", answer, 1, "stop", -0.1)
-
-
 def test_the_features_are_those_of_the_completion_alone():
     model = tiny_model()
     prompt, text = "2+3=", "5 so"
@@ -78,29 +74,23 @@ def test_the_head_learns_which_feature_tells_right_from_wrong():
     assert losses[-1] < losses[0]
 
 
-def test_the_same_seed_gives_the_same_head():
-    config = VerifierConfig(epochs=2)
-    first, second = (train_head(*noisy_labels(), config) for _ in range(2))
+def test_a_verifier_repeats_by_seed_and_needs_right_and_wrong_samples():
+    first, second, other = (
+        train_head(*noisy_labels(), VerifierConfig(epochs=2, seed=seed))
+        for seed in (0, 0, 1)
+    )
     assert first[1] == second[1]
     assert all(torch.equal(first[0][n], second[0][n]) for n in first[0])
-    other, _ = train_head(*noisy_labels(), VerifierConfig(epochs=2, seed=1))
-    assert not torch.equal(first[0]["inner"], other["inner"])
-
-
-def test_a_verifier_cannot_learn_from_right_samples_alone():
-    features, _ = noisy_labels(10)
+    assert not torch.equal(first[0]["inner"], other[0]["inner"])
     with pytest.raises(ValueError, match="right and wrong samples"):
-        train_head(features, torch.ones(10))
+        train_head(noisy_labels(10)[0], torch.ones(10))
 
 
 def test_the_auc_counts_pairs_in_the_right_order():
     # Right samples 3 and 1, wrong ones 2 and 1: 3>2, 3>1, 1<2, 1=1
     assert auc([3, 1, 2, 1], [1, 1, 0, 0]) == 2.5 / 4
     assert auc([1, 2], [1, 1]) is None
-
-
-def test_the_auc_within_compares_samples_of_one_problem_alone():
-    # Problem a: the right one above; b: below; c: nothing to compare
+    # Of one problem alone, a: the right one above; b: below; c: no pair
     scores, labels = [9, 8, 1, 2, 5], [1, 0, 1, 0, 1]
     assert auc_within(scores, labels, list("aabbc")) == 0.5
     assert auc(scores, labels) == 3 / 6  # 9>8, 9>2, 5>2 of 3 x 2 pairs
@@ -116,18 +106,21 @@ def test_the_interval_of_the_auc_holds_chance_for_a_blind_scorer():
         assert report[f"{name}_high"] - report[f"{name}_low"] < 0.25
 
 
-def test_the_best_score_or_the_heaviest_answer_is_chosen():
-    samples = [sample_of(a) for a in ("7", "8", "7", None)]
-    # sigmoid: 0.62 + 0.62 for 7, 0.88 for 8, 0.95 for no answer
-    scores = [0.5, 2.0, 0.5, 3.0]
-    assert pick_by_score(samples, scores) == 3
-    assert pick_by_score(samples, scores, is_vote=True) == 0
-    assert pick_by_score(samples, [0.5, 5.0, -9.0, 3.0], is_vote=True) == 1
-
-
-def test_where_no_sample_has_an_answer_the_best_score_is_chosen():
-    samples = [sample_of(None), sample_of(None)]
-    assert pick_by_score(samples, [0.1, 0.2], is_vote=True) == 1
+@pytest.mark.parametrize(
+    ("answers", "scores", "is_vote", "chosen"),
+    [
+        # sigmoid: 0.62 + 0.62 for 7, 0.88 for 8, 0.95 for no answer
+        (("7", "8", "7", None), [0.5, 2.0, 0.5, 3.0], False, 3),
+        (("7", "8", "7", None), [0.5, 2.0, 0.5, 3.0], True, 0),
+        (("7", "8", "7", None), [0.5, 5.0, -9.0, 3.0], True, 1),
+        ((None, None), [0.1, 0.2], True, 1),
+    ],
+)
+def test_the_best_score_or_the_heaviest_answer_is_chosen(
+    answers, scores, is_vote, chosen
+):
+    samples = [Sample(a or "?", a, 1, "stop", -0.1) for a in answers]
+    assert pick_by_score(samples, scores, is_vote) == chosen
 
 
 def test_a_saved_head_scores_as_before(runs_folder):
@@ -140,35 +133,25 @@ def test_a_saved_head_scores_as_before(runs_folder):
     assert scores[0] != scores[1]
 
 
-def test_a_missing_head_and_one_of_another_model_are_refused(runs_folder):
+def test_a_verifier_that_does_not_fit_is_refused(runs_folder):
     with pytest.raises(FileNotFoundError, match="rfs verifier trains one"):
         load_head("runs/none", HIDDEN)
     write_verifier(runs_folder / "mine")
     with pytest.raises(ValueError, match="98 features, this model gives 194"):
         load_head("runs/mine", 64)
+    with pytest.raises(ValueError, match="asks no learned verifier"):
+        METHODS["best-of-n"].judged_by("runs/x")
 
 
 def test_the_samples_carry_the_score_that_chose_among_them(runs_folder):
     write_verifier(runs_folder / "other")
     method = METHODS["best-of-n-verifier"].judged_by("runs/other")
-    problems = [Problem("a?", "7", id="a"), Problem("b?", "7", id="b")]
-    outputs = method(
-        tiny_model(),
-        TOKENIZER,
-        problems,
-        ["a?", "b?"],
-        num_samples=3,
-        max_new_tokens=5,
-        seed=1,
-    )
-    for output in outputs:
+    problems = [Problem(f"{name}?", "7", id=name) for name in "ab"]
+    asked = tiny_model(), TOKENIZER, problems, ["a?", "b?"]
+    drawing = {"num_samples": 3, "max_new_tokens": 5, "seed": 1}
+    for output in method(*asked, **drawing):
         best = max(output.samples, key=lambda sample: sample["verifier"])
         assert output.response == best["text"]
-
-
-def test_a_method_without_a_verifier_takes_none():
-    with pytest.raises(ValueError, match="asks no learned verifier"):
-        METHODS["best-of-n"].judged_by("runs/x")
 
 
 def write_traces(path, split, texts, limit=8):
@@ -179,21 +162,6 @@ def write_traces(path, split, texts, limit=8):
         for n, text in enumerate(texts)
     ]
     return str(write_rows(path, rows))
-
-
-@pytest.mark.parametrize("short", ["traces", "validation"])
-def test_one_sample_a_problem_leaves_nothing_to_choose(
-    tmp_path, runs_folder, capsys, short
-):
-    command = ["verifier", "--run", "judge"]
-    for flag in ("traces", "validation"):
-        texts = ["no", "idea"][: 1 if flag == short else 2]
-        path = write_traces(tmp_path / f"{flag}.jsonl", "train", texts)
-        command += [f"--{flag}", path]
-    assert main(command) == 1
-    said = capsys.readouterr().err
-    assert f"{short}.jsonl holds one sample for each problem" in said
-    assert not (runs_folder / "judge").exists()
 
 
 def test_from_traces_to_an_evaluation_on_the_command_line(
