@@ -286,7 +286,7 @@ REFUSED = {
         with_tensor(
             "model.layers.0.mlp.up_proj.weight", lambda old: old.to(torch.int8)
         ),
-        "stored as I8",
+        "stored as torch.int8",
     ),
     "index outside": (with_index(OUTSIDE), "outside its folder"),
     "half an index": (with_index("{"), "index.json .* again"),

@@ -7,6 +7,7 @@ Sources: Yang et al. 2025, "Qwen3 Technical Report"; Yang et al. 2024, "Qwen2.5
 Technical Report"; the published config files.
 """
 
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,7 +20,11 @@ HF_NAMES = {
     "num_kv_heads": "num_key_value_heads",
 }
 # What transformers assumes where a file leaves these out
-HF_DEFAULTS = {"tie_word_embeddings": False, "rope_theta": 10_000.0}
+HF_DEFAULTS = {
+    "tie_word_embeddings": False,
+    "rope_theta": 10_000.0,
+    "head_dim": 128,  # but for Qwen2
+}
 # What a model_type means for the attention: no file says it
 FAMILIES = {
     "qwen3": {"qkv_bias": False, "qk_norm": True},
@@ -91,17 +96,15 @@ class Qwen3Config:
         _check_supported(source, where)
         # transformers 5 moved rope_theta into rope_parameters
         source = {**source, **(source.get("rope_parameters") or {})}
-        sizes = {
-            ours: source.get(HF_NAMES.get(ours, ours))
-            for ours in cls.__dataclass_fields__
-        } | FAMILIES[source["model_type"]]
-        for name, value in HF_DEFAULTS.items():
-            if sizes[name] is None:
-                sizes[name] = value
-        if sizes["head_dim"] is None:
-            sizes["head_dim"] = _default_head_dim(sizes)
-        missing = [HF_NAMES.get(n, n) for n, v in sizes.items() if v is None]
-        if missing:
+        names = {ours: HF_NAMES.get(ours, ours) for ours in asdict(cls())}
+        sizes = HF_DEFAULTS | FAMILIES[source["model_type"]]
+        if not sizes["qk_norm"]:
+            with suppress(KeyError, TypeError, ZeroDivisionError):
+                width, heads = source["hidden_size"], names["num_heads"]
+                sizes["head_dim"] = width // source[heads]
+        given = {ours: source.get(theirs) for ours, theirs in names.items()}
+        sizes |= {n: value for n, value in given.items() if value is not None}
+        if missing := [names[name] for name in names if name not in sizes]:
             raise ValueError(
                 f"{where} lacks {', '.join(missing)}; "
                 "is this a complete checkpoint?"
@@ -109,7 +112,7 @@ class Qwen3Config:
         try:
             sizes["rope_theta"] = float(sizes["rope_theta"])
             return cls(**sizes)
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             raise ValueError(f"{where}: {error}") from error
 
     def to_hf(self):
@@ -123,14 +126,12 @@ class Qwen3Config:
                 f"qk_norm={self.qk_norm}, so no other program could open "
                 f"this one; make them those of one of {', '.join(FAMILIES)}"
             )
+        rope = {"rope_theta": self.rope_theta, "rope_type": "default"}
         return {
             "architectures": [f"{family.capitalize()}ForCausalLM"],
             "model_type": family,
             **{HF_NAMES.get(name, name): sizes[name] for name in sizes},
-            "rope_parameters": {
-                "rope_theta": self.rope_theta,
-                "rope_type": "default",
-            },
+            "rope_parameters": rope,
             "hidden_act": "silu",
             **({"attention_bias": False} if family == "qwen3" else {}),
             "attention_dropout": 0.0,
@@ -142,28 +143,18 @@ class Qwen3Config:
     @property
     def num_parameters(self):
         """Trainable numbers in the model; tied embeddings count once."""
-        attention = self.hidden_size * self.head_dim * 2
-        attention *= self.num_heads + self.num_kv_heads
-        if self.qkv_bias:
-            attention += self.head_dim * (
-                self.num_heads + 2 * self.num_kv_heads
-            )
-        norms = 2 * self.hidden_size + 2 * self.head_dim * self.qk_norm
-        feed_forward = 3 * self.hidden_size * self.intermediate_size
-        embeddings = self.vocab_size * self.hidden_size
-        embeddings *= 1 if self.tie_word_embeddings else 2
-        layer = attention + norms + feed_forward
-        return embeddings + self.num_layers * layer + self.hidden_size
-
-
-def _default_head_dim(sizes):
-    """What transformers takes where a file does not say; None: it cannot."""
-    if sizes["qk_norm"]:
-        return 128
-    try:
-        return sizes["hidden_size"] // sizes["num_heads"]
-    except (TypeError, ZeroDivisionError):
-        return None
+        hidden, heads = self.hidden_size, self.num_heads + self.num_kv_heads
+        attention = 2 * hidden * self.head_dim * heads
+        biases = self.head_dim * (heads + self.num_kv_heads) * self.qkv_bias
+        norms = 2 * hidden + 2 * self.head_dim * self.qk_norm
+        feed_forward = 3 * hidden * self.intermediate_size
+        layer = attention + biases + norms + feed_forward
+        embeddings = 1 if self.tie_word_embeddings else 2
+        return (
+            embeddings * self.vocab_size * hidden
+            + self.num_layers * layer
+            + hidden
+        )
 
 
 def _check_supported(source, where):
@@ -175,7 +166,7 @@ def _check_supported(source, where):
             "or a run that trained one"
         )
     family = source["model_type"]
-    if family not in [*FAMILIES]:
+    if family not in [*FAMILIES]:  # which may be a list
         raise ValueError(
             f"{where} describes model_type {family!r}, but only dense Qwen3 "
             "('qwen3') and Qwen2 or Qwen2.5 models ('qwen2') are "
@@ -184,17 +175,17 @@ def _check_supported(source, where):
     scaling = source.get("rope_scaling") or source.get("rope_parameters") or {}
     rope_type = scaling.get("rope_type", scaling.get("type", "default"))
     activation = source.get("hidden_act", "silu")
-    known = None, f"{family.capitalize()}ForCausalLM"
-    architecture = (source.get("architectures") or [None])[0]
+    known = f"{family.capitalize()}ForCausalLM"
+    architecture = (source.get("architectures") or [known])[0]
     unsupported = {
         f"RoPE type {rope_type!r}": rope_type != "default",
         "attention_bias": family == "qwen3" and source.get("attention_bias"),
         "use_sliding_window": source.get("use_sliding_window")
-        or "sliding_attention" in (source.get("layer_types") or []),
+        or "sliding_attention" in (source.get("layer_types") or ()),
         f"activation {activation!r}": activation != "silu",
         "use_mrope": source.get("use_mrope"),
         # A reward model or classifier has another head
-        f"architecture {architecture}": architecture not in known,
+        f"architecture {architecture}": architecture != known,
     }
     found = [name for name, present in unsupported.items() if present]
     if found:
@@ -204,50 +195,31 @@ def _check_supported(source, where):
         )
 
 
-def _dense(
-    hidden_size, num_layers, num_heads, intermediate_size, tied, **more
-):
-    return Qwen3Config(
-        hidden_size=hidden_size,
-        num_layers=num_layers,
-        num_heads=num_heads,
-        intermediate_size=intermediate_size,
-        tie_word_embeddings=tied,
-        **more,
-    )
+def _dense(hidden, layers, heads, kv_heads, inner, **more):
+    sizes = {"hidden_size": hidden, "num_layers": layers, "num_heads": heads}
+    sizes |= {"num_kv_heads": kv_heads, "intermediate_size": inner}
+    return Qwen3Config(**sizes, **more)
 
 
-def _qwen2(hidden_size, num_layers, num_heads, num_kv_heads, inner, tied):
-    return _dense(
-        hidden_size,
-        num_layers,
-        num_heads,
-        inner,
-        tied,
-        num_kv_heads=num_kv_heads,
-        head_dim=hidden_size // num_heads,
-        vocab_size=151_936 if hidden_size < 3000 else 152_064,
-        max_position_embeddings=32_768,
-        **FAMILIES["qwen2"],
-    )
-
-
+_UNTIED = {"tie_word_embeddings": False}
+_QWEN2 = FAMILIES["qwen2"] | {"max_position_embeddings": 32_768}
+_LARGE_QWEN2 = _QWEN2 | _UNTIED | {"vocab_size": 152_064}
 QWEN3_CONFIGS = {
-    "0.6b": _dense(1024, 28, 16, 3072, True),
-    "1.7b": _dense(2048, 28, 16, 6144, True),
-    "4b": _dense(2560, 36, 32, 9728, True),
-    "8b": _dense(4096, 36, 32, 12_288, False),
-    "14b": _dense(5120, 40, 40, 17_408, False),
-    "32b": _dense(5120, 64, 64, 25_600, False),
+    "0.6b": _dense(1024, 28, 16, 8, 3072),
+    "1.7b": _dense(2048, 28, 16, 8, 6144),
+    "4b": _dense(2560, 36, 32, 8, 9728),
+    "8b": _dense(4096, 36, 32, 8, 12_288, **_UNTIED),
+    "14b": _dense(5120, 40, 40, 8, 17_408, **_UNTIED),
+    "32b": _dense(5120, 64, 64, 8, 25_600, **_UNTIED),
 }
 # The general Qwen2.5; Math and the models distilled from R1 have another
 # rope_theta, and some of the latter untied embeddings: config.json says so
 QWEN2_CONFIGS = {
-    "0.5b": _qwen2(896, 24, 14, 2, 4864, True),
-    "1.5b": _qwen2(1536, 28, 12, 2, 8960, True),
-    "3b": _qwen2(2048, 36, 16, 2, 11_008, True),
-    "7b": _qwen2(3584, 28, 28, 4, 18_944, False),
-    "14b": _qwen2(5120, 48, 40, 8, 13_824, False),
-    "32b": _qwen2(5120, 64, 40, 8, 27_648, False),
-    "72b": _qwen2(8192, 80, 64, 8, 29_568, False),
+    "0.5b": _dense(896, 24, 14, 2, 4864, head_dim=64, **_QWEN2),
+    "1.5b": _dense(1536, 28, 12, 2, 8960, **_QWEN2),
+    "3b": _dense(2048, 36, 16, 2, 11_008, **_QWEN2),
+    "7b": _dense(3584, 28, 28, 4, 18_944, **_LARGE_QWEN2),
+    "14b": _dense(5120, 48, 40, 8, 13_824, **_LARGE_QWEN2),
+    "32b": _dense(5120, 64, 40, 8, 27_648, **_LARGE_QWEN2),
+    "72b": _dense(8192, 80, 64, 8, 29_568, **_LARGE_QWEN2),
 }

@@ -15,21 +15,15 @@ from reasoning_from_scratch.files import replace
 
 from .config import Qwen3Config
 
-FILES = [
-    "config.json",
-    "generation_config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "chat_template.jinja",
-    "model*.safetensors",
-    "model.safetensors.index.json",
-]
+FILES = ["*config.json", "tokenizer.json", "chat_template.jinja"]
+FILES += ["model*.safetensors*"]  # shards and their index too
 SUBFOLDERS = ["*/*"]  # other formats of the same weights
 
 
 def download_model(repo_id, revision=None):
     """Fetch what the cache lacks of "owner/name" -> the model's folder."""
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import constants, snapshot_download
+    from huggingface_hub.errors import DryRunError
 
     model = {"repo_id": repo_id, "revision": revision}
     wanted = {**model, "allow_patterns": FILES, "ignore_patterns": SUBFOLDERS}
@@ -37,27 +31,19 @@ def download_model(repo_id, revision=None):
         # Refuse another architecture before the gigabytes come
         folder = snapshot_download(**model, allow_patterns="config.json")
         Qwen3Config.from_hf(Path(folder))
-        for file in _files_to_fetch(wanted):
+        try:
+            files = snapshot_download(**wanted, dry_run=True)
+        except DryRunError:  # no network: let the cache answer
+            files = []
+        files = [file for file in files if file.will_download]
+        needed = sum(file.file_size for file in files)
+        cache = Path(constants.HF_HUB_CACHE)
+        cache.mkdir(parents=True, exist_ok=True)
+        check_disk_space(cache, needed, "set HF_HOME to another disk")
+        for file in files:
             if file.filename.endswith(".safetensors"):
                 _fetch_weights(repo_id, file)
         return Path(snapshot_download(**wanted))
-
-
-def _files_to_fetch(wanted):
-    """What the cache lacks, once it is sure that the disk can hold it."""
-    from huggingface_hub import constants, snapshot_download
-    from huggingface_hub.errors import DryRunError
-
-    try:
-        files = snapshot_download(**wanted, dry_run=True)
-    except DryRunError:  # no network: let the cache answer
-        return []
-    files = [file for file in files if file.will_download]
-    needed = sum(file.file_size for file in files)
-    cache = Path(constants.HF_HUB_CACHE)
-    cache.mkdir(parents=True, exist_ok=True)
-    check_disk_space(cache, needed, "set HF_HOME to a folder on another disk")
-    return files
 
 
 def check_disk_space(folder, needed, advice):

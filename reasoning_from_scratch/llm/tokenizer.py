@@ -14,6 +14,9 @@ from functools import lru_cache
 from pathlib import Path
 
 import torch
+from jinja2 import TemplateError
+from jinja2.ext import loopcontrols
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import AddedToken, Tokenizer, decoders
 
 from reasoning_from_scratch.files import read_json
@@ -75,9 +78,12 @@ class Qwen3Tokenizer:
 
     def _find_special_ids(self, folder):
         """Set eos_id, pad_id and stop_ids from the two configurations."""
-        end, pad = map(self._configured_id, ("eos_token", "pad_token"))
-        known = [end, *map(self.token_to_id, END_TOKENS)]
-        known = [i for i in known if i is not None]
+        names = [self._configured_name(r) for r in ("eos_token", "pad_token")]
+        end, pad, first, second = (
+            None if name is None else self.token_to_id(name)
+            for name in (*names, *END_TOKENS)
+        )
+        known = [i for i in (end, first, second) if i is not None]
         stops = self._generation.get("eos_token_id")
         stops = known if stops is None else stops
         stops = stops if isinstance(stops, list) else [stops]
@@ -91,15 +97,11 @@ class Qwen3Tokenizer:
             )
         self.stop_ids = tuple(dict.fromkeys(stops))
         self.eos_id = (known or stops)[0]
-        pads = [pad, self.token_to_id(END_TOKENS[0]), self.eos_id]
+        pads = (pad, first, self.eos_id)
         self.pad_id = next(i for i in pads if i is not None)
 
-    def _configured_id(self, role):
-        """Id of the token that tokenizer_config.json names for a role."""
-        name = self._configured_name(role)
-        return None if name is None else self.token_to_id(name)
-
     def _configured_name(self, role):
+        """The token that tokenizer_config.json names for a role, or None."""
         name = self._config.get(role)
         # older files wrap the name
         return name.get("content") if isinstance(name, dict) else name
@@ -175,11 +177,10 @@ class Qwen3Tokenizer:
             ValueError: messages of another form, or a broken template.
         """
         check_messages(messages)
-        messages = [dict(message) for message in messages]
-        for message in messages:
-            message |= {
-                k: self._defuse(message.get(k)) for k in TEXTS if k in message
-            }
+        messages = [
+            {k: self._defuse(v) if k in TEXTS else v for k, v in each.items()}
+            for each in messages
+        ]
         names = {role: self._configured_name(role) for role in NAMED_TOKENS}
         return render_chat(
             self.chat_template,
@@ -263,36 +264,29 @@ class StreamDecoder:
 
 def check_messages(messages):
     """Raise ValueError for anything that is not a list of text messages."""
-    if not messages or isinstance(messages, (str, dict)):
+    if not isinstance(messages, list | tuple) or not messages:
         raise ValueError(
             "messages must be a list of at least one "
-            '{"role": …, "content": …}, got ' + repr(messages)[:80]
+            f'{{"role": …, "content": …}}, got {messages!r:.80}'
         )
     for number, message in enumerate(messages):
-        if not isinstance(message, dict):
+        role, content, thoughts = (
+            message.get(key) if isinstance(message, dict) else None
+            for key in ("role", *TEXTS)
+        )
+        are_texts = isinstance(content, str) and (
+            thoughts is None or isinstance(thoughts, str)
+        )
+        if role not in ROLES or not are_texts:
             raise ValueError(
                 f"message {number} is {message!r:.80}; expected a dict with "
-                '"role" and "content"'
+                f'"role", one of {", ".join(ROLES)}, and the text "content"; '
+                'where there is a "reasoning_content", it is a text as well'
             )
-        if (role := message.get("role")) not in ROLES:
-            raise ValueError(
-                f"message {number} has role {role!r}; "
-                f"expected one of {', '.join(ROLES)}"
-            )
-        for key in TEXTS:
-            text = message.get(key)
-            is_left_out = text is None and key != "content"
-            if not (isinstance(text, str) or is_left_out):
-                raise ValueError(
-                    f"message {number} has {key} of type "
-                    f"{type(text).__name__}; expected a string"
-                )
 
 
 def render_chat(template, messages, **switches):
     """Render a Jinja chat template in a sandbox; ValueError if it cannot."""
-    from jinja2 import TemplateError
-
     try:
         return _compile(template).render(messages=messages, **switches)
     except (TemplateError, TypeError, ArithmeticError) as error:
@@ -305,9 +299,6 @@ def render_chat(template, messages, **switches):
 @lru_cache(maxsize=8)
 def _compile(template):
     """Compile a template with the settings that transformers uses."""
-    from jinja2 import TemplateError
-    from jinja2.ext import loopcontrols
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     def raise_exception(message):
         raise TemplateError(message)

@@ -10,9 +10,8 @@ import difflib
 import math
 import re
 from collections import defaultdict
-from contextlib import nullcontext
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -27,9 +26,8 @@ from reasoning_from_scratch.files import (
 from reasoning_from_scratch.runs import resolve_checkpoint, runs_root
 from reasoning_from_scratch.settings import SETTINGS, get_settings
 
-from . import qwen3
+from . import quantization, qwen3
 from .book_files import (
-    find_book_file,
     is_book_file,
     open_book_tokenizer,
     read_book_config,
@@ -37,12 +35,6 @@ from .book_files import (
 )
 from .config import Qwen3Config
 from .hub import check_disk_space, download_model
-from .quantization import (
-    check_format,
-    is_quantized,
-    measure_mv,
-    quantize_model,
-)
 from .qwen3 import Qwen3Model
 from .tokenizer import Qwen3Tokenizer
 
@@ -53,12 +45,7 @@ HUB_IDS = {n: row.hub_id for n, row in SETTINGS.items() if row.hub_id}
 HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 SINGLE_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
-DTYPES = {  # as a safetensors file calls them
-    "F64": torch.float64,
-    "F32": torch.float32,
-    "BF16": torch.bfloat16,
-    "F16": torch.float16,
-}
+DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 
 
 def load_model(
@@ -88,7 +75,7 @@ def load_model(
             such device.
     """
     if weights is not None:
-        check_format(weights)
+        quantization.check_format(weights)
     device = pick_device(device)
     folder = find_model_folder(name_or_path, revision)
     if is_book_file(folder):
@@ -106,19 +93,18 @@ def load_model(
     with torch.device("meta"):  # shapes only, no memory
         model = Qwen3Model(config)
     stored, names = _list_tensors(folder), official_names(model)
-    _refuse_other_tensors(stored, model)
-    if dtype is None and all(
-        stored[name].dtype == "F32" for name in names.values()
-    ):
+    _refuse_other_tensors(stored, names, model)
+    kinds = {stored[name][-1] for name in names.values()}
+    if dtype is None and kinds == {torch.float32}:
         dtype = torch.float32
     dtype = pick_dtype(device, str(name_or_path), dtype)
     tensors = _read_tensors(stored, names, device, dtype)
     model.load_state_dict(tensors, assign=True)
     model.settings_name = get_settings(name_or_path).name
     if weights is not None:
-        quantize_model(model, weights)
+        quantization.quantize_model(model, weights)
     elif device.type == "cpu" and dtype == torch.bfloat16:
-        qwen3.mv_is_faster = measure_mv(torch.get_num_threads())
+        qwen3.mv_is_faster = quantization.measure_mv(torch.get_num_threads())
     return model.eval(), tokenizer
 
 
@@ -131,7 +117,7 @@ def find_model_folder(name_or_path, revision=None):
     if name in BUILT_IN:
         return ASSETS / name
     if is_book_file(name):
-        return find_book_file(name)
+        return Path(name).expanduser()
     if (
         isinstance(name_or_path, Path)
         or name.startswith((".", "~", "runs/", "runs\\"))
@@ -168,29 +154,15 @@ def official_names(model):
 # ---- Reading ----
 
 
-class StoredTensor(NamedTuple):
-    """Where a tensor lies, and its shape and type ("BF16") there."""
-
-    path: Path
-    shape: tuple
-    dtype: str
-
-
 def _list_tensors(folder):
-    """Official name -> `StoredTensor`, from the headers of a checkpoint."""
+    """Official name -> (file, shape, dtype) of what a checkpoint holds."""
     stored = {}
-    if is_book_file(folder):
-        codes = {dtype: code for code, dtype in DTYPES.items()}
-        for name, tensor in read_state_dict(folder).items():
-            dtype = codes.get(tensor.dtype, str(tensor.dtype))
-            stored[name] = StoredTensor(folder, tuple(tensor.shape), dtype)
-        return stored
-    for path in _weight_files(folder):
+    files = [folder] if is_book_file(folder) else _weight_files(folder)
+    for path in files:
         with _open(path) as file:
             for name in file.keys():  # noqa: SIM118 (not a dict)
-                view = file.get_slice(name)
-                shape = tuple(view.get_shape())
-                stored[name] = StoredTensor(path, shape, view.get_dtype())
+                tensor = file.get_tensor(name)  # mapped: not yet read
+                stored[name] = path, tensor.shape, tensor.dtype
     return stored
 
 
@@ -211,13 +183,9 @@ def _weight_files(folder):
             "download it again"
         )
     files = sorted(set(map(str, weight_map.values())))
-    for file in files:
-        if Path(file).name != file:
-            raise ValueError(
-                f"{index} names a file outside its folder: {file}"
-            )
-    missing = [file for file in files if not (folder / file).is_file()]
-    if missing:
+    if outside := [file for file in files if Path(file).name != file]:
+        raise ValueError(f"{index} names files outside its folder: {outside}")
+    if missing := [file for file in files if not (folder / file).is_file()]:
         raise FileNotFoundError(
             f"{folder} lacks {len(missing)} of {len(files)} shards: "
             f"{_some(missing)}; download or copy the folder again"
@@ -225,12 +193,15 @@ def _weight_files(folder):
     return [folder / file for file in files]
 
 
+@contextmanager
 def _open(path):
     """Map a file of weights; the header of safetensors must cover it."""
     if is_book_file(path):
-        return nullcontext(read_state_dict(path))
+        yield read_state_dict(path)
+        return
     try:
-        return safe_open(path, framework="pt")
+        with safe_open(path, framework="pt") as file:
+            yield file
     except SafetensorError as error:
         raise ValueError(
             f"{path} is truncated or corrupt ({error}); delete it and "
@@ -238,9 +209,8 @@ def _open(path):
         ) from error
 
 
-def _refuse_other_tensors(stored, model):
+def _refuse_other_tensors(stored, names, model):
     """Raise ValueError where a checkpoint does not fit the model."""
-    names = official_names(model)
     # Some tied checkpoints repeat the embedding under this name
     unexpected = stored.keys() - set(names.values()) - {"lm_head.weight"}
     missing = set(names.values()) - stored.keys()
@@ -252,11 +222,11 @@ def _refuse_other_tensors(stored, model):
         )
     for ours, parameter in model.named_parameters():
         path, shape, dtype = stored[names[ours]]
-        if shape != tuple(parameter.shape):
+        if shape != parameter.shape:
             raise ValueError(
-                f"{names[ours]} has shape {shape} in {path}, but config.json "
-                f"asks for {tuple(parameter.shape)}; are both files from the "
-                "same model?"
+                f"{names[ours]} has shape {tuple(shape)} in {path}, but "
+                f"config.json asks for {tuple(parameter.shape)}; are both "
+                "files from the same model?"
             )
         if dtype not in DTYPES:
             raise ValueError(
@@ -269,19 +239,19 @@ def _read_tensors(stored, names, device, dtype):
     """Bring the tensors of these names, ours -> official, into memory."""
     by_file = defaultdict(list)
     for ours, official in names.items():
-        by_file[stored[official].path].append(ours)
+        path, shape, kind = stored[official]
+        by_file[path].append((-math.prod(shape), ours, official, kind))
     tensors = {}
     for path, group in by_file.items():
         # The largest first: what is converted is there twice for a moment
-        group.sort(key=lambda ours: -math.prod(stored[names[ours]].shape))
-        is_kept = device.type == "cpu" and all(
-            DTYPES[stored[names[ours]].dtype] == dtype for ours in group
-        )
+        group.sort()
+        is_kept = {kind for *_, kind in group} == {dtype}
         # One by one the mapped file is let go in between
-        for part in [group] if is_kept else [[ours] for ours in group]:
+        is_whole = is_kept and device.type == "cpu"
+        for part in [group] if is_whole else [[each] for each in group]:
             with _open(path) as file:
-                for ours in part:
-                    tensor = unmapped(file.get_tensor(names[ours]))
+                for _, ours, official, _ in part:
+                    tensor = unmapped(file.get_tensor(official))
                     tensors[ours] = tensor.to(device=device, dtype=dtype)
     return tensors
 
@@ -311,7 +281,7 @@ def save_model(model, tokenizer, folder, *, overwrite=False):
 
     folder = Path(folder)
     _refuse_to_destroy(folder, overwrite)
-    if is_quantized(model):
+    if quantization.is_quantized(model):
         raise ValueError(
             "a model loaded with weights= has rounded matrices, which other "
             "programs cannot read; save it as loaded without weights="
@@ -339,16 +309,15 @@ def save_model(model, tokenizer, folder, *, overwrite=False):
 
 def _refuse_to_destroy(folder, overwrite):
     """Raise FileExistsError unless the folder is ours to replace."""
-    is_free = not folder.exists() or (
-        folder.is_dir() and not any(folder.iterdir())
-    )
-    if not is_free and not (folder / "config.json").is_file():
-        raise FileExistsError(
-            f"{folder} holds something else than a model; choose another "
-            "folder"
+    is_model = (folder / "config.json").is_file()
+    if not folder.exists() or (is_model and overwrite):
+        return
+    if folder.is_dir() and not any(folder.iterdir()):
+        return
+    held = "something else than a model; choose another folder"
+    if is_model:
+        held = (
+            "a model already; choose another folder, or replace it with "
+            "overwrite=True (--overwrite)"
         )
-    if not is_free and not overwrite:
-        raise FileExistsError(
-            f"{folder} holds a model already; choose another folder, or "
-            "replace it with overwrite=True (--overwrite)"
-        )
+    raise FileExistsError(f"{folder} holds {held}")

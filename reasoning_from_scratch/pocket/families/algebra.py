@@ -19,8 +19,6 @@ from ..exercises import (
     term,
 )
 
-# ---- Linear equations ----
-
 
 def equations(rng, level, work):
     """Linear equations in x, with brackets and fraction answers."""
@@ -86,9 +84,6 @@ def _solve_linear(work, left, right):
     if slope != 1:
         work.write(f"{term(slope, 'x')}={constant}")
     work.write(f"x={Fraction(constant, slope)}")
-
-
-# ---- Systems of two equations ----
 
 
 def systems(rng, level, work):
@@ -159,9 +154,6 @@ def _scale_rows(work, rows, out):
             left = signed_sum(_unknowns(scaled[-1]))
             work.write(f"{left}={scaled[-1][2]}")
     return scaled
-
-
-# ---- Polynomials ----
 
 
 def polynomials(rng, level, work):

@@ -10,8 +10,6 @@ from fractions import Fraction
 NAMES = ("Ann", "Ben", "Eva", "Tom", "Mia", "Sam")
 THINGS = ("pens", "books", "apples", "cups", "cards", "balls")
 
-# ---- Percentages ----
-
 
 def percent_of(rng, level, work):
     """A part of a whole."""
@@ -92,8 +90,6 @@ def percent_change(rng, level, work):
 
 PERCENTAGES = [percent_of, percent_share, percent_change]
 PERCENTAGES += [percent_of, percent_change]
-
-# ---- Shapes ----
 
 
 def perimeter(rng, level, work):
@@ -197,8 +193,6 @@ def cuboid(rng, level, work):
 
 
 GEOMETRY = [perimeter, triangle, corner_shape, cuboid, frame]
-
-# ---- Stories ----
 
 
 def lending(rng, level, work):

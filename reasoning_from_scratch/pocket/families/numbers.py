@@ -9,8 +9,6 @@ from fractions import Fraction
 
 from ..exercises import fraction_answer, signed, spaced_sum
 
-# ---- Whole numbers and decimals ----
-
 
 def arithmetic(rng, level, work):
     """Chains of sums, products and brackets: 7*(34 + 18) - 6*23."""
@@ -66,9 +64,6 @@ def decimals(rng, level, work):
     texts = [f"{times}*{n / 10:g}".removeprefix("1*") for times, n in terms]
     wordings = ("Work out {}.", "What is {}?")
     return sorted(terms), wordings, (spaced_sum(texts),), answer
-
-
-# ---- Fractions ----
 
 
 def fractions(rng, level, work):
@@ -149,9 +144,6 @@ def _reduce(work, numerator, denominator):
     return value
 
 
-# ---- Divisors and multiples ----
-
-
 def of_two_numbers(rng, level, work):
     """The gcd (level 1) or the lcm (level 2) of two numbers."""
     if level == 1:
@@ -159,11 +151,9 @@ def of_two_numbers(rng, level, work):
     else:
         word, short, find, high = LCM, "lcm", _find_lcm, 11
     pair = _draw_pair(rng, high)
-    wordings = (
-        f"What is the {word} of {{}} and {{}}?",
-        f"Find {short}({{}}, {{}}).",
-    )
-    return (short, *sorted(pair)), wordings, pair, find(work, *pair)
+    wordings = ("What is the {2} of {0} and {1}?", "Find {3}({0}, {1}).")
+    shown = (*pair, word, short)
+    return (short, *sorted(pair)), wordings, shown, find(work, *pair)
 
 
 def of_three_numbers(rng, level, work):
