@@ -70,13 +70,12 @@ def module_name(path: Path) -> str:
     return ".".join(parts).removesuffix(".__init__")
 
 
-def our_imports(path: Path) -> set[str]:
+def our_imports(path: Path) -> list[str]:
     """Every name of our package that a file imports, dotted."""
-    names = all_imports(path)
-    return {name for name in names if f"{name}.".startswith(f"{PACKAGE}.")}
+    return [n for n in all_imports(path) if n.split(".")[0] == PACKAGE]
 
 
-def all_imports(path: Path) -> set[str]:
+def all_imports(path: Path) -> list[str]:
     """Every name that a file imports, dotted."""
     package = path.relative_to(ROOT).parts[:-1]
     names = set()
@@ -88,7 +87,7 @@ def all_imports(path: Path) -> set[str]:
             start = ".".join(base) if node.level else ""
             source = ".".join(filter(None, (start, node.module)))
             names |= {f"{source}.{alias.name}" for alias in node.names}
-    return names
+    return sorted(names)
 
 
 def floor_of(name: str) -> str:
@@ -111,7 +110,7 @@ def test_imports_run_down_the_floors_only():
     upward = [
         f"{module_name(path)} imports {name}"
         for path in FILES
-        for name in sorted(our_imports(path))
+        for name in our_imports(path)
         if floor_of(name) not in MAY_IMPORT[floor_of(module_name(path))]
     ]
     assert upward == []
@@ -123,7 +122,7 @@ def test_an_import_that_goes_up_would_be_seen(tmp_path, monkeypatch):
     path.parent.mkdir(parents=True)
     path.write_text("def f():\n    from ..training import grpo\n", "utf-8")
 
-    assert our_imports(path) == {f"{PACKAGE}.training.grpo"}
+    assert our_imports(path) == [f"{PACKAGE}.training.grpo"]
     assert "training" not in MAY_IMPORT[floor_of(module_name(path))]
 
 
@@ -156,7 +155,7 @@ def test_package_tools_and_chapters_stand_on_each_other_in_turn(room):
     wrong = [
         f"{path.relative_to(ROOT)} imports {name}"
         for path in ROOMS_ABOVE.get(room, FILES)
-        for name in sorted(all_imports(path))
+        for name in all_imports(path)
         if name.partition(".")[0] in others
     ]
     assert wrong == []
@@ -170,7 +169,7 @@ def test_what_can_be_borrowed_imports_nothing_else_of_ours(part, company):
     outside = [
         f"{module_name(file)} imports {name}"
         for file in files
-        for name in sorted(our_imports(file))
+        for name in our_imports(file)
         if not f"{name}.".startswith(allowed)
     ]
     assert files and outside == []

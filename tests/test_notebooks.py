@@ -29,12 +29,6 @@ NOTEBOOKS = sorted(
 MAX_CELL_LINES = 40
 MAX_SECONDS_A_CELL = 300  # hanging, not slow: slow is for people to notice
 
-MAKERS = {
-    f"torch.{name}"
-    for name in ("tensor", "zeros", "ones", "full", "arange", "randint")
-}
-MODEL_ARGUMENTS = {"model", "student", "teacher", "policy", "learner"}
-
 parametrize = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 
 
@@ -42,27 +36,19 @@ def read(path):
     return nbformat.read(path, as_version=4)
 
 
-def code_cells(path):
-    return [cell for cell in read(path).cells if cell.cell_type == "code"]
+def code_of(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
 def definitions(source):
     """Top-level functions and classes by name, without docstrings."""
-    found = {}
-    for node in ast.parse(source).body:
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            found[node.name] = ast.dump(_without_docstrings(node))
-    return found
-
-
-def _without_docstrings(tree):
+    tree = ast.parse(source)
+    kinds = ast.FunctionDef | ast.ClassDef
     for node in ast.walk(tree):
-        if (
-            isinstance(node, ast.FunctionDef | ast.ClassDef)
-            and ast.get_docstring(node) is not None
-        ):
+        if isinstance(node, kinds) and ast.get_docstring(node) is not None:
             node.body = node.body[1:] or [ast.Pass()]
-    return tree
+    found = (node for node in tree.body if isinstance(node, kinds))
+    return {node.name: ast.dump(node) for node in found}
 
 
 def package_definitions():
@@ -74,14 +60,6 @@ def package_definitions():
         for name, node in definitions(path.read_text("utf-8")).items():
             found.setdefault(name, set()).add(node)
     return found
-
-
-def without_magics(source):
-    return re.sub(r"^\s*[%!].*$", "", source, flags=re.MULTILINE)
-
-
-def test_there_are_notebooks():
-    assert len(NOTEBOOKS) >= 3
 
 
 def execute(notebook, folder):
@@ -135,8 +113,7 @@ def test_a_notebook_runs_anywhere_and_leaves_only_what_git_ignores(
     path, elsewhere
 ):
     before, notebook = files_of_the_checkout(), read(path)
-    cells = [c for c in notebook.cells if c.cell_type == "code"]
-
+    cells = code_of(notebook)
     assert execute_on_the_stand_in(notebook, elsewhere) == []
     assert all(cell.execution_count for cell in cells)
     assert {child.name for child in elsewhere.iterdir()} <= {"runs"}
@@ -159,111 +136,35 @@ def test_a_cell_that_mixes_devices_is_found(elsewhere):
         "model(ids.to(model.device)).detach().cpu().numpy()",
     ]
     notebook = nbformat.v4.new_notebook()
-    notebook.cells = [nbformat.v4.new_code_cell(source) for source in cells]
-
+    notebook.cells = list(map(nbformat.v4.new_code_cell, cells))
     notes = execute_on_the_stand_in(notebook, elsewhere)
     assert [cell for cell, _ in notes] == [2, 2, 3]
 
 
-def is_made_on_the_cpu(node):
-    """Whether an expression makes a tensor and names no device."""
-    return (
-        isinstance(node, ast.Call)
-        and ast.unparse(node.func) in MAKERS
-        and not any(keyword.arg == "device" for keyword in node.keywords)
-    )
-
-
-def calls_with_tensors_of_the_cpu(sources):
-    """The calls of a notebook that give such a tensor to a model.
-
-    A model is one that `load_model` put on a device of its choice, and, where
-    there is one, every function's argument of such a name.
-    """
-    nodes = [n for s in sources for n in ast.walk(ast.parse(s))]
-    models, tensors = set(), set()
-    for node in nodes:
-        if isinstance(node, ast.Assign):
-            made = ast.unparse(node.value)
-            targets = [ast.unparse(target) for target in node.targets]
-            if made.startswith("load_model(") and "device=" not in made:
-                models.add(targets[0].strip("()").split(",")[0])
-            elif is_made_on_the_cpu(node.value):
-                tensors |= set(targets)
-    if models:
-        models |= MODEL_ARGUMENTS
-    return [
-        ast.unparse(call)
-        for call in nodes
-        if isinstance(call, ast.Call)
-        and ast.unparse(call.func) in models
-        and any(
-            is_made_on_the_cpu(given) or ast.unparse(given) in tensors
-            for given in call.args
-        )
-    ]
-
-
 @parametrize
-def test_tensors_for_a_model_are_made_on_its_device(path):
-    sources = [without_magics(c.source) for c in code_cells(path)]
-    assert calls_with_tensors_of_the_cpu(sources) == []
-
-
-@pytest.mark.parametrize(
-    ("use", "is_refused"),
-    [
-        ("model(torch.tensor([ids]))[0]", True),
-        ("x = torch.tensor([ids])\nmodel(x)", True),
-        ("def f(teacher):\n    return teacher(torch.zeros(1, 2))", True),
-        ("model(torch.tensor([ids], device=model.device))", False),
-        ("model(torch.tensor([ids]).to(model.device))", False),
-    ],
-)
-def test_the_rule_sees_a_tensor_without_a_device(use, is_refused):
-    sources = ["model, tokenizer = load_model(MODEL)", use]
-    assert bool(calls_with_tensors_of_the_cpu(sources)) == is_refused
-
-
-@parametrize
-def test_no_cell_draws_over_a_committed_picture(path):
-    assert not any("figures/" in cell.source for cell in code_cells(path))
-
-
-@parametrize
-def test_a_committed_notebook_was_run_in_a_fresh_kernel(path):
-    cells = code_cells(path)
-    assert [c.execution_count for c in cells] == list(range(1, len(cells) + 1))
-    assert not any(
-        output.output_type == "error" for c in cells for output in c.outputs
-    )
-
-
-@parametrize
-def test_cells_are_short_and_prose_stands_between_them(path):
-    cells = read(path).cells
-    longest = max(len(c.source.splitlines()) for c in code_cells(path))
-    assert longest <= MAX_CELL_LINES
-    kinds = "".join(cell.cell_type[0] for cell in cells)
-    assert "ccc" not in kinds, "three code cells in a row"
+def test_a_committed_notebook_was_run_and_is_fit_to_read(path):
+    notebook = read(path)
+    code = code_of(notebook)
+    counts = [cell.execution_count for cell in code]
+    assert counts == list(range(1, len(code) + 1)), "not in a fresh kernel"
+    for cell in code:
+        assert "error" not in {output.output_type for output in cell.outputs}
+        assert "figures/" not in cell.source, "draws over a committed picture"
+        assert len(cell.source.splitlines()) <= MAX_CELL_LINES
+    kinds = "".join(cell.cell_type[0] for cell in notebook.cells)
     assert kinds[0] == "m"
-
-
-@parametrize
-def test_pictures_in_prose_have_alt_text_and_exist(path):
-    for cell in read(path).cells:
-        if cell.cell_type != "markdown":
-            continue
-        for alt, target in re.findall(r"!\[(.*?)\]\((.*?)\)", cell.source):
-            assert alt.strip(), f"no alt text: {target}"
-            assert (path.parent / target).is_file(), target
+    assert "ccc" not in kinds, "three code cells in a row"
+    prose = (c.source for c in notebook.cells if c.cell_type == "markdown")
+    for alt, target in re.findall(r"!\[(.*?)\]\((.*?)\)", "\n".join(prose)):
+        assert alt.strip() and (path.parent / target).is_file(), target
 
 
 @parametrize
 def test_what_a_notebook_shares_by_name_is_the_packages_code(path):
     known = package_definitions()
-    for cell in code_cells(path):
-        for name, node in definitions(without_magics(cell.source)).items():
+    for cell in code_of(read(path)):
+        source = re.sub(r"(?m)^\s*[%!].*$", "", cell.source)
+        for name, node in definitions(source).items():
             if name in known:
                 assert node in known[name], f"{name} differs from the package"
 
