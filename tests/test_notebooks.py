@@ -36,8 +36,12 @@ def read(path):
     return nbformat.read(path, as_version=4)
 
 
-def code_of(notebook):
-    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+def code_cells(path):
+    return [cell for cell in read(path).cells if cell.cell_type == "code"]
+
+
+def without_magics(source):
+    return re.sub(r"(?m)^\s*[%!].*$", "", source)
 
 
 def definitions(source):
@@ -113,7 +117,7 @@ def test_a_notebook_runs_anywhere_and_leaves_only_what_git_ignores(
     path, elsewhere
 ):
     before, notebook = files_of_the_checkout(), read(path)
-    cells = code_of(notebook)
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert execute_on_the_stand_in(notebook, elsewhere) == []
     assert all(cell.execution_count for cell in cells)
     assert {child.name for child in elsewhere.iterdir()} <= {"runs"}
@@ -143,18 +147,17 @@ def test_a_cell_that_mixes_devices_is_found(elsewhere):
 
 @parametrize
 def test_a_committed_notebook_was_run_and_is_fit_to_read(path):
-    notebook = read(path)
-    code = code_of(notebook)
+    cells, code = read(path).cells, code_cells(path)
     counts = [cell.execution_count for cell in code]
     assert counts == list(range(1, len(code) + 1)), "not in a fresh kernel"
     for cell in code:
         assert "error" not in {output.output_type for output in cell.outputs}
         assert "figures/" not in cell.source, "draws over a committed picture"
         assert len(cell.source.splitlines()) <= MAX_CELL_LINES
-    kinds = "".join(cell.cell_type[0] for cell in notebook.cells)
+    kinds = "".join(cell.cell_type[0] for cell in cells)
     assert kinds[0] == "m"
     assert "ccc" not in kinds, "three code cells in a row"
-    prose = (c.source for c in notebook.cells if c.cell_type == "markdown")
+    prose = (c.source for c in cells if c.cell_type == "markdown")
     for alt, target in re.findall(r"!\[(.*?)\]\((.*?)\)", "\n".join(prose)):
         assert alt.strip() and (path.parent / target).is_file(), target
 
@@ -162,9 +165,8 @@ def test_a_committed_notebook_was_run_and_is_fit_to_read(path):
 @parametrize
 def test_what_a_notebook_shares_by_name_is_the_packages_code(path):
     known = package_definitions()
-    for cell in code_of(read(path)):
-        source = re.sub(r"(?m)^\s*[%!].*$", "", cell.source)
-        for name, node in definitions(source).items():
+    for cell in code_cells(path):
+        for name, node in definitions(without_magics(cell.source)).items():
             if name in known:
                 assert node in known[name], f"{name} differs from the package"
 
