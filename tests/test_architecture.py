@@ -56,7 +56,7 @@ LIGHT = (
 HEAVY = ("torch", "sympy", "matplotlib", "transformers", "tokenizers")
 # A small package is a feature: folder -> most lines, most files
 MAX_SIZES = {
-    PACKAGE: (18_715, 97),
+    PACKAGE: (18_672, 97),
     f"{PACKAGE}/evaluation/verifier": (2_830, 11),
 }
 # A file is one subject, never split to please this number

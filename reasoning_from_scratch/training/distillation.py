@@ -1,19 +1,16 @@
 """Distillation: learning a teacher's texts, or its marks on one's own.
 
-Hard distillation raises the log-probability of the very tokens the teacher
-wrote, the end token included; soft distillation draws the student's whole
-next-token distribution towards the teacher's, on the same texts. The losses
-stand in `distillation_loss`, sums over the completion tokens of a batch: they
-are divided by the tokens of the whole batch, so that the gradients of its
-micro-batches add up to that of the batch in one piece.
+Hard distillation learns the very tokens the teacher wrote, soft distillation
+its whole next-token distribution on the same texts. The losses, sums over the
+completion tokens of a micro-batch, are divided by the tokens of the whole
+batch, so that their gradients add up to that of the batch in one piece.
 
 Traces show a student only texts that its teacher would write. On-policy it
 learns on its own, mistakes included, with a judgement for every token instead
 of one for a whole answer; no gradient passes through the sampling.
 
-Sources: Hinton et al. 2015; DeepSeek-AI 2025 (R1, section 2.4: distillation
-by fine-tuning on a reasoning model's samples); Agarwal et al. 2023 (GKD),
-arXiv 2306.13649; Thinking Machines Lab 2025, "On-Policy Distillation".
+Sources: DeepSeek-AI 2025 (R1, section 2.4); Agarwal et al. 2023 (GKD), arXiv
+2306.13649; Thinking Machines Lab 2025, "On-Policy Distillation".
 """
 
 import math
@@ -85,9 +82,7 @@ def train_distillation(
 
     every = config.eval_every or math.ceil(num_batches)
     return _train(
-        model,
-        tokenizer,
-        config,
+        (model, tokenizer, config),
         choose_loss(teacher, tokenizer, config),
         lambda step: (draw_batch(examples, step, config), {}),
         num_steps=math.ceil(config.epochs * num_batches),
@@ -100,13 +95,14 @@ def train_distillation(
     )
 
 
-def _train(model, tokenizer, config, loss, draw, *, num_steps, **options):
+def _train(what, loss, draw, *, num_steps, **options):
     """Learn what `draw` gives for each step: its examples and metrics."""
+    model, tokenizer, config = what
     optimizer = MasterAdamW(
         model,
         weight_decay=config.weight_decay,
         max_grad_norm=config.max_grad_norm,
-        moment_dtype=getattr(torch, config.moments),
+        moment_dtype=getattr(torch, config.moment_dtype),
     )
 
     def take_step(step):
@@ -117,8 +113,9 @@ def _train(model, tokenizer, config, loss, draw, *, num_steps, **options):
         )
 
     options |= {"num_steps": num_steps, "prefers_later": True}
-    loop = TrainingLoop(model, tokenizer, optimizer, **options)
-    return loop.train(take_step)
+    return TrainingLoop(model, tokenizer, optimizer, **options).train(
+        take_step
+    )
 
 
 def draw_batch(examples, step, config):
@@ -211,9 +208,7 @@ def train_on_policy(
     problems = checked_problems(problems)
     refuse_test_problems([*problems, *validation])
     return _train(
-        model,
-        tokenizer,
-        config,
+        (model, tokenizer, config),
         choose_loss(teacher, tokenizer, config),
         lambda step: sample_examples(model, tokenizer, problems, step, config),
         num_steps=config.steps,

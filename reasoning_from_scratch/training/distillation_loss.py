@@ -10,11 +10,9 @@ its whole distribution. Write p_T, p_S for the two distributions of a token.
               m = beta p_T + (1 - beta) p_S
     sampled   - sg(log p_T(o) - log p_S(o)) log p_S(o)     o drawn from p_S
 
-In expectation over o the gradient of the last is that of the reverse KL at
-each prefix that the student reaches.
-
-Everything keeps its dtype if float64 and is float32 else. A temperature
-divides both logits; the factor temperature^2 keeps gradients on one scale.
+In expectation over o the gradient of the last is that of the reverse KL. All
+is float32, or float64 where the logits are. A temperature divides both
+logits; the factor temperature^2 keeps gradients on one scale.
 
 Sources: Hinton et al. 2015 (soft targets); Agarwal et al. 2023 (GKD, arXiv
 2306.13649), section 2; Gu et al. 2023 (reverse KL).
@@ -229,19 +227,15 @@ def sum_in_chunks(loss, vocab_size, *tensors):
 
 
 def check_same_tokens(tokenizer, other):
-    """Raise ValueError unless two tokenizers number the same tokens alike.
-
-    Distributions of two models can be compared only then.
-    """
-    sizes = tokenizer.vocab_size, other.vocab_size
-    is_same = sizes[0] == sizes[1] and all(
-        tokenizer.token_bytes(i) == other.token_bytes(i)
-        for i in range(sizes[0])
+    """Raise ValueError unless two tokenizers number the same tokens alike."""
+    tokens, others = (
+        [each.token_bytes(number) for number in range(each.vocab_size)]
+        for each in (tokenizer, other)
     )
-    if not is_same:
+    if tokens != others:
         raise ValueError(
-            f"teacher and student have different tokens ({sizes[0]:,} and "
-            f"{sizes[1]:,}); their distributions cannot be compared. Collect "
-            "the teacher's traces with rfs teach and learn them with the "
-            "hard loss"
+            f"teacher and student have different tokens ({len(tokens):,} and "
+            f"{len(others):,}); their distributions cannot be compared. "
+            "Collect the teacher's traces with rfs teach and learn them with "
+            "the hard loss"
         )

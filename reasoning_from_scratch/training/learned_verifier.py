@@ -42,7 +42,6 @@ def refuse_single_samples(traces, source):
 
 
 def problem_of(trace):
-    """The id of the problem that a trace answers."""
     return trace.id.rpartition("#")[0]
 
 
@@ -60,16 +59,10 @@ def trace_features(model, tokenizer, traces):
 def train_head(features, labels, config=None):
     """Fit the head by AdamW on the cross-entropy of right and wrong.
 
-    Args:
-        features: (samples, features) float32.
-        labels: (samples,) 1.0 right, 0.0 wrong.
-        config: a `VerifierConfig`; None takes its defaults.
-
-    Returns:
-        (head, losses): for `head_logits`; the mean loss of every epoch.
-
-    Raises:
-        ValueError: all samples are right, or all wrong.
+    `features` are (samples, features) float32, `labels` (samples,) 1.0 for
+    right; `config` is a `VerifierConfig`. Returns (head, losses): for
+    `head_logits`, and the mean loss of every epoch. ValueError where all
+    samples are right, or all wrong.
     """
     config = config or VerifierConfig()
     if labels.min() == labels.max():
@@ -115,13 +108,8 @@ def new_head(features, units, generator):
 def auc(scores, labels):
     """The chance that a right sample scores above a wrong one; ties half.
 
-    Args:
-        scores, labels: lists of one length; a label is 1 for right.
-
-    Returns:
-        float in [0, 1], or None where all labels are alike.
-
-    Source: Hanley and McNeil 1982.
+    `scores` and `labels`, 1 for right, are lists of one length. None where
+    all labels are alike. Source: Hanley and McNeil 1982.
 
     >>> auc([0.1, 0.4, 0.35, 0.8], [0, 0, 1, 1])
     0.75

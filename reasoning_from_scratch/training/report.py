@@ -1,14 +1,12 @@
 """The report on training runs: one page of HTML that needs nothing else.
 
-Curves of all runs over each other, a final table with intervals, warnings in
-words (`diagnosis`) and samples at several steps. The page, made from
-`report.html.jinja`, has its own style and pictures, no script, and a policy
-that forbids a browser to fetch or to run anything: what a model wrote is
-escaped, cut to a length, and could do nothing even so.
+The page, made from `report.html.jinja`, has its own style and pictures, no
+script, and a policy that forbids a browser to fetch or to run anything: what a
+model wrote is escaped, cut to a length, and could do nothing even so.
 
-matplotlib draws the curves, one panel for each metric; the SVG then takes its
-colours from the page, so that it follows the reader's light or dark, and a
-run's lines carry its class, so that they can be hidden.
+matplotlib draws the curves; the SVG then takes its colours from the page, so
+that it follows the reader's light or dark, and a run's lines carry its class,
+so that they can be hidden.
 """
 
 import io

@@ -4,9 +4,8 @@
     Problem: 2+3?\\nAnswer:           2+3=5 \\boxed{5}<|endoftext|>
     - - - - - - - - - -               x x x x x x x x x             learned
 
-The prompt is tokenised by itself, as `generate` does it, so that training
-meets the very tokens it will be asked with. Rows of like length are padded
-on the right, where a causal model never looks: no mask is needed.
+The prompt is tokenised by itself, as `generate` does it. Rows of like length
+are padded on the right, where a causal model never looks.
 """
 
 from dataclasses import dataclass, replace
@@ -115,8 +114,7 @@ def shorten_thinking(text):
 
     A small student may learn a strong teacher's steps, if not every digit.
 
-    Source: Li et al. 2025, "Small models struggle to learn from strong
-    reasoners", arXiv 2502.12143.
+    Source: Li et al. 2025, arXiv 2502.12143.
 
     >>> shorten_thinking("4*7=28 4*1+2=6\\n4*17=68")
     '4*17=68'

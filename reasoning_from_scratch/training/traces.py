@@ -1,12 +1,9 @@
-"""Worked answers of a teacher: what a trace is, asking for them, filters.
+"""Worked answers of a teacher: asking for them, and which to learn from.
 
-    runs/NAME/traces.jsonl      one `Trace` a line, as it came in
+    runs/NAME/traces.jsonl      one `Trace` in each line, as it came in
 
-A teacher is any object with `answer_all`; a model on this machine is
-`LocalTeacher`, a server (vLLM, Ollama, or a paid service) `EndpointTeacher`.
 A killed job goes on where it stopped: what was answered is not asked again.
-Which traces deserve to be learned is decided when they are read, so that
-nothing is lost in the file.
+Which traces deserve to be learned is decided when they are read.
 """
 
 import re
@@ -96,9 +93,8 @@ def trace_id(problem, sample):
 def split_thinking(text):
     """Split an answer into what was thought and what was said.
 
-    Thinking that was never closed is all thinking: there is no response.
-    Where only its end is there, the prompt began it. White space before it
-    comes first, so that the parts make the whole.
+    Thinking that was never closed leaves no response; where only its end is
+    there, the prompt began it. White space before it comes first.
 
     >>> split_thinking(" <think>2+2=4</think> 4")
     (' ', '2+2=4', ' 4')
@@ -150,13 +146,12 @@ def generate_teacher_traces(
             in a fixed order, done is a set of trace ids.
         problems: list of `Problem`, of a train split.
         num_samples: answers to each problem.
-        run: a `RunFolder`; it receives traces.jsonl. What was answered there
-            is kept and not asked again, what failed is.
+        run: a `RunFolder` for traces.jsonl; what was answered there is not
+            asked again, what failed is.
         progress: show a bar.
 
     Returns:
-        list of `Trace`, also of wrong, truncated and failed answers (see
-        `filter_traces`), in the order in which they came in.
+        list of `Trace`, wrong and failed ones too, as they came in.
 
     Raises:
         KeyboardInterrupt: after Ctrl-C; the message says how to go on.
@@ -198,9 +193,8 @@ def generate_teacher_traces(
 class LocalTeacher:
     """A model on this machine as a teacher.
 
-    Answers come in fixed blocks, and a block cut by a kill is answered
-    again as a whole, so that a resumed file holds what an uninterrupted one
-    would.
+    Answers come in fixed blocks. One that a kill cut is answered again as a
+    whole, so that a resumed file holds what an uninterrupted one would.
     """
 
     model: Callable
@@ -214,42 +208,36 @@ class LocalTeacher:
 
     def answer_all(self, items, done=frozenset()):
         """Yield the traces of all items that are not done, block by block."""
+        told = {"model": self.name, "prompt": self.prompt}
         for start in range(0, len(items), self.batch_size):
             block = items[start : start + self.batch_size]
-            if not done.issuperset(trace_id(*item) for item in block):
-                traces = self.answer(block)
-                yield from (trace for trace in traces if trace.id not in done)
-
-    def answer(self, items):
-        """The traces of one block, in its order."""
-        outputs = generate(
-            self.model,
-            self.tokenizer,
-            [render_prompt(self.prompt, p, self.tokenizer) for p, _ in items],
-            max_new_tokens=self.max_new_tokens,
-            sampling=self.sampling,
-            seed=self.seed,
-            ids=[trace_id(*item) for item in items],
-        )
-        return [
-            make_trace(
-                *item,
-                output.text,
-                finish_reason=output.stop_reason,
-                model=self.name,
-                prompt=self.prompt,
-                num_tokens=len(output.token_ids),
+            ids = [trace_id(*item) for item in block]
+            if done.issuperset(ids):
+                continue
+            outputs = generate(
+                self.model,
+                self.tokenizer,
+                [
+                    render_prompt(self.prompt, p, self.tokenizer)
+                    for p, _ in block
+                ],
+                max_new_tokens=self.max_new_tokens,
+                sampling=self.sampling,
+                seed=self.seed,
+                ids=ids,
             )
-            for item, output in zip(items, outputs, strict=True)
-        ]
+            for item, output in zip(block, outputs, strict=True):
+                if trace_id(*item) not in done:
+                    told["finish_reason"] = output.stop_reason
+                    told["num_tokens"] = len(output.token_ids)
+                    yield make_trace(*item, output.text, **told)
 
 
 class EndpointTeacher:
-    """Asks a server through an `EndpointClient`, several at once.
+    """Asks a server (vLLM, Ollama, a paid service) by an `EndpointClient`.
 
     The prompt becomes the user's turn, the options (temperature, max_tokens,
-    …) go along with every request; `stopped` says why the last `answer_all`
-    left items unasked.
+    …) go along with every request; `stopped` says why items were left unasked.
     """
 
     def __init__(self, client, *, prompt="chat", **options):
@@ -261,9 +249,8 @@ class EndpointTeacher:
     def answer_all(self, items, done=frozenset()):
         """Yield a trace for every item not done, as the answers come in.
 
-        An item that stays unanswered becomes a trace whose finish_reason is
-        FAILED. Once the budget is spent, or where all of the first answers
-        are failures, the rest is left unasked.
+        What stays unanswered has the finish_reason FAILED. Once the budget is
+        spent, or where all first answers fail, the rest is left unasked.
         """
         self.stopped = ""
         waiting = {trace_id(*item): item for item in items}
@@ -316,8 +303,7 @@ def filter_traces(traces, *, held_out=(), ngram=13, keep_wrong=False):
             validation and test splits.
         ngram: a problem that shares so many words in a row with a held-out
             one is contaminated too; 0 compares whole problems only.
-        keep_wrong: keep answers that the verifier rejects, for the
-            experiment that shows what filtering is worth.
+        keep_wrong: keep answers that the verifier rejects.
 
     Returns:
         (kept, counts): a list, and a dict of how many each filter dropped,
@@ -358,10 +344,8 @@ def held_out_check(problems, ngram=13):
     """Make a function that tells whether a text repeats a held-out problem.
 
     Two problems are the same when their canonical texts are, or when they
-    share `ngram` words in a row, a number among them: the usual search for
-    contamination. 0 compares canonical texts alone.
-
-    Source: Brown et al. 2020 (13-grams), arXiv 2005.14165, appendix C.
+    share `ngram` words in a row, a number among them (Brown et al. 2020, arXiv
+    2005.14165, appendix C); 0 compares canonical texts alone.
     """
     held_out = [problem.problem for problem in problems]
     texts = set(map(canonical_text, held_out))
