@@ -1,5 +1,6 @@
 """`rfs chat` at a terminal: a real one, with keys pressed as people do."""
 
+import contextlib
 import os
 import select
 import signal
@@ -76,16 +77,16 @@ class Terminal:
         self.press(f"{keys}\r")
         return self.wait_for(">\r\n").partition("heard ")[2].strip()
 
-    def status(self):
-        """How it ended."""
-        while True:
-            try:
-                os.read(self.screen, 4096)
-            except OSError:  # the other end is closed
-                break
+    def end(self, keys):
+        """Press keys at the prompt that end it well."""
+        self.wait_for("> ")
+        self.press(keys)
+        with contextlib.suppress(OSError):  # the other end is closed
+            while os.read(self.screen, 4096):
+                pass
         _, status = os.waitpid(self.process, 0)
         os.close(self.screen)
-        return os.waitstatus_to_exitcode(status)
+        assert os.waitstatus_to_exitcode(status) == 0
 
 
 @pytest.fixture
@@ -96,9 +97,7 @@ def terminal():
 def test_the_arrow_keys_bring_a_question_back_to_be_edited(terminal):
     assert terminal.ask("second") == "<second>"
     assert terminal.ask(f"{UP}{HOME}my ").endswith("/ my second>")
-    terminal.wait_for("> ")
-    terminal.press("exit\r")
-    assert terminal.status() == 0
+    terminal.end("exit\r")
 
 
 def test_a_stopped_answer_is_kept_as_it_was_said(terminal):
@@ -110,9 +109,7 @@ def test_a_stopped_answer_is_kept_as_it_was_said(terminal):
     answer = terminal.ask("and then?")
     assert answer.startswith("<a long story / heard <a long story> more more")
     assert answer.endswith("/ and then?>")
-    terminal.wait_for("> ")
-    terminal.press(CTRL_D)
-    assert terminal.status() == 0
+    terminal.end(CTRL_D)
 
 
 def test_ctrl_c_drops_a_line_and_says_how_to_leave(terminal):
@@ -126,5 +123,4 @@ def test_ctrl_c_drops_a_line_and_says_how_to_leave(terminal):
     terminal.wait_for("> ")
     terminal.press("/help\r")
     terminal.wait_for("/reset forgets the conversation")
-    terminal.press("/quit\r")
-    assert terminal.status() == 0
+    terminal.end("/quit\r")

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from check import (
     Exercise,
+    Verdict,
     check,
     grade,
     hint,
@@ -36,16 +37,14 @@ def test_the_reference_is_right_and_has_hints(number):
     results = outcomes(exercise, exercise.reference)
     assert not any(isinstance(each, TypeError) for each in results)
     assert grade(exercise, exercise.reference).is_right
-    assert len(exercise.hints) >= 2
-    assert exercise.mistakes
+    assert len(exercise.hints) >= 2 and exercise.mistakes
 
 
 @pytest.mark.parametrize(("number", "sentence"), MISTAKES)
 def test_a_known_mistake_is_told_by_its_name(number, sentence):
     exercise = EXERCISES[number]
     verdict = grade(exercise, exercise.mistakes[sentence])
-    assert not verdict.is_right
-    assert verdict.message == f"not yet. {sentence}"
+    assert verdict == Verdict(False, f"not yet. {sentence}")
 
 
 # A reader writes it in another way than the reference does.
@@ -79,17 +78,13 @@ def kl_loss(logprobs, ref_logprobs):
 def completion_mask(token_ids, num_prompt_tokens, stop_id):
     is_stop = (token_ids == stop_id).long()
     is_stop[:num_prompt_tokens] = 0
-    num_before = is_stop.cumsum(0) - is_stop  # stop tokens before this one
-    return (torch.arange(len(is_stop)) >= num_prompt_tokens) & (
-        num_before == 0
-    )
+    has_stopped = is_stop.cumsum(0) - is_stop > 0  # before this token
+    return ~has_stopped & (torch.arange(len(is_stop)) >= num_prompt_tokens)
 
 
-def completion_logprob(logits, token_ids, num_prompt_tokens):
-    start = num_prompt_tokens
-    return -F.cross_entropy(
-        logits[start - 1 : -1], token_ids[start:], reduction="sum"
-    )
+def completion_logprob(logits, token_ids, start):
+    rows = logits[start - 1 : -1], token_ids[start:]
+    return -F.cross_entropy(*rows, reduction="sum")
 
 
 SECOND_FORMULATIONS = {
@@ -114,43 +109,34 @@ DOUBLE = Exercise(
     lambda values: 2 * values,
     ((torch.tensor([1.0, 2.0]),), (torch.tensor([0.5]),)),
     {"This is the square.": lambda values: values.square()},
-    ("Twice.", "2 * values"),
 )
+NUMBER = Exercise("How many?", 12, mistakes={"The prompt counts.": 10})
 
 
 def unwritten(values):
     raise NotImplementedError
 
 
-def in_place(values):
-    return values.mul_(2)
-
-
 @pytest.mark.parametrize(
-    ("answer", "message"),
+    ("exercise", "answer", "message"),
     [
-        (unwritten, "not written yet"),
-        (in_place, "changed its argument in place"),
-        (lambda values: values / 0, "returns tensor([inf, inf])"),
-        (lambda values: values[0], "shape (), and a tensor of shape (2,)"),
-        (lambda values: None, "it returns None"),
-        (lambda values: values.nonsense, "stops with AttributeError"),
-        (lambda: 3, "stops with TypeError"),
-        (7, "a function is asked for, got 7"),
-        (torch.square, "This is the square."),
+        (DOUBLE, unwritten, "not written yet"),
+        (DOUBLE, lambda x: x.mul_(2), "changed its argument in place"),
+        (DOUBLE, lambda x: x / 0, "returns tensor([inf, inf])"),
+        (DOUBLE, lambda x: x[0], "shape (), and a tensor of shape (2,)"),
+        (DOUBLE, lambda x: None, "it returns None"),
+        (DOUBLE, lambda x: x.nonsense, "stops with AttributeError"),
+        (DOUBLE, lambda: 3, "stops with TypeError"),
+        (DOUBLE, 7, "a function is asked for, got 7"),
+        (DOUBLE, torch.square, "This is the square."),
+        (NUMBER, 10, "not yet. The prompt counts."),
+        (NUMBER, True, "not yet"),
     ],
 )
-def test_a_wrong_answer_is_told_what_is_wrong(answer, message):
-    verdict = grade(DOUBLE, answer)
-    assert not verdict.is_right
-    assert message in verdict.message
-
-
-def test_a_value_can_be_asked_for():
-    exercise = Exercise("How many?", 12, mistakes={"The prompt counts.": 10})
-    assert grade(exercise, 12).is_right
-    assert grade(exercise, 10).message == "not yet. The prompt counts."
-    assert not grade(exercise, True).is_right
+def test_a_wrong_answer_is_told_what_is_wrong(exercise, answer, message):
+    verdict = grade(exercise, answer)
+    assert not verdict.is_right and message in verdict.message
+    assert grade(NUMBER, 12).is_right
 
 
 def test_progress_is_kept_and_a_right_answer_stays_right(capsys):

@@ -31,23 +31,18 @@ def here(tokenizer, tmp_path, monkeypatch):
     return tmp_path
 
 
+def change_run(**changes):
+    """Lay other settings over those of the run."""
+    run = RunFolder.open("runs/reasoner")
+    run.write_json("config.json", run.config | changes)
+
+
 def add_evaluation(model):
     """A finished evaluation of a model, among the runs."""
-    config = {
-        "command": "evaluate",
-        "model": model,
-        "problems": "pocketmath",
-        "split": "test",
-        "prompt": "step-by-step",
-        "method": "greedy",
-    }
-    result = {
-        "accuracy": 0.523,
-        "low": 0.501,
-        "high": 0.545,
-        "num_problems": 2000,
-        "mean_tokens": 44.2,
-    }
+    config = {"command": "evaluate", "model": model, "problems": "pocketmath"}
+    config |= {"split": "test", "prompt": "step-by-step", "method": "greedy"}
+    result = {"accuracy": 0.523, "low": 0.501, "high": 0.545}
+    result |= {"num_problems": 2000, "mean_tokens": 44.2}
     RunFolder.create("after", config).write_json("result.json", result)
 
 
@@ -60,12 +55,15 @@ def card():
         return file.read()
 
 
-def test_the_exported_model_is_the_runs(here):
+def test_the_exported_model_is_the_runs_and_not_overwritten(here, capsys):
     assert export() == 0
     exported, _ = load_model("./out", device="cpu")
     original, _ = load_model("runs/reasoner", device="cpu")
     token_ids = torch.tensor([[1, 2, 3]])
     assert torch.equal(exported(token_ids), original(token_ids))
+    assert export() == 1
+    assert "--overwrite" in capsys.readouterr().err
+    assert export("--overwrite") == 0
 
 
 def test_weights_are_exported_in_the_dtype_asked_for(here):
@@ -77,18 +75,13 @@ def test_weights_are_exported_in_the_dtype_asked_for(here):
     assert "bfloat16" in card()
 
 
-def test_a_model_that_is_there_is_not_overwritten_unasked(here, capsys):
-    assert export() == 0
-    assert export() == 1
-    assert "--overwrite" in capsys.readouterr().err
-    assert export("--overwrite") == 0
-
-
-def test_the_card_tells_base_method_and_settings(here):
+def test_the_card_tells_base_method_settings_and_that_nothing_is_known(here):
+    add_evaluation("pocket")  # another model
     export()
     assert "base_model: Qwen/Qwen3-0.6B-Base" in card()
     assert "verifiable rewards (GRPO)" in card()
     assert "- steps: `50`" in card()
+    assert "Not measured." in card() and "52.3" not in card()
 
 
 @pytest.mark.parametrize(
@@ -103,10 +96,7 @@ def test_the_card_tells_base_method_and_settings(here):
 def test_the_card_names_the_licence_of_the_base_where_it_is_known(
     here, base, licence
 ):
-    config = here / "runs" / "reasoner" / "config.json"
-    config.write_text(
-        config.read_text("utf-8").replace("qwen3-0.6b-base", base), "utf-8"
-    )
+    change_run(model=base)
     export()
     assert (licence or "library_name") in card()
     assert ("license:" in card()) == bool(licence)
@@ -119,13 +109,6 @@ def test_the_card_shows_measured_results_with_their_interval(here):
         "| pocketmath test (2,000) | step-by-step, greedy | 52.3 % "
         "| 50.1–54.5 % | 44 |"
     ) in card()
-
-
-def test_another_models_results_are_not_shown(here):
-    add_evaluation("pocket")
-    export()
-    assert "Not measured." in card()
-    assert "52.3" not in card()
 
 
 @pytest.mark.parametrize("has_checkout", [True, False])
@@ -143,39 +126,34 @@ def test_the_card_of_a_base_model_does_not_boast_of_its_students(
     ("prompt", "asked"),
     [("direct", r"1/3?\nAnswer:'"), ("Q: {problem}", "'Q: What is 1/2")],
 )
-def test_the_card_asks_as_the_run_was_trained(here, prompt, asked):
-    config = RunFolder.open("runs/reasoner").config | {"prompt": prompt}
-    RunFolder("runs/reasoner", {}).write_json("config.json", config)
+def test_the_cards_snippet_asks_as_the_run_was_trained_and_runs(
+    here, capsys, prompt, asked
+):
+    pytest.importorskip("transformers")
+    change_run(prompt=prompt)
     export()
     assert asked in card()
-
-
-def test_the_cards_snippet_runs_as_it_stands(here, capsys):
-    pytest.importorskip("transformers")
-    export()
     capsys.readouterr()
     (snippet,) = re.findall(r"```python\n(.*?)```", card(), re.DOTALL)
     exec(compile(snippet, "README.md", "exec"), {})
-    assert "think step by step." in capsys.readouterr().out
+    assert "What is 1/2" in capsys.readouterr().out
 
 
 def test_transformers_answers_twenty_problems_with_the_same_text(here):
     transformers = pytest.importorskip("transformers")
     export(model="pocket")
-    model, tokenizer = load_model("pocket", device="cpu")
     theirs = transformers.AutoModelForCausalLM.from_pretrained("out")
     reader = transformers.AutoTokenizer.from_pretrained("out")
     problems = load_problems("pocketmath", split="validation", limit=20)
     prompts = [render_prompt("step-by-step", p) for p in problems]
-    ours = generate(model, tokenizer, prompts, max_new_tokens=96)
+    model = load_model("pocket", device="cpu")
+    ours = generate(*model, prompts, max_new_tokens=96)
     for prompt, output in zip(prompts, ours, strict=True):
         inputs = reader(prompt, return_tensors="pt")
-        generated = theirs.generate(
-            **inputs, max_new_tokens=96, do_sample=False
-        )
+        options = {"max_new_tokens": 96, "do_sample": False}
+        generated = theirs.generate(**inputs, **options)
         new = generated[0, inputs["input_ids"].shape[1] :]
-        text = reader.decode(new, skip_special_tokens=True)
-        assert text == output.text
+        assert reader.decode(new, skip_special_tokens=True) == output.text
 
 
 def test_a_folder_with_other_weights_does_not_pass_the_check(here):
@@ -188,6 +166,7 @@ def test_a_folder_with_other_weights_does_not_pass_the_check(here):
 
 
 def test_pushing_uploads_every_file_of_the_folder(here):
+    words = ["export", "runs/reasoner", "out", "--push-to", "acme/tiny"]
     with HubStandin(here / "source").serving() as hub:
         settings = {
             "HF_ENDPOINT": hub.url,
@@ -196,9 +175,8 @@ def test_pushing_uploads_every_file_of_the_folder(here):
             "HF_TOKEN": "hf_not_a_real_one",
             "NO_PROXY": "127.0.0.1",
         }
-        command = [sys.executable, "-m", "reasoning_from_scratch", "export"]
         result = subprocess.run(
-            [*command, "runs/reasoner", "out", "--push-to", "acme/tiny"],
+            [sys.executable, "-m", "reasoning_from_scratch", *words],
             env=os.environ | settings,
             capture_output=True,
             encoding="utf-8",

@@ -52,41 +52,30 @@ def test_an_entry_is_trained_and_measured():
     assert outcome["reached"] == (outcome["accuracy"] >= 0.6)
 
 
-def test_another_shape_of_model_is_refused():
+def test_what_an_entry_may_not_be_is_refused(checkout):
     with pytest.raises(ValueError, match="the shape of the shipped base"):
         speedrun.measure("pocket-teacher", "direct", [])
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [({"idea": ""}, "lacks idea"), ({"commands": []}, "lacks commands")],
-)
-def test_an_incomplete_entry_is_refused(checkout, changes, message):
-    enter(checkout, "mine", **changes)
-    with pytest.raises(ValueError, match=message):
-        speedrun.read_entry("mine")
-
-
-def test_an_unknown_entry_names_those_there_are(checkout):
-    enter(checkout, "mine")
+    for lacking in ("idea", "commands"):
+        enter(checkout, "mine", **{lacking: ""})
+        with pytest.raises(ValueError, match=f"lacks {lacking}"):
+            speedrun.read_entry("mine")
     with pytest.raises(FileNotFoundError, match="there are mine"):
         speedrun.read_entry("yours")
 
 
-def test_a_command_is_one_of_ours(tmp_path):
-    with pytest.raises(ValueError, match="begins with rfs or python"):
-        speedrun.train(ENTRY | {"commands": ["curl x"]}, tmp_path)
-
-
-def test_a_command_that_fails_or_takes_too_long_is_named(
+def test_a_command_that_is_not_ours_fails_or_takes_too_long_is_named(
     tmp_path, monkeypatch
 ):
-    wrong = ENTRY | {"commands": ["rfs nonsense"]}
+    def train(command):
+        speedrun.train(ENTRY | {"commands": [command]}, tmp_path)
+
+    with pytest.raises(ValueError, match="begins with rfs or python"):
+        train("curl x")
     with pytest.raises(ChildProcessError, match="nonsense` ended with status"):
-        speedrun.train(wrong, tmp_path)
+        train("rfs nonsense")
     monkeypatch.setattr(speedrun, "MAX_MINUTES", 0)
     with pytest.raises(TimeoutError, match="an entry has 0 minutes"):
-        speedrun.train(ENTRY, tmp_path)
+        train("rfs grpo --run short")
 
 
 def test_the_leaderboard_has_the_fastest_first(checkout):
