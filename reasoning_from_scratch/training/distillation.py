@@ -102,7 +102,7 @@ def _train(what, loss, draw, *, num_steps, **options):
         model,
         weight_decay=config.weight_decay,
         max_grad_norm=config.max_grad_norm,
-        moment_dtype=getattr(torch, config.moment_dtype),
+        moment_dtype=getattr(torch, config.moments),
     )
 
     def take_step(step):
