@@ -21,9 +21,11 @@ ROOT = Path(__file__).parents[1]
 
 def test_the_best_device_is_taken_in_the_order_of_the_book(monkeypatch):
     monkeypatch.setattr(devices, "_is_available", lambda kind: kind != "cuda")
-
     assert pick_device().type == "mps"
     assert pick_device("cpu").type == "cpu"
+    told = describe_device("cpu", torch.float32)
+    assert told.startswith("cpu (") and "\n" not in told
+    assert told.endswith("as asked for (mps is here too); float32 weights")
 
 
 @pytest.mark.parametrize("name", ["tpu", "no such thing", "cuda:99:1"])
@@ -32,31 +34,15 @@ def test_a_device_that_is_not_here_is_refused_with_those_that_are(name):
         pick_device(name)
 
 
-def test_pocket_is_float32_and_qwen3_bfloat16_on_a_cpu():
+def test_a_dtype_is_the_models_and_devices_or_as_named(monkeypatch):
     assert pick_dtype("cpu", "pocket") == torch.float32
     assert pick_dtype("cpu", "qwen3-0.6b") == torch.bfloat16
-
-
-def test_a_device_without_bfloat16_gets_float16(monkeypatch):
-    monkeypatch.setattr(devices, "_has_bfloat16", lambda device: False)
-
-    assert pick_dtype("cpu", "qwen3-0.6b") == torch.float16
-
-
-def test_a_dtype_can_be_named_and_a_wrong_name_is_refused():
     assert pick_dtype("cpu", "pocket", "bfloat16") == torch.bfloat16
     assert pick_dtype("cpu", "pocket", torch.float64) == torch.float64
     with pytest.raises(ValueError, match="unknown dtype 'int3'"):
         pick_dtype("cpu", "pocket", "int3")
-
-
-def test_the_choice_is_told_in_one_line(monkeypatch):
-    monkeypatch.setattr(devices, "_is_available", lambda kind: kind == "cpu")
-    line = describe_device("cpu", torch.float32)
-
-    assert line.startswith("cpu (")
-    assert line.endswith("the best device found; float32 weights")
-    assert "\n" not in line
+    monkeypatch.setattr(devices, "_has_bfloat16", lambda device: False)
+    assert pick_dtype("cpu", "qwen3-0.6b") == torch.float16
 
 
 # ---- torch.compile, where it works ----
@@ -86,32 +72,34 @@ print("went on")
 """
 BROKEN = """\
 #!/bin/sh
-if [ "$1" = --version ]; then echo "g++ 13.2"; exit 0; fi
 echo "x.cpp:1: fatal error: Python.h: No such file" >&2
-exit 1
+[ "$1" = --version ]
 """
 
 
-@pytest.mark.parametrize("compiler", ["missing", "broken"])
+@pytest.mark.parametrize(
+    ("compiler", "expected"),
+    [
+        (None, "looked for '/nonexistent'"),
+        (BROKEN, "fatal error: Python.h: No such file"),
+    ],
+    ids=["missing", "broken"],
+)
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a shell script")
 def test_without_a_working_compiler_everything_goes_on_and_says_so_once(
-    compiler, tmp_path
+    compiler, expected, tmp_path
 ):
-    path, expected = Path("/nonexistent"), "looked for '/nonexistent'"
-    if compiler == "broken":
+    path = Path("/nonexistent")
+    if compiler:
         path = tmp_path / "g++"
-        path.write_text(BROKEN, "utf-8")
+        path.write_text(compiler, "utf-8")
         path.chmod(0o755)
-        expected = "fatal error: Python.h: No such file"
-    if sys.platform == "win32" and compiler == "broken":
-        pytest.skip("needs a shell script")
+    places = {"CXX": str(path), "PYTHONPATH": os.pathsep.join(sys.path)}
+    places["TORCHINDUCTOR_CACHE_DIR"] = str(tmp_path / "cache")
     outcome = subprocess.run(
         [sys.executable, "-c", TWO_PLACES],
         cwd=ROOT,
-        env={
-            **os.environ,
-            "CXX": str(path),
-            "TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "cache"),
-        },
+        env={**os.environ, **places},
         capture_output=True,
         encoding="utf-8",
         check=False,
@@ -138,9 +126,7 @@ def test_each_system_is_told_how_to_get_a_compiler(
     monkeypatch.delenv("CXX", raising=False)
     monkeypatch.setattr("shutil.which", lambda name: None)
     reason, said = devices.missing_compiler()
-
-    assert f"looked for '{usual}'" in reason
-    assert cure in said
+    assert f"looked for '{usual}'" in reason and cure in said
 
 
 def test_an_error_of_the_function_itself_is_not_swallowed(monkeypatch):
