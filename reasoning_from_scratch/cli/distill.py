@@ -79,11 +79,11 @@ def run(args) -> None:
         if args.on_policy:
             training.train_on_policy(*student, problems, config, **common)
         else:
+            traces = traces[args.skip :]
             if args.from_self:
-                found = answer_problems(args, student, problems, **common)
-            else:
-                filters = choose_filters(args, validation)
-                found = training.filter_traces(traces[args.skip :], **filters)
+                traces = answer_problems(args, student, problems, folder)
+            filters = choose_filters(args, validation)
+            found = training.filter_traces(traces, **filters)
             train_on_traces(args, student, *found, config, **common)
     print(flags.describe_training(folder))
 
@@ -118,8 +118,8 @@ def choose_filters(args, validation) -> dict:
     }
 
 
-def answer_problems(args, student, problems, *, validation, run, **_):
-    """The student's own answers, those that may be learned, and counts."""
+def answer_problems(args, student, problems, run):
+    """The student's own answers."""
     settings = get_settings(args.model)
     limit = args.limit or settings.distillation.num_traces
     prompt = args.teacher_prompt or "step-by-step"
@@ -132,10 +132,9 @@ def answer_problems(args, student, problems, *, validation, run, **_):
         seed=args.seed or 0,
         batch_size=settings.batch_size,
     )
-    traces = training.generate_teacher_traces(
+    return training.generate_teacher_traces(
         itself, problems[:limit], num_samples=args.samples, run=run
     )
-    return training.filter_traces(traces, **choose_filters(args, validation))
 
 
 def train_on_traces(args, student, traces, counts, config, **common) -> None:
@@ -146,17 +145,12 @@ def train_on_traces(args, student, traces, counts, config, **common) -> None:
     print(f"{len(traces):,} of {num_traces:,} traces kept ({dropped})")
     if not args.from_self:
         traces = traces[: args.limit]
-    examples, num_too_long = training.encode_traces(traces, student[1], config)
-    if num_too_long:
-        print(
-            f"left out {num_too_long:,} traces of more than "
-            f"{config.max_tokens} tokens"
-        )
+    examples, num_long = training.encode_traces(traces, student[1], config)
+    if num_long:
+        most = f"more than {config.max_tokens} tokens"
+        print(f"left out {num_long:,} traces of {most}")
     num_held_back = min(MAX_HELD_BACK, len(examples) // 20)
+    held_back, examples = examples[:num_held_back], examples[num_held_back:]
     training.train_distillation(
-        *student,
-        examples[num_held_back:],
-        config,
-        validation_examples=examples[:num_held_back],
-        **common,
+        *student, examples, config, validation_examples=held_back, **common
     )

@@ -11,6 +11,7 @@ import copy
 import sys
 import time
 from pathlib import Path
+from textwrap import indent
 
 # Packages import their parts on first use: none of these brings torch yet
 from reasoning_from_scratch import evaluation, llm, scaling, training
@@ -35,8 +36,10 @@ STAGES = (
     ("distillation", "ch06", 60, "direct, after reading a teacher's work"),
     ("the whole pipeline", "ch07", 45, "both, with a calculator and a vote"),
 )
+TABLE_ROW = "{:<18}{:>21}{:>9}{:>7}{:>21}"
 MEASURED = ("accuracy", "low", "high", "num_problems", "mean_tokens")
 NOTEBOOK = Path(__file__).parents[2] / "ch02" / "ch02_main.ipynb"
+NOWHERE = " (in the repository)"
 NEXT_STEPS = """
 What to do next:
   rfs ask "What is 1/2 + 1/3?"       ask it yourself
@@ -110,18 +113,18 @@ class Tour:
         """A copy of the model that has read a stronger one's right answers."""
         row, kind = self.settings.distillation, training.DistillationConfig
         progress = {"progress": self.has_progress}
-        kept, _ = training.collect_verified_samples(
+        teacher = training.LocalTeacher(
             *llm.load_model(row.teacher),
-            evaluation.load_problems(
-                self.settings.problems, split="train", limit=row.quick_traces
-            ),
-            ngram=0,
-            name=row.teacher,
             prompt=row.teacher_prompt,
             max_new_tokens=get_settings(row.teacher).max_new_tokens,
-            seed=SEED,
-            **progress,
         )
+        problems = evaluation.load_problems(
+            self.settings.problems, split="train", limit=row.quick_traces
+        )
+        traces = training.generate_teacher_traces(
+            teacher, problems, **progress
+        )
+        kept, _ = training.filter_traces(traces, ngram=0)
         config = kind(**row.of(kind))
         examples, _ = training.encode_traces(kept, self.tokenizer, config)
         student = copy.deepcopy(self.model), self.tokenizer
@@ -131,39 +134,44 @@ class Tour:
 
 def run(args) -> None:
     """Measure every stage, then show what came out."""
-    from rich.console import Console
-
     started = time.monotonic()
-    console = Console(highlight=False)
     tour = Tour()
     config = {"command": "tour", "model": MODEL, "seed": SEED}
     folder = RunFolder.numbered("tour", config)
-    console.print(
-        f"[bold]{MODEL}[/]: a language model of Qwen3's architecture with "
-        f"{tour.model.config.num_parameters / 1e6:.1f} million parameters, on "
-        f"{tour.model.device}. It has read school maths and nothing else."
+    print(
+        f"{MODEL}: a language model of Qwen3's architecture with "
+        f"{tour.model.config.num_parameters / 1e6:.1f} million\nparameters, "
+        f"on {tour.model.device}. It has read school maths and nothing else."
     )
-    show_one_problem(console, tour)
-    rows = measure_stages(console, tour, folder)
+    show_one_problem(tour)
+    rows, results = [], tour.results()
+    for number, (name, chapter, seconds, idea) in enumerate(STAGES, start=1):
+        print(
+            f"\n{number}/{len(STAGES)} {name} ({chapter}, about {seconds} s): "
+            f"{idea}",
+            flush=True,
+        )
+        result = next(results)
+        row = {"name": name, "chapter": chapter}
+        row |= {key: getattr(result, key) for key in MEASURED}
+        rows.append(row)
+        folder.append("rows.jsonl", row)
+        tokens = f"{row['mean_tokens']:.0f} tokens each"
+        print(f"  {describe(row)} % right, {tokens}", flush=True)
     full_runs = ladder(load_results(), model=MODEL)
-    console.print()
-    console.print(make_table(rows, full_runs))
+    print_table(rows, full_runs)
     minutes, seconds = divmod(round(time.monotonic() - started), 60)
-    console.print(
-        "Intervals are 95 %; tokens are all that were written for a problem. "
-        f"The tour took {minutes} min {seconds} s."
-    )
+    print(f"The tour took {minutes} min {seconds} s.")
     picture = folder.path / "tour.png"
     try:
         plot_accuracy_bars(rows, picture, title=TITLE, reference=full_runs)
-        console.print(f"The picture: {picture}", markup=False)
+        print(f"The picture: {picture}")
     except ImportError as error:  # it says how to get matplotlib
-        console.print(f"No picture: {error}", markup=False)
-    where = "" if NOTEBOOK.is_file() else " (in the repository)"
-    console.print(NEXT_STEPS.format(where), markup=False)
+        print(f"No picture: {error}")
+    print(NEXT_STEPS.format("" if NOTEBOOK.is_file() else NOWHERE))
 
 
-def show_one_problem(console, tour) -> None:
+def show_one_problem(tour) -> None:
     """Answer a problem both ways, one where it makes the difference."""
     problems = evaluation.opening_problems(tour.settings.problems)
     direct, steps = (
@@ -174,58 +182,25 @@ def show_one_problem(console, tour) -> None:
         zip(problems, direct, steps, strict=True),
         key=lambda row: (row[2]["correct"], not row[1]["correct"]),
     )
-    console.print("\nProblem:", style="bold", end=" ")
-    console.print(problem.problem, markup=False)
+    print(f"\nProblem: {problem.problem}")
     for way, record in zip(("directly", "step by step"), records, strict=True):
-        verdict = "right" if record["correct"] else "wrong"
-        console.print(f"  {way}, {verdict}:", style="bold")
-        for line in printable(record["response"]).strip().split("\n"):
-            console.print(f"    {line}", markup=False)
+        print(f"  {way}, {'right' if record['correct'] else 'wrong'}:")
+        print(indent(printable(record["response"]).strip(), "    "))
 
 
-def measure_stages(console, tour, folder) -> list[dict]:
-    """Measure one stage after the other; a row each, written down at once."""
-    rows, results = [], tour.results()
-    for number, (name, chapter, seconds, idea) in enumerate(STAGES, start=1):
-        console.print(
-            f"\n[bold]{number}/{len(STAGES)} {name}[/] "
-            f"({chapter}, about {seconds} s): {idea}"
-        )
-        result = next(results)
-        row = {"name": name, "chapter": chapter}
-        row |= {key: getattr(result, key) for key in MEASURED}
-        rows.append(row)
-        folder.append("rows.jsonl", row)
-        console.print(
-            f"  {describe(row)} % right, {row['mean_tokens']:.0f} tokens each"
-        )
-    return rows
-
-
-def make_table(rows: list[dict], full_runs: list[dict]):
+def print_table(rows: list[dict], full_runs: list[dict]) -> None:
     """All rows, each beside the full run of its name."""
-    from rich.box import SIMPLE
-    from rich.table import Column, Table
-
     full = {row["name"]: describe(row) for row in full_runs}
-    figures = ("right, %", "problems", "tokens", "full run, %")
-    table = Table(
-        Column(style="bold"),
-        *(Column(name, justify="right") for name in figures),
-        "read",
-        title="One model, and each way to better reasoning",
-        box=SIMPLE,
-    )
+    head = ("", "right, %", "problems", "tokens", "full run, %")
+    print("\nOne model, and each way to better reasoning\n")
+    print(TABLE_ROW.format(*head))
     for row in rows:
-        table.add_row(
-            row["name"],
-            describe(row),
-            str(row["num_problems"]),
-            f"{row['mean_tokens']:,.0f}",
-            full.get(row["name"], "-"),
-            row["chapter"],
-        )
-    return table
+        name, tokens = row["name"], f"{row['mean_tokens']:,.0f}"
+        cells = (describe(row), row["num_problems"], tokens)
+        print(TABLE_ROW.format(name, *cells, full.get(name, "-")))
+    print(
+        "\nIntervals are 95 %; tokens are all that were written for a problem."
+    )
 
 
 def describe(row: dict) -> str:
