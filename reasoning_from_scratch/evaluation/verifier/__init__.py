@@ -1,7 +1,7 @@
 r"""A rule-based verifier of mathematical answers.
 
 The cheapest test first: plain numbers by arithmetic; equal text; then both
-are read (`cleaning`, `tokenizer`, `parser`) into trees and compared by value,
+are read (`tokenizer`, `parser`) into trees and compared by value,
 as sets or by structure (`equivalence`). Model text is never evaluated, nothing
 raises, and what cannot be shown equal is unequal.
 """
@@ -14,9 +14,9 @@ from functools import lru_cache
 
 from ..answers import extract_answer
 from . import tree
-from .cleaning import clean, text_key
 from .equivalence import same
 from .parser import parse
+from .tokenizer import clean, text_key
 from .values import start_counting
 from .vocabulary import clock_time
 

@@ -7,17 +7,16 @@ from itertools import pairwise
 
 from . import tree
 from .tokenizer import Token, plain_number, repeating_decimal
-from .tree import Collection, Operation, Sequence, UnreadableAnswer
+from .tree import Collection, Operation, Sequence, refuse_if
 from .vocabulary import MATRICES, SCALES, words
 
 # How tightly operators bind
 OR, AND, LIST, RELATION, SETS, UNIT, RATIO, SUM = range(8)
 PRODUCT, SIGN, POWER, ATOM = range(8, 12)
-BARS = {"|": ("|", "abs"), "||": ("||", "norm"), "lvert": ("rvert", "abs")}
-BARS |= {f"l{name}": (f"r{name}", name) for name in ("floor", "ceil")}
 CONDITIONS = words("if for when where as while provided")
 ALIGNED = ("=", "<", "<=", ">", ">=", "!=", "~", "+", "-")
 MANY_ARGUMENTS = ("max", "min", "gcd", "lcm")
+CLOSERS = {"(": ")", "{": "}", "\\{": "\\}"}  # of arguments
 APPLIED = ("f", "g", "h")  # f(x) is a value of f, no product
 INVERSE = {name: f"arc{name}" for name in words("sin cos tan cot sec csc")}
 INVERSE |= {name: f"ar{name}" for name in words("sinh cosh tanh")}
@@ -26,7 +25,7 @@ INVERSE |= {name: f"ar{name}" for name in words("sinh cosh tanh")}
 def number(parser, token):
     """A number token, with its scale, or with a fraction behind."""
     if token.kind == "grouped" and parser.split_groups:
-        return Collection(tuple(split_group(token)))
+        return Collection(split_group(token))
     if token.kind == "repeating":
         return repeating_decimal(token.text)
     value = plain_number(token.text.replace(",", ""))
@@ -37,14 +36,14 @@ def number(parser, token):
     if parser.accept("_"):  # 52_8, among others
         base = parser.argument()
         if not isinstance(base, tree.Number) or value.places >= 0:
-            raise UnreadableAnswer("cannot read the index of a number")
+            raise tree.UnreadableAnswer("cannot read the index of a number")
         return tree.Text(f"{value.value}_{base.value}")
     return value
 
 
 def split_group(token):
     """The numbers between the commas of 1,234."""
-    return [plain_number(part) for part in token.text.split(",")]
+    return tuple(map(plain_number, token.text.split(",")))
 
 
 def mixed(parser, whole):
@@ -91,11 +90,9 @@ def symbol(parser, token):
     name = token.text
     if parser.accept("_"):
         name = f"{name}_{index(parser)}"
-    while parser.accept("'"):
-        name += "'"
-    if name in ("angle", "triangle"):
-        while parser.token.kind == "symbol":
-            name += parser.advance().text
+    is_figure = name in ("angle", "triangle")  # and its corners
+    while parser.is_next("'") or is_figure and parser.token.kind == "symbol":
+        name += parser.advance().text
     ahead = [token.text for token in parser.tokens[parser.position :][:6]]
     if name in APPLIED and ahead == ["^", "{", "-", "1", "}", "("]:
         parser.position += 5
@@ -110,12 +107,11 @@ def index(parser):
     """The text of an index: 1, n+1, max."""
     if not parser.accept("{"):
         return parser.advance().text
-    texts = []
+    name = ""
     while not parser.accept("}"):
-        if parser.token.kind == "end":
-            raise UnreadableAnswer("an index is not closed")
-        texts.append(parser.advance().text)
-    return "".join(texts)
+        refuse_if(parser.token.kind == "end", "an index is not closed")
+        name += parser.advance().text
+    return name
 
 
 def function(parser, token):
@@ -129,10 +125,9 @@ def function(parser, token):
     if name == "det" and isinstance(arguments[0], tree.Matrix):
         return determinant(arguments[0].rows)
     if len(arguments) > 1 and name not in MANY_ARGUMENTS:
-        raise UnreadableAnswer(f"{name} takes one argument")
+        raise tree.UnreadableAnswer(f"{name} takes one argument")
     if base is not None:
-        if name != "log":
-            raise UnreadableAnswer(f"{name} takes no base")
+        refuse_if(name != "log", "a base of no logarithm")
         arguments = (*arguments, base)
     value = Operation(name, tuple(arguments))
     return value if exponent is None else Operation("power", (value, exponent))
@@ -140,9 +135,8 @@ def function(parser, token):
 
 def function_arguments(parser):
     """What is in the brackets, or the factors that follow."""
-    for opener, closer in (("(", ")"), ("{", "}"), ("\\{", "\\}")):
-        if parser.accept(opener):
-            return parser.items(closer)
+    if opener := parser.accept(*CLOSERS):
+        return parser.items(CLOSERS[opener])
     factors = [parser.parse(SIGN)]
     while parser.token.kind == "symbol":
         factors.append(parser.parse(SIGN))
@@ -158,14 +152,12 @@ def bound(parser, name):
     low = parser.group("}")
     parser.expect("^")
     high = parser.argument()
-    if token.kind != "symbol":
-        raise UnreadableAnswer("an index must be a letter")
+    refuse_if(token.kind != "symbol", "an index must be a letter")
     body = parser.parse(PRODUCT)
     return Operation(name, (tree.Symbol(token.text), low, high, body))
 
 
 def root(parser):
-    """\\sqrt{x}, \\sqrt[3]{x} or sqrt(x)."""
     if parser.accept("["):
         degree = parser.group("]")
         return Operation("root", (parser.argument(), degree))
@@ -178,8 +170,7 @@ def bracket(parser, left, *closers):
     right = parser.peek(-1).text
     if len(items) == 1 and right == closers[0]:
         return items[0]
-    if len(items) < 2:
-        raise UnreadableAnswer(f"nothing between {left} and {right}")
+    refuse_if(len(items) < 2, "an empty bracket")
     return Sequence(tuple(items), left, right)
 
 
@@ -196,15 +187,13 @@ def finite_set(parser):
     items = parser.items("\\}", "|", ":")
     if parser.peek(-1).text != "\\}":
         home, *rest = [*items, *parser.items("\\}")]
-        if len(rest) != 1:
-            raise UnreadableAnswer("a set with several conditions")
+        refuse_if(len(rest) != 1, "a set with several conditions")
         is_home = isinstance(home, tree.Relation)  # x in Z
         if is_home and tree.REALS not in home.operands:
             return Collection((home, *rest), "and")
         items = rest
-    if len(items) == 1 and isinstance(items[0], tree.Relation):
-        return items[0]
-    return Collection(tuple(items), "set")
+    is_condition = len(items) == 1 and isinstance(items[0], tree.Relation)
+    return items[0] if is_condition else Collection(tuple(items), "set")
 
 
 def environment(parser, name):
@@ -222,22 +211,20 @@ def environment(parser, name):
             rows.append(tuple(row))
             row = []
     num_cells = sum(map(len, rows))
-    if not num_cells or num_cells > tree.MAX_ITEMS:
-        raise UnreadableAnswer(f"a matrix of {num_cells} cells")
+    refuse_if(not num_cells or num_cells > tree.MAX_ITEMS, "cells")
     if not is_matrix:
         if "cases" in name:  # a value with its condition
             rows = [(Sequence(r, "&", "&"),) if r[1:] else r for r in rows]
         return Collection(tuple(cell for row in rows for cell in row), "and")
     if any(len(line) != len(rows[0]) for line in rows):
-        raise UnreadableAnswer("rows of different length")
+        raise tree.UnreadableAnswer("rows of different length")
     return determinant(rows) if name == "vmatrix" else tree.Matrix(tuple(rows))
 
 
 def align(parser, name, end):
     """Write the lines of a system in one way: without &=, "if", last comma."""
     ahead = parser.tokens[parser.position :]
-    if Token("operator", end) not in ahead:
-        raise UnreadableAnswer(f"{end} is missing")
+    refuse_if(Token("operator", end) not in ahead, "the end is missing")
     stop = ahead.index(Token("operator", end))
     signs = ALIGNED[: 7 if "cases" in name else None]
     lines = []
@@ -253,9 +240,7 @@ def align(parser, name, end):
 
 
 def determinant(rows):
-    """The determinant of a matrix, as a sum of products."""
-    if len(rows) != len(rows[0]) or len(rows) > 4:
-        raise UnreadableAnswer("a determinant needs as many rows as columns")
+    refuse_if(len(rows) != len(rows[0]) or len(rows) > 4, "not square")
     if len(rows) == 1:
         return rows[0][0]
     terms = []
@@ -264,11 +249,6 @@ def determinant(rows):
         term = tree.multiply(factor, determinant(rest))
         terms.append(tree.negate(term) if column % 2 else term)
     return tree.add(*terms)
-
-
-def bars(closer, name):
-    """What reads |x|, floor and ceiling."""
-    return lambda parser: Operation(name, (parser.group(closer),))
 
 
 KINDS = dict.fromkeys(("number", "repeating", "grouped"), number) | {
@@ -288,4 +268,9 @@ COMMANDS = {
     "empty": lambda parser: tree.EMPTY_SET,
     "sum": lambda parser: bound(parser, "sum"),
     "product": lambda parser: bound(parser, "product"),
-} | {opener: bars(*names) for opener, names in BARS.items()}
+    "|": lambda parser: Operation("abs", (parser.group("|"),)),
+    "||": lambda parser: Operation("norm", (parser.group("||"),)),
+    "lvert": lambda parser: Operation("abs", (parser.group("rvert"),)),
+    "lfloor": lambda parser: Operation("floor", (parser.group("rfloor"),)),
+    "lceil": lambda parser: Operation("ceil", (parser.group("rceil"),)),
+}

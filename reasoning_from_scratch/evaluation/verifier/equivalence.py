@@ -33,7 +33,6 @@ def same(left, right):
 
 
 def same_row(left, right):
-    """Whether the items are the same, one by one."""
     return len(left) == len(right) and all(map(same, left, right))
 
 
@@ -51,7 +50,7 @@ def same_items(left, right):
 
 def compare_choices(choice, other):
     """(B) 12 equals B and 12; of two such answers the letters count."""
-    letters = getattr(other, "letter", None) or letters_of(other) or ""
+    letters = getattr(other, "letter", "") or letters_of(other)
     if len(letters) == 1:
         return choice.letter == letters
     return same(choice.value, other)
@@ -61,15 +60,12 @@ def letters_of(answer):
     """The letters of a text, a symbol or a product of symbols."""
     if isinstance(answer, tree.Text):
         return answer.words
-    is_product = is_operation(answer, "multiply")
-    factors = answer.args if is_product else (answer,)
-    if all(isinstance(factor, Symbol) for factor in factors):
-        return "".join(factor.name for factor in factors).lower()
-    return None
+    factors = answer.args if is_operation(answer, "multiply") else (answer,)
+    names = [f.name if isinstance(f, Symbol) else "??" for f in factors]
+    return "".join(names).lower()
 
 
 def is_relational(answer):
-    """Whether an answer is a relation or a list of relations."""
     if isinstance(answer, Collection) and answer.items:
         return all(map(is_relational, answer.items))
     return isinstance(answer, Relation)
@@ -95,7 +91,6 @@ def compare_relations(left, right):
 
 
 def same_relations(left, right):
-    """Compare two relations, or two lists of them."""
     if isinstance(left, Relation) and isinstance(right, Relation):
         verdict = same_equations(left, right)
         return same_set(left, right) if verdict is None else verdict
@@ -103,7 +98,7 @@ def same_relations(left, right):
     if isinstance(left, Collection) and isinstance(right, Collection):
         # "x = 1 or y = 2" is not "x = 1, y = 2", but "x = 1 or x = 2" is
         is_joined_alike = (left.kind == "or") == (right.kind == "or")
-        is_list = None not in values and not is_order(left.items[0])
+        is_list = None not in values and left.items[0].operators != ("in",)
         may_match = is_joined_alike or is_list
         if may_match and same_items(left.items, right.items):
             return True
@@ -118,29 +113,22 @@ def same_relations(left, right):
     return same_set(left, right)  # other labels, or the same swapped
 
 
-def is_order(part):
-    """Whether a tree is a relation that says more than what equals what."""
-    return isinstance(part, Relation) and not set(part.operators) <= EQUALITIES
-
-
 def same_equations(left, right):
     """Compare two chains; None leaves them to be compared as sets."""
-    if not is_order(left) and not is_order(right):
+    if EQUALITIES.issuperset(left.operators + right.operators):
         values = value_of(left), value_of(right)
         labels = left.operands[0], right.operands[0]
         if labels[0] == labels[1] and is_label(labels[0]) and values[0]:
             return same(*values)
         return same_zero(left, right)
-    left, right = pointing_left(left), pointing_left(right)
+    left, right = (  # a > b as b < a
+        Relation(FLIPPED[r.operators], r.operands[::-1])
+        if r.operators in FLIPPED
+        else r
+        for r in (left, right)
+    )
     is_chain = len(left.operators) > 1 or left.operators != right.operators
     return not is_chain and same_zero(left, right) or None
-
-
-def pointing_left(relation):
-    """a > b as b < a; chains stay as they are."""
-    if relation.operators not in FLIPPED:
-        return relation
-    return Relation(FLIPPED[relation.operators], relation.operands[::-1])
 
 
 def same_zero(left, right):
@@ -162,13 +150,7 @@ def same_zero(left, right):
     return agree_at_points(ratio, at_point, names)
 
 
-def is_union(answer):
-    """Whether an answer is joined of sets, or the real line."""
-    return is_operation(answer, *tree.UNIONS) or answer == tree.REALS
-
-
 def compare_unions(left, right):
-    """Unions, set differences and the real line."""
     verdict = same_set(left, right)
     name = getattr(left, "name", "")
     if verdict is not None or not is_operation(right, name):
@@ -212,10 +194,8 @@ def compare_sequences(sequence, other):
 
 
 def compare_matrices(matrix, other):
-    """Matrices of one shape, cell by cell."""
-    rows = getattr(other, "rows", ())
-    same_size = len(matrix.rows) == len(rows)
-    return same_size and all(map(same_row, matrix.rows, rows))
+    is_alike = len(matrix.rows) == len(getattr(other, "rows", ()))
+    return is_alike and same_row(tree.parts(matrix), tree.parts(other))
 
 
 def compare_quantities(quantity, other):
@@ -246,7 +226,6 @@ def compare_residues(left, right):
 
 
 def compare_values(left, right):
-    """Expressions, by value."""
     are_symbols = isinstance(left, Symbol) and isinstance(right, Symbol)
     if are_symbols or not tree.is_expression(right):
         return False
@@ -268,14 +247,16 @@ def is_name(answer):
 
 
 def is_a(kind):
-    """A test for one kind of answer."""
     return lambda answer: isinstance(answer, kind)
 
 
 RULES = (
     (is_a(tree.Choice), compare_choices),
     (is_relational, compare_relations),
-    (is_union, compare_unions),
+    (
+        lambda a: is_operation(a, *tree.UNIONS) or a == tree.REALS,
+        compare_unions,
+    ),
     (is_a(Collection), compare_collections),
     (is_a(Sequence), compare_sequences),
     (is_a(tree.Matrix), compare_matrices),

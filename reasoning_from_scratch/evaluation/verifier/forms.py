@@ -132,8 +132,7 @@ def sign_choices(answer):
     """What the signs stand for: with a minus-plus all are chosen together."""
     parts = [p for p in tree.walk(answer) if is_operation(p, "pm", "mp")]
     signs = [part.name for part in parts]
-    if len(signs) > MAX_SIGNS:
-        raise tree.Undecided(f"more than {MAX_SIGNS} plus-minus signs")
+    tree.undecided_if(len(signs) > MAX_SIGNS, "too many signs")
     if "mp" in signs:
         choices = [[True] * len(signs), [False] * len(signs)]
     else:

@@ -9,7 +9,7 @@ import re
 from . import atoms, tree
 from .atoms import PRODUCT, RELATION, SETS, SUM, split_group
 from .tokenizer import VALUES, Token, tokenize
-from .tree import Collection, Operation, Quantity, UnreadableAnswer
+from .tree import Collection, Operation, Quantity, refuse_if
 from .vocabulary import changes_value, is_unit, meaning_of, number_in_words
 
 END = Token("end", "")
@@ -34,7 +34,6 @@ class Parser:
     token = property(lambda self: self.tokens[self.position])
 
     def peek(self, offset=1):
-        """The token that many places ahead."""
         return self.tokens[self.position + offset]
 
     def advance(self):
@@ -44,7 +43,6 @@ class Parser:
         return token
 
     def is_next(self, *operators):
-        """Whether one of the operators comes next."""
         return self.token.kind == "operator" and self.token.text in operators
 
     def accept(self, *operators):
@@ -53,15 +51,13 @@ class Parser:
 
     def expect(self, *operators):
         """Consume one of the operators, which must come next."""
-        if not self.is_next(*operators):
-            raise UnreadableAnswer(f"did not expect {self.token.text!r}")
+        refuse_if(not self.is_next(*operators), "unexpected")
         return self.advance().text
 
     def parse(self, level):
         """A value with all operators that bind at least as tightly."""
         self.depth += 1
-        if self.depth > tree.MAX_DEPTH:
-            raise UnreadableAnswer(f"nested deeper than {tree.MAX_DEPTH}")
+        refuse_if(self.depth > tree.MAX_DEPTH, "nested too deep")
         left = self.prefix(level)
         while True:
             operator = self.operator()
@@ -96,7 +92,10 @@ class Parser:
         if token.kind in WORDS:
             return self.words(token)
         if token.kind == "operator" and token.text in SIGNS:
-            return self.signed(token.text, max(level, PRODUCT))
+            value = self.parse(max(level, PRODUCT))
+            if token.text in ("pm", "mp"):
+                return Operation(token.text, (tree.integer(0), value))
+            return tree.negate(value) if token.text == "-" else value
         if token.text in ("=", "~") and level <= RELATION:
             return self.parse(SETS)  # "= 5", as in a line of a calculation
         if token.kind in atoms.KINDS:
@@ -104,7 +103,7 @@ class Parser:
         if token.text[:6] == "begin ":
             return atoms.environment(self, token.text[6:])
         if token.kind != "operator" or token.text not in atoms.COMMANDS:
-            raise UnreadableAnswer(f"did not expect {token.text!r}")
+            raise tree.UnreadableAnswer(f"did not expect {token.text!r}")
         return atoms.COMMANDS[token.text](self)
 
     def join(self, operator, left):
@@ -119,8 +118,7 @@ class Parser:
             if joint and found == ",":
                 return Collection((*items, self.parse(RELATION)), joint)
             items.append(self.parse(level + 1))
-            if len(items) > tree.MAX_ITEMS:
-                raise UnreadableAnswer(f"more than {tree.MAX_ITEMS} items")
+            refuse_if(len(items) > tree.MAX_ITEMS, "too many items")
         kind = "list" if operator in ",;" else operator
         return Collection(tuple(items), kind)
 
@@ -138,7 +136,6 @@ class Parser:
         return items
 
     def relation(self, operator, left):
-        """Operands with relation signs between them."""
         operands, operators = [left], []
         while operator in RELATIONS:
             self.advance()
@@ -168,7 +165,7 @@ class Parser:
         if is_named and self.is_next("newline", "end cases", "&"):
             return tree.Relation(("is",), (left, tree.Text(unit)))  # n even
         if not tree.is_expression(left) or is_named or changes_value(unit):
-            raise UnreadableAnswer(f"{unit!r} is no unit of this value")
+            raise tree.UnreadableAnswer(f"{unit!r} is no unit of this value")
         return Quantity(left, unit)
 
     def unit(self):
@@ -181,8 +178,7 @@ class Parser:
                 found.append(self.advance().text)
             elif found and self.accept("^"):
                 exponent = self.argument()
-                if not isinstance(exponent, tree.Number):
-                    raise UnreadableAnswer("a unit has a number as exponent")
+                refuse_if(not isinstance(exponent, tree.Number), "no number")
                 found.append(str(exponent.value))
             elif found and self.is_next("/", "*") and behind:
                 found.append(self.advance().text)
@@ -197,13 +193,6 @@ class Parser:
         while self.token.kind in ("text", "letter", "symbol"):
             found.append(self.advance().text.lower())
         return meaning_of(" ".join(found))
-
-    def signed(self, sign, level):
-        """A sign in front of a value."""
-        value = self.parse(level)
-        if sign in ("pm", "mp"):
-            return Operation(sign, (tree.integer(0), value))
-        return tree.negate(value) if sign == "-" else value
 
     def sum(self, operator, left):
         """Terms between signs; a set after a minus sign is taken away."""
@@ -233,23 +222,20 @@ class Parser:
         return tree.multiply(*(left.args if is_product else (left,)), right)
 
     def power(self, operator, left):
-        """A base with its exponent, a degree, or a transposed matrix."""
         self.advance()
         if self.accept("degree"):
             return Operation("degree", (left,))
         exponent = self.argument()
-        if self.is_next("^"):
-            raise UnreadableAnswer("two exponents on one base")
+        refuse_if(self.is_next("^"), "two exponents on one base")
         if exponent == tree.Symbol("T") and not tree.is_expression(left):
             return Operation("transpose", (left,))
         return Operation("power", (left, exponent))
 
     def postfix(self, operator, left):
-        """Factorials, percent, degrees."""
         self.advance()
         signs = self.tokens[max(0, self.position - 6) : self.position]
         if len(signs) == 6 and all(sign.text in POSTFIX for sign in signs):
-            raise UnreadableAnswer("too many signs after one number")
+            raise tree.UnreadableAnswer("too many signs after one number")
         return Operation(POSTFIX[operator], (left,))
 
     def argument(self):
@@ -261,7 +247,6 @@ class Parser:
         return tree.negate(value) if sign == "-" else value
 
     def group(self, closer):
-        """An expression up to its closing bracket."""
         self.closers.append((closer,))
         content = self.parse(SUM)
         self.closers.pop()
@@ -330,7 +315,7 @@ def read_choice(text, split_groups):
         return None
     try:
         return tree.Choice(letter, parse(rest, split_groups))
-    except UnreadableAnswer:
+    except tree.UnreadableAnswer:
         return None  # perhaps a list: (A) and (C)
 
 
@@ -345,6 +330,5 @@ def parse(text, split_groups=False):
             return special
     parser = Parser(tokenize(text, []), split_groups)
     answer = parser.parse(atoms.OR)
-    if parser.token != END:
-        raise UnreadableAnswer(f"did not expect {parser.token.text!r}")
+    refuse_if(parser.token != END, "unexpected")
     return answer

@@ -46,7 +46,6 @@ def same_set(left, right):
 
 
 def is_set(answer):
-    """Whether an answer is built of intervals, sets and relations."""
     if tree.is_kind(answer, "list", "and", "or"):
         speaks = any(isinstance(i, Relation) for i in answer.items)
         is_either = speaks or answer.kind == "or"
@@ -95,13 +94,11 @@ def number_of(answer):
     if answer in tree.INFINITE:
         return context().inf * (1 if answer == tree.INFINITY else -1)
     value = value_of(answer)
-    if not is_real(value):
-        raise Undecided("an end is not real")
+    tree.undecided_if(not is_real(value), "an end is not real")
     return value if isinstance(value, Fraction) else context().re(value)
 
 
 def is_interval(answer):
-    """Whether an answer is a pair in brackets."""
     return isinstance(answer, Sequence) and len(answer.items) == 2
 
 
@@ -143,7 +140,6 @@ def members(answer, name, points):
 
 
 def is_inside(number, low, high, low_closed, high_closed):
-    """Whether a number belongs to an interval."""
     if same_number(number, low):
         return low_closed
     if same_number(number, high):
@@ -217,18 +213,15 @@ def polynomial(answer, name):
         kind, args = "multiply", (args[0], inverse)
     if kind == "negate":
         kind, args = "multiply", (tree.integer(-1), *args)
-    if kind not in ("add", "multiply"):
-        raise Undecided("no polynomial")
+    tree.undecided_if(kind not in ("add", "multiply"), "no polynomial")
     total, *rest = [polynomial(arg, name) for arg in args]
     for other in rest:
         total = total + other if kind == "add" else total * other
-        if total.degree() > MAX_DEGREE:
-            raise Undecided("a polynomial of too high a degree")
+        tree.undecided_if(total.degree() > MAX_DEGREE, "too high a degree")
     return total
 
 
 def real_zeros(powers):
-    """The real zeros of a polynomial."""
     is_exact = all(isinstance(c, Fraction) for c in powers.coef)
     if is_exact and powers.degree() > 1:  # multiple zeros once: p / gcd(p, p')
         slopes = [n * c for n, c in enumerate(powers.coef)][1:]

@@ -1,17 +1,18 @@
-"""Cutting an answer's text into tokens.
+"""Cleaning an answer's text, and cutting it into tokens.
 
-Runs of letters are the one hard choice: `ab` is a product of two symbols,
-`ways` a word, `sin` a function. Words never become products: no two anagrams
-are equal.
+Each character and wrapper is written in one way first. Runs of letters are the
+one hard choice: `ab` is a product of two symbols, `ways` a word, `sin` a
+function. Words never become products: no two anagrams are equal.
 """
 
 import re
+import unicodedata
 from fractions import Fraction
 from typing import NamedTuple
 
+from . import tree
 from . import vocabulary as known
-from .tree import MAX_DIGITS, MAX_TOKENS, Number, UnreadableAnswer
-from .vocabulary import is_unit, is_unit_word
+from .tree import Number, UnreadableAnswer, refuse_if
 
 
 class Token(NamedTuple):
@@ -21,6 +22,68 @@ class Token(NamedTuple):
     text: str
 
 
+DELIMITED = re.compile(
+    r"\$\$((?:(?!\$\$).)+)\$\$|\$([^$]*[^$\\])\$"
+    r"|\\\(((?:(?!\\\().)*[^\\])\\\)|\\\[((?:(?!\\\[).)*[^\\])\\\]",
+    re.DOTALL,
+)
+UNUSUAL = re.compile(
+    r"\\[\\rcm]|mod|0[box]|(?:st|[nr]d|th)\}*$|m/s|\d\s*[xX]|[][<]| and |real"
+)
+REWRITES = [
+    (re.compile(pattern, re.DOTALL), replacement)
+    for pattern, replacement in (
+        # \left\{ \begin{array}{l} x=1 \\ y=2 \end{array} \right.
+        (
+            r"\\left\s*\\\{\s*\\begin\{(array|aligned|matrix)\}"
+            r"(?:\{[^{}]*\})?(.*)\\end\{\1\}\s*\\right\s*\.",
+            r"\\begin{cases}\2\\end{cases}",
+        ),
+        (r"\\\\\s*\[-?[\d.]+\s*(?:pt|em|ex|mm|cm)\]", r"\\\\ "),
+        # 3.2 x 10^5 and 2 x 3, but not 2x3, which may have been 2x^3
+        (r"(?<=\d)\s*[xX]\s*(?=10\s*(?:\^|\*\*))", r"\\times "),
+        (r"(?<=\d)\s+[xX]\s+(?=\d)", r"\\times "),
+        (r"\^\{\s*\\circ\s*\}", r"^\\circ "),
+        (r"\(\s*\\?[bp]?mod\s*([^()]*)\)", r"\\pmod{\1}"),
+        (r"^0[xX]([0-9A-Fa-f]+)$", r"\1_{16}"),
+        (r"^0[bB]([01]+)$", r"\1_{2}"),
+        (r"(?<=\d)\s*(k?m/s(?:\^\{?2\}?)?)$", r"\\text{\1}"),
+        (r"^0[oO]([0-7]+)$", r"\1_{8}"),
+        (r"(?<=\d)\^\s*\{?\s*(?:\\\w+\{)?\s*(?:st|nd|rd|th)\s*\}*$", ""),
+        (r"\\math(?:open|close)\s*\{([][()])\}", r"\1"),
+        (r"^((?:.*=)?\s*)<([^<>=]+,[^<>=]+)>$", r"\1\\langle \2\\rangle "),
+        # ]2, 5[ is the open interval (2, 5)
+        (
+            r"(^|[=,;{\s]|\\cup|\\in)(\s*(?:\\left)?)([\[\](])"
+            r"([^][()]*[,;][^][()]*?)(\\right)?([\[\])])(?=\s*($|[,;)}\\oa]))",
+            lambda m: m[1] + m[2] + ("(" if m[3] == "]" else m[3]) + m[4]
+            + (")" if m[6] == "[" else m[6]),
+        ),
+        # 2 and a half
+        (
+            rf"(?<=\d) and (?:an?|one) ({'|'.join(known.FRACTION_WORDS)})\b",
+            lambda m: rf"\frac{{1}}{{{known.FRACTION_WORDS[m[1]]}}}",
+        ),
+        (
+            r"^(?:\\text\w*\s*\{)?\s*(?:x is )?(?:the set of )?(?:all )?"
+            r"(?:real numbers|reals|\\mathbb\{?R\}?)\s*(?:\\text\w*\s*\{)?\s*"
+            r"(?:except|excluding|other than)(?: for)?\s*\}?"
+            r"\s*(?:x\s*=\s*)?(.*)$",
+            r"\\mathbb{R}\\setminus\\{\1\\}",
+        ),
+    )
+]
+LEAD = re.compile(
+    r"(?:(?:thus|so|therefore|hence),?\s+)?(?:the\s+)?(?:final\s+)?"
+    r"answer\s*(?:is\s*:?|[:=])\s*|(?:option|choice)\s+(?=\(?[A-H]\b)"
+    r"|\\text\{\s*(?:the\s+)?(?:final\s+)?answer\s*(?:is\s*)?:?\s*\}\s*",
+    re.IGNORECASE,
+)
+EMPTY_END = re.compile(r"\\text\{[\s.,;]*\}$")
+WRAPPER = re.compile(rf"\\(?:boxed|fbox)\s*\{{({known.BALANCED})\}}\s*")
+FACES = re.compile(r"\\(?:text\w*|mbox|hbox|mathrm|emph)\s*\{([^{}]*)\}")
+BLANK = re.compile(r"\\(?:left|right|displaystyle|q?quad|[,;:! ])(?![A-Za-z])")
+SPACES = re.compile(r"(?<!\w)\s+|\s+(?!\w)")
 SEPARATOR = r"(?:,|\{,\}|,?\\[,;:!]\ ?|\\\ |~|\ |')"
 SCANNER = re.compile(
     rf"""
@@ -71,6 +134,62 @@ COMMANDS = (
 )
 
 
+def clean(text):
+    """The text without wrappers, in ASCII and LaTeX commands."""
+    refuse_if(len(text) > tree.MAX_CHARACTERS, "too long")
+    if not text.isascii():
+        text = "".join(map(plain_character, text))
+        text = text.replace("}^{", "").replace("}_{", "")  # of a run: 10¹²
+    previous = None
+    while text != previous:
+        previous, text = text, unwrap(text)
+    refuse_if(not text, "the answer is empty")
+    if UNUSUAL.search(text):
+        for pattern, replacement in REWRITES:
+            text = pattern.sub(replacement, text)
+    return text
+
+
+def plain_character(character):
+    """One character as ASCII or a LaTeX command; unknown ones stay."""
+    if character.isascii():
+        return character
+    if character in known.CHARACTERS:
+        return known.CHARACTERS[character]
+    digit = unicodedata.decimal(character, None)
+    if digit is not None:
+        return str(digit)
+    simple = unicodedata.normalize("NFKC", character)
+    if "⁄" in simple:  # ½ becomes 1⁄2
+        over, under = simple.split("⁄")
+        return rf"\frac{{{over}}}{{{under}}}"
+    return simple if simple.isascii() else character
+
+
+def unwrap(text):
+    """Take off one layer: spaces, $...$, \\boxed{}, bold, a final dot."""
+    text = text.strip().strip("\x00")
+    if delimited := DELIMITED.fullmatch(text):
+        return next(filter(None, delimited.groups()))
+    for mark in ("**", "`", '"', "'"):
+        inner = text[len(mark) : -len(mark)]
+        if text == f"{mark}{inner}{mark}" and inner.strip(mark):
+            return inner
+    if box := WRAPPER.fullmatch(text):
+        return box[1]
+    if lead := LEAD.match(text):
+        return text[lead.end() :]
+    text = EMPTY_END.sub("", text)
+    is_open = text.endswith(("...", "\\right."))
+    return text if is_open else text.rstrip(".,;:\\ ")
+
+
+def text_key(text):
+    """The text without layout, but for the space in 1 1/2, or in two words."""
+    text = BLANK.sub(" ", FACES.sub(r"\1", text)).replace("$", "")
+    return SPACES.sub("", re.sub(r"\s+", " ", text.strip()))
+
+
 def tokenize(text, tokens, words_only=False):
     """Append the tokens of a text; words_only reads letters as words."""
     words_only, position = words_only or ONLY_WORDS.fullmatch(text), 0
@@ -92,19 +211,17 @@ def tokenize(text, tokens, words_only=False):
         elif kind == "currency" and (found != "$" or text.count("$") == 1):
             name = found.rstrip(".").replace("\\", "")
             tokens.append(Token(kind, known.CURRENCIES.get(name, name)))
-        elif kind == "foreign" and not is_unit(found):
+        elif kind == "foreign" and not known.is_unit(found):
             raise UnreadableAnswer(f"unknown word {found!r}")
         elif kind in ("foreign", "repeating"):
             tokens.append(Token("text" if kind == "foreign" else kind, found))
-        if len(tokens) > MAX_TOKENS:
-            raise UnreadableAnswer(f"more than {MAX_TOKENS} tokens")
+        refuse_if(len(tokens) > tree.MAX_TOKENS, "too many tokens")
     return tokens
 
 
 def number_token(text):
     """A number token: `grouped` keeps commas that may separate a list."""
-    if len(text) > MAX_DIGITS:
-        raise UnreadableAnswer(f"a number of more than {MAX_DIGITS} digits")
+    refuse_if(len(text) > tree.MAX_DIGITS, "too many digits")
     if "," in text and re.fullmatch(r"[\d,]+(?:\.\d*)?", text):
         is_list = not re.search(r"(?:^|,)0", text)
         return Token("grouped" if is_list else "number", text)
@@ -122,7 +239,7 @@ def scan_letters(run, tokens, rest, words_only):
         tokens.append(function_or_unit(run, tokens, has_argument))
     elif run in known.GREEK or len(run) == 1:
         tokens.append(Token("symbol", run))
-    elif is_unit_word(run) or is_word(run, words_only):
+    elif known.is_unit_word(run) or is_word(run, words_only):
         tokens.append(Token("text", run))
     else:  # letters side by side: sinx, pir, or symbols
         name = split_function(run)
@@ -135,9 +252,9 @@ def scan_letters(run, tokens, rest, words_only):
 
 def function_or_unit(name, tokens, has_argument=False):
     """The min of 45 min is a unit, the min of min(1, 2) is none."""
-    is_behind = tokens and tokens[-1].kind in VALUES and is_unit_word(name)
-    is_unit_here = is_behind and not has_argument
-    return Token("text", name) if is_unit_here else COMMANDS[name]
+    is_behind = tokens and tokens[-1].kind in VALUES and not has_argument
+    is_unit = is_behind and known.is_unit_word(name)
+    return Token("text", name) if is_unit else COMMANDS[name]
 
 
 def is_word(run, words_only):
@@ -193,8 +310,7 @@ def scan_face(face, content, tokens):
         tokens.append(Token("symbol", content))
     elif face in known.ACCENTS:
         name = re.sub(r"[\s{}\\]|math[a-z]+", "", content)
-        if not name.isalnum() or len(name) > 10:
-            raise UnreadableAnswer(f"cannot read {content!r} under an accent")
+        refuse_if(not name.isalnum() or len(name) > 10, "no name")
         face = face.replace("overrightarrow", "vec")
         tokens.append(Token("symbol", f"{face} {name}"))
     else:
@@ -236,8 +352,8 @@ def plain_number(text):
     match = NUMBER.fullmatch(text)
     whole, decimals, exponent = match.groups("") if match else ("", "", "")
     exponent = int(exponent or 0)
-    if not whole + decimals or abs(exponent) > MAX_DIGITS:
-        raise UnreadableAnswer(f"cannot read the number {text!r}")
+    is_number = whole + decimals and abs(exponent) <= tree.MAX_DIGITS
+    refuse_if(not is_number, "no number")
     places = len(decimals) - exponent
     value = Fraction(int(whole + decimals)) * Fraction(10) ** -places
     is_decimal = decimals.strip("0") or exponent < 0
@@ -251,8 +367,7 @@ def repeating_decimal(text):
     block = re.sub(r"\D", "", rest[len(start) :])
     if not block:
         start, block = find_repetition(start)
-    if not block and len(start) < 6:  # 3.14...
-        raise UnreadableAnswer(f"how does {text!r} go on?")
+    refuse_if(not block and len(start) < 6, "how does it go on?")  # 3.14...
     first = plain_number(f"{whole or 0}.{start}")
     if not block:
         return first

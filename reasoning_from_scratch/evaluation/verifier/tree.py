@@ -34,82 +34,72 @@ class TooLong(ArithmeticError):
     """Evaluating takes more steps than an answer is worth."""
 
 
+def refuse_if(is_bad, reason):
+    if is_bad:
+        raise UnreadableAnswer(reason)
+
+
+def undecided_if(is_unclear, reason):
+    if is_unclear:
+        raise Undecided(reason)
+
+
 @dataclass(frozen=True, slots=True)
 class Number:
-    """An exact rational; `places` counts the digits after a decimal point."""
-
     value: Fraction
-    places: int = -1  # -1: not written as a decimal
+    places: int = -1  # digits after a decimal point; -1: there is none
 
 
 @dataclass(frozen=True, slots=True)
 class Symbol:
-    """A variable or a named constant."""
-
-    name: str
+    name: str  # of a variable or a constant
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """A named operation on expressions: add, divide, sin, sqrt, ..."""
-
-    name: str
+    name: str  # add, divide, sin, sqrt, ...
     args: tuple = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Words in lower case without spaces, or a numeral in a base: 52_8."""
-
-    words: str
+    words: str  # in lower case without spaces, or a numeral in a base: 52_8
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A letter with the answer it stands for: (B) 12."""
-
-    letter: str
-    value: object
+    letter: str  # of an option
+    value: object  # the answer it stands for: (B) 12
 
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """A value with a unit: 5 cm, 30 degrees, 50 percent."""
-
     value: object
-    unit: str
+    unit: str  # cm, degree, percent, ...
 
 
 @dataclass(frozen=True, slots=True)
 class Sequence:
-    """Items in order between brackets: a point, an interval, a row ("&")."""
-
-    items: tuple
+    items: tuple  # in order: a point, an interval, a row ("&")
     left: str = "("
     right: str = ")"
 
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """Items in any order; kind is "set", "list" (1, 2), "and" or "or"."""
-
-    items: tuple
-    kind: str = "list"
+    items: tuple  # in any order
+    kind: str = "list"  # as in 1, 2; or "set", "and", "or"
 
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """Rows of equal length."""
-
-    rows: tuple
+    rows: tuple  # of equal length
 
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """A chain such as 1 < x <= 2: one operator fewer than operands."""
-
-    operators: tuple
-    operands: tuple
+    operators: tuple  # of a chain such as 1 < x <= 2
+    operands: tuple  # one more
 
     def links(self):
         """(operator, left, right) of each pair of neighbours."""
@@ -123,7 +113,6 @@ EMPTY_SET = Collection((), "set")
 
 
 def add(*terms):
-    """The sum of the terms; one term stands for itself."""
     return terms[0] if len(terms) == 1 else Operation("add", terms)
 
 
@@ -155,12 +144,10 @@ INNER = ("args", "items", "operands")
 
 
 def is_operation(tree, *names):
-    """Whether a tree is an operation of one of the names."""
     return isinstance(tree, Operation) and tree.name in names
 
 
 def is_kind(tree, *kinds):
-    """Whether a tree is a collection of one of the kinds."""
     return isinstance(tree, Collection) and tree.kind in kinds
 
 
@@ -212,19 +199,16 @@ def substitute(tree, name, value):
 
 
 def walk(tree):
-    """A tree and all trees inside it, in the order of reading."""
     yield tree
     for part in parts(tree):
         yield from walk(part)
 
 
 def holds(tree, *names):
-    """Whether an operation of one of the names is in the tree."""
     return any(is_operation(part, *names) for part in walk(tree))
 
 
 def is_expression(tree):
-    """Whether the tree is built of numbers, symbols and operations alone."""
     if isinstance(tree, Operation):
         return all(map(is_expression, tree.args))
     return isinstance(tree, (Number, Symbol))

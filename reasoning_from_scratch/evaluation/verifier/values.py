@@ -12,7 +12,7 @@ import threading
 from fractions import Fraction
 
 from . import tree
-from .tree import INFINITE, Number, Symbol, TooLong, Undecided
+from .tree import INFINITE, Number, Symbol, TooLong, Undecided, undecided_if
 from .vocabulary import words
 
 DIGITS = 60
@@ -40,7 +40,6 @@ def context():
 
 
 def start_counting():
-    """Begin the steps of one comparison."""
     _thread.steps = 0
 
 
@@ -60,15 +59,13 @@ def exact_product(*factors):
     total = Fraction(1)
     for factor in factors:
         total *= factor
-        if size(total) > tree.MAX_BITS:
-            raise Undecided("a number of too many digits")
+        undecided_if(size(total) > tree.MAX_BITS, "too many digits")
     return total
 
 
 def exact_power(base, exponent):
     """A power with a whole exponent; None if it is irrational or too large."""
-    if base == 0 and exponent <= 0:
-        raise Undecided("zero has no such power")
+    undecided_if(base == 0 and exponent <= 0, "zero has no such power")
     is_large = size(base) * abs(exponent) > 2 * tree.MAX_BITS
     if exponent.denominator != 1 or is_large:
         return None
@@ -93,8 +90,7 @@ EXACT = BOTH | {
 
 def small(value):
     """An argument that no function needs long for."""
-    if abs(value) > tree.MAX_MAGNITUDE:
-        raise Undecided("an argument too large")
+    undecided_if(abs(value) > tree.MAX_MAGNITUDE, "an argument too large")
     return value
 
 
@@ -107,24 +103,19 @@ def is_real(value):
 
 
 def real(value):
-    """The real number that a value is."""
-    if not is_real(value):
-        raise Undecided("not a real number")
+    undecided_if(not is_real(value), "not a real number")
     return context().re(value)
 
 
 def whole(value):
-    """The Python integer that a value is."""
-    if not context().isint(value):
-        raise Undecided("not a whole number")
+    undecided_if(not context().isint(value), "not a whole number")
     return int(value)
 
 
 def numeric_power(base, exponent):
     """A power whose size is checked before it is taken."""
     if base == 0:
-        if context().re(exponent) <= 0:
-            raise Undecided("zero has no such power")
+        undecided_if(context().re(exponent) <= 0, "zero has no such power")
         return base
     small(exponent * context().log(abs(base)))
     return base ** small(exponent)
@@ -139,7 +130,6 @@ def numeric_root(value, degree):
 
 
 def numeric_functions(mp):
-    """The functions of one context, by the name of the operation."""
 
     def of(check, function):
         return lambda *values: function(*map(check, values))
@@ -147,11 +137,11 @@ def numeric_functions(mp):
     circular = words("sin cos tan cot sec csc")
     hyperbolic = words("sinh cosh tanh coth sech csch")
     forward = circular | hyperbolic | {"exp", "factorial", "binomial"}
-    table = {name: of(small, getattr(mp, name)) for name in forward}
+    table = BOTH | {name: of(small, getattr(mp, name)) for name in forward}
     table |= {"arc" + name: getattr(mp, "a" + name) for name in circular}
     table |= {"ar" + name: getattr(mp, "a" + name) for name in hyperbolic}
     table |= {f: of(real, getattr(mp, f)) for f in ("floor", "ceil", "sign")}
-    return BOTH | table | {
+    return table | {
         "max": of(real, max),
         "min": of(real, min),
         "add": lambda *terms: mp.fsum(terms),
@@ -171,7 +161,6 @@ def numeric_functions(mp):
 
 
 def numeric(value):
-    """A value as a number of 60 digits."""
     if isinstance(value, Fraction):
         return context().mpf(value.numerator) / value.denominator
     return value
@@ -187,8 +176,7 @@ def evaluate(answer, values, is_complex):
         return symbol_value(
             repr(answer) if is_applied else answer.name, values, is_complex
         )
-    if not isinstance(answer, tree.Operation):
-        raise Undecided(f"{type(answer).__name__} has no value")
+    undecided_if(not isinstance(answer, tree.Operation), "no expression")
     if answer.name in tree.BINDERS:
         return unroll(answer, values, is_complex)
     args = [evaluate(arg, values, is_complex) for arg in answer.args]
@@ -213,8 +201,7 @@ def operate(name, args, is_complex):
             return value
     take_steps(5)
     mp, arguments = context(), map(numeric, args)
-    if name not in _thread.functions:
-        raise Undecided(f"{name} has no value")
+    undecided_if(name not in _thread.functions, "no value")
     value = _thread.functions[name](*arguments)
     if not mp.isfinite(value) or not (is_complex or is_real(value)):
         raise Undecided("not a finite real number")
@@ -222,7 +209,6 @@ def operate(name, args, is_complex):
 
 
 def unroll(answer, values, is_complex):
-    """A sum or product, term by term."""
     index, *ends, body = answer.args
     low, high = (
         whole(numeric(evaluate(end, values, is_complex))) for end in ends
@@ -251,8 +237,7 @@ def exact_value(answer, values=()):
     """The value of a tree as a Fraction; Undecided if it has none."""
     start_counting()
     value = value_of(answer, values, False)
-    if not isinstance(value, Fraction):
-        raise Undecided("no exact value")
+    undecided_if(not isinstance(value, Fraction), "no exact value")
     return value
 
 
@@ -317,10 +302,8 @@ def agree(left, right, point, is_complex):
 
 
 def agree_in_digits(left, right, point, values):
-    """Whether two values agree in 40 digits."""
     largest = max(map(abs, values))
-    if largest > LARGEST:
-        raise Undecided("values too large for the digits at hand")
+    undecided_if(largest > LARGEST, "values too large for the digits at hand")
     mp = context()
     difference = abs(values[0] - values[1])
     if difference > mp.mpf(10) ** -25 * largest + mp.mpf(10) ** -30:

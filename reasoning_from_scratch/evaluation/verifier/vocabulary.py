@@ -7,18 +7,17 @@ reference says "5"; units that both name must agree, and nothing is converted.
 import re
 from fractions import Fraction
 
-from .tree import EMPTY_SET, REALS, Number, Text, UnreadableAnswer
+from .tree import EMPTY_SET, REALS, Number, Text, refuse_if
 
 
 def words(text):
-    """The words of a text as a set."""
     return frozenset(text.split())
 
 
 def pairs(text):
-    """Entries "spelling=meaning" as a dictionary."""
+    """Entries "spelling=meaning", or a spelling that means itself."""
     split = (entry.partition("=") for entry in text.split())
-    return {spelling: meaning for spelling, _, meaning in split}
+    return {spelling: meaning or spelling for spelling, _, meaning in split}
 
 
 BALANCED = r"(?:[^{}\\]|\\.)*"  # a pattern: braces in braces, nine deep
@@ -27,13 +26,13 @@ for _ in range(8):
 
 # Layout without meaning: these commands vanish.
 LAYOUT = words(
-    """ , ; : ! > quad qquad thinspace left right big Big bigg Bigg bigl
-    bigr Bigl Bigr biggl biggr displaystyle textstyle limits nolimits
-    hline middle mleft mright scriptstyle enspace negthinspace
-    space allowbreak normalsize large Large small tiny therefore because
-    noindent blacksquare square Box qed qedhere checkmark hfill medspace
-    thickspace smallskip medskip bigskip par centering nonumber notag
-    mathstrut strut null mathop ensuremath smash underbrace"""
+    """ , ; : ! > quad qquad thinspace left right big Big bigg Bigg bigl bigr
+    Bigl Bigr biggl biggr displaystyle textstyle limits nolimits hline middle
+    mleft mright scriptstyle enspace negthinspace space allowbreak normalsize
+    large Large small tiny therefore because noindent blacksquare square Box
+    qed qedhere checkmark hfill medspace thickspace smallskip medskip bigskip
+    par centering nonumber notag mathstrut strut null mathop ensuremath smash
+    underbrace"""
 ) | {" ", "\n", "\t", "/"}
 # They vanish with the argument behind them.
 LAYOUT_WITH_ARGUMENT = words(
@@ -42,9 +41,9 @@ LAYOUT_WITH_ARGUMENT = words(
 )
 # Commands whose argument in braces is written in another face.
 TEXT_COMMANDS = words(
-    """text textbf textit textrm textsf texttt textnormal mbox hbox emph
-    mathrm mathbf mathit mathsf mathtt operatorname operatorname* bf rm
-    boldsymbol bm underline textup mathnormal textsc pmb"""
+    """text textbf textit textrm textsf texttt textnormal mbox hbox emph mathrm
+    mathbf mathit mathsf mathtt operatorname operatorname* bf rm boldsymbol bm
+    underline textup mathnormal textsc pmb"""
 )
 BOLD = words("mathbf boldsymbol bm bf pmb")
 ACCENTS = words(
@@ -56,44 +55,34 @@ SYSTEMS = words(
     """cases dcases rcases aligned align align* gathered gather gather*
     split equation equation* alignedat eqnarray"""
 )
-FUNCTIONS = {
-    name: name
-    for name in words(
-        """sin cos tan cot sec csc sinh cosh tanh coth sech csch arcsin
-        arccos arctan arccot arcsec arccsc ln log exp max min gcd lcm floor
-        arsinh arcosh artanh abs sign ceil det"""
-    )
-} | pairs(
-    """asin=arcsin acos=arccos atan=arctan acot=arccot arctg=arctan tg=tan
-    ctg=cot cosec=csc lg=log ceiling=ceil sgn=sign Re=real Im=imaginary
-    arcsinh=arsinh asinh=arsinh arccosh=arcosh acosh=arcosh arctanh=artanh
-    atanh=artanh"""
+FUNCTIONS = pairs(
+    """sin cos tan cot sec csc sinh cosh tanh coth sech csch arcsin arccos
+    arctan arccot arcsec arccsc ln log exp max min gcd lcm floor arsinh arcosh
+    artanh abs sign ceil det asin=arcsin acos=arccos atan=arctan acot=arccot
+    arctg=arctan tg=tan ctg=cot cosec=csc lg=log ceiling=ceil sgn=sign Re=real
+    Im=imaginary arcsinh=arsinh asinh=arsinh arccosh=arcosh acosh=arcosh
+    arctanh=artanh atanh=artanh"""
 )
 # Commands that are operators or atoms of the grammar.
-OPERATORS = {
-    name: name
-    for name in words(
-        """pm mp in notin cup cap setminus sqrt sum langle rangle lvert
-        rvert lfloor rfloor lceil rceil mod pmod binom choose frac to % & _"""
-    )
-} | pairs(
-    r"""cdot=* times=* ast=* bullet=* div=/ le=<= leq=<= leqslant=<= leqq=<=
-    ge=>= geq=>= geqslant=>= geqq=>= lt=< gt=> ne=!= neq=!= approx=~
-    approxeq=~ simeq=~ doteq=~ equiv== bigcup=cup bigcap=cap
-    backslash=setminus smallsetminus=setminus lor=or vee=or land=and
-    wedge=and dfrac=frac tfrac=frac cfrac=frac dbinom=binom tbinom=binom
-    prod=product infty=infinity infin=infinity emptyset=empty
-    varnothing=empty {=\{ lbrace=\{ }=\} rbrace=\} lbrack=[ rbrack=] lparen=(
-    rparen=) vert=| mid=| |=|| Vert=|| lVert=|| rVert=|| \=newline cr=newline
-    circ=degree degree=degree bmod=mod prime=' colon=: ldots=dots cdots=dots
-    dots=dots dotsc=dots dotsb=dots rightarrow=to"""
+OPERATORS = pairs(
+    r"""pm mp in notin cup cap setminus sqrt sum langle rangle lvert rvert
+    lfloor rfloor lceil rceil mod pmod binom choose frac to % & _ cdot=*
+    times=* ast=* bullet=* div=/ le=<= leq=<= leqslant=<= leqq=<= ge=>= geq=>=
+    geqslant=>= geqq=>= lt=< gt=> ne=!= neq=!= approx=~ approxeq=~ simeq=~
+    doteq=~ equiv== bigcup=cup bigcap=cap backslash=setminus
+    smallsetminus=setminus lor=or vee=or land=and wedge=and dfrac=frac
+    tfrac=frac cfrac=frac dbinom=binom tbinom=binom prod=product
+    infty=infinity infin=infinity emptyset=empty varnothing=empty {=\{
+    lbrace=\{ }=\} rbrace=\} lbrack=[ rbrack=] lparen=( rparen=) vert=| mid=|
+    |=|| Vert=|| lVert=|| rVert=|| \=newline cr=newline circ=degree degree
+    bmod=mod prime=' colon=: ldots=dots cdots=dots dots dotsc=dots dotsb=dots
+    rightarrow=to"""
 )
 # The same as words in plain text, and as signs.
 WORDS = pairs(
-    """and=and or=or sqrt=sqrt infinity=infinity Infinity=infinity
-    infty=infinity inf=infinity oo=infinity union=cup U=cup percent=%
-    pct=% percentage=% mod=mod choose=choose degrees=degree degree=degree
-    deg=degree"""
+    """and or sqrt infinity Infinity=infinity infty=infinity inf=infinity
+    oo=infinity union=cup U=cup percent=% pct=% percentage=% mod choose degree
+    degrees=degree deg=degree"""
 )
 SIGNS = {sign: sign for sign in "+-*/^_!()[]{}<>=|,;:&%'"} | {
     "**": "^", "==": "=", ":=": "=", "->": "to", "..": "dots", "...": "dots",
@@ -104,9 +93,10 @@ GREEK = words(
     nu xi pi rho sigma tau upsilon phi chi psi omega Gamma Delta Theta
     Lambda Xi Pi Sigma Upsilon Phi Psi Omega ell hbar"""
 )
-SYMBOLS = {name: name for name in GREEK | words("triangle perp star")}
-SYMBOLS |= {"var" + name: name for name in GREEK} | pairs(
-    "imath=i jmath=j R=reals angle=angle measuredangle=angle parallel=parallel"
+SYMBOLS = {prefix + name: name for name in GREEK for prefix in ("", "var")}
+SYMBOLS |= pairs(
+    "triangle perp star parallel angle measuredangle=angle imath=i jmath=j "
+    "R=reals"
 )
 SETS = pairs("R=reals Z=integers N=naturals Q=rationals")
 CURRENCIES = pairs(
@@ -176,12 +166,12 @@ CANONICAL = {
     for row in UNITS.replace("|", "\n").strip().split("\n")
     for spelling in row.split()
 }
-MODIFIERS = words("square sq cubic cu cubed squared per")
+POWERS = {"square": 2, "sq": 2, "squared": 2, "cubic": 3, "cu": 3, "cubed": 3}
+MODIFIERS = {*POWERS, "per"}
 NAMES = {name for name in CANONICAL if len(name) > 1} | MODIFIERS
 UNIT_WORDS = (NAMES | {name + "s" for name in NAMES if len(name) > 2}) | words(
     "lbs hrs yrs mins secs mL kW kWh Hz MHz kHz ways way th nd rd st"
 )
-POWERS = {"square": 2, "sq": 2, "squared": 2, "cubic": 3, "cu": 3, "cubed": 3}
 # Words behind a number after which it is another number.
 CHANGING = words(
     """squared cubed factorial dozen score half halves third thirds quarter
@@ -241,8 +231,7 @@ def is_unit(text):
     """Whether every word of the text belongs to a unit we know."""
     found = re.findall(r"[^\W\d_]+|¢", text.lower())
     return bool(found) and all(
-        singular(word) in CANONICAL or word in MODIFIERS
-        for word in found
+        singular(word) in CANONICAL or word in MODIFIERS for word in found
     )
 
 
@@ -261,15 +250,11 @@ def changes_value(unit):
 
 
 def meaning_of(text):
-    """The tree that stands for words."""
     found = [w for w in text.split() if w not in words("the a an")]
     key = re.sub(r"[\W_]", "", "".join(found or text.split()))
-    if not key:
-        raise UnreadableAnswer("no letters in the text")
-    for phrase, answer in PHRASES:
-        if re.fullmatch(phrase, key):
-            return answer
-    return number_in_words(text) or Text(key)
+    refuse_if(not key, "no letters in the text")
+    found = (tree for phrase, tree in PHRASES if re.fullmatch(phrase, key))
+    return next(found, None) or number_in_words(text) or Text(key)
 
 
 def number_in_words(text):
@@ -283,9 +268,8 @@ def number_in_words(text):
         ends = simple_number(found[:where]), simple_number(found[where + 1 :])
         if None not in ends and ends[0] > ends[1]:
             value = sum(ends)
-    if value is None:
-        return None
-    return Number(Fraction(-value if is_negative else value))
+    sign = -1 if is_negative else 1
+    return None if value is None else Number(Fraction(sign * value))
 
 
 def simple_number(found):
