@@ -150,14 +150,17 @@ def test_a_local_teachers_answers_are_collected(folder, capsys):
     assert len({row["id"] for row in rows}) == 12
 
 
-def test_a_spent_budget_is_said_and_a_larger_one_goes_on(runs_folder, capsys):
-    with ChatServer(chat_answer(r"\boxed{5}")) as server:
+def test_an_endpoints_failures_are_told_and_asked_again(runs_folder, capsys):
+    right = chat_answer(r"\boxed{5}")
+    with ChatServer(401, right) as server:
         words = f"""teach --model big --problems pocketmath --limit 3 --run t
             --endpoint {server.base_url} --endpoint-max-concurrent 1""".split()
         assert main([*words, "--endpoint-max-requests", "2"]) == 1
-        assert "the budget is spent" in capsys.readouterr().out
+        said = capsys.readouterr().out
+        assert "1 failed, the first with" in said and "answered 401" in said
+        assert "the budget is spent" in said and "(1 failed, 0 trunc" in said
         assert main([*words, "--resume"]) == 0
-        assert len(server.requests) == 3
+        assert len(server.requests) == 4
         _, body = server.requests[0]
     assert "step by step" in body["messages"][0]["content"]
     assert body["max_tokens"] == 2048  # a chat model's row, not pocket's

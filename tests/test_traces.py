@@ -10,7 +10,6 @@ from commands import trace_of, write_rows
 from loopback import ChatServer, chat_answer
 from tiny import tiny_model
 
-from reasoning_from_scratch.cli.main import main
 from reasoning_from_scratch.endpoints import EndpointClient, EndpointSettings
 from reasoning_from_scratch.evaluation import Problem
 from reasoning_from_scratch.llm import SamplingConfig
@@ -64,8 +63,8 @@ def test_an_answer_is_judged_when_it_comes_in():
 )
 def test_thinking_is_kept_apart_from_the_answer(text, parts):
     assert split_thinking(text) == parts
-    is_whole = text.strip().startswith("<think>") and parts[2]
-    assert trace(text).text == text or not is_whole
+    if text.strip().startswith("<think>") and parts[2]:
+        assert trace(text).text == text
 
 
 def test_traces_come_back_from_their_file(tmp_path):
@@ -80,35 +79,25 @@ def test_traces_come_back_from_their_file(tmp_path):
 
 def test_every_filter_counts_what_it_drops():
     other = Problem("What is 9 - 4?", "5", id="train-2")
-    traces = [
-        trace(),
-        trace(sample=1),  # the same text again
-        trace(r" 3+2=5 \boxed{5}", sample=2),  # another way: kept
-        trace(r" \boxed{6}", sample=3),
-        trace(finish_reason="length", sample=4),
-        trace("", finish_reason="error", sample=5),
-        trace(problem=other),
-    ]
+    ways = [rf" {n} \boxed{{5}}" for n in range(4)]
+    # Only a limit cuts an answer off, whatever a server calls its end
+    ends = zip(ways, ("stop", "eos", "end_turn", ""), strict=True)
+    kept = [trace(text, finish_reason=end) for text, end in ends]
+    wrong = trace(r" \boxed{6}")
+    dropped = {
+        "failed": [trace("", finish_reason="error")],
+        "truncated": [
+            trace(finish_reason=end) for end in ("length", "max_tokens")
+        ],
+        "wrong": [wrong],
+        "duplicate": [trace(ways[0], sample=1)],
+        "contaminated": [trace(problem=other)],
+    }
     held_out = [Problem("what  is 9 - 4", "5")]
-    kept, counts = filter_traces(traces, held_out=held_out)
-    assert [t.id for t in kept] == ["train-1#0", "train-1#2"]
-    names = ("failed", "truncated", "wrong", "duplicate", "contaminated")
-    assert counts == dict.fromkeys(names, 1)
-    kept, counts = filter_traces(traces[3:4], keep_wrong=True)
-    assert (len(kept), counts["wrong"]) == (1, 0)
-
-
-@pytest.mark.parametrize(
-    ("reason", "is_kept"),
-    [("stop", True), ("eos", True), ("end_turn", True), ("", True)]
-    + [("length", False), ("max_tokens", False)],
-)
-def test_only_a_limit_cuts_an_answer_off_whatever_a_server_calls_its_end(
-    reason, is_kept
-):
-    kept, counts = filter_traces([trace(finish_reason=reason)])
-    assert (len(kept) == 1) == is_kept
-    assert counts["truncated"] == (not is_kept)
+    counts = {name: len(traces) for name, traces in dropped.items()}
+    traces = sum(dropped.values(), kept)
+    assert filter_traces(traces, held_out=held_out) == (kept, counts)
+    assert filter_traces([wrong], keep_wrong=True)[0] == [wrong]
 
 
 STORY = "Anna has 12 red and seven blue balls and gives away a few today"
@@ -252,29 +241,6 @@ def test_the_rest_is_not_asked_where_all_first_answers_fail(
     assert least <= len(traces) <= most
     assert teacher.stopped.endswith(reason)
     assert bool(teacher.stopped) == bool(reason)
-
-
-def test_the_command_tells_the_first_failure_and_goes_on_when_resumed(
-    runs_folder, capsys
-):
-    def command(server, *more):
-        words = f"teach --endpoint {server.base_url} --model big --run t"
-        words += " --problems pocketmath --limit 2"
-        return main([*words.split(), *more])
-
-    with ChatServer(401) as server:
-        assert command(server) == 1
-    said = capsys.readouterr().out
-    assert "2 failed, the first with" in said and "answered 401" in said
-    assert "(2 failed, 0 truncated" in said
-    with ChatServer(chat_answer(r"\boxed{1}")) as server:
-        # another port is another setting; the run's own is kept
-        run = RunFolder.open(runs_folder / "t")
-        run.write_json(
-            "config.json", {**run.config, "endpoint": server.base_url}
-        )
-        assert command(server, "--resume") == 0
-        assert len(server.requests) == 2
 
 
 # A teacher on this machine
