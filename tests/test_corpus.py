@@ -9,7 +9,12 @@ from fractions import Fraction
 from random import Random
 
 import pytest
-from pocket_data import split_bytes, tokenizer_files, train_tokenizer
+from pocket_data import (
+    split_bytes,
+    tokenizer_files,
+    train_tokenizer,
+    training_texts,
+)
 from pocket_teacher import careful_steps, draw_thoughtful
 from tokenizers import Tokenizer
 
@@ -265,7 +270,7 @@ def test_answers_are_of_many_kinds():
 
 
 def test_the_shipped_tokenizers_come_out_of_their_training():
-    trained = train_tokenizer()
+    trained = train_tokenizer(training_texts())
     for name, is_chat in (("pocket", False), ("pocket-teacher", True)):
         made = tokenizer_files(trained, is_chat=is_chat)
         config = made.pop("tokenizer_config.json")  # a model adds to it

@@ -17,7 +17,7 @@ from reasoning_from_scratch.llm import QWEN3_CONFIGS, load_model, save_model
 from reasoning_from_scratch.llm.weights import HUB_IDS
 from reasoning_from_scratch.runs import RunFolder
 
-VOCAB = 320
+VOCAB, WEIGHTS = 320, "model.safetensors"
 
 
 @pytest.fixture
@@ -32,17 +32,12 @@ def folder(tmp_path, model, tokenizer):
 
 
 def load(folder, **options):
-    return load_model(folder, device="cpu", **options)
-
-
-def read_tensors(folder):
-    path = folder / "model.safetensors"
-    return {name: t.clone() for name, t in load_file(path).items()}
+    return load_model(folder, device="cpu", **options)[0]
 
 
 def split_into_shards(folder):
-    tensors = read_tensors(folder)
-    (folder / "model.safetensors").unlink()
+    tensors = {n: t.clone() for n, t in load_file(folder / WEIGHTS).items()}
+    (folder / WEIGHTS).unlink()
     save_torch_state_dict(tensors, folder, max_shard_size=20_000)
     return sorted(folder.glob("model-*.safetensors"))
 
@@ -59,13 +54,20 @@ def assert_same_weights(model, other):
 def test_a_saved_model_comes_back_bit_by_bit(tmp_path, tokenizer, tied):
     model = tiny_model(vocab_size=VOCAB, tie_word_embeddings=tied)
     save_model(model, tokenizer, tmp_path / "model")
-    again, _ = load(tmp_path / "model")
+    torch.manual_seed(0)
+    expected = torch.rand(3)
+    torch.manual_seed(0)
+    again = load(tmp_path / "model")
     assert again.config == model.config
     assert not again.training
     assert_same_weights(model, again)
+    assert torch.equal(torch.rand(3), expected)  # drew no random number
+    names = load_file(tmp_path / "model" / WEIGHTS).keys()
+    assert "model.layers.1.self_attn.q_norm.weight" in names
+    assert ("lm_head.weight" in names) != tied
 
 
-def test_the_official_files_are_written(folder):
+def test_the_official_files_are_written_for_the_same_readers(folder):
     assert {path.name for path in folder.iterdir()} == {
         "config.json",
         "generation_config.json",
@@ -74,55 +76,41 @@ def test_the_official_files_are_written(folder):
         "tokenizer_config.json",
         "chat_template.jinja",
     }
-    # Whoever may read the configuration may read the weights
     assert len({path.stat().st_mode for path in folder.iterdir()}) == 1
 
 
-def test_tensors_are_saved_under_their_official_names(folder):
-    names = load_file(folder / "model.safetensors").keys()
-    assert "model.embed_tokens.weight" in names
-    assert "model.layers.1.self_attn.q_norm.weight" in names
-    assert "lm_head.weight" not in names  # tied
-
-
-def test_shards_come_back_as_one_model(folder, model):
+def test_shards_come_back_as_one_model_and_each_must_be_whole(folder, model):
     shards = split_into_shards(folder)
     assert len(shards) > 2
-    assert_same_weights(model, load(folder)[0])
+    assert_same_weights(model, load(folder))
+    shards[1].write_bytes(shards[1].read_bytes()[:-1])
+    with pytest.raises(ValueError, match=f"{shards[1].name} is truncated"):
+        load(folder)
+    shards[1].unlink()
+    with pytest.raises(FileNotFoundError, match=shards[1].name):
+        load(folder)
 
 
-def test_a_loaded_model_can_be_trained_without_touching_its_file(folder):
-    before = (folder / "model.safetensors").read_bytes()
-    model, _ = load(folder)
+def test_a_loaded_model_is_trained_without_its_file_and_saved_over_it(
+    folder, tokenizer
+):
+    before = (folder / WEIGHTS).read_bytes()
+    model = load(folder)
     with torch.no_grad():
         for parameter in model.parameters():
             assert parameter.requires_grad
             parameter.add_(1.0)
-    assert (folder / "model.safetensors").read_bytes() == before
-
-
-def test_a_model_can_be_saved_over_the_folder_it_came_from(folder, tokenizer):
-    model, _ = load(folder)
-    with torch.no_grad():
-        model.norm.weight.add_(1.0)
+    assert (folder / WEIGHTS).read_bytes() == before
+    with pytest.raises(FileExistsError, match="overwrite=True"):
+        save_model(model, tokenizer, folder)
+    assert (folder / WEIGHTS).read_bytes() == before
     save_model(model, tokenizer, folder, overwrite=True)
-    assert_same_weights(model, load(folder)[0])
-
-
-def test_loading_leaves_the_random_numbers_alone(folder):
-    torch.manual_seed(0)
-    expected = torch.rand(3)
-    torch.manual_seed(0)
-    load(folder)
-    assert torch.equal(torch.rand(3), expected)
-
-
-# ---- dtype ----
+    assert_same_weights(model, load(folder))
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, "bfloat16"])
 def test_weights_are_converted_when_asked(folder, model, dtype):
-    loaded, _ = load(folder, dtype=dtype)
+    loaded = load(folder, dtype=dtype)
     assert_same_weights(model.to(torch.bfloat16), loaded)
 
 
@@ -130,10 +118,8 @@ def test_weights_are_converted_when_asked(folder, model, dtype):
 def test_weights_of_qwen3_stay_as_they_are(tmp_path, model, tokenizer, dtype):
     folder = tmp_path / "qwen3-0.6b-mine"
     save_model(model.to(dtype), tokenizer, folder)
-    assert load(folder)[0].dtype == dtype
+    assert load(folder).dtype == dtype
 
-
-# ---- Memory ----
 
 PEAK = """
 import sys, torch
@@ -160,8 +146,7 @@ print((peak() - before) / size)
 def test_loading_takes_the_memory_of_the_weights_once(tmp_path, dtype):
     # Qwen3-0.6B: 1.19 GB of bfloat16, zeros that take no room on the disk.
     # float16 is a conversion: a second copy of one tensor at a time.
-    config = QWEN3_CONFIGS["0.6b"]
-    write_sparse_checkpoint(tmp_path, config)
+    write_sparse_checkpoint(tmp_path, QWEN3_CONFIGS["0.6b"])
     write_tokenizer(tmp_path)
     command = [sys.executable, "-c", PEAK, str(tmp_path), dtype]
     result = subprocess.run(
@@ -173,13 +158,20 @@ def test_loading_takes_the_memory_of_the_weights_once(tmp_path, dtype):
 # ---- Names ----
 
 
-def test_short_names_stand_for_hub_ids():
-    assert HUB_IDS["qwen3-0.6b-base"] == "Qwen/Qwen3-0.6B-Base"
-    assert HUB_IDS["qwen3-32b"] == "Qwen/Qwen3-32B"
-    coder = "qwen2.5-coder-0.5b-instruct"
-    assert HUB_IDS[coder] == "Qwen/Qwen2.5-Coder-0.5B-Instruct"
-    distilled = "deepseek-r1-distill-qwen-1.5b"
-    assert HUB_IDS[distilled] == "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B"
+@pytest.mark.parametrize(
+    ("name", "hub_id"),
+    [
+        ("qwen3-0.6b-base", "Qwen/Qwen3-0.6B-Base"),
+        ("qwen3-32b", "Qwen/Qwen3-32B"),
+        ("qwen2.5-coder-0.5b-instruct", "Qwen/Qwen2.5-Coder-0.5B-Instruct"),
+        (
+            "deepseek-r1-distill-qwen-1.5b",
+            "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B",
+        ),
+    ],
+)
+def test_short_names_stand_for_hub_ids(name, hub_id):
+    assert HUB_IDS[name] == hub_id
 
 
 def test_an_unknown_name_is_answered_with_the_nearest_known():
@@ -203,20 +195,15 @@ def without(file):
 def with_config(**changes):
     def change(folder):
         path = folder / "config.json"
-        path.write_text(
-            json.dumps(json.loads(path.read_text("utf-8")) | changes), "utf-8"
-        )
+        content = json.loads(path.read_text("utf-8")) | changes
+        path.write_text(json.dumps(content), "utf-8")
 
     return change
 
 
-def cut_to(kept):
-    return with_bytes(lambda old: old[:kept])
-
-
 def with_bytes(change):
     def overwrite(folder):
-        path = folder / "model.safetensors"
+        path = folder / WEIGHTS
         path.write_bytes(change(path.read_bytes()))
 
     return overwrite
@@ -226,10 +213,10 @@ def with_tensor(name, change):
     """Put `change` of the tensor there in its place; None takes it out."""
 
     def edit(folder):
-        tensors = read_tensors(folder)
+        path = folder / WEIGHTS
+        tensors = {n: tensor.clone() for n, tensor in load_file(path).items()}
         value = change(tensors.pop(name, None))
         tensors.update({} if value is None else {name: value})
-        path = folder / "model.safetensors"
         save_file(tensors, path, metadata={"format": "pt"})
 
     return edit
@@ -237,97 +224,71 @@ def with_tensor(name, change):
 
 def with_index(text):
     def put(folder):
-        (folder / "model.safetensors").unlink()
-        (folder / "model.safetensors.index.json").write_text(text, "utf-8")
+        (folder / WEIGHTS).unlink()
+        (folder / f"{WEIGHTS}.index.json").write_text(text, "utf-8")
 
     return put
 
 
+LAYER, TRUNCATED = "model.layers.0", "model.safetensors is truncated"
 OUTSIDE = '{"weight_map": {"model.norm.weight": "../secret.safetensors"}}'
-REFUSED = {
-    "no config": (without("config.json"), "no config.json"),
-    "no weights": (without("model.safetensors"), "no model.safetensors"),
-    "no tokenizer": (without("tokenizer.json"), "no tokenizer.json"),
-    "llama": (with_config(model_type="llama"), "'llama'"),
-    "a word for a size": (
-        with_config(hidden_size="large"),
-        "config.json: hidden_size must be",
-    ),
-    "cut to nothing": (cut_to(0), "model.safetensors is truncated"),
-    "cut in the header": (cut_to(5), "model.safetensors is truncated"),
-    "cut in the weights": (cut_to(3000), "model.safetensors is truncated"),
-    "corrupt header": (
-        with_bytes(lambda old: old[:8] + b"\xff" * 40 + old[48:]),
-        "truncated or corrupt",
-    ),
-    "huge header": (
-        with_bytes(lambda old: struct.pack("<Q", 2**60) + b"{}"),
-        "truncated or corrupt",
-    ),
-    "another shape": (
+REFUSED = [
+    (without("config.json"), "no config.json"),
+    (without(WEIGHTS), "no model.safetensors"),
+    (without("tokenizer.json"), "no tokenizer.json"),
+    (with_config(model_type="llama"), "'llama'"),
+    (with_config(hidden_size="large"), "config.json: hidden_size must be"),
+    (with_config(tie_word_embeddings=False), "missing lm_head.weight"),
+    (with_bytes(lambda old: b""), TRUNCATED),
+    (with_bytes(lambda old: old[:5]), TRUNCATED),  # in the header
+    (with_bytes(lambda old: old[:3000]), TRUNCATED),  # in the weights
+    (with_bytes(lambda old: old[:8] + b"\xff" * 40 + old[48:]), TRUNCATED),
+    (with_bytes(lambda old: struct.pack("<Q", 2**60) + b"{}"), TRUNCATED),
+    (
         with_tensor("model.norm.weight", lambda old: torch.ones(33)),
         r"\(33,\).*asks for \(32,\)",
     ),
-    "a tensor less": (
+    (
         with_tensor("model.norm.weight", lambda old: None),
         "missing model.norm.weight",
     ),
-    "a tensor more": (
-        with_tensor(
-            "model.layers.0.self_attn.q_proj.bias", lambda old: torch.ones(64)
-        ),
+    (
+        with_tensor(f"{LAYER}.self_attn.q_proj.bias", lambda _: torch.ones(9)),
         "unexpected .*q_proj.bias",
     ),
-    "no output projection": (
-        with_config(tie_word_embeddings=False),
-        "missing lm_head.weight",
-    ),
-    "quantised": (
-        with_tensor(
-            "model.layers.0.mlp.up_proj.weight", lambda old: old.to(torch.int8)
-        ),
+    (
+        with_tensor(f"{LAYER}.mlp.up_proj.weight", torch.Tensor.char),
         "stored as torch.int8",
     ),
-    "index outside": (with_index(OUTSIDE), "outside its folder"),
-    "half an index": (with_index("{"), "index.json .* again"),
-    "a list as index": (with_index("[]"), "index.json .* again"),
-    "an empty index": (with_index("{}"), "index.json .* again"),
-    "a number as map": (with_index('{"weight_map": 3}'), "not an index"),
-}
+    (with_index(OUTSIDE), "outside its folder"),
+    (with_index("{"), "index.json .* again"),
+    (with_index("[]"), "index.json .* again"),
+    (with_index("{}"), "index.json .* again"),
+    (with_index('{"weight_map": 3}'), "not an index"),
+]
 
 
-@pytest.mark.parametrize("change", REFUSED)
-def test_a_damaged_folder_is_refused_by_name(folder, change):
-    damage, complaint = REFUSED[change]
+@pytest.mark.parametrize(("damage", "complaint"), REFUSED)
+def test_a_damaged_folder_is_refused_by_name(folder, damage, complaint):
     damage(folder)
     with pytest.raises((ValueError, FileNotFoundError), match=complaint):
         load(folder)
 
 
 @pytest.mark.parametrize("text", ["[]", '"qwen3"', '{"model_type": "qw', ""])
-@pytest.mark.parametrize(
-    "file", ["config.json", "tokenizer_config.json", "generation_config.json"]
-)
-def test_a_broken_json_file_is_named_with_the_cure(folder, file, text):
-    (folder / file).write_text(text, "utf-8")
-    with pytest.raises(ValueError, match=f"/{file} .* download it again"):
-        load(folder)
-
-
-def test_a_truncated_or_missing_shard_is_named(folder):
-    shard = split_into_shards(folder)[1]
-    shard.write_bytes(shard.read_bytes()[:-1])
-    with pytest.raises(ValueError, match=f"{shard.name} is truncated"):
-        load(folder)
-    shard.unlink()
-    with pytest.raises(FileNotFoundError, match=shard.name):
-        load(folder)
+def test_a_broken_json_file_is_named_with_the_cure(folder, text):
+    names = ("tokenizer_config.json", "generation_config.json", "config.json")
+    for file in names:
+        (folder / file).write_text(text, "utf-8")
+        with pytest.raises(ValueError, match=f"/{file} .* download it again"):
+            load(folder)
+        (folder / file).write_text('{"model_type": "qwen3"}', "utf-8")
 
 
 def test_a_tied_checkpoint_may_repeat_its_embedding(folder, model):
     embedding = model.embed_tokens.weight.detach()
     with_tensor("lm_head.weight", lambda old: embedding.clone())(folder)
-    assert_same_weights(model, load(folder)[0])
+    assert_same_weights(model, load(folder))
 
 
 def test_the_run_of_an_evaluation_is_no_model(runs_folder):
@@ -352,13 +313,6 @@ def test_a_tokenizer_larger_than_the_embedding_is_refused(tmp_path, tokenizer):
 # ---- Refusals when saving ----
 
 
-def test_a_model_is_not_overwritten_unasked(folder, model, tokenizer):
-    before = (folder / "model.safetensors").read_bytes()
-    with pytest.raises(FileExistsError, match="overwrite=True"):
-        save_model(model, tokenizer, folder)
-    assert (folder / "model.safetensors").read_bytes() == before
-
-
 def test_a_folder_with_other_things_is_never_overwritten(
     tmp_path, model, tokenizer
 ):
@@ -368,22 +322,17 @@ def test_a_folder_with_other_things_is_never_overwritten(
     assert (tmp_path / "thesis.tex").exists()
 
 
-def test_a_full_disk_is_noticed_before_writing(
-    tmp_path, model, tokenizer, monkeypatch
-):
-    usage = SimpleNamespace(free=1000)
-    monkeypatch.setattr("shutil.disk_usage", lambda path: usage)
-    with pytest.raises(OSError, match="GB are needed"):
-        save_model(model, tokenizer, tmp_path / "model")
-    assert list(tmp_path.iterdir()) == []  # nothing half-written stays
-
-
-def test_an_interrupted_save_leaves_nothing(
+def test_a_save_that_fails_leaves_nothing(
     tmp_path, model, tokenizer, monkeypatch
 ):
     def interrupt(folder):
         raise KeyboardInterrupt
 
+    with monkeypatch.context() as patch:
+        usage = SimpleNamespace(free=1000)
+        patch.setattr("shutil.disk_usage", lambda path: usage)
+        with pytest.raises(OSError, match="GB are needed"):
+            save_model(model, tokenizer, tmp_path / "model")
     monkeypatch.setattr(tokenizer, "save", interrupt)
     with pytest.raises(KeyboardInterrupt):
         save_model(model, tokenizer, tmp_path / "model")

@@ -4,6 +4,7 @@ import torch
 
 from reasoning_from_scratch.llm.config import Qwen3Config
 from reasoning_from_scratch.llm.qwen3 import Qwen3Model
+from reasoning_from_scratch.llm.tokenizer import StreamDecoder
 from reasoning_from_scratch.training.learned_verifier import (
     new_head,
     save_head,
@@ -75,20 +76,8 @@ class ByteTokenizer:
     def decode(self, token_ids):
         return bytes(i for i in token_ids if i).decode(errors="replace")
 
+    def token_bytes(self, token_id):
+        return bytes([token_id])
+
     def stream_decoder(self):
-        return _ByteStream()
-
-
-class _ByteStream:
-    """Holds bytes back until they make whole characters."""
-
-    def __init__(self):
-        import codecs
-
-        self.decoder = codecs.getincrementaldecoder("utf-8")("replace")
-
-    def push(self, token_id):
-        return self.decoder.decode(bytes([token_id]))
-
-    def flush(self):
-        return self.decoder.decode(b"", final=True)
+        return StreamDecoder(self)

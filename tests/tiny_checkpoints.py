@@ -5,27 +5,12 @@ import struct
 from functools import lru_cache
 
 import torch
-from tokenizers import (
-    AddedToken,
-    Regex,
-    Tokenizer,
-    decoders,
-    models,
-    normalizers,
-    pre_tokenizers,
-    trainers,
-)
+from pocket_data import train_tokenizer
+from tokenizers import AddedToken
 
 from reasoning_from_scratch.llm.qwen3 import Qwen3Model
 from reasoning_from_scratch.llm.weights import official_names
 
-# How Qwen's tokenizer parts a text before BPE
-QWEN_SPLIT = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
-    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
-CONTROL_TOKENS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
-THINK_TOKENS = ["<think>", "</think>"]
 # DeepSeek's, in its models distilled into Qwen; none is marked as special
 R1_TOKENS = (
     "<｜begin▁of▁sentence｜>",
@@ -55,28 +40,10 @@ CORPUS = ["Problem: 12 + 7\nAnswer: Let's think step by step. 12 + 7 = 19"]
 @lru_cache
 def tiny_tokenizer_json(think=True, extra=()):
     """The text of a `tokenizer.json` with a few merges on Qwen's plan."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.normalizer = normalizers.NFC()
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(QWEN_SPLIT), "isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=290,
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(CORPUS * 2, trainer)
-    tokenizer.add_special_tokens(CONTROL_TOKENS)
-    if think:
-        tokenizer.add_tokens(
-            [AddedToken(t, normalized=False) for t in THINK_TOKENS]
-        )
+    tokenizer = train_tokenizer(CORPUS * 2, vocab_size=295)
     tokenizer.add_tokens([AddedToken(t, normalized=False) for t in extra])
-    return tokenizer.to_str()
+    text = tokenizer.to_str()
+    return text if think else text.replace("think>", "other>")
 
 
 def write_tokenizer(folder, *, config=None, generation_config=None, **options):

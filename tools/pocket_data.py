@@ -26,8 +26,6 @@ from reasoning_from_scratch.pocket.corpus import (
     solution_text,
 )
 
-VOCAB_SIZE = 768
-NUM_DOCUMENTS = 20_000
 # Qwen2 and Qwen3 split text so before merging bytes.
 QWEN_PATTERN = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}|"
@@ -59,7 +57,7 @@ def split_bytes(split):
     return gzip.compress(text.encode("utf-8"), compresslevel=9, mtime=0)
 
 
-def train_tokenizer(vocab_size=VOCAB_SIZE, num_documents=NUM_DOCUMENTS):
+def train_tokenizer(texts, vocab_size=768):
     """Train a `tokenizers.Tokenizer`, a pure function of the arguments.
 
     Think tokens are single ids but, as in Qwen3, no special tokens:
@@ -81,7 +79,7 @@ def train_tokenizer(vocab_size=VOCAB_SIZE, num_documents=NUM_DOCUMENTS):
         initial_alphabet=sorted(ByteLevel.alphabet()),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(_training_texts(num_documents), trainer)
+    tokenizer.train_from_iterator(texts, trainer)
     tokenizer.add_special_tokens(CONTROL_TOKENS)
     tokenizer.add_tokens(
         [AddedToken(t, normalized=False) for t in THINK_TOKENS]
@@ -89,10 +87,10 @@ def train_tokenizer(vocab_size=VOCAB_SIZE, num_documents=NUM_DOCUMENTS):
     return tokenizer
 
 
-def _training_texts(num_documents):
+def training_texts():
     """Documents without their special tokens, which are never merged."""
     rng = Random(7)
-    for i in range(num_documents):
+    for i in range(20_000):
         draw = draw_thoughtful if i % 5 == 4 else draw_document
         document = "".join(draw(rng, CorpusMix(), held_out_keys()))
         for token in (*CONTROL_TOKENS, *THINK_TOKENS):
@@ -143,7 +141,7 @@ def _to_json(content):
 
 def main(folder: Path) -> None:
     """Write the problem sets, and the tokenizer once for each kind."""
-    tokenizer = train_tokenizer()
+    tokenizer = train_tokenizer(training_texts())
     files = {f"pocketmath/{s}.jsonl.gz": split_bytes(s) for s in SPLIT_SIZES}
     for name, is_chat in (("pocket", False), ("pocket-teacher", True)):
         written = tokenizer_files(tokenizer, is_chat=is_chat)
