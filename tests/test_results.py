@@ -18,14 +18,8 @@ DIRECT = {
     "method": "direct prompt, greedy",
     "model": "pocket",
     "problems": "pocketmath test",
-    "accuracy": 0.125,
-    "low": 0.11,
-    "high": 0.14,
-    "mean_tokens": 7.2,
-    "minutes": 0.5,
-    "hardware": "2 cores",
-    "commit": "abc",
-    "seed": 0,
+    **{"accuracy": 0.125, "low": 0.11, "high": 0.14, "mean_tokens": 7.2},
+    **{"minutes": 0.5, "hardware": "2 cores", "commit": "abc", "seed": 0},
     "command": "rfs evaluate --run direct",
     "run": "direct",
 }
@@ -33,11 +27,8 @@ SPEED = {
     "chapter": "ch02",
     "method": "decoding",
     "model": "0.6b shape",
-    "value": 12.3456,
-    "unit": "tokens/s",
-    "hardware": "2 cores",
-    "commit": "abc",
-    "minutes": 1,
+    **{"value": 12.3456, "unit": "tokens/s"},
+    **{"minutes": 1, "hardware": "2 cores", "commit": "abc"},
     "command": "rfs bench generation",
 }
 MISSING = {
@@ -48,6 +39,10 @@ MISSING = {
     "reason": "the weights were not at hand",
     "command": "rfs evaluate --model qwen3-0.6b --run q",
 }
+GAIN = {"difference": 0.1, "difference_low": 0.05, "difference_high": 0.15}
+GAIN |= {"over": "direct", "p_value": 1e-20}
+LOSS = {"difference": -0.1, "difference_low": -0.15, "difference_high": -0.05}
+UNSURE = {"difference_low": -0.05}
 
 
 @pytest.fixture
@@ -61,17 +56,20 @@ def checkout(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_a_row_that_lacks_a_key_is_named_with_the_key(checkout):
-    row = {key: value for key, value in DIRECT.items() if key != "commit"}
-
-    with pytest.raises(ValueError, match="results/a.json lacks commit"):
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("commit", None, "results/a.json lacks commit"),
+        ("accuracy", 12.5, "0 <= low <= accuracy"),  # in per cent
+    ],
+)
+def test_a_row_that_is_not_whole_is_refused(checkout, key, value, message):
+    row = {**DIRECT, key: value}
+    if value is None:
+        del row[key]
+    with pytest.raises(ValueError, match=message):
         save_result("a", row)
     assert results.load_results() == {}
-
-
-def test_an_accuracy_in_per_cent_is_refused(checkout):
-    with pytest.raises(ValueError, match="0 <= low <= accuracy"):
-        save_result("a", {**DIRECT, "accuracy": 12.5})
 
 
 def test_the_ladder_holds_the_steps_up_to_a_chapter_in_order():
@@ -81,44 +79,26 @@ def test_the_ladder_holds_the_steps_up_to_a_chapter_in_order():
         "c": SPEED,
         "d": {**MISSING, "ladder": 3, "name": "missing"},
     }
-
     assert [r["name"] for r in results.ladder(rows)] == ["direct", "later"]
     assert [r["name"] for r in results.ladder(rows, "ch04")] == ["direct"]
 
 
 def test_the_page_has_every_kind_of_row():
-    rows = {
-        "direct": DIRECT,
-        "speed": SPEED,
-        "missing": MISSING,
-        "steps": {
-            **DIRECT,
-            "method": "step by step | greedy",
-            "over": "direct",
-            "difference": 0.4,
-            "difference_low": 0.35,
-            "difference_high": 0.45,
-            "p_value": 1e-20,
-            "note": "as designed",
-        },
-    }
-    page = results_page(rows, "")
-
-    assert "## Chapter 2: The language model" in page
-    assert "| direct prompt, greedy | pocket |" in page
-    assert "| 12.5 | 11.0 to 14.0 |" in page
-    assert "+40.0 (35.0 to 45.0, p = 1e-20) over direct" in page
-    assert "step by step \\| greedy" in page
-    assert "- step by step | greedy: as designed" in page
-    assert "| decoding | 0.6b shape | 12.35 tokens/s | 2 cores |" in page
-    assert "the weights were not at hand" in page
+    steps = {**DIRECT, **GAIN, "method": "step by step | greedy"}
+    rows = {"direct": DIRECT, "speed": SPEED, "missing": MISSING}
+    page = results_page({**rows, "steps": {**steps, "note": "as it is"}}, "")
+    for part in (
+        "## Chapter 2: The language model",
+        "| direct prompt, greedy | pocket |",
+        "| 12.5 | 11.0 to 14.0 |",
+        "+10.0 (5.0 to 15.0, p = 1e-20) over direct",
+        "step by step \\| greedy",
+        "- step by step | greedy: as it is",
+        "| decoding | 0.6b shape | 12.35 tokens/s | 2 cores |",
+        "the weights were not at hand",
+    ):
+        assert part in page
     assert page.index("Chapter 2") < page.index("Chapter 3")
-
-
-GAIN = {"over": "direct", "p_value": 0.01}
-GAIN |= {"difference": 0.1, "difference_low": 0.05, "difference_high": 0.15}
-LOSS = {"difference": -0.1, "difference_low": -0.15, "difference_high": -0.05}
-UNSURE = {"difference_low": -0.05}
 
 
 def real_row(**more):
@@ -131,9 +111,7 @@ def real_row(**more):
 def test_rows_of_a_real_model_stand_apart_with_pockets_beside_them():
     rows = {"direct": DIRECT, "vote": {**DIRECT, **GAIN, "accuracy": 0.13}}
     rows["real-vote"] = real_row(accuracy=0.14)
-    page = results_page(rows, "")
-
-    chapter, real = page.split("## A real model")
+    chapter, real = results_page(rows, "").split("## A real model")
     assert "| real |" not in chapter and "25.0 % |" in real
     # gain here, gain on pocket, what is to be made of the two
     pair = "| +10.0 (5.0 to 15.0) | +10.0 (5.0 to 15.0) | holds | direct |"
@@ -163,7 +141,6 @@ def test_a_gain_holds_or_turns_round_by_both_intervals(
 def test_check_fails_until_the_drawings_are_up_to_date(checkout, capsys):
     pytest.importorskip("matplotlib")
     save_result("direct", DIRECT)
-
     assert drawing.check(checkout) == 1
     assert "RESULTS.md is out of date" in capsys.readouterr().out
     drawing.draw(checkout)
@@ -175,9 +152,7 @@ def test_check_fails_until_the_drawings_are_up_to_date(checkout, capsys):
     (step,) = results.ladder(results.load_results())
     assert step["accuracy"] == DIRECT["accuracy"]
     (checkout / "gone").rename(checkout / "results")
-
     save_result("direct", {**DIRECT, "high": 0.2})
-    (checkout / "RESULTS.md").write_text("", "utf-8")
     assert drawing.check(checkout) == 1
     assert "summary.png is out of date" in capsys.readouterr().out
 
@@ -200,22 +175,16 @@ def test_a_remake_fills_in_a_row_and_runs_no_command_twice(
         return [sys.executable, "-c", "print('done')"]
 
     monkeypatch.setattr(remake, "full_command", pretend)
-    steps = {
-        **MISSING,
-        "command": "rfs evaluate --run steps",
-        "run": "steps",
-        "over": "direct",
-    }
-    rows = {"direct": DIRECT, "steps": steps}
+    command = "rfs evaluate --run steps"
+    steps = {**MISSING, "command": command, "run": "steps", "over": "direct"}
     remake.measure(DIRECT, tmp_path)
-    fresh = remake.measure(steps, tmp_path)
-    remake.measure(steps, tmp_path)
-
-    assert started == [DIRECT["command"], steps["command"]]
+    fresh = [remake.measure(steps, tmp_path) for _ in range(2)][0]
+    assert started == [DIRECT["command"], command]
     assert fresh["accuracy"] == 0.5 and "reason" not in fresh
     assert fresh["pass_at_k"] == {"1": 0.5}
     assert "majority_at_k" not in fresh  # the run had none
     # (1 + 0 + 0 + 1) / 4: right where the other was wrong, twice
+    rows = {"direct": DIRECT, "steps": steps}
     assert remake.difference(fresh, rows, tmp_path)["difference"] == 0.5
 
 
@@ -224,39 +193,28 @@ def test_a_saved_curve_keeps_what_is_told_of_a_step(checkout):
     step = {"step": 1, "solve_rate": 0.123456, "seconds": 9.0}
     run.append("metrics.jsonl", step)
     remake.save_curve("grpo", run)
-
     path = checkout / "results" / "curves" / "grpo.jsonl"
     assert path.read_text("utf-8") == '{"step": 1, "solve_rate": 0.1235}\n'
 
 
-def run_instead(monkeypatch, program):
-    """Let every row's command be this Python program."""
-    command = [sys.executable, "-c", program]
-    monkeypatch.setattr(remake, "full_command", lambda _: command)
-
-
-def test_a_figure_comes_from_the_last_line_of_its_benchmark(
+def test_a_figure_is_in_a_benchmarks_last_line_unless_it_fails(
     tmp_path, monkeypatch
 ):
-    card = """print('for people\\n{"pocket": {"ratio": 1.5}}')"""
-    run_instead(monkeypatch, card)
+    def run_instead(program):
+        command = [sys.executable, "-c", program]
+        monkeypatch.setattr(remake, "full_command", lambda _: command)
+
+    run_instead("raise SystemExit(3)")
     row = {**SPEED, "figure": "pocket.ratio"}
-
-    assert remake.measure(row, tmp_path)["value"] == 1.5
-
-
-def test_a_command_that_fails_stops_the_remake_and_is_not_marked_done(
-    tmp_path, monkeypatch
-):
-    run_instead(monkeypatch, "raise SystemExit(3)")
     with pytest.raises(ChildProcessError, match="ended with status 3"):
-        remake.run_once("rfs evaluate", tmp_path)
+        remake.measure(row, tmp_path)
     assert not (tmp_path / remake.DONE).exists()
+    run_instead("""print('for people\\n{"pocket": {"ratio": 1.5}}')""")
+    assert remake.measure(row, tmp_path)["value"] == 1.5
 
 
 def test_a_rows_command_is_ours_and_goes_on_where_it_was():
     command = remake.full_command('rfs evaluate --run a --prompt "x {y}"')
-
     words = ["evaluate", "--run", "a", "--prompt", "x {y}", "--resume"]
     assert command[-6:] == words
     with pytest.raises(ValueError, match="begins with rfs"):
