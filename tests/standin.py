@@ -47,8 +47,7 @@ class Away(torch.Tensor):
 class StandIn(TorchFunctionMode):
     """While it is on, `device="mps"` works; what would fail there raises.
 
-    With `notes`, a list, each such place is added to it instead, and the
-    call goes on as if its tensors had been brought together before.
+    With `notes`, a list, each such place is added to it instead.
     """
 
     def __init__(self, notes=None):
@@ -63,14 +62,14 @@ class StandIn(TorchFunctionMode):
             return self.attribute(func, args)
         if name in SPECIAL and isinstance(args[0], Away):
             return SPECIAL[name](*args)
-        tensors = _tensors(args)
-        if kwargs:
-            tensors += _tensors(kwargs.values())
+        tensors = _tensors(args) + _tensors(kwargs.values())
         are_away = [isinstance(tensor, Away) for tensor in tensors]
         is_away = True in are_away
         target, args, kwargs = _target(name, args, kwargs)
         is_mixed = is_away and (False in are_away or name in NUMPY)
-        if is_mixed and name not in CROSSING and not _is_backward():
+        # In a backward pass autograd's own tensors have lost their class
+        is_backward = torch._C._current_graph_task_id() != -1
+        if is_mixed and name not in CROSSING and not is_backward:
             self.check(name, args, tensors)
         if target == DEVICE.type or is_away:
             self.check_numbers(name, kwargs, tensors)
@@ -93,13 +92,10 @@ class StandIn(TorchFunctionMode):
         """Refuse tensors of two devices, and NumPy's look at this one."""
         if name in NUMPY:
             self.refuse(name, "NumPy cannot read this device; .cpu() first")
-        here = [
-            tensor
-            for tensor in _strangers(name, args, tensors)
-            if not isinstance(tensor, Away) and tensor.device.type != "meta"
-        ]
         is_in_place = name.endswith("_") or name.startswith("__i")
-        for tensor in here:
+        for tensor in _strangers(name, args, tensors):
+            if isinstance(tensor, Away) or tensor.device.type == "meta":
+                continue
             is_target = is_in_place and tensor is args[0]
             if tensor.dim() or name in JOINING or is_target:
                 return self.refuse(name, "one of its tensors is on the CPU")
@@ -116,14 +112,12 @@ class StandIn(TorchFunctionMode):
         """Make the tensors that a call gave the device's, or the CPU's."""
         if target is None:
             return result
-        if (
-            isinstance(result, torch.Tensor)
-            and isinstance(result, Away) != (target == DEVICE.type)
-            and any(result is tensor for tensor in inputs)
-        ):
+        is_there = target == DEVICE.type
+        is_other = isinstance(result, Away) != is_there
+        if is_other and any(result is tensor for tensor in inputs):
             result = result.clone()  # a copy on another device
         for tensor in _tensors((result,)):
-            if target != DEVICE.type:
+            if not is_there:
                 if isinstance(tensor, Away):
                     tensor.__class__ = torch.Tensor
                 continue
@@ -200,12 +194,10 @@ def _target(name, args, kwargs):
 
 def _strangers(name, args, tensors):
     """The tensors of a call that must be on one device."""
-    if name == "__getitem__" and isinstance(args[0], Away):
-        return []  # an index may be on the CPU
-    if name == "__setitem__" and isinstance(args[0], Away):
-        is_advanced = bool(_tensors((args[1],)))
-        return _tensors(args[2:]) if is_advanced else []
-    return tensors
+    if not name.endswith("etitem__") or not isinstance(args[0], Away):
+        return tensors
+    # An index may be on the CPU; what a tensor of indices places may not
+    return _tensors(args[2:]) if _tensors((args[1],)) else []
 
 
 def _set_attribute(func, owner, value):
@@ -233,11 +225,6 @@ SPECIAL = {
     "__deepcopy__": _deep_copy,
     "__format__": lambda tensor, *args: tensor.detach().__format__(*args),
 }
-
-
-def _is_backward():
-    """Whether autograd is at work: its own tensors have lost their class."""
-    return torch._C._current_graph_task_id() != -1
 
 
 def watch_a_notebook():
