@@ -12,10 +12,10 @@ habit of chatting, so in a chat each of its questions stands alone.
 import sys
 from contextlib import suppress
 
-from reasoning_from_scratch import llm
-from reasoning_from_scratch.cli import flags
-from reasoning_from_scratch.evaluation.prompts import render_prompt
-from reasoning_from_scratch.settings import get_settings, is_pocket
+from .. import llm
+from ..evaluation.prompts import render_prompt
+from ..settings import get_settings, is_pocket
+from . import flags
 
 POCKET = (
     "pocket has 2.1 million weights. It knows school maths in the phrasing of "
@@ -97,7 +97,7 @@ def writing_options(args, settings) -> dict:
 
 def print_stream(model, tokenizer, text, written, **options) -> None:
     """Print an answer as it comes; `written` receives it piece by piece."""
-    from reasoning_from_scratch.llm.kv_cache import PrefixCache
+    from ..llm.kv_cache import PrefixCache
 
     if "prefix_cache" not in options:
         room = len(tokenizer.encode(text)) + options["max_new_tokens"]
@@ -160,7 +160,7 @@ class Conversation:
     """
 
     def __init__(self, args):
-        from reasoning_from_scratch.llm.kv_cache import PrefixCache
+        from ..llm.kv_cache import PrefixCache
 
         self.args, self.settings = args, get_settings(args.model)
         self.options = writing_options(args, self.settings)

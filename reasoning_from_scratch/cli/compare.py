@@ -11,9 +11,9 @@ into regraded-1.jsonl, regraded-2.jsonl, … beside them.
 
 import itertools
 
-from reasoning_from_scratch import evaluation
-from reasoning_from_scratch.cli import flags
-from reasoning_from_scratch.evaluation.records import accuracy_of, summarize
+from .. import evaluation
+from ..evaluation.records import accuracy_of, summarize
+from . import flags
 
 FLAGS = """
 first RUN        a run folder, or its name

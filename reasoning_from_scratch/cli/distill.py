@@ -10,19 +10,12 @@ Without further flags these are the chapter's runs of the model's row in
 `settings`. --from-self of a model so trained is its second round.
 """
 
-from reasoning_from_scratch import llm, training
-from reasoning_from_scratch.cli import flags
-from reasoning_from_scratch.evaluation.problems import (
-    all_test_problems,
-    load_splits,
-)
-from reasoning_from_scratch.options import add_flags, given_options
-from reasoning_from_scratch.settings import get_settings
-from reasoning_from_scratch.training.config import (
-    DistillationConfig,
-    OnPolicyConfig,
-    check_teacher,
-)
+from .. import llm, training
+from ..evaluation.problems import all_test_problems, load_splits
+from ..options import add_flags, given_options
+from ..settings import get_settings
+from ..training.config import DistillationConfig, OnPolicyConfig, check_teacher
+from . import flags
 
 FLAGS = f"""{flags.TRAINING_FLAGS}{flags.MEMORY_FLAG}
 --teacher NAME   a model of the same tokenizer
@@ -56,7 +49,7 @@ def add_arguments(parser) -> None:
 
 def run(args) -> None:
     """Train, and say where the result lies."""
-    from reasoning_from_scratch.training import distillation_loss
+    from ..training import distillation_loss
 
     settings = get_settings(args.model)
     config = choose_config(args, settings)

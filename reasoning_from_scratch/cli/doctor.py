@@ -15,13 +15,14 @@ import tempfile
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, distribution, version
 from importlib.util import find_spec
+from pathlib import Path
 
-from reasoning_from_scratch import __version__
-from reasoning_from_scratch.llm.config import QWEN2_CONFIGS, QWEN3_CONFIGS
-from reasoning_from_scratch.memory import fit_decoding, fit_training
-from reasoning_from_scratch.runs import runs_root
-from reasoning_from_scratch.settings import default_model, get_settings
-from reasoning_from_scratch.training.config import GRPOConfig
+from .. import __version__
+from ..llm.config import QWEN2_CONFIGS, QWEN3_CONFIGS
+from ..memory import fit_decoding, fit_training
+from ..runs import runs_root
+from ..settings import default_model, get_settings
+from ..training.config import GRPOConfig
 
 PACKAGES = """torch numpy safetensors tokenizers huggingface_hub mpmath
               transformers matplotlib jupyterlab"""
@@ -32,6 +33,7 @@ TIMEOUT = 3.0  # seconds to wait for the Hub
 DISTRIBUTION = "reasoning_from_scratch"
 INSTALL = 'pip install -c constraints.txt -e ".[book]"'
 WINDOWS_INDEX = " --index-url https://download.pytorch.org/whl/cu130"
+DRIVER = "/proc/driver/nvidia/version"
 OLDEST_TORCH = (2, 11)
 CONTEXT = 4096  # tokens that an answer and its question may take
 BROKEN = "NOT WELL: "  # before what nothing works without
@@ -39,7 +41,7 @@ BROKEN = "NOT WELL: "  # before what nothing works without
 
 def run(args) -> int:
     """Print one line a finding; 1 if something needed is missing."""
-    from reasoning_from_scratch import device
+    from .. import device
 
     model, best = default_model(), device.pick_device()
     dtype = device.pick_dtype(best, model)
@@ -98,16 +100,12 @@ def _wrong_torch(best):
     """A PyTorch that is too old, or cannot use the card that is here."""
     import torch
 
-    number = tuple(map(int, torch.__version__.split(".")[:2]))
-    if number < OLDEST_TORCH:
-        yield (
-            f"PyTorch {torch.__version__} is too old",
-            f"the code relies on {'.'.join(map(str, OLDEST_TORCH))} or later",
-            "pip install --upgrade torch",
-        )
-    has_driver = shutil.which("nvidia-smi") or os.path.exists(
-        "/proc/driver/nvidia/version"
-    )
+    name = f"PyTorch {torch.__version__}"
+    if tuple(map(int, torch.__version__.split(".")[:2])) < OLDEST_TORCH:
+        oldest = ".".join(map(str, OLDEST_TORCH))
+        why = f"the code relies on {oldest} or later"
+        yield f"{name} is too old", why, "pip install --upgrade torch"
+    has_driver = shutil.which("nvidia-smi") or os.path.exists(DRIVER)
     if not has_driver or best.type != "cpu":
         return
     if torch.version.cuda:
@@ -118,38 +116,35 @@ def _wrong_torch(best):
             f"must say CUDA {torch.version.cuda} or later)",
         )
     else:
+        index = WINDOWS_INDEX if sys.platform == "win32" else ""
         yield (
-            f"PyTorch {torch.__version__} is a build for CPUs, beside an "
-            "NVIDIA driver",
+            f"{name} is a build for CPUs, beside an NVIDIA driver",
             "everything runs on the CPU, many times slower than on the card",
-            "pip uninstall -y torch && pip install torch"
-            f"{WINDOWS_INDEX if sys.platform == 'win32' else ''}",
+            f"pip uninstall -y torch && pip install torch{index}",
         )
 
 
 def _wrong_device(best):
     """Little memory, no bfloat16, no compiler."""
-    from reasoning_from_scratch import device
+    from .. import device
 
     memory = device.total_memory(best)
     if memory is not None and not fitting_models(memory)[0]:
-        size = f"{memory / 2**30:.1f} GiB"
         yield (
-            f"the {size} of memory on {best.type} hold no Qwen3",
+            f"the {memory / 2**30:.1f} GiB of memory on {best.type} hold no "
+            "Qwen3",
             "loading one would end the program or swap for minutes",
             "stay with pocket, or take another device (--device cpu) or "
             "fewer bits (--weights int4)",
         )
     if _is_float16_only(best):
-        yield (
-            f"{best} computes in float16, not in bfloat16",
-            "Qwen3 answers well so, but cannot be trained so",
-            "train in float32: rfs grpo --dtype float32",
-        )
+        what = f"{best} computes in float16, not in bfloat16"
+        why = "Qwen3 answers well so, but cannot be trained so"
+        yield what, why, "train in float32: rfs grpo --dtype float32"
     if complaint := device.missing_compiler():
-        reason, cure = complaint
+        what, cure = complaint
         why = "compiled decoding and rfs pretrain run uncompiled, slower"
-        yield reason, why, cure
+        yield what, why, cure
 
 
 # ---- What fits ----
@@ -172,7 +167,7 @@ def fitting_models(memory: int, learning_bytes=2) -> tuple[list, list]:
 
 
 def _describe_fit(best) -> str:
-    from reasoning_from_scratch import device
+    from .. import device
 
     memory = device.total_memory(best)
     if memory is None:
@@ -184,7 +179,7 @@ def _describe_fit(best) -> str:
 
 
 def _is_float16_only(best) -> bool:
-    from reasoning_from_scratch import device
+    from .. import device
 
     dtype = device.pick_dtype(best, "qwen3-0.6b")
     return dtype == device.DTYPES["float16"]
@@ -198,16 +193,11 @@ def _version(package: str) -> str:
 
 
 def _describe_hub_cache() -> str:
-    from huggingface_hub import constants, scan_cache_dir
-    from huggingface_hub.errors import CacheNotFound
+    from huggingface_hub.constants import HF_HUB_CACHE
 
-    folder = constants.HF_HUB_CACHE
-    try:
-        cache = scan_cache_dir()
-    except CacheNotFound:
-        return f"{folder} (empty)"
-    names = ", ".join(sorted(repo.repo_id for repo in cache.repos)) or "empty"
-    return f"{folder}: {cache.size_on_disk / 1e9:.1f} GB ({names})"
+    paths = sorted(Path(HF_HUB_CACHE).glob("models--*"))
+    names = [path.name[8:].replace("--", "/") for path in paths]
+    return f"{HF_HUB_CACHE} ({', '.join(names) or 'empty'})"
 
 
 def _describe_hub() -> str:
@@ -228,7 +218,7 @@ def _describe_hub() -> str:
 
 
 def _describe_assets() -> str:
-    from reasoning_from_scratch.llm.weights import ASSETS
+    from ..llm.weights import ASSETS
 
     missing = [name for name in NEEDED_ASSETS if not (ASSETS / name).exists()]
     if missing:

@@ -9,14 +9,14 @@ kill, the same command with --resume goes on and ends in the same records.
 
 from dataclasses import asdict
 
-from reasoning_from_scratch import scaling
-from reasoning_from_scratch.cli import flags
-from reasoning_from_scratch.evaluation.evaluate import check_samples, evaluate
-from reasoning_from_scratch.evaluation.problems import load_problems
-from reasoning_from_scratch.evaluation.prompts import find_template
-from reasoning_from_scratch.scaling import choosing
-from reasoning_from_scratch.scaling.samples import read_samples
-from reasoning_from_scratch.settings import get_settings
+from .. import scaling
+from ..evaluation.evaluate import check_samples, evaluate
+from ..evaluation.problems import load_problems
+from ..evaluation.prompts import find_template
+from ..scaling import choosing
+from ..scaling.samples import read_samples
+from ..settings import get_settings
+from . import flags
 
 FLAGS = f"""{flags.ANSWER_FLAGS}{flags.WEIGHTS_FLAG}{flags.MEMORY_FLAG}
 --revision NAME  of a model on the Hub

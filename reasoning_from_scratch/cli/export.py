@@ -13,13 +13,13 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-from reasoning_from_scratch import llm
-from reasoning_from_scratch.evaluation.prompts import render_prompt
-from reasoning_from_scratch.files import atomic_write_text
-from reasoning_from_scratch.llm.hub import upload_model
-from reasoning_from_scratch.results import is_measured, load_results
-from reasoning_from_scratch.runs import RunFolder, find_run, runs_root
-from reasoning_from_scratch.settings import get_settings
+from .. import llm
+from ..evaluation.prompts import render_prompt
+from ..files import atomic_write_text
+from ..llm.hub import upload_model
+from ..results import is_measured, load_results
+from ..runs import RunFolder, find_run, runs_root
+from ..settings import get_settings
 
 FLAGS = """
 model NAME       a name, runs/NAME, folder or Hub id
@@ -78,7 +78,7 @@ def write_card(name, model, tokenizer, repo_id) -> str:
     """The model card, as the Hub reads it."""
     from huggingface_hub import ModelCard, ModelCardData
 
-    from reasoning_from_scratch.llm.weights import HUB_IDS
+    from ..llm.weights import HUB_IDS
 
     run, settings = {}, get_settings(name)
     with suppress(FileNotFoundError):  # not of a run

@@ -6,17 +6,11 @@ import unicodedata
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 
-from reasoning_from_scratch import llm, memory
-from reasoning_from_scratch.evaluation.problems import (
-    TRAINING_SETS,
-    problems_digest,
-)
-from reasoning_from_scratch.evaluation.prompts import (
-    find_template,
-    render_prompt,
-)
-from reasoning_from_scratch.evaluation.records import read_records
-from reasoning_from_scratch.runs import RunFolder, find_run, runs_root
+from .. import llm, memory
+from ..evaluation.problems import TRAINING_SETS, problems_digest
+from ..evaluation.prompts import find_template, render_prompt
+from ..evaluation.records import read_records
+from ..runs import RunFolder, find_run, runs_root
 
 MODEL_FLAGS = """
 --model NAME     a name, runs/NAME, folder or Hub id (default: RFS_MODEL, else
@@ -155,7 +149,7 @@ def _longest_prompt(prompt, problems, tokenizer) -> int:
 
 def _gigabytes(args, model) -> float | None:
     """The memory to plan with; None: nobody says how much there is."""
-    from reasoning_from_scratch.device import total_memory
+    from ..device import total_memory
 
     if args.memory or model.device.type == "cpu":
         return args.memory

@@ -8,16 +8,13 @@ Without further flags this is the chapter's run of the model's row in
 `settings`. Ctrl-C saves; the same command with --resume goes on.
 """
 
-from reasoning_from_scratch import training
-from reasoning_from_scratch.cli import flags
-from reasoning_from_scratch.evaluation.problems import load_splits
-from reasoning_from_scratch.options import given_options
-from reasoning_from_scratch.settings import get_settings
-from reasoning_from_scratch.training.config import PER_REWARD, GRPOConfig
-from reasoning_from_scratch.training.variants import (
-    GRPO_VARIANTS,
-    variant_config,
-)
+from .. import training
+from ..evaluation.problems import load_splits
+from ..options import given_options
+from ..settings import get_settings
+from ..training.config import PER_REWARD, GRPOConfig
+from ..training.variants import GRPO_VARIANTS, variant_config
+from . import flags
 
 LENGTH_REWARDS = ("target", "group", "right", "easy")  # LENGTH_TERMS' names
 REWARDS = ["accuracy", "partial", "format", "both", "code"]
@@ -40,7 +37,7 @@ TOLD = "command model problems split variant reward"
 
 def run(args) -> None:
     """Train, and say where the result lies."""
-    from reasoning_from_scratch.training import parallel
+    from ..training import parallel
 
     settings = get_settings(args.model)
     config = choose_config(args, settings)
@@ -74,10 +71,10 @@ def default_reward(config):
 
 def choose_reward(name, allow_code_execution=False):
     """The reward function, or the set of them, behind a name."""
-    from reasoning_from_scratch.training import rewards
+    from ..training import rewards
 
     if name == "code":
-        from reasoning_from_scratch.cli.main import import_from_checkout
+        from .main import import_from_checkout
 
         code_reward = import_from_checkout("ch07", "code_reward")
         return code_reward.CodeReward(allow_execution=allow_code_execution)

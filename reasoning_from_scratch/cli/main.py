@@ -13,11 +13,11 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-from reasoning_from_scratch import __version__
-from reasoning_from_scratch.memory import OutOfMemory, is_out_of_memory
-from reasoning_from_scratch.options import add_flags, add_options
-from reasoning_from_scratch.runs import RunFolder
-from reasoning_from_scratch.settings import default_model, get_settings
+from .. import __version__
+from ..memory import OutOfMemory, is_out_of_memory
+from ..options import add_flags, add_options
+from ..runs import RunFolder
+from ..settings import default_model, get_settings
 
 CHECKOUT = Path(__file__).parents[2]
 # Commands that work on the repository live there, outside the package.

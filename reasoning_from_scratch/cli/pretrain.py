@@ -8,10 +8,10 @@ command with --resume goes on after an interruption, to the same weights.
 
 from dataclasses import replace
 
-from reasoning_from_scratch import llm
-from reasoning_from_scratch.cli.flags import describe_run, new_run
-from reasoning_from_scratch.options import given_options
-from reasoning_from_scratch.pocket.recipes import RECIPES, PretrainConfig
+from .. import llm
+from ..options import given_options
+from ..pocket.recipes import RECIPES, PretrainConfig
+from .flags import describe_run, new_run
 
 FLAGS = f"""
 --model-config {{{",".join(RECIPES)}}}=pocket   a row of RECIPES
@@ -23,8 +23,8 @@ CONFIGS = (PretrainConfig,)
 
 def run(args) -> None:
     """Train, and say where the model lies."""
-    from reasoning_from_scratch.llm.weights import ASSETS
-    from reasoning_from_scratch.pocket.pretrain import pretrain
+    from ..llm.weights import ASSETS
+    from ..pocket.pretrain import pretrain
 
     config = choose_config(args)
     if config.init_from:

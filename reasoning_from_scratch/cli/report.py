@@ -8,10 +8,10 @@ One HTML file that opens without a network, also of a run still under way.
 
 from pathlib import Path
 
-from reasoning_from_scratch.files import atomic_write_text
-from reasoning_from_scratch.runs import runs_root
-from reasoning_from_scratch.training.diagnosis import diagnose
-from reasoning_from_scratch.training.report import read_runs, render_report
+from ..files import atomic_write_text
+from ..runs import runs_root
+from ..training.diagnosis import diagnose
+from ..training.report import read_runs, render_report
 
 FLAGS = """
 runs RUN+        a run's name or folder

@@ -8,15 +8,12 @@ The answers go into runs/NAME/traces.jsonl as they come in. An endpoint's key
 is read from the environment: OPENAI_API_KEY, or --endpoint-key-variable.
 """
 
-from reasoning_from_scratch import training
-from reasoning_from_scratch.cli import flags
-from reasoning_from_scratch.endpoints import EndpointClient, EndpointSettings
-from reasoning_from_scratch.evaluation.problems import (
-    load_problems,
-    refuse_test_problems,
-)
-from reasoning_from_scratch.options import add_options, given_options
-from reasoning_from_scratch.settings import get_settings
+from .. import training
+from ..endpoints import EndpointClient, EndpointSettings
+from ..evaluation.problems import load_problems, refuse_test_problems
+from ..options import add_options, given_options
+from ..settings import get_settings
+from . import flags
 
 FLAGS = f"""{flags.ANSWER_FLAGS}{flags.DATA_FLAGS}
 --limit N        only the first so many problems

@@ -14,12 +14,12 @@ from pathlib import Path
 from textwrap import indent
 
 # Packages import their parts on first use: none of these brings torch yet
-from reasoning_from_scratch import evaluation, llm, scaling, training
-from reasoning_from_scratch.cli.flags import printable
-from reasoning_from_scratch.plots import plot_accuracy_bars
-from reasoning_from_scratch.results import ladder, load_results
-from reasoning_from_scratch.runs import RunFolder
-from reasoning_from_scratch.settings import get_settings
+from .. import evaluation, llm, scaling, training
+from ..plots import plot_accuracy_bars
+from ..results import ladder, load_results
+from ..runs import RunFolder
+from ..settings import get_settings
+from .flags import printable
 
 MODEL = "pocket"
 SEED = 0

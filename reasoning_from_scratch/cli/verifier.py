@@ -9,10 +9,10 @@ The model is frozen; the head learns from its samples of the train split and
 is measured on those of the validation split.
 """
 
-from reasoning_from_scratch import training
-from reasoning_from_scratch.cli import flags
-from reasoning_from_scratch.options import given_options
-from reasoning_from_scratch.training.config import VerifierConfig
+from .. import training
+from ..options import given_options
+from ..training.config import VerifierConfig
+from . import flags
 
 FLAGS = f"""{flags.MODEL_FLAGS}
 --traces RUN!      samples to learn from: of rfs teach
@@ -23,7 +23,7 @@ CONFIGS = (VerifierConfig,)
 
 def run(args) -> None:
     """Train, measure, save."""
-    from reasoning_from_scratch.training import learned_verifier
+    from ..training import learned_verifier
 
     config = VerifierConfig(**given_options(args, VerifierConfig))
     traces, unseen = map(training.read_traces, (args.traces, args.validation))
@@ -34,9 +34,8 @@ def run(args) -> None:
     about = flags.describe_run(args, "command model traces validation", config)
     with flags.new_run(args, about) as folder:
         head, losses = training.train_head(*read(*model, traces), config)
-        result = learned_verifier.measure_head(
-            head, unseen, *read(*model, unseen)
-        )
+        features = read(*model, unseen)
+        result = learned_verifier.measure_head(head, unseen, *features)
         rows = [{"epoch": n, "loss": x} for n, x in enumerate(losses, start=1)]
         folder.rewrite("metrics.jsonl", rows)
         learned_verifier.save_head(head, folder.path)
