@@ -22,11 +22,8 @@ class ChatServer:
     a status number, a (status, headers) pair, "cut" (hangs up in the middle
     of the body), "drip" (a byte now and then), a number of seconds as a float
     (waits, then answers well), or a callable from the request's body to one
-    of these.
-
-    Attributes:
-        requests: (headers, parsed body) of each request, in order.
-        most_at_once: highest number of requests under way together.
+    of these. `requests` are (headers, parsed body) of each, in order;
+    `most_at_once` is the highest number of them under way together.
     """
 
     def __init__(self, *script):

@@ -76,19 +76,6 @@ def test_pocketmath_is_searched_for_whole_problems_not_for_phrases(
     assert kept == traces[:num_kept]
 
 
-def test_bare_answers_are_far_fewer_tokens_than_reasoned_ones(
-    folder, tmp_path
-):
-    problem = load_problems("pocketmath", split="train", limit=1)[0]
-    text = rf"<think>{'1+1=2 ' * 20}</think> \boxed{{{problem.answer}}}"
-    path = write_rows(tmp_path / "one.jsonl", [trace_of(problem, text)])
-    for thinking in ("tags", "none"):
-        flags = f"--traces {path} --run {thinking} --thinking {thinking}"
-        distill(folder, flags)
-    counts = [last_row(run)["num_tokens"] for run in ("tags", "none")]
-    assert counts[0] > 5 * counts[1]
-
-
 def test_a_teacher_makes_the_targets_soft(folder, traces):
     flags = f"--traces {traces} --run soft --teacher {folder} --loss jsd"
     assert distill(folder, flags) == 0
@@ -140,14 +127,6 @@ def test_a_run_does_not_go_on_with_other_problems(
     write_rows(path, problems)
     assert main([*words, "--split", "validation", "--resume"]) == 1
     assert "split" in capsys.readouterr().err
-
-
-def test_a_local_teachers_answers_are_collected(folder, capsys):
-    words = f"teach --model {folder} --max-new-tokens 4 --limit 6 --samples 2"
-    assert main([*words.split(), "--run", "t"]) == 0
-    assert "12 answers" in capsys.readouterr().out
-    rows = open_run("t").read("traces.jsonl")
-    assert len({row["id"] for row in rows}) == 12
 
 
 def test_an_endpoints_failures_are_told_and_asked_again(runs_folder, capsys):

@@ -149,34 +149,17 @@ def run_folder(tmp_path, resume=False):
     return RunFolder.create("teach", {}, root=tmp_path, resume=resume)
 
 
-def test_every_problem_is_answered_and_judged(tmp_path):
-    run = run_folder(tmp_path)
-    with ChatServer(right_answer) as server:
-        traces, _ = ask(server, run=run, samples=2)
-    assert {t.id for t in traces} == {
-        f"p{n}#{s}" for n in range(6) for s in (0, 1)
-    }
-    assert all(t.correct and t.model == "big" for t in traces)
-    assert run.read("traces.jsonl") == [vars(t) for t in traces]
-
-
-@pytest.mark.parametrize(
-    ("answer", "text"),
-    [
-        # Sent apart, it is put back as Qwen3 writes it
-        (
-            chat_answer(r"\boxed{1}", reasoning_content="0 and 1"),
-            "<think>\n0 and 1\n</think>\n\n\\boxed{1}",
-        ),
-        (chat_answer(r"<think>hm</think>\boxed{1}"), None),
-    ],
-)
-def test_thinking_is_known_wherever_a_server_puts_it(answer, text):
-    with ChatServer(answer) as server:
-        (trace,), _ = ask(server, PROBLEMS[:1])
-    said = answer["choices"][0]["message"]["content"]
-    assert trace.text == (text or said)
-    assert trace.thinking.strip() in ("0 and 1", "hm") and trace.correct
+def test_thinking_is_known_wherever_a_server_puts_it():
+    # Sent apart, it is put back as Qwen3 writes it
+    apart = chat_answer(r"\boxed{1}", reasoning_content="0 and 1")
+    inside = chat_answer(r"<think>hm</think>\boxed{1}")
+    with ChatServer(apart, inside) as server:
+        traces, _ = ask(server, PROBLEMS[:1], samples=2, max_concurrent=1)
+    assert [trace.text for trace in traces] == [
+        "<think>\n0 and 1\n</think>\n\n\\boxed{1}",
+        "<think>hm</think>\\boxed{1}",
+    ]
+    assert [trace.thinking for trace in traces] == ["\n0 and 1\n", "hm"]
 
 
 def test_whatever_the_server_does_every_item_ends(
