@@ -12,21 +12,10 @@ from reasoning_from_scratch.training.diagnosis import (
     smoothed,
 )
 
-HEALTHY = {
-    "reward": 0.3,
-    "solve_rate": 0.3,
-    "no_signal": 0.3,
-    "length": 40.0,
-    "truncated": 0.0,
-    "entropy": 0.3,
-    "kl": 0.02,
-    "clip_share": 0.01,
-    "mismatch": 1e-7,
-    "loss": 0.0,
-    "grad_norm": 0.2,
-    "reward_failures": 0.0,
-    "updates_skipped": 0,
-}
+HEALTHY = {"reward": 0.3, "solve_rate": 0.3, "no_signal": 0.3, "length": 40.0}
+HEALTHY |= {"entropy": 0.3, "kl": 0.02, "clip_share": 0.01, "mismatch": 1e-7}
+ZEROS = "truncated", "loss", "reward_failures", "updates_skipped"
+HEALTHY |= dict.fromkeys(ZEROS, 0.0) | {"grad_norm": 0.2}
 
 
 def run_of(steps=20, accuracy=(0.3, 0.5), **changed):
@@ -86,12 +75,6 @@ def test_every_rule_is_tried_here():
     assert set(SICK) == set(RULES)
 
 
-def test_a_finding_tells_its_figures():
-    (finding,) = diagnose(SICK["reward_hacking"])
-    assert finding.title == "Reward hacking"
-    assert "from 50% to 30%" in finding.text
-
-
 def test_a_loss_that_is_not_finite_is_told_with_its_step():
     rows = run_of()
     rows[7]["loss"] = math.nan
@@ -125,7 +108,7 @@ def test_a_distillation_that_unlearns_the_end_is_told_by_greedy_answers():
     rows = [{"step": s, "loss": 1.0, "grad_norm": 1.0} for s in range(9)]
     rows[-1] |= {**evaluation(0.5), "greedy_truncated": 0.9}
     (finding,) = diagnose(rows)
-    assert finding.name == "truncation"
+    assert (finding.name, finding.title) == ("truncation", "Truncation")
     assert "90% of greedy answers" in finding.text
 
 

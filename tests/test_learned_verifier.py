@@ -33,27 +33,21 @@ HIDDEN = 32  # of the tiny model
 
 def test_the_features_are_those_of_the_completion_alone():
     model = tiny_model()
-    prompt, text = "2+3=", "5 so"
-    (row,) = solution_features(model, TOKENIZER, [prompt], [text])
-    token_ids = torch.tensor([TOKENIZER.encode(prompt + text)])
+    prompts, texts = ["2+3=", "bcd", "ef"], ["5 so", "7", ""]
+    rows = solution_features(model, TOKENIZER, prompts, texts)
+    token_ids = torch.tensor([TOKENIZER.encode(prompts[0] + texts[0])])
     with torch.inference_mode():
         hidden = model.hidden_states(token_ids)[0, 4:]  # of "5 so"
         before = model.hidden_states(token_ids)[0, 3:-1]
         logprobs = token_logprobs(model, token_ids)[0, 3:]
-    least = int(logprobs.argmin())
-    expected = [hidden.mean(0), hidden[-1], before[least]]
-    torch.testing.assert_close(row[: 3 * HIDDEN], torch.cat(expected))
-    torch.testing.assert_close(row[-2], logprobs.mean())
-    torch.testing.assert_close(row[-1], logprobs.min())
-
-
-def test_a_solution_has_the_same_features_alone_and_in_a_batch():
-    model = tiny_model()
-    prompts, texts = ["a", "bcd", "ef"], ["123456", "7", ""]
-    together = solution_features(model, TOKENIZER, prompts, texts)
-    for row, prompt, text in zip(together, prompts, texts, strict=True):
+    least = before[int(logprobs.argmin())]
+    means = torch.stack([logprobs.mean(), logprobs.min()])
+    expected = torch.cat([hidden.mean(0), hidden[-1], least, means])
+    close = {"atol": 1e-4, "rtol": 1e-4}
+    torch.testing.assert_close(rows[0], expected, **close)
+    for row, prompt, text in zip(rows, prompts, texts, strict=True):
         (alone,) = solution_features(model, TOKENIZER, [prompt], [text])
-        torch.testing.assert_close(row, alone, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(row, alone, **close)
 
 
 def noisy_labels(num=600, seed=0):

@@ -130,10 +130,7 @@ def hard_loss(model, hidden, batch):
 
 
 def learned_hidden(model, batch):
-    """(learned tokens, hidden): the states that predict a learned token.
-
-    Only these go through the vocabulary projection.
-    """
+    """(learned tokens, hidden): the states that predict a learned token."""
     hidden = model.hidden_states(batch.token_ids)
     return hidden[:, :-1][batch.mask]
 
@@ -214,8 +211,7 @@ class SoftTargets:
 def sum_in_chunks(loss, vocab_size, *tensors):
     """Sum a loss over tokens without ever holding all their logits.
 
-    `loss` maps chunks of the tensors to a sum over tokens, and is recomputed
-    in the backward pass; the tensors are (tokens, ...) each.
+    `loss` maps chunks of the tensors, (tokens, ...) each, to a sum.
     """
     size = max(1, MAX_CHUNK_ENTRIES // vocab_size)
     if len(tensors[0]) <= size:

@@ -139,10 +139,7 @@ def make_batch(examples, *, pad_id=0, device=None):
 
 
 def micro_batches(examples, max_tokens, *, device=None):
-    """Yield batches of examples of like length, of at most so many tokens.
-
-    Padding counts too; an example that is longer makes a batch of its own.
-    """
+    """Yield batches of examples of like length, of at most so many tokens."""
     lengths = [len(example.token_ids) for example in examples]
     for part in like_lengths(lengths, max_tokens=max_tokens):
         yield make_batch([examples[i] for i in part], device=device)

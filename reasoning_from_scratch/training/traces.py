@@ -65,8 +65,7 @@ class Trace:
 def make_trace(problem, sample, text, *, thinking=None, **rest):
     """Judge one answer, the sample-th to a `Problem`, and make it a trace.
 
-    With `thinking` None the text is split at its tags; `rest` are the other
-    fields of `Trace`.
+    Unless the thinking is given, the text is split at its tags.
     """
     opening = ""
     if thinking is None:
@@ -330,9 +329,7 @@ def filter_traces(traces, *, held_out=(), ngram=13, keep_wrong=False):
 
 
 def canonical_text(text):
-    """A problem without its spaces and punctuation, in lower case.
-
-    Signs are kept: 3 - 5 is another problem than 3 + 5.
+    """A problem without spaces, punctuation and capitals, but with signs.
 
     >>> canonical_text("What is 3 - 5?")
     'whatis3-5'
