@@ -155,7 +155,7 @@ def test_outside_a_checkout_its_commands_say_where_they_are(
     monkeypatch.setattr(main, "CHECKOUT", tmp_path)
     assert rfs(f"{name} --help") == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"rfs {name}: this command belongs to the repo")
+    assert line.startswith(f"rfs {name}: {name} belongs to the repository")
 
 
 def test_bench_names_the_benchmarks_there_are(tmp_path, monkeypatch, capsys):

@@ -118,7 +118,6 @@ curriculum must be < 1 | grpo --curriculum 2
 --allow-code-execution | grpo --reward code
 test split | grpo --split test ; teach --split test ;
     distill --from-self --split test
-no checkpoint | grpo --model runs/begun
 http:// | teach --endpoint localhost
 max_requests | teach --endpoint http://x --endpoint-max-requests 0
 one of the arguments | ! distill --run d
