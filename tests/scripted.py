@@ -7,54 +7,42 @@ from reasoning_from_scratch.llm.generation import GenerationOutput
 from reasoning_from_scratch.scaling.samples import make_sample
 
 
-class Script:
-    """Plays completions and remembers how it was asked.
+def play(monkeypatch, write):
+    """Let `llm.generate` play a script for the rest of the test.
 
-    Args:
-        write: callable (prompt, number of the sample) -> its text, or its
-            text and the log-probability of its tokens. A text that ends in
-            "…" was cut at the token limit.
+    `write` is a callable (prompt, number of the sample) -> its text, or its
+    text and the log-probability of its tokens. Returns the list of calls.
     """
-
-    def __init__(self, write):
-        self.write = write
-        self.calls = []
+    calls = []
 
     def generate(
-        self,
-        model,
-        tokenizer,
-        prompts,
-        *,
-        num_samples=1,
-        first_sample=0,
-        ids=None,
-        **decoding,
+        model, tokenizer, prompts, *, num_samples=1, first_sample=0, **decoding
     ):
-        self.calls.append(
+        calls.append(
             {"prompts": prompts, "num_samples": num_samples, **decoding}
         )
+        numbers = range(first_sample, first_sample + num_samples)
+        said = [write(prompt, n) for prompt in prompts for n in numbers]
         return [
-            output_of(*self._says(prompt, number))
-            for prompt in prompts
-            for number in range(first_sample, first_sample + num_samples)
+            output_of(*([text] if isinstance(text, str) else text))
+            for text in said
         ]
 
-    def _says(self, prompt, number):
-        said = self.write(prompt, number)
-        return (said, None) if isinstance(said, str) else said
+    monkeypatch.setattr(llm, "generate", generate)
+    return calls
 
 
-def output_of(text, logprobs=None, statistics=None):
-    """A GenerationOutput with one token a byte.
+def output_of(text, logprobs=-0.5, statistics=None):
+    """A GenerationOutput with one token a byte, and one for the end.
 
-    `logprobs` is a list or the log-probability of every token.
+    `logprobs` is a list or the log-probability of every token. A text that
+    ends in "…" was cut at the token limit.
     """
     is_cut = text.endswith("…")
     text = text.removesuffix("…")
     token_ids = list(text.encode()) + ([] if is_cut else [0])
     if not isinstance(logprobs, list):
-        logprobs = [-0.5 if logprobs is None else logprobs] * len(token_ids)
+        logprobs = [logprobs] * len(token_ids)
     return GenerationOutput(
         text=text,
         token_ids=token_ids,
@@ -65,14 +53,6 @@ def output_of(text, logprobs=None, statistics=None):
     )
 
 
-def sample_of(text, logprobs=None, **statistics):
+def sample_of(text, logprobs=-0.5, **statistics):
     """A Sample with one token a byte."""
-    output = output_of(text, logprobs, statistics)
-    return make_sample(ByteTokenizer(), output)
-
-
-def play(monkeypatch, write):
-    """Let `llm.generate` play a script for the rest of the test."""
-    script = Script(write)
-    monkeypatch.setattr(llm, "generate", script.generate)
-    return script
+    return make_sample(ByteTokenizer(), output_of(text, logprobs, statistics))

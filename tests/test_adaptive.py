@@ -7,16 +7,9 @@ from tiny import ByteTokenizer, tiny_model
 from reasoning_from_scratch.evaluation import Problem
 from reasoning_from_scratch.llm import SamplingConfig
 from reasoning_from_scratch.scaling import METHODS
-from reasoning_from_scratch.scaling.adaptive import adaptive_thinking
 
 PROBLEMS = [Problem("easy", "1", id="e"), Problem("hard", "2", id="h")]
-
-
-def vote_when_unsure(problems, num_samples=2):
-    prompts = [problem.problem for problem in problems]
-    method = METHODS["adaptive-samples"]
-    arguments = (None, ByteTokenizer(), problems, prompts)
-    return method(*arguments, num_samples=num_samples)
+PROMPTS = ["think easy", "think hard"]
 
 
 def test_only_the_unsure_are_asked_to_think(monkeypatch):
@@ -25,53 +18,43 @@ def test_only_the_unsure_are_asked_to_think(monkeypatch):
             return r"so \boxed{2}", -0.1
         return r"\boxed{1}", -0.1 if "easy" in prompt else -0.9
 
-    script = play(monkeypatch, write)
-    easy, hard = adaptive_thinking(
-        None,
-        ByteTokenizer(),
-        PROBLEMS,
-        ["think easy", "think hard"],
-        sampling=SamplingConfig(temperature=0.7),
-    )
-    first, second = script.calls
+    # The direct prompt is that of the model asked, not the environment's
+    monkeypatch.setenv("RFS_MODEL", "qwen3-0.6b-base")
+    model = tiny_model()
+    model.settings_name = "pocket"
+    question = (model, ByteTokenizer(), PROBLEMS, PROMPTS)
+    calls = play(monkeypatch, write)
+    warm = SamplingConfig(temperature=0.7)
+    easy, hard = METHODS["adaptive-think"](*question, sampling=warm)
+    first, second = calls
     assert first["prompts"] == [
-        f"Problem: {p}\nAnswer:" for p in ("easy", "hard")
+        f"Problem: {p.problem}\nAnswer:" for p in PROBLEMS
     ]
     assert second["prompts"] == ["think hard"]
     assert (easy.response, hard.response) == (r"\boxed{1}", r"so \boxed{2}")
     # One token a byte and the end: 9 + 1; then 12 + 1 on top
     assert (easy.num_tokens, hard.num_tokens) == (10, 23)
     # The first look is greedy whatever the second is
-    assert first["sampling"].is_greedy
-    assert not second["sampling"].is_greedy
-
-
-def test_an_unsure_solution_is_put_to_the_vote(monkeypatch):
-    votes = [r"\boxed{2}", r"\boxed{7}", r"\boxed{2}"]
-    script = play(monkeypatch, lambda prompt, number: (votes[number], -0.3))
-    (output,) = vote_when_unsure(PROBLEMS[1:], num_samples=3)
-    assert [call["num_samples"] for call in script.calls] == [1, 3]
-    assert [s.get("role") for s in output.samples] == ["draft", *[None] * 3]
-    assert output.response == r"\boxed{2}"
-    assert output.num_tokens == 4 * 10
+    assert first["sampling"].is_greedy and second["sampling"] == warm
 
 
 @pytest.mark.parametrize(
-    ("text", "num_calls"),
-    [(r"\boxed{1}", 1), (r"\boxed{1}…", 2), ("no answer at all", 2)],
+    ("text", "logprob", "num_calls"),
+    [
+        (r"\boxed{2}", -0.01, 1),
+        (r"\boxed{2}", -0.3, 2),
+        (r"\boxed{2}…", -0.01, 2),
+        ("no answer at all", -0.01, 2),
+    ],
 )
-def test_a_sure_answer_stands_unless_it_was_cut_or_is_none(
-    monkeypatch, text, num_calls
+def test_a_solution_that_is_unsure_cut_or_without_an_answer_goes_to_a_vote(
+    monkeypatch, text, logprob, num_calls
 ):
-    script = play(monkeypatch, lambda prompt, number: (text, -0.01))
-    vote_when_unsure(PROBLEMS)
-    assert len(script.calls) == num_calls
-
-
-def test_the_direct_prompt_is_that_of_the_model_asked(monkeypatch):
-    monkeypatch.setenv("RFS_MODEL", "qwen3-0.6b-base")
-    model = tiny_model()
-    model.settings_name = "pocket"
-    script = play(monkeypatch, lambda prompt, number: (r"\boxed{1}", -0.01))
-    adaptive_thinking(model, ByteTokenizer(), PROBLEMS[:1], ["think easy"])
-    assert script.calls[0]["prompts"] == ["Problem: easy\nAnswer:"]
+    calls = play(monkeypatch, lambda prompt, number: (text, logprob))
+    question = (None, ByteTokenizer(), PROBLEMS[1:], PROMPTS[1:])
+    (output,) = METHODS["adaptive-samples"](*question, num_samples=2)
+    assert [c["num_samples"] for c in calls] == [1, 2][:num_calls]
+    roles = [sample.get("role") for sample in output.samples]
+    assert roles == ["draft", *[None] * (2 * num_calls - 2)]
+    each = output.samples[0]["num_tokens"]
+    assert output.num_tokens == each * len(roles)

@@ -6,10 +6,10 @@ from tiny import ByteTokenizer, tiny_model
 
 from reasoning_from_scratch.evaluation import Problem
 from reasoning_from_scratch.llm import SamplingConfig
-from reasoning_from_scratch.scaling.budget import budget_forcing
+from reasoning_from_scratch.scaling import budget_forcing
 
-PROBLEMS = [Problem("a?", "7", id="a")]
 THINK_ID = 1
+SEVEN = r" \boxed{7}"
 
 
 class ThinkTokenizer(ByteTokenizer):
@@ -19,33 +19,28 @@ class ThinkTokenizer(ByteTokenizer):
         return {"</think>": THINK_ID}.get(token)
 
 
-def force(monkeypatch, texts, **arguments):
-    """Answer with the text of the first ending that the prompt has."""
-
-    def write(prompt, number):
-        return next(t for end, t in texts.items() if prompt.endswith(end))
-
-    script = play(monkeypatch, write)
+def force(model=None, **arguments):
+    problems = [Problem("a?", "7", id="a")]
     (output,) = budget_forcing(
-        None, ThinkTokenizer(), PROBLEMS, ["a?"], **arguments
+        model, ThinkTokenizer(), problems, ["a?"], **arguments
     )
-    return output, script
+    return output
 
 
 @pytest.mark.parametrize(
-    ("texts", "max_thinking_tokens", "num_extensions", "response"),
+    ("texts", "budget", "num_extensions", "response"),
     [
         # past its budget, plain text is led to a box, a think block closed
         ({r"\boxed{": "7}", "": "3+4=7…"}, 5, 0, r"3+4=7 \boxed{7}"),
         (
-            {"</think>": r" \boxed{7}", "": "<think>3+4…"},
+            {"</think>": SEVEN, "": "<think>3+4…"},
             4,
             0,
             r"<think>3+4</think> \boxed{7}",
         ),
         # in time: the last token of the block is </think>; plain text is left
         (
-            {"</think>": r" \boxed{7}", "": "<think>3+4=7"},
+            {"</think>": SEVEN, "": "<think>3+4=7"},
             99,
             0,
             r"<think>3+4=7</think> \boxed{7}",
@@ -61,11 +56,7 @@ def force(monkeypatch, texts, **arguments):
             r"3+4=8 Wait, no: \boxed{7}",
         ),
         (
-            {
-                "</think>": r" \boxed{7}",
-                "Wait,": " no, 7",
-                "": "<think>3+4=8",
-            },
+            {"</think>": SEVEN, "Wait,": " no, 7", "": "<think>3+4=8"},
             None,
             2,
             r"<think>3+4=8 Wait, no, 7 Wait, no, 7</think> \boxed{7}",
@@ -73,44 +64,31 @@ def force(monkeypatch, texts, **arguments):
     ],
 )
 def test_the_end_of_thinking_is_forced_or_taken_back(
-    monkeypatch, texts, max_thinking_tokens, num_extensions, response
+    monkeypatch, texts, budget, num_extensions, response
 ):
-    output, script = force(
-        monkeypatch,
-        texts,
-        max_thinking_tokens=max_thinking_tokens,
-        num_extensions=num_extensions,
-    )
+    def write(prompt, number):  # by the first ending that the prompt has
+        return next(t for end, t in texts.items() if prompt.endswith(end))
+
+    calls = play(monkeypatch, write)
+    output = force(max_thinking_tokens=budget, num_extensions=num_extensions)
     assert output.response == response
-    assert script.calls[0]["stop_ids"] == [0, THINK_ID]
-    if max_thinking_tokens:
-        assert script.calls[0]["max_new_tokens"] == max_thinking_tokens
-    if len(texts) == 1:
-        assert len(script.calls) == 1
+    assert calls[0]["stop_ids"] == [0, THINK_ID]
+    assert calls[0]["max_new_tokens"] == (budget or 512)
+    assert len(calls) == len(texts) + (num_extensions == 2)
 
 
-def test_only_generated_tokens_are_counted(monkeypatch):
-    texts = {r"\boxed{": "7}", "": "3+4=7…"}
-    output, _ = force(monkeypatch, texts, max_thinking_tokens=5)
-    assert output.num_tokens == 5 + 3  # " \boxed{" was forced
+def test_only_what_was_generated_is_counted(monkeypatch):
+    texts = {True: "7}", False: "3+4=7…"}
+    play(monkeypatch, lambda prompt, number: texts[prompt.endswith("{")])
+    assert force(max_thinking_tokens=5).num_tokens == 5 + 3  # no " \boxed{"
 
 
 def test_every_sample_of_a_problem_gets_its_budget(monkeypatch):
-    output, _ = force(
-        monkeypatch,
-        {"": r"3+4=7 \boxed{7}"},
-        num_samples=3,
-        sampling=SamplingConfig(temperature=0.7),
-    )
+    play(monkeypatch, lambda prompt, number: SEVEN)
+    output = force(num_samples=3, sampling=SamplingConfig(temperature=0.7))
     assert [sample["answer"] for sample in output.samples] == ["7"] * 3
 
 
 def test_a_budget_of_no_tokens_is_not_taken_for_no_budget():
     with pytest.raises(ValueError, match="max_new_tokens must be"):
-        budget_forcing(
-            tiny_model(),
-            ThinkTokenizer(),
-            PROBLEMS,
-            ["a?"],
-            max_thinking_tokens=0,
-        )
+        force(tiny_model(), max_thinking_tokens=0)

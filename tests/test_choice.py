@@ -14,8 +14,7 @@ from choice import (
 from scripted import play
 from tiny import ByteTokenizer, tiny_model
 
-from reasoning_from_scratch.evaluation.problems import Problem
-from reasoning_from_scratch.evaluation.verifier import answers_equal
+from reasoning_from_scratch.evaluation import Problem, answers_equal
 from reasoning_from_scratch.llm import token_logprobs
 
 ANSWERS = ["12", r"\frac{3}{4}", "(2, -3)", "-7", "2.5", r"\{1, 2\}", "x + 4"]
@@ -44,32 +43,29 @@ def test_the_right_answer_is_at_each_letter_equally_often_among_others():
         assert len(set(choice.choices)) == 4
         wrong = [c for c in choice.choices if c != problem.answer]
         assert not any(answers_equal(c, problem.answer) for c in wrong)
-
-
-def test_wrong_choices_are_slips_of_the_right_answer_chosen_by_a_seed():
-    (choice,) = make_choices(PROBLEMS[:1])
-    slips = {"11", "13", "2", "22", "14", "24", "21", "-12"}
-    assert set(choice.choices) <= slips | {"12"}
     assert make_choices(PROBLEMS, seed=1) == make_choices(PROBLEMS, seed=1)
     assert make_choices(PROBLEMS, seed=1) != make_choices(PROBLEMS, seed=2)
 
 
-def test_the_question_shows_its_choices_below_it():
-    problem = ChoiceProblem("What is 1 + 1?", ("1", "2"), 1)
-    assert problem.text == "What is 1 + 1?\nA. 1\nB. 2"
+def test_wrong_choices_are_slips_of_the_right_answer():
+    (choice,) = make_choices(PROBLEMS[:1])
+    slips = {"11", "13", "2", "22", "14", "24", "21", "-12"}
+    assert set(choice.choices) <= slips | {"12"}
 
 
-def test_a_file_of_the_form_of_mmlu_is_read(tmp_path):
+def test_a_file_of_the_form_of_mmlu_is_read_and_its_choices_are_shown(
+    tmp_path,
+):
     path = tmp_path / "choices.jsonl"
     path.write_text(
         '{"question": "1 + 1?", "choices": ["1", "2"], "answer": 1}\n'
         '{"question": "1 + 2?", "choices": ["3", "2"], "answer": "A"}\n',
         "utf-8",
     )
-    assert load_choices(path) == [
-        ChoiceProblem("1 + 1?", ("1", "2"), 1, id="choices-1"),
-        ChoiceProblem("1 + 2?", ("3", "2"), 0, id="choices-2"),
-    ]
+    first, second = load_choices(path)
+    assert first == ChoiceProblem("1 + 1?", ("1", "2"), 1, id="choices-1")
+    assert second == ChoiceProblem("1 + 2?", ("3", "2"), 0, id="choices-2")
+    assert first.text == "1 + 1?\nA. 1\nB. 2"
     path.write_text(
         '{"question": "?", "choices": ["3"], "answer": 0}', "utf-8"
     )
@@ -93,55 +89,39 @@ def test_likelihood_finds_the_choice_the_model_would_write(monkeypatch):
         return [float("7" in text) for _, text in pairs]
 
     monkeypatch.setattr("choice.mean_logprobs", likes_sevens)
-    problems = [
-        ChoiceProblem("3 + 4?", ("6", "7", "8"), 1),
-        ChoiceProblem("3 + 3?", ("6", "7", "8"), 0),
-    ]
+    choices = ("6", "7", "8")
+    problems = [ChoiceProblem("?", choices, place) for place in (1, 0)]
     result = evaluate_choices(None, None, problems, method="likelihood")
     assert (result.accuracy, result.chosen) == (0.5, (1, 1))
     assert result.letter_counts == {"B": 2}
 
 
 def test_the_letter_method_takes_the_first_letter_of_a_choice(monkeypatch):
-    texts = {"one": r" \boxed{B}", "two": "Because F, so A.", "three": "nine"}
-    play(monkeypatch, lambda prompt, n: texts[prompt.split()[1]])
-    problems = [
-        ChoiceProblem(name, ("1", "2", "3"), 1)
-        for name in ("one", "two", "three")
-    ]
+    # "Because" holds no letter of its own, D is no choice here
+    play(monkeypatch, lambda prompt, n: prompt.split(":")[1].split("\n")[0])
+    texts = (r"\boxed{B}", "Because D, so A.", "nine", "C")
+    problems = [ChoiceProblem(text, ("7", "6", "7"), 2) for text in texts]
     result = evaluate_choices(None, None, problems, method="letter")
-    # "Because" holds no letter of its own, F is no choice
-    assert result.chosen == (1, 0, None)
-    assert result.letter_counts == {"A": 1, "B": 1, "none": 1}
+    assert result.chosen == (1, 0, None, 2)
+    assert result.letter_counts == {"A": 1, "B": 1, "C": 1, "none": 1}
+    assert result.accuracy == 2 / 4  # the right text at any of its letters
 
 
 def test_scoring_letters_only_looks_at_letters():
-    model, tokenizer = tiny_model(), PaddingTokenizer()
     problems = make_choices(PROBLEMS[:6])
     result = evaluate_choices(
-        model, tokenizer, problems, method="letter-logprob"
+        tiny_model(), PaddingTokenizer(), problems, method="letter-logprob"
     )
     # a random model prefers one letter whatever the problem
     assert sum(result.letter_counts.values()) == 6
     assert set(result.letter_counts) <= set("ABCD")
 
 
-def test_the_right_text_is_right_at_any_of_its_letters(monkeypatch):
-    play(monkeypatch, lambda prompt, n: prompt.split()[1])
-    problems = [ChoiceProblem(letter, ("7", "6", "7"), 2) for letter in "ABC"]
-    result = evaluate_choices(None, None, problems, method="letter")
-    assert result.chosen == (0, 1, 2)
-    assert result.accuracy == 2 / 3
-
-
-def test_too_few_different_answers_are_refused():
+def test_what_makes_no_choice_is_refused():
     # "A" has no digit to slip in, and the other answers are only one more
     problems = [Problem("?", answer, id=answer) for answer in ("A", "B")]
     with pytest.raises(ValueError, match="'A' need as many different answers"):
         make_choices(problems)
-
-
-def test_no_problems_or_an_unknown_method_are_refused():
     with pytest.raises(ValueError, match="no problems"):
         evaluate_choices(None, None, [], method="likelihood")
     with pytest.raises(ValueError, match="'guess'"):

@@ -8,12 +8,15 @@ from tiny import ByteTokenizer, tiny_model
 
 from reasoning_from_scratch.evaluation import Problem
 from reasoning_from_scratch.llm import SamplingConfig
-from reasoning_from_scratch.scaling import best_of_n, self_consistency
+from reasoning_from_scratch.scaling import (
+    best_of_n,
+    heuristic_score,
+    mean_logprob_score,
+    self_consistency,
+)
 from reasoning_from_scratch.scaling.choosing import (
     answer_logprob_score,
     choose_by_confidence,
-    heuristic_score,
-    mean_logprob_score,
     oracle_score,
     pick_best,
     probability_weight,
@@ -22,53 +25,58 @@ from reasoning_from_scratch.scaling.choosing import (
 from reasoning_from_scratch.scaling.stopping import lowest_window_score
 from reasoning_from_scratch.scaling.votes import is_decided
 
-TOKENIZER = ByteTokenizer()
 PROBLEMS = [Problem("a?", "1/2", id="a"), Problem("b?", "7", id="b")]
-PROMPTS = ["a?", "b?"]
-SAMPLING = SamplingConfig(temperature=1.0)
 
 
 def boxed(answer):
     return f"so \\boxed{{{answer}}}"
 
 
+def ask(method, model=None, **arguments):
+    """Answer both problems by samples at temperature 1."""
+    question = (model, ByteTokenizer(), PROBLEMS, ["a?", "b?"])
+    sampling = SamplingConfig(temperature=1.0)
+    return method(*question, sampling=sampling, **arguments)
+
+
 def vote(monkeypatch, answers, **arguments):
     """Run a vote in which each prompt's samples have these answers."""
-    script = play(
-        monkeypatch, lambda prompt, number: boxed(answers[prompt][number])
-    )
-    outputs = self_consistency(
-        None, TOKENIZER, PROBLEMS, PROMPTS, sampling=SAMPLING, **arguments
-    )
-    return outputs, script
+
+    def write(prompt, number):
+        answer = answers[prompt][number]
+        return boxed(answer) if answer else f"no idea {number}"
+
+    calls = play(monkeypatch, write)
+    return ask(self_consistency, **arguments), calls
 
 
-def test_the_mean_logprob_does_not_prefer_short_samples():
-    short = sample_of("ab…", [-0.5, -0.5])
-    long = sample_of("abcd…", [-0.4] * 4)
-    # By the sum, -1.0 against -1.6, the short one would win.
-    assert mean_logprob_score(short) == -0.5
-    assert pick_best([short, long]) == 1
-    assert pick_best([short, short]) == 0  # a tie goes to the earliest
+# "\boxed{" is 7 bytes; then "42" with -0.1 and -0.3, "}" and the end
+OF_42 = [-9.0] * 7 + [-0.1, -0.3, -9.0, -9.0]
 
 
-def test_the_answer_logprob_reads_the_tokens_of_the_answer_alone():
-    # "\boxed{" is 7 bytes; then "42" with -0.1 and -0.3, "}" and the end.
-    logprobs = [-9.0] * 7 + [-0.1, -0.3, -9.0, -9.0]
-    sample = sample_of(r"\boxed{42}", logprobs)
-    assert answer_logprob_score(sample) == pytest.approx(-0.2)
-
-
-def test_the_answer_logprob_reads_the_last_place_of_the_answer():
-    text = r"4 \boxed{4}"
-    logprobs = [-5.0] * 9 + [-0.25, -5.0, -5.0]
-    assert answer_logprob_score(sample_of(text, logprobs)) == -0.25
-    assert answer_logprob_score(sample_of("none")) == -math.inf
-
-
-def test_self_certainty_is_the_mean_over_the_tokens():
-    sample = sample_of("ab…", confidence=[1.0, 2.0])
-    assert self_certainty_score(sample) == 1.5
+@pytest.mark.parametrize(
+    ("score", "sample", "expected"),
+    [
+        (mean_logprob_score, sample_of("ab…", [-0.5, -0.25]), -0.375),
+        (answer_logprob_score, sample_of(r"\boxed{42}", OF_42), -0.2),
+        (  # the last place of the answer
+            answer_logprob_score,
+            sample_of(r"4 \boxed{4}", [-5.0] * 9 + [-0.25, -5.0, -5.0]),
+            -0.25,
+        ),
+        (answer_logprob_score, sample_of("none"), -math.inf),
+        (self_certainty_score, sample_of("ab…", confidence=[1.0, 2.0]), 1.5),
+        (probability_weight, sample_of("ab…", [-1.0, -3.0]), math.exp(-2)),
+        # finished, one box, a calculation
+        (heuristic_score, sample_of(r"3+4=7, 7+1=8 \boxed{8}"), 3),
+        (heuristic_score, sample_of(r"\boxed{8}"), 2),
+        (heuristic_score, sample_of(r"3+4=7 \boxed{7} or \boxed{8}"), 2),
+        (heuristic_score, sample_of(r"so it is \boxed{8…"), 1),
+        (heuristic_score, sample_of("…"), 0),
+    ],
+)
+def test_scores_by_hand(score, sample, expected):
+    assert score(sample) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("score", [self_certainty_score, lowest_window_score])
@@ -77,133 +85,78 @@ def test_scores_without_statistics_say_how_to_get_them(score):
         score(sample_of("ab"))
 
 
-@pytest.mark.parametrize(
-    "text, score",
-    [
-        (r"3+4=7, 7+1=8 \boxed{8}", 3),  # finished, one box, a calculation
-        (r"\boxed{8}", 2),  # no calculation
-        (r"3+4=7 then \boxed{7} then \boxed{8}", 2),  # two boxes
-        (r"so it is \boxed{8…", 1),  # cut off, no calculation
-        ("…", 0),
-    ],
-)
-def test_the_heuristic_counts_signs_of_a_solution(text, score):
-    assert heuristic_score(sample_of(text)) == score
+def test_the_mean_logprob_does_not_prefer_short_samples():
+    short = sample_of("ab…", [-0.5, -0.5])
+    long = sample_of("abcd…", [-0.4] * 4)
+    # By the sum, -1.0 against -1.6, the short one would win
+    assert pick_best([short, long]) == 1
+    assert pick_best([short, short]) == 0  # a tie goes to the earliest
 
 
 def test_the_oracle_is_right_when_any_sample_is():
-    problem = Problem("?", "0.5")
     samples = [sample_of(r"\boxed{2}"), sample_of(r"\boxed{\frac12}")]
-    assert pick_best(samples, problem, oracle_score) == 1
+    assert pick_best(samples, Problem("?", "0.5"), oracle_score) == 1
 
 
-def test_best_of_n_takes_any_callable_as_its_scorer(monkeypatch):
+@pytest.mark.parametrize(
+    ("confidences", "answers", "share", "chosen"),
+    [
+        ([1, 1, 1, 9, 9], "33344", 0.4, 3),  # the unsure majority is out
+        ([1, 1, 3], "334", 1.0, 2),  # 1 + 1 against 3, all kept
+    ],
+)
+def test_a_vote_by_confidence(confidences, answers, share, chosen):
+    samples = [
+        sample_of(boxed(answer), topk_confidence=[confidence])
+        for answer, confidence in zip(answers, confidences, strict=True)
+    ]
+    assert choose_by_confidence(samples, share=share) == chosen
+
+
+def test_scorers_and_weights_are_plain_callables(monkeypatch):
     play(monkeypatch, lambda prompt, number: boxed(number))
-    (output,) = best_of_n(
-        None,
-        TOKENIZER,
-        [Problem("?", "2", id="a")],
-        ["?"],
-        num_samples=4,
+    outputs = ask(
+        best_of_n,
+        num_samples=8,
         scorer=lambda sample, problem: sample.answer == problem.answer,
-        sampling=SAMPLING,
     )
-    assert output.response == boxed(2)
-    assert output.num_tokens == 4 * len(boxed(2) + ".")
-
-
-def test_an_unsure_majority_is_outvoted_by_the_sure():
-    unsure = [sample_of(r"\boxed{3}", topk_confidence=[1.0])] * 3
-    sure = [sample_of(r"\boxed{4}", topk_confidence=[9.0])] * 2
-    assert choose_by_confidence(unsure + sure, share=0.4) == 3
-
-
-def test_confidence_weighs_the_votes_of_those_kept():
-    # 1 + 1 against 3, all kept.
-    unsure = [sample_of(r"\boxed{3}", topk_confidence=[1.0])] * 2
-    sure = sample_of(r"\boxed{4}", topk_confidence=[3.0])
-    assert choose_by_confidence([*unsure, sure], share=1.0) == 2
-
-
-def test_the_weight_of_a_vote_can_be_its_mean_probability():
-    sample = sample_of("ab…", [-1.0, -3.0])
-    assert probability_weight(sample) == pytest.approx(math.exp(-2.0))
-
-
-def test_the_response_is_the_first_sample_with_the_winning_value(monkeypatch):
-    answers = {"a?": ["3", "0.5", "3", r"\frac12", "1/2"], "b?": "77788"}
-    outputs, _ = vote(monkeypatch, answers, num_samples=5)
-    assert [o.response for o in outputs] == [boxed("0.5"), boxed("7")]
-
-
-def test_all_samples_are_drawn_in_one_call_kept_and_paid_for(monkeypatch):
-    answers = {"a?": ["1", "23"], "b?": "78"}
-    outputs, script = vote(monkeypatch, answers, num_samples=2)
-    assert len(script.calls) == 1
-    assert [s["answer"] for s in outputs[1].samples] == ["7", "8"]
-    # "so \boxed{1}" is 12 bytes and an end token, "so \boxed{23}" one more.
-    assert [output.num_tokens for output in outputs] == [13 + 14, 13 + 13]
-
-
-def test_without_any_answer_the_first_sample_is_the_response(monkeypatch):
-    play(monkeypatch, lambda prompt, number: f"no idea {'ab'[number]}")
-    (output,) = self_consistency(
-        None, TOKENIZER, PROBLEMS[:1], ["a?"], num_samples=2, sampling=SAMPLING
-    )
-    assert output.response == "no idea a"
-    assert [s["answer"] for s in output.samples] == [None, None]
-
-
-def test_weights_come_from_a_plain_callable(monkeypatch):
+    assert [output.response for output in outputs] == [boxed(0), boxed(7)]
     outputs, _ = vote(
         monkeypatch,
         {"a?": ["3", "3", "long"], "b?": "778"},
         num_samples=3,
         weigh=lambda sample, problem: sample.num_tokens - 12,
     )
-    # Problem a: 1 + 1 tokens of weight for "3", 4 for "long".
+    # Problem a: 1 + 1 tokens of weight for "3", 4 for "long"
     assert outputs[0].response == boxed("long")
 
 
+def test_the_response_is_the_first_sample_with_the_winning_value(monkeypatch):
+    answers = {"a?": ["3", "0.5", "3", r"\frac12", "1/2"], "b?": "77788"}
+    outputs, calls = vote(monkeypatch, answers, num_samples=5)
+    assert [o.response for o in outputs] == [boxed("0.5"), boxed("7")]
+    assert len(calls) == 1
+    # All are kept and paid for: 12 bytes and an end token each
+    assert [s["answer"] for s in outputs[1].samples] == list("77788")
+    assert outputs[1].num_tokens == 5 * 13
+    outputs, _ = vote(monkeypatch, {"a?": ["", ""], "b?": "78"}, num_samples=2)
+    assert outputs[0].response == "no idea 0"  # where none has an answer
+
+
 def test_decided_problems_leave_the_batch(monkeypatch):
-    outputs, script = vote(
-        monkeypatch,
-        {"a?": "11111111", "b?": "12121212"},
-        num_samples=8,
-        stop_rule=is_decided,
-        round_size=2,
-    )
-    # a: 2, then 4 equal votes of 8, at most tied; b: to the end.
-    asked = [call["prompts"] for call in script.calls]
+    answers = {"a?": "1111111", "b?": "1212121"}
+    rule = {"stop_rule": is_decided, "round_size": 2}
+    outputs, calls = vote(monkeypatch, answers, num_samples=7, **rule)
+    # a: 2, then 4 equal votes of 7; b: to the end, in a last round of 1
+    asked = [call["prompts"] for call in calls]
     assert asked == [["a?", "b?"], ["a?", "b?"], ["b?"], ["b?"]]
-    assert [len(output.samples) for output in outputs] == [4, 8]
-
-
-def test_the_last_round_is_cut_to_the_number_of_samples(monkeypatch):
-    answers = {"a?": "12345", "b?": "12345"}
-    outputs, _ = vote(
-        monkeypatch,
-        answers,
-        num_samples=5,
-        stop_rule=is_decided,
-        round_size=4,
-    )
-    assert [len(output.samples) for output in outputs] == [5, 5]
+    assert [len(output.samples) for output in outputs] == [4, 7]
 
 
 def test_a_vote_drawn_in_rounds_is_a_beginning_of_the_full_one():
+    options = {"num_samples": 6, "max_new_tokens": 12, "seed": 3}
     full, rounds = (
-        self_consistency(
-            tiny_model(),
-            TOKENIZER,
-            PROBLEMS,
-            PROMPTS,
-            num_samples=6,
-            sampling=SAMPLING,
-            max_new_tokens=12,
-            seed=3,
-            **extra,
-        )
+        ask(self_consistency, tiny_model(), **options, **extra)
         for extra in (
             {},
             {"stop_rule": lambda groups, n: len(groups) >= 4, "round_size": 2},

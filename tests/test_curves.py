@@ -1,37 +1,51 @@
-"""Curves over the number of samples, from one pool."""
+"""Curves over the number of samples, from one pool, and their picture."""
 
 import itertools
 import random
 from statistics import fmean
 
 import pytest
+from frontier import (
+    CEILING,
+    describe_frontier,
+    frontier_row,
+    plot_frontier,
+    plot_sizes,
+)
 from resampling import best_of_n_curve, expected_best, sampled_curve
-from scripted import output_of
-from tiny import ByteTokenizer
+from scripted import sample_of
 
 from reasoning_from_scratch.evaluation import Problem
-from reasoning_from_scratch.scaling.choosing import choose_by_vote, pick_best
+from reasoning_from_scratch.scaling.choosing import (
+    choose_by_vote,
+    mean_logprob_score,
+    pick_best,
+)
 from reasoning_from_scratch.scaling.curves import (
+    CurvePoint,
     grade_pools,
     pass_curve,
     vote_curve,
 )
-from reasoning_from_scratch.scaling.samples import make_sample
 from reasoning_from_scratch.scaling.votes import is_decided
 
 
 def pools_of(*answer_rows, reference="1"):
     """One pool per row of answers; a space is an unparsed sample."""
     dice = random.Random(0)
-    rows = []
-    for answers in answer_rows:
-        texts = ["?" if a == " " else f"\\boxed{{{a}}}" for a in answers]
-        outputs = [
-            output_of(t, [-dice.random()] * (len(t) + 1)) for t in texts
+    rows = [
+        [
+            sample_of("?" if a == " " else rf"\boxed{{{a}}}", -dice.random())
+            for a in answers
         ]
-        rows.append([make_sample(ByteTokenizer(), o) for o in outputs])
-    problems = [Problem("?", reference) for _ in rows]
-    return grade_pools(problems, rows)
+        for answers in answer_rows
+    ]
+    return grade_pools([Problem("?", reference) for _ in rows], rows)
+
+
+def random_pools(seed, answers, size, count):
+    dice = random.Random(seed)
+    return pools_of(*(dice.choices(answers, k=size) for _ in range(count)))
 
 
 def accuracies(curve):
@@ -44,35 +58,20 @@ def test_pools_are_graded_by_value():
     assert pool.is_right == [True, True, False, False]
 
 
-def test_the_ends_of_a_vote_curve_are_the_mean_and_the_full_vote():
-    pools = pools_of("11123", "12223")
-    # One sample: (3/5 + 1/5) / 2; all five: right, wrong.
-    assert accuracies(vote_curve(pools, [1, 5])) == pytest.approx([0.4, 0.5])
-
-
-def test_a_curve_is_the_mean_over_all_subsets():
+def test_a_vote_curve_is_the_mean_over_all_subsets():
     pools = pools_of("1123 2", "321 11")
-    curve = vote_curve(pools, [3])
-    by_hand = []
-    for pool in pools:
-        right = []
-        for subset in itertools.permutations(range(6), 3):
-            chosen = choose_by_vote([pool.samples[i] for i in subset])
-            right.append(pool.is_right[subset[chosen]])
-        by_hand.append(fmean(right))
-    assert accuracies(curve) == pytest.approx([fmean(by_hand)])
-
-
-@pytest.mark.parametrize(
-    ("scores", "values", "size", "expected"),
-    [
-        ([3, 2, 1], [0, 1, 0], 2, 1 / 3),  # of the pairs, two hold the first
-        ([1, 1], [1, 0], 1, 1 / 2),  # equal scores share their ranks
-        ([1, 1], [1, 0], 2, 1 / 2),
-    ],
-)
-def test_the_best_of_some_by_hand(scores, values, size, expected):
-    assert expected_best(scores, values, size) == pytest.approx(expected)
+    sizes = [1, 3, 6]
+    by_hand = [
+        fmean(
+            pool.is_right[
+                subset[choose_by_vote([pool.samples[i] for i in subset])]
+            ]
+            for pool in pools
+            for subset in itertools.permutations(range(6), size)
+        )
+        for size in sizes
+    ]
+    assert accuracies(vote_curve(pools, sizes)) == pytest.approx(by_hand)
 
 
 def test_expected_best_is_the_mean_over_all_subsets():
@@ -80,52 +79,104 @@ def test_expected_best_is_the_mean_over_all_subsets():
     for size in range(1, 6):
         subsets = itertools.combinations(range(5), size)
         best = [values[max(s, key=lambda i: scores[i])] for s in subsets]
-        assert expected_best(scores, values, size) == pytest.approx(
-            fmean(best)
-        )
+        found = expected_best(scores, values, size)
+        assert found == pytest.approx(fmean(best))
+    # Equal scores share their ranks
+    assert expected_best([1, 1], [1, 0], 1) == pytest.approx(1 / 2)
+    assert expected_best([1, 1], [1, 0], 2) == pytest.approx(1 / 2)
 
 
 def test_the_ceiling_is_above_every_other_curve():
-    dice = random.Random(1)
-    pools = pools_of(*(dice.choices("1123 ", k=8) for _ in range(20)))
-    sizes = [1, 2, 4, 8]
+    pools, sizes = random_pools(1, "1123 ", 8, 20), [1, 2, 4, 8]
     ceiling = accuracies(pass_curve(pools, sizes))
     for curve in (
         vote_curve(pools, sizes),
-        best_of_n_curve(pools, sizes, lambda s, p: s.mean_logprob),
+        best_of_n_curve(pools, sizes, mean_logprob_score),
     ):
-        assert all(
-            low <= high + 1e-12
-            for low, high in zip(accuracies(curve), ceiling, strict=True)
-        )
+        pairs = zip(accuracies(curve), ceiling, strict=True)
+        assert all(low <= high + 1e-12 for low, high in pairs)
 
 
 def test_random_subsets_agree_with_counting_all_of_them():
-    dice = random.Random(2)
-    pools = pools_of(*(dice.choices("11234 ", k=6) for _ in range(30)))
-    exact = vote_curve(pools, [1, 3, 6])
-    sampled = sampled_curve(pools, [1, 3, 6], choose_by_vote, num_orders=100)
-    # 30 problems x 100 orders: a standard error below 0.01.
-    assert accuracies(sampled) == pytest.approx(accuracies(exact), abs=0.03)
-    best = best_of_n_curve(pools, [3], lambda s, p: s.mean_logprob)
-    sampled = sampled_curve(pools, [3], pick_best, num_orders=100)
-    assert accuracies(sampled) == pytest.approx(accuracies(best), abs=0.03)
+    pools, sizes = random_pools(2, "11234 ", 6, 30), [1, 3, 6]
+    # 30 problems x 100 orders: a standard error below 0.01
+    for exact, choose in (
+        (vote_curve(pools, sizes), choose_by_vote),
+        (best_of_n_curve(pools, sizes, mean_logprob_score), pick_best),
+    ):
+        found = sampled_curve(pools, sizes, choose, num_orders=100)
+        assert accuracies(found) == pytest.approx(accuracies(exact), abs=0.03)
 
 
 def test_the_exact_stop_costs_fewer_tokens_for_the_same_answers():
-    dice = random.Random(3)
-    pools = pools_of(*(dice.choices("1112", k=8) for _ in range(20)))
-    (full,) = sampled_curve(pools, [8], choose_by_vote)
-    (stopped,) = sampled_curve(
-        pools, [8], choose_by_vote, stop_rule=is_decided
+    pools = random_pools(3, "1112", 8, 20)
+    full, stopped = (
+        sampled_curve(pools, [8], choose_by_vote, stop_rule=rule)[0]
+        for rule in (None, is_decided)
     )
     assert stopped.scores == full.scores
     assert stopped.mean_tokens < full.mean_tokens
 
 
 def test_a_point_counts_its_samples_tokens_and_its_interval_holds_it():
-    # "\boxed{1}" and the end are 10 tokens, "\boxed{22}" 11.
+    # "\boxed{1}" and the end are 10 tokens, "\boxed{22}" 11
     pools = pools_of(["1", "22"], ["1", "1"])
     assert vote_curve(pools, [2])[0].mean_tokens == pytest.approx(20.5)
     (point,) = vote_curve(pools_of("11", "22", "12"), [1])
     assert 0 <= point.low < point.accuracy < point.high <= 1
+
+
+# ---- The picture ----
+
+
+def curve_of(*points):
+    return [
+        CurvePoint(n, share, share - 0.1, share + 0.1, 50.0 * n, scores=[])
+        for n, share in points
+    ]
+
+
+VOTES = curve_of((1, 0.4), (2, 0.5), (4, 0.6))
+
+
+def test_the_frontier_has_two_log_axes_with_few_plain_ticks(tmp_path):
+    rows = [
+        frontier_row("greedy", curve_of((1, 0.5)), 0.01),
+        frontier_row("vote", VOTES, 0.002),
+    ]
+    # 4 samples of 50 tokens at 2 ms a token
+    assert rows[1]["points"][-1]["seconds"] == pytest.approx(0.4)
+    path = tmp_path / "figures" / "frontier.png"
+    figure = plot_frontier(rows, path, title="T")
+    assert path.stat().st_size > 0
+    assert (
+        figure.alt_text
+        == describe_frontier(rows, "T")
+        == (
+            "Accuracy against cost, log axes. T: greedy 50.0 % at 50 tokens; "
+            "vote 40.0 % at 50 tokens to 60.0 % at 200 tokens."
+        )
+    )
+    # Less than a decade each: matplotlib would write 2 x 10^-1 all over
+    figure.canvas.draw()
+    inside = ({"50", "100", "200"}, {"0.1", "0.2", "0.5"})
+    for axes, texts in zip(figure.axes, inside, strict=True):
+        assert axes.get_xscale() == "log"
+        low, high = axes.get_xlim()
+        labels = axes.get_xticklabels() + axes.get_xticklabels(minor=True)
+        shown = [t for t in labels if low <= t.get_position()[0] <= high]
+        assert {t.get_text() for t in shown} - {""} == texts
+
+
+def test_curves_over_samples_have_a_tick_at_every_size(tmp_path):
+    path = tmp_path / "sizes.png"
+    curves = {"vote": VOTES, CEILING: VOTES}
+    figure = plot_sizes(curves, path, references={"greedy": 0.5})
+    (axes,) = figure.axes
+    assert path.stat().st_size > 0
+    assert [t.get_text() for t in axes.get_xticklabels()] == ["1", "2", "4"]
+    assert "vote 40.0 % at 1 to 60.0 % at 4" in figure.alt_text
+    assert "greedy 50.0 %" in figure.alt_text
+    assert len(axes.collections) == 2  # a band each; of four, none
+    many = plot_sizes(dict.fromkeys("abcd", VOTES))
+    assert len(many.axes[0].collections) == 0
