@@ -88,9 +88,9 @@ TWICE = b'{"problem": "x", "answer": "2", "id": "one"}'
         ("p.jsonl", b"\n", "p.jsonl holds no problem"),
         ("p.jsonl", b"\xff\xfe\x00", "p.jsonl is not UTF-8"),
         ("p.json", b'{\n  "data": []\n}', "p.json line 1 .* on each line"),
-        ("p.jsonl.gz", PACKED[:150], "p.jsonl.gz is no whole gzip file"),
-        ("p.jsonl.gz", PACKED[:20] + ROWS, "p.jsonl.gz is no whole gzip"),
-        ("p.jsonl.gz", ROWS, "p.jsonl.gz is no whole gzip file"),
+        ("p.jsonl.gz", PACKED[:150], "no whole gzip file"),
+        ("p.jsonl.gz", PACKED[:20] + ROWS, "p.jsonl.gz .* whole gzip"),
+        ("p.jsonl.gz", ROWS, "no whole gzip file"),
     ],
 )
 def test_a_bad_line_or_file_is_named(tmp_path, name, content, message):

@@ -1,12 +1,9 @@
 r"""Finding the answer in a response, and writing it in one standard way.
 
-`extract_answer` looks for a box, then for weaker signs of an answer, in a
-stated order. `normalize_answer` turns an answer into a short string: equal
-strings are equal answers, though not the other way round. That is enough for
-a first vote; what "equal" means in full is decided in `verifier`.
-
-Everything here takes time proportional to the length of the text, also for
-text that was made to be slow.
+`normalize_answer` turns an answer into a short string: equal strings are equal
+answers, though not the other way round; what "equal" means in full is decided
+in `verifier`. Everything here takes time proportional to the length of the
+text, also for text that was made to be slow.
 """
 
 import re
@@ -78,10 +75,9 @@ BOUND = re.compile(
     re.IGNORECASE,
 )
 FILLER = re.compile(
-    r"^(?:(?:therefore|thus|so|hence|simply|exactly|about|approximately"
-    r"|just|only|either|both|clearly|indeed|actually|then|now|equal to"
-    r"|equals|given by|the (?:number|value|integer|fraction|letter))\b"
-    r"[,:]?\s*)+",
+    r"^(?:(?:therefore|thus|so|hence|simply|exactly|about|approximately|just"
+    r"|only|either|both|clearly|indeed|actually|then|now|equal to|equals"
+    r"|given by|the (?:number|value|integer|fraction|letter))\b[,:]?\s*)+",
     re.IGNORECASE,
 )
 VERB = re.compile(
@@ -99,12 +95,9 @@ def extract_answer(text, *, boxed_only=False):
     `boxed_only` is set, these are tried in order: <answer> tags, "#### ...",
     "the answer is ...", "option B", the last bold text, the last expression.
 
-    Args:
-        text: a model's response; anything else than a string gives None.
-        boxed_only: accept a box alone, as a reward should.
-
     Returns:
-        The answer as it was written, without its box; None if there is none.
+        The answer as it was written, without its box; None if there is none,
+        or if the response is no text.
 
     >>> extract_answer(r"So \boxed{\frac{1}{2}} is half.")
     '\\frac{1}{2}'
@@ -127,9 +120,7 @@ def extract_answer(text, *, boxed_only=False):
 def last_box(text):
     """The content of the complete box that starts last.
 
-    Returns:
-        (content or None, where a box that never closes starts, or the
-        length of the text).
+    Beside it stands where a box starts that never closes, or the text ends.
     """
     found, found_start, open_braces, box = None, -1, [], None
     for mark in BOX_OR_BRACE.finditer(text):
@@ -158,7 +149,6 @@ def bare_content(match):
 
 
 def in_tags(text):
-    """What stands between the last <answer> tags."""
     found = TAGS.findall(text)
     return answer_in(found[-1].strip(" *.\n")) if found else None
 
@@ -186,8 +176,7 @@ def answer_in(clause):
     num_open, num_closed = (sum(map(clause.count, b)) for b in ("([", ")]"))
     if num_closed == num_open + 1:  # (Answer: 9)
         clause = re.sub(r"[)\]]$", "", clause)
-    formula = MATH.fullmatch(clause)
-    if formula:
+    if formula := MATH.fullmatch(clause):
         return formula_content(formula)
     words = re.match(r"[A-Za-z]{2,}[ ,][^\d$\\=]*", clause)
     if not words or BOUND.search(words[0]) or words.end() == len(clause):
@@ -200,7 +189,6 @@ def answer_in(clause):
 
 
 def chosen_option(text):
-    """The letter of the last option that the text chooses."""
     found = OPTION.findall(text)
     return found[-1][0] or found[-1][1] if found else None
 
@@ -215,16 +203,12 @@ def after_hashes(text):
 
 
 def last_bold(text):
-    """The last text between double asterisks that holds a digit or formula.
-
-    Headings are bold as well; an answer there is a number most of the time.
-    """
+    """The last value between double asterisks, where headings stand too."""
     found = [t.strip() for t in BOLD.findall(text) if VALUE.search(t)]
     found = [t.strip(" .") for t in found if not HEADING.match(t)]
     if not found:
         return None
-    formula = MATH.search(found[-1])
-    if formula:
+    if formula := MATH.search(found[-1]):
         return formula_content(formula)
     return re.split(r"=|:\s", found[-1])[-1].strip() or None
 
@@ -244,7 +228,7 @@ def last_expression(text, first=False):
     start = end = 0 if first else len(outer) - 1
     while start and is_joined(text, *outer[start - 1 : start + 1]):
         start -= 1
-    while is_joined(text, *outer[end : end + 2]):
+    while end + 1 < len(outer) and is_joined(text, *outer[end : end + 2]):
         end += 1
     whole = text[outer[start].start() : outer[end].end()]
     if start < end and re.search(r"\b(?:and|or)\b|[和或与及]", whole):
@@ -255,15 +239,12 @@ def last_expression(text, first=False):
     return match[0].rpartition("=")[2].strip(" .,:") or None
 
 
-def is_joined(text, before, after=None):
+def is_joined(text, before, after):
     """Whether "and", "or" or a comma alone stands between two expressions."""
-    if after is None:
-        return False
     return JOINED.fullmatch(text, before.end(), after.start()) is not None
 
 
 def formula_content(match):
-    """The formula without the signs around it."""
     return next(group for group in match.groups() if group).strip(" .")
 
 

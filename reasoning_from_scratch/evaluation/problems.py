@@ -86,12 +86,9 @@ def load_problems(
             a file is one split and ignores it.
         limit: keep only the first so many.
 
-    Returns:
-        Problems in the order of the file, each with an id of its own.
-
     Raises:
-        ValueError: an unknown split, a line that is no problem, or a limit
-            below 1.
+        ValueError: an unknown split, a line that is no problem, an id given
+            twice, or a limit below 1.
         FileNotFoundError: no such set or file, or the Hub is out of reach.
     """
     check_limit(limit)
@@ -245,8 +242,8 @@ def read_problems(
     """Read the problems of a file; `name` begins the ids it does not give."""
     name = name or path.name.split(".")[0]
     problems, places = [], {}
-    rows = islice(read_rows(path), limit)
-    for number, (place, row) in enumerate(rows, start=1):
+    rows = enumerate(islice(read_rows(path), limit), start=1)
+    for number, (place, row) in rows:
         problem = make_problem(row, place, default_id=f"{name}-{number}")
         first = places.setdefault(problem.id, place)
         if first != place:
@@ -316,16 +313,13 @@ def _read_text(path: Path) -> str:
     """Read a text file, compressed or not."""
     data = path.read_bytes()
     try:
-        if path.suffix == ".gz":
-            data = gzip.decompress(data)
-        return data.decode("utf-8-sig")
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        text = gzip.decompress(data) if path.suffix == ".gz" else data
+        return text.decode("utf-8-sig")
+    except (EOFError, OSError, zlib.error, UnicodeDecodeError) as error:
         raise ValueError(
-            f"{path.name} is no whole gzip file ({error}); make or download "
-            "it again"
+            f"{path.name} is not UTF-8 text, or no whole gzip file of it "
+            f"({error}); make or download it again"
         ) from None
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path.name} is not UTF-8 text: {error}") from None
 
 
 def _parse(text: str, place: str):
@@ -340,7 +334,6 @@ def _parse(text: str, place: str):
 
 
 def _parquet_rows(path: Path) -> list[dict]:
-    """Read a Parquet file with pyarrow, which is no dependency of ours."""
     try:
         from pyarrow import parquet
     except ImportError:
