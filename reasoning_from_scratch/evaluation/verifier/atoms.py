@@ -69,7 +69,7 @@ def fraction(parser):
     """The two arguments behind \\frac."""
     over, under = digit(parser), digit(parser)
     parser.closed_at = parser.position
-    return tree.divide(over, under)
+    return tree.combine("divide", over, under)
 
 
 def digit(parser):
@@ -140,7 +140,7 @@ def function_arguments(parser):
     factors = [parser.parse(SIGN)]
     while parser.token.kind == "symbol":
         factors.append(parser.parse(SIGN))
-    return [tree.multiply(*factors)]
+    return [tree.combine("multiply", *factors)]
 
 
 def bound(parser, name):
@@ -246,9 +246,9 @@ def determinant(rows):
     terms = []
     for column, factor in enumerate(rows[0]):
         rest = [(*row[:column], *row[column + 1 :]) for row in rows[1:]]
-        term = tree.multiply(factor, determinant(rest))
+        term = tree.combine("multiply", factor, determinant(rest))
         terms.append(tree.negate(term) if column % 2 else term)
-    return tree.add(*terms)
+    return tree.combine("add", *terms)
 
 
 KINDS = dict.fromkeys(("number", "repeating", "grouped"), number) | {

@@ -139,7 +139,8 @@ def same_zero(left, right):
     names = sorted(tree.free_symbols(left))
     if not names or names != sorted(tree.free_symbols(right)):
         return False
-    ratio = at_point = tree.divide(*(tree.subtract(*pair) for pair in ends))
+    differences = (tree.subtract(*pair) for pair in ends)
+    ratio = at_point = tree.combine("divide", *differences)
     for number, name in enumerate(names):  # no root of either side, we hope
         value = tree.Number(Fraction(137 + 10 * number, 23))
         at_point = tree.substitute(at_point, name, value)
@@ -209,7 +210,7 @@ def compare_quantities(quantity, other):
     if same(value, other):
         return True
     if unit == "percent":
-        return same(tree.divide(value, tree.integer(100)), other)
+        return same(tree.combine("divide", value, tree.integer(100)), other)
     has_degrees = tree.holds(other, "degree")
     angle = tree.Operation("degree", (value,))
     return unit == "degree" and has_degrees and compare_values(angle, other)

@@ -52,7 +52,7 @@ def unit_vectors(answer):
             return None
         (name,) = found
         parts[name].append(tree.substitute(term, name, tree.integer(1)))
-    rows = tuple((tree.add(*terms),) for terms in parts.values())
+    rows = tuple((tree.combine("add", *terms),) for terms in parts.values())
     return tree.Matrix(rows if "unit k" in names else rows[:2])
 
 
@@ -151,7 +151,7 @@ def choose_signs(answer, choice):
     if isinstance(right, Collection) and left == tree.integer(0):
         items = right.items if is_plus else map(tree.negate, right.items)
         return Collection(tuple(items))
-    return tree.add(left, right) if is_plus else tree.subtract(left, right)
+    return tree.combine("add", left, right if is_plus else tree.negate(right))
 
 
 def split_tuple(answer):

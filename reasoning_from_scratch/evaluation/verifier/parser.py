@@ -150,8 +150,8 @@ class Parser:
         while self.accept(":"):
             parts.append(self.parse(SUM))
         if len(parts) == 2:
-            return tree.divide(*parts)
-        shares = (tree.divide(part, left) for part in parts)
+            return tree.combine("divide", *parts)
+        shares = (tree.combine("divide", part, left) for part in parts)
         return tree.Sequence(tuple(shares), ":", ":")
 
     def with_unit(self, operator, left):
@@ -200,12 +200,12 @@ class Parser:
         while sign := self.accept(*SIGNS):
             term = self.parse(PRODUCT)
             if sign in ("pm", "mp"):
-                terms = [Operation(sign, (tree.add(*terms), term))]
+                terms = [Operation(sign, (tree.combine("add", *terms), term))]
             elif sign == "-" and isinstance(term, Collection):
                 return Operation("setminus", (left, term))
             else:
                 terms.append(tree.negate(term) if sign == "-" else term)
-        return tree.add(*terms)
+        return tree.combine("add", *terms)
 
     def binary(self, operator, left):
         """Division, remainders, sets, 3 (mod 7), from left to right."""
@@ -219,7 +219,8 @@ class Parser:
         self.position += is_written
         right = self.parse(atoms.SIGN if is_written else atoms.POWER)
         is_product = tree.is_operation(left, "multiply")
-        return tree.multiply(*(left.args if is_product else (left,)), right)
+        factors = left.args if is_product else (left,)
+        return tree.combine("multiply", *factors, right)
 
     def power(self, operator, left):
         self.advance()

@@ -69,12 +69,9 @@ def same_number(left, right):
 
 def between(ends):
     """The ends in order, numbers between them, one below and one above."""
-    numbers = []
-    for end in sorted(ends, key=numeric):
-        if not numbers or not same_number(numeric(numbers[-1]), numeric(end)):
-            numbers.append(end)
-    if not numbers:
+    if not ends:
         return [Fraction(0)]
+    numbers = sorted(set(ends), key=numeric)
     inner = [(low + high) / 2 for low, high in pairwise(numbers)]
     return [*numbers, *inner, numbers[0] - 1, numbers[-1] + 1]
 
@@ -119,14 +116,9 @@ def members(answer, name, points):
     """Which of the points belong to what an answer describes."""
     if answer == tree.REALS:
         return [True] * len(points)
-    if is_interval(answer):
-        low, high = (numeric(number_of(item)) for item in answer.items)
-        closed = answer.left == "[", answer.right == "]"
-        return [is_inside(numeric(p), low, high, *closed) for p in points]
-    if tree.is_kind(answer, "set"):
+    if is_interval(answer) or tree.is_kind(answer, "set"):
         numbers = [numeric(number_of(item)) for item in answer.items]
-        return [any(same_number(numeric(p), n) for n in numbers)
-                for p in points]  # fmt: skip
+        return [is_inside(numeric(p), answer, numbers) for p in points]
     if isinstance(answer, Relation):
         return relation_members(answer, name, points)
     rows = [members(part, name, points) for part in tree.parts(answer)]
@@ -139,12 +131,14 @@ def members(answer, name, points):
     return [*map(any, columns)] if is_or else all_hold
 
 
-def is_inside(number, low, high, low_closed, high_closed):
-    if same_number(number, low):
-        return low_closed
-    if same_number(number, high):
-        return high_closed
-    return low < number < high
+def is_inside(number, answer, ends):
+    """Whether a number belongs to an interval or a finite set."""
+    places = [n for n, end in enumerate(ends) if same_number(number, end)]
+    if not is_interval(answer):
+        return bool(places)
+    if places:
+        return (answer.left == "[", answer.right == "]")[places[0]]
+    return ends[0] < number < ends[1]
 
 
 def relation_members(answer, name, points):
@@ -209,7 +203,7 @@ def polynomial(answer, name):
             raise Undecided("no polynomial")
         kind, args = "multiply", args[:1] * int(times_taken)
     if kind == "divide" and name not in tree.free_symbols(args[1]):
-        inverse = tree.divide(tree.integer(1), args[1])
+        inverse = tree.combine("divide", tree.integer(1), args[1])
         kind, args = "multiply", (args[0], inverse)
     if kind == "negate":
         kind, args = "multiply", (tree.integer(-1), *args)

@@ -112,16 +112,9 @@ REALS = Symbol("reals")
 EMPTY_SET = Collection((), "set")
 
 
-def add(*terms):
-    return terms[0] if len(terms) == 1 else Operation("add", terms)
-
-
-def multiply(*factors):
-    return factors[0] if len(factors) == 1 else Operation("multiply", factors)
-
-
-def divide(above, below):
-    return Operation("divide", (above, below))
+def combine(name, *args):
+    """An operation; a sum or product of one thing is that thing."""
+    return Operation(name, args) if len(args) > 1 else args[0]
 
 
 def negate(tree):
@@ -176,13 +169,18 @@ def rebuild(tree, change):
     return tree
 
 
+def unknown(tree):
+    """The name of a symbol, or f(x) under its own, or None."""
+    if isinstance(tree, Symbol):
+        return tree.name
+    return repr(tree) if is_operation(tree, "apply") else None
+
+
 @lru_cache(4_096)
 def free_symbols(tree):
     """Names without a value: no constants, no bound indices of a sum."""
-    if isinstance(tree, Symbol):
-        return frozenset(() if tree.name in CONSTANTS else (tree.name,))
-    if is_operation(tree, "apply"):  # f(x) has an unknown value
-        return frozenset((repr(tree),))
+    if name := unknown(tree):
+        return frozenset(() if name in CONSTANTS else (name,))
     names = frozenset().union(*map(free_symbols, parts(tree)))
     if is_operation(tree, *BINDERS):
         names -= {tree.args[0].name}
@@ -191,9 +189,7 @@ def free_symbols(tree):
 
 def substitute(tree, name, value):
     """The expression with a tree in place of a free symbol."""
-    if isinstance(tree, Symbol):
-        return value if tree.name == name else tree
-    if is_operation(tree, "apply") and repr(tree) == name:
+    if unknown(tree) == name:
         return value
     return rebuild(tree, lambda arg: substitute(arg, name, value))
 

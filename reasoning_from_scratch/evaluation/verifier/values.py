@@ -130,7 +130,6 @@ def numeric_root(value, degree):
 
 
 def numeric_functions(mp):
-
     def of(check, function):
         return lambda *values: function(*map(check, values))
 
@@ -171,25 +170,16 @@ def evaluate(answer, values, is_complex):
     take_steps(1)
     if isinstance(answer, Number):
         return answer.value
-    is_applied = tree.is_operation(answer, "apply")
-    if isinstance(answer, Symbol) or is_applied:
-        return symbol_value(
-            repr(answer) if is_applied else answer.name, values, is_complex
-        )
-    undecided_if(not isinstance(answer, tree.Operation), "no expression")
+    name = tree.unknown(answer)
+    if name in values:
+        return values[name]
+    if name in tree.CONSTANTS and (is_complex or name != "i"):
+        return +getattr(context(), "j" if name == "i" else name)
+    undecided_if(name or not isinstance(answer, tree.Operation), "no value")
     if answer.name in tree.BINDERS:
         return unroll(answer, values, is_complex)
     args = [evaluate(arg, values, is_complex) for arg in answer.args]
     return operate(answer.name, args, is_complex)
-
-
-def symbol_value(name, values, is_complex):
-    """The value given to a symbol, or that of pi, e or i."""
-    if name in values:
-        return values[name]
-    if name not in tree.CONSTANTS or name == "i" and not is_complex:
-        raise Undecided(f"{name} has no value")
-    return +getattr(context(), "j" if name == "i" else name)
 
 
 def operate(name, args, is_complex):
