@@ -55,15 +55,12 @@ class EndpointSettings:
     def __post_init__(self):
         check_options(self)
         parts = urlsplit(self.base_url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        is_http = parts.scheme in ("http", "https") and parts.hostname
+        if not is_http or parts.username or parts.password or parts.query:
             raise ValueError(
-                f"base_url must begin with http:// or https://, got "
-                f"{self.base_url[:60]!r}"
-            )
-        if parts.username or parts.password or parts.query:
-            raise ValueError(
-                "base_url must not hold a user, password or query; put the "
-                f"key into the environment variable {self.key_variable}"
+                "base_url must begin with http:// or https:// and hold no "
+                "user, password or query; the key belongs into the "
+                f"environment variable {self.key_variable}"
             )
 
 
