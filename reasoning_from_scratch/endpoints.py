@@ -71,8 +71,7 @@ class Completion:
     text: str
     thinking: str  # what a reasoning model sent apart from its answer
     finish_reason: str  # "stop", "length", …
-    num_prompt_tokens: int
-    num_new_tokens: int
+    num_tokens: int  # of thinking and text
 
 
 class EndpointError(Exception):
@@ -92,14 +91,13 @@ class _Passing(EndpointError):
 class EndpointClient:
     """Sends chat requests, alone or many at once; counts what they cost."""
 
-    def __init__(self, settings, *, seed=None):
+    def __init__(self, settings):
         self.settings = settings
         self.num_requests = 0  # attempts sent so far
         self.num_tokens = 0  # paid for so far
         self._lock = threading.Lock()
         self._next_start = 0.0  # on the monotonic clock, for the rate limit
         self._stopped = threading.Event()
-        self._random = random.Random(seed)
         limits = httpx.Limits(max_connections=settings.max_concurrent)
         self._http = httpx.Client(timeout=settings.timeout, limits=limits)
         self._url = settings.base_url.rstrip("/") + "/chat/completions"
@@ -124,7 +122,7 @@ class EndpointClient:
                 )
             if attempt < known.max_retries:  # doubling, with jitter
                 longest = min(known.first_delay * 2**attempt, known.max_delay)
-                jitter = self._random.uniform(0.5, 1.0)
+                jitter = random.uniform(0.5, 1.0)
                 self._sleep(max(last.wait, jitter * longest))
         raise EndpointError(f"{last} (gave up after {attempt + 1} attempts)")
 
@@ -253,11 +251,11 @@ class EndpointClient:
             ) from None
         # Without a count, about three characters for each token
         guess = (len(text) + len(thinking)) // 3 + 1
-        counts = self._count_tokens(usage, guess)
-        return Completion(text, thinking, finish_reason, *counts)
+        num_tokens = self._count_tokens(usage, guess)
+        return Completion(text, thinking, finish_reason, num_tokens)
 
     def _count_tokens(self, usage, guess):
-        """Add up and return what an answer cost: of its prompt and its own."""
+        """Add up what an answer cost; returns the part without its prompt."""
         usage = usage if isinstance(usage, dict) else {}
         counts = usage.get("prompt_tokens"), usage.get("completion_tokens")
         num_prompt, num_new = (
@@ -266,7 +264,7 @@ class EndpointClient:
         )
         with self._lock:
             self.num_tokens += num_prompt + num_new
-        return num_prompt, num_new
+        return num_new
 
 
 def _seconds(value):

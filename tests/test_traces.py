@@ -138,7 +138,7 @@ def ask(server, problems=PROBLEMS, *, run=None, samples=1, **settings):
     """Let a server answer; returns the traces and the teacher."""
     settings = {"first_delay": 0.01, "timeout": 2.0, **settings}
     settings = EndpointSettings(server.base_url, "big", **settings)
-    teacher = EndpointTeacher(EndpointClient(settings, seed=0), max_tokens=50)
+    teacher = EndpointTeacher(EndpointClient(settings), max_tokens=50)
     traces = generate_teacher_traces(
         teacher, problems, num_samples=samples, run=run, progress=False
     )

@@ -240,20 +240,16 @@ def sample_examples(model, tokenizer, problems, step, config):
         seed=config.seed * 1_000_003 + step,
         batch_size=config.decoding_batch_size,
     )
-    # How student and teacher are asked; None: the teacher as the student
-    asked = [
-        [
-            prompt and tokenizer.encode(render_prompt(prompt, p, tokenizer))
-            for prompt in (config.prompt, config.teacher_prompt or None)
-        ]
-        for p in repeat(rollouts.problems, config.group_size)
-    ]
-    examples = [
-        Example(own, token_ids[1:][mask].tolist(), teachers)
-        for (own, teachers), token_ids, mask in zip(
-            asked, rollouts.token_ids, rollouts.mask, strict=True
-        )
-    ]
+    examples = []
+    problems = repeat(rollouts.problems, config.group_size)
+    rows = zip(rollouts.token_ids, rollouts.mask, problems, strict=True)
+    for token_ids, mask, problem in rows:
+        start, asked = int(mask.int().argmax()) + 1, None
+        if config.teacher_prompt:
+            prompt = render_prompt(config.teacher_prompt, problem, tokenizer)
+            asked = tokenizer.encode(prompt)
+        own, drawn = token_ids[:start], token_ids[1:][mask]
+        examples.append(Example(own.tolist(), drawn.tolist(), asked))
     return examples, {
         "solve_rate": float((rollouts.rewards >= 1).float().mean()),
         "length": float(rollouts.lengths.float().mean()),

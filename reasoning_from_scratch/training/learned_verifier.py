@@ -148,7 +148,7 @@ def _rows_of(groups):
     return rows
 
 
-def auc_report(scores, labels, groups, seed=0):
+def auc_report(scores, labels, groups):
     """Both AUCs with 95 % intervals from resampled problems (`groups`)."""
 
     def measure(picked):  # pairs of the number of a problem and a row
@@ -157,7 +157,7 @@ def auc_report(scores, labels, groups, seed=0):
         within = auc_within(part, truth, [number for number, _ in picked])
         return {"auc": auc(part, truth), "within": within}
 
-    rows, rng = _rows_of(groups), random.Random(seed)
+    rows, rng = _rows_of(groups), random.Random(0)
     resampled = []
     for _ in range(BOOTSTRAP):
         drawn = enumerate(rng.choices(sorted(rows), k=len(rows)))

@@ -286,7 +286,7 @@ class EndpointTeacher:
             known["thinking"] = f"\n{answer.thinking.strip()}\n"
             text = f"\n\n{split_thinking(text)[-1].strip()}"
         known["finish_reason"] = answer.finish_reason
-        known["num_tokens"] = answer.num_new_tokens
+        known["num_tokens"] = answer.num_tokens
         return make_trace(problem, sample, text, **known)
 
 
