@@ -9,7 +9,6 @@ arXiv 2501.12599, section 2.3.
 """
 
 import math
-from dataclasses import dataclass
 
 import torch
 
@@ -24,8 +23,6 @@ RATE, DRAWN = "level_{}_solve_rate", "level_{}_drawn"  # in metrics.jsonl
 def level_weights(solve_rates, target):
     """How often each level is drawn, as shares that sum to 1.
 
-    A bell around the target that is never below FLOOR of its height.
-
     >>> level_weights({1: 0.4, 2: 0.6}, 0.5)
     {1: 0.5, 2: 0.5}
     """
@@ -37,33 +34,26 @@ def level_weights(solve_rates, target):
     return {level: height / total for level, height in heights.items()}
 
 
-@dataclass
 class Curriculum:
-    """The levels of a problem set, how well each goes, how far it is read."""
+    """The levels of a problem set, how well each goes, how far it is read.
 
-    target: float  # solve rate
-    seed: int
-    places: dict  # level -> places of its problems in the set
-    solve_rates: dict  # level -> running solve rate
-    drawn: dict  # level -> problems drawn from its shuffled order
+    `row`, of metrics.jsonl, holds the state that is taken up.
+    """
 
-    @classmethod
-    def of(cls, problems, target, *, seed, row=None):
-        """Begin, or take up the state that a row of metrics.jsonl holds."""
-        places = {}
+    def __init__(self, problems, target, seed, row=()):
+        self.target, self.seed = target, seed
+        self.places = {}  # level -> places of its problems in the set
         for place, problem in enumerate(problems):
-            places.setdefault(problem.level, []).append(place)
-        if len(places) < 2:
+            self.places.setdefault(problem.level, []).append(place)
+        if len(self.places) < 2:
             raise ValueError(
-                f"a curriculum chooses among levels, and all "
-                f"{len(problems)} problems have level {next(iter(places))}; "
-                "give problems with levels or set curriculum=None"
+                "a curriculum chooses among levels, and all problems have "
+                "one; give problems with levels or set curriculum=None"
             )
-        row = row or {}
-        levels = sorted(places)
-        rates = {n: row.get(RATE.format(n), target) for n in levels}
-        drawn = {n: row.get(DRAWN.format(n), 0) for n in levels}
-        return cls(target, seed, places, rates, drawn)
+        row, levels = dict(row), sorted(self.places)
+        self.solve_rates = {n: row.get(RATE.format(n), target) for n in levels}
+        # From each level's shuffled order
+        self.drawn = {n: row.get(DRAWN.format(n), 0) for n in levels}
 
     def draw(self, count, cursor):
         """Places of the next problems; seed and cursor fix the draw."""
@@ -75,19 +65,17 @@ class Curriculum:
         chosen = []
         for level in (levels[number] for number in numbers):
             places, start = self.places[level], self.drawn[level]
-            (index,) = shuffled_indices(len(places), start, 1, seed=self.seed)
-            chosen.append(places[index])
+            chosen += shuffled_indices(len(places), start, 1, seed=self.seed)
+            chosen[-1] = places[chosen[-1]]
             self.drawn[level] += 1
         return chosen
 
     def update(self, levels, solve_rates):
         """Take in how a batch went: one level and one rate a prompt."""
-        for level in sorted(set(levels)):
-            rates = [
-                rate
-                for other, rate in zip(levels, solve_rates, strict=True)
-                if other == level
-            ]
+        by_level = {}
+        for level, rate in zip(levels, solve_rates, strict=True):
+            by_level.setdefault(level, []).append(rate)
+        for level, rates in by_level.items():
             gap = sum(rates) / len(rates) - self.solve_rates[level]
             self.solve_rates[level] += RATE_STEP * gap
 

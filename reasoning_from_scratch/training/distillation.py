@@ -98,12 +98,7 @@ def train_distillation(
 def _train(what, loss, draw, *, num_steps, **options):
     """Learn what `draw` gives for each step: its examples and metrics."""
     model, tokenizer, config = what
-    optimizer = MasterAdamW(
-        model,
-        weight_decay=config.weight_decay,
-        max_grad_norm=config.max_grad_norm,
-        moment_dtype=getattr(torch, config.moments),
-    )
+    optimizer = MasterAdamW.of(model, config)
 
     def take_step(step):
         examples, metrics = draw(step)

@@ -4,15 +4,14 @@ A step inside the loop of `loop`; it calls `rollouts` (sampling and rewards)
 and `update` (advantages, loss, gradient step). The tokens depend on seed,
 step and problem, the data order on a cursor in each row of metrics.jsonl.
 
-Source: Shao et al. 2024, arXiv 2402.03300; DeepSeek-AI 2025 (R1-Zero),
-arXiv 2501.12948: reasoning from a right/wrong signal alone.
+Source: Shao et al. 2024, arXiv 2402.03300; DeepSeek-AI 2025, arXiv 2501.12948.
 """
 
 import copy
-import functools
 import sys
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from functools import partial
 
 import torch
 
@@ -63,8 +62,7 @@ def train_grpo(
             in place. To resume, pass the model that the run started from.
         problems: list of `Problem` of a train split.
         config: a `GRPOConfig`, for example a row of `GRPO_VARIANTS`.
-        reward: callable (text, problem) -> float, a mapping of them by
-            name, or a `RewardSet`.
+        reward: as in `collect_rollouts`.
         validation: problems for the curve and the choice of the best step.
         run: a `RunFolder` for metrics, samples and checkpoints; one that
             has a checkpoint is resumed from its last.
@@ -82,7 +80,7 @@ def train_grpo(
         KeyboardInterrupt: after Ctrl-C, once the step is done and saved.
     """
     refuse_test_problems([*checked_problems(problems), *(validation or [])])
-    trainer = Trainer.start(model, tokenizer, config)
+    trainer = Trainer(model, tokenizer, config)
 
     def take_step(step):
         # Stage 1: rollouts and rewards
@@ -127,39 +125,23 @@ def train_grpo(
     return loop.train(take_step)
 
 
-@dataclass
 class Trainer:
     """What a step of GRPO samples with, and how far it has read the data."""
 
-    model: torch.nn.Module
-    tokenizer: object
-    config: object
-    optimizer: MasterAdamW
-    reference: torch.nn.Module | None  # the start, frozen
-    cursor: int = 0  # problems drawn from the shuffled order
-    row: dict = field(default_factory=dict)  # that a resumed run takes up
-    # Made in the first step
-    curriculum: Curriculum | None = None
-    rewards: RewardSet | None = None
-
-    @classmethod
-    def start(cls, model, tokenizer, config):
-        """Begin at step 0."""
+    def __init__(self, model, tokenizer, config):
         if config.dynamic_sampling and num_processes() > 1:
             raise ValueError(
                 "dynamic_sampling draws other problems in each process; use "
                 "it with one process, or set it to 0"
             )
-        reference = None
+        self.model, self.tokenizer, self.config = model, tokenizer, config
+        self.optimizer = MasterAdamW.of(model, config)
+        self.reference = None  # the start, frozen
         if config.track_kl or config.loss.kl_coef > 0:
-            reference = copy.deepcopy(model).requires_grad_(False)
-        optimizer = MasterAdamW(
-            model,
-            weight_decay=config.weight_decay,
-            max_grad_norm=config.max_grad_norm,
-            moment_dtype=getattr(torch, config.moments),
-        )
-        return cls(model, tokenizer, config, optimizer, reference)
+            self.reference = copy.deepcopy(model).requires_grad_(False)
+        self.cursor = 0  # problems drawn from the shuffled order
+        self.row = {}  # of metrics.jsonl, that a resumed run takes up
+        self.curriculum = self.rewards = None  # made in the first step
 
     @property
     def state(self):
@@ -185,7 +167,7 @@ class Trainer:
                 break
             kept = rollouts.select_prompts(has_signal.nonzero().flatten())
             more = self.collect(problems, num_missing)
-            num_tokens = num_tokens + more.mask.sum()
+            num_tokens += more.mask.sum()
             rollouts = join_rollouts([kept, more])
         metrics["generation_seconds"] = time.perf_counter() - start
         metrics["tokens_generated"] = int(sum_over_processes(num_tokens))
@@ -211,9 +193,7 @@ class Trainer:
             prompt=config.prompt,
             group_size=config.group_size,
             sampling=SamplingConfig(
-                temperature=config.temperature,
-                top_p=config.top_p,
-                top_k=config.top_k,
+                config.temperature, config.top_k, config.top_p
             ),
             keep_sampling_mask=config.keep_sampling_mask,
             max_new_tokens=config.max_new_tokens,
@@ -232,13 +212,10 @@ class Trainer:
         """Places of the next problems: in order, or by the curriculum."""
         target, seed = self.config.curriculum, self.config.seed
         if target is None:
-            return shuffled_indices(
-                len(problems), self.cursor, count, seed=seed
-            )
+            places = len(problems), self.cursor, count
+            return shuffled_indices(*places, seed=seed)
         if self.curriculum is None:
-            self.curriculum = Curriculum.of(
-                problems, target, seed=seed, row=self.row
-            )
+            self.curriculum = Curriculum(problems, target, seed, self.row)
         return self.curriculum.draw(count, self.cursor)
 
 
@@ -251,10 +228,9 @@ def reward_of(config, reward):
                 "overlong_share adds a reward for the length, and this one "
                 "has a length_term already; leave out one of them"
             )
-        buffer = max(1, round(config.overlong_share * config.max_new_tokens))
-        term = functools.partial(
-            overlong_length_term, limit=config.max_new_tokens, buffer=buffer
-        )
+        limit = config.max_new_tokens
+        buffer = max(1, round(config.overlong_share * limit))
+        term = partial(overlong_length_term, limit=limit, buffer=buffer)
         rewards = replace(rewards, length_term=term)
     if config.advantages == PER_REWARD and len(rewards.names) < 2:
         raise ValueError(
@@ -271,7 +247,7 @@ def rollout_metrics(rollouts):
     Entropy, in nats a token, is estimated without bias by minus the mean
     log-prob of the sampled tokens; no_signal: groups of equal rewards.
     """
-    rewards, mask = rollouts.rewards, rollouts.mask
+    rewards, parts = rollouts.rewards, rollouts.reward_parts
     is_flat = (rewards == rewards[:, :1]).all(dim=1)
     values = {
         "reward": rewards.mean(),
@@ -279,13 +255,12 @@ def rollout_metrics(rollouts):
         "no_signal": is_flat.float().mean(),
         "length": rollouts.lengths.float().mean(),
         "truncated": rollouts.truncated.float().mean(),
-        "entropy": -rollouts.sampler_logprobs[mask].mean(),
+        "entropy": -rollouts.sampler_logprobs[rollouts.mask].mean(),
         "reward_failures": rollouts.num_reward_failures * num_processes(),
     }
-    names = rollouts.reward_set.names
-    if len(names) > 1:
-        for index, name in enumerate(names):
-            values[f"reward_{name}"] = rollouts.reward_parts[..., index].mean()
+    if parts.shape[-1] > 1:
+        for column, name in enumerate(rollouts.reward_set.names):
+            values[f"reward_{name}"] = parts[..., column].mean()
     stacked = torch.tensor([float(value) for value in values.values()])
     means = sum_over_processes(stacked.double()) / num_processes()
     return dict(zip(values, means.tolist(), strict=True))

@@ -28,7 +28,7 @@ from reasoning_from_scratch.memory import (
 from reasoning_from_scratch.plots import figure_style
 from reasoning_from_scratch.settings import get_settings
 
-from .parallel import in_any_process, one_at_a_time, process_rank
+from .parallel import one_at_a_time, process_rank, sum_over_processes
 
 PANELS = {  # title -> the metrics drawn in it and their labels
     "right answers (share)": {
@@ -37,22 +37,16 @@ PANELS = {  # title -> the metrics drawn in it and their labels
         "direct_accuracy": "direct",
         "step_by_step_accuracy": "step by step",
     },
-    "completion length (tokens)": {"length": ""},
-    "entropy (nats a token)": {"entropy": ""},
-    "KL to the start (nats a token)": {"kl": ""},
+    "completion length (tokens)": {"length": None},
+    "entropy (nats a token)": {"entropy": None},
+    "KL to the start (nats a token)": {"kl": None},
     "loss (nats a token)": {
         "loss": "training",
         "validation_loss": "validation",
     },
 }
-SUMMARY = {  # metric -> how the progress bar shows it
-    "solve_rate": "solved {:.0%}",
-    "length": "{:.0f} tokens",
-    "loss": "loss {:.3f}",
-    "tokens_per_second": "{:,.0f} tokens/s",
-    "accuracy": "validation {:.0%}",
-}
-UNMEASURED = "unmeasured"  # in a row whose evaluation is still to be done
+# What the progress bar shows of a row
+SUMMARY = ("solve_rate", "length", "loss", "tokens_per_second", "accuracy")
 
 
 @dataclass
@@ -94,7 +88,8 @@ class TrainingLoop:
         """
         if self.done == 0 and self.measures_start and self.eval_every:
             self._add({"step": 0, **self._attempt(self._evaluate)})
-        self._catch_up()
+        elif self.done and self._is_due(self.eval_every):
+            self._catch_up()
         bar = tqdm(
             total=self.num_steps,
             initial=self.done,
@@ -106,21 +101,16 @@ class TrainingLoop:
         is_stopped = False
         with bar, deferred_interrupt(self.name) as interrupted:
             while self.done < self.num_steps and not is_stopped:
-                start = time.perf_counter()
-                metrics = self._attempt(take_step, self.done)
-                metrics["seconds"] = time.perf_counter() - start
-                self._refuse_not_finite(metrics)
-                self.done += 1
+                row = self._step(take_step)
+                bar.update()
+                shown = [name for name in SUMMARY if name in row]
+                bar.set_postfix({name: f"{row[name]:.3g}" for name in shown})
                 is_evaluated = self._is_due(self.eval_every)
                 is_saved = self._is_due(self.checkpoint_every)
-                if is_evaluated:
-                    row = {"step": self.done, **metrics}
-                    metrics |= self._attempt(self._evaluate, row=row)
-                self._add({"step": self.done, **metrics})
-                bar.update()
-                bar.set_postfix_str(summary(metrics))
                 is_best = is_evaluated and self.done == self.best[0]
-                is_stopped = in_any_process(interrupted.is_set())
+                # In any process, so that all stop together
+                asked = torch.tensor(float(interrupted.is_set()))
+                is_stopped = bool(sum_over_processes(asked))
                 if is_saved or is_best or is_stopped:
                     self._save()
                 if (is_evaluated or is_stopped) and self._writes:
@@ -136,6 +126,19 @@ class TrainingLoop:
                 )
             raise KeyboardInterrupt(f"stopped after step {self.done}, {kept}")
         return self.rows
+
+    def _step(self, take_step):
+        """Take a step, evaluate where that is due, and note the row."""
+        start = time.perf_counter()
+        metrics = self._attempt(take_step, self.done)
+        metrics["seconds"] = time.perf_counter() - start
+        self._refuse_not_finite(metrics)
+        self.done += 1
+        row = {"step": self.done, **metrics}
+        if self._is_due(self.eval_every):
+            row |= self._attempt(self._evaluate, row=row)
+        self._add(row)
+        return row
 
     @property
     def _writes(self):
@@ -198,7 +201,7 @@ class TrainingLoop:
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         if row is not None:
-            self._add({**row, UNMEASURED: True})
+            self._add(row)
         kept = "without a run nothing is saved"
         if self.run is not None:
             # A step half done is left out: the last checkpoint is before it
@@ -213,10 +216,8 @@ class TrainingLoop:
 
     def _catch_up(self):
         """Evaluate the last step where memory ended before that was done."""
-        if self.rows and UNMEASURED in self.rows[-1]:
-            metrics = self._attempt(self._evaluate)
-            del self.rows[-1][UNMEASURED]
-            self.rows[-1] |= metrics
+        if score_of(self.rows[-1]) is None:
+            self.rows[-1] |= self._attempt(self._evaluate)
             if self._writes:
                 self.run.rewrite("metrics.jsonl", self.rows)
                 self._note_best()
@@ -265,15 +266,6 @@ class TrainingLoop:
         step, score = self.best
         if step > 0:
             self.run.set_best(step, score)
-
-
-def summary(metrics):
-    """The end of the progress bar's line."""
-    return ", ".join(
-        text.format(metrics[name])
-        for name, text in SUMMARY.items()
-        if name in metrics
-    )
 
 
 def score_of(row):
@@ -351,32 +343,26 @@ def measure_accuracy(model, tokenizer, problems, config):
 def plot_training(rows, path=None):
     """Draw what the rows of metrics.jsonl measured, and save it at `path`."""
     measured = set().union(*rows)
-    panels = [
-        (title, {n: label for n, label in labels.items() if n in measured})
-        for title, labels in PANELS.items()
-        if measured & labels.keys()
-    ]
+    titles = [t for t, labels in PANELS.items() if measured & labels.keys()]
     with figure_style() as pyplot:
-        shape = (2, 2) if len(panels) > 2 else (1, max(1, len(panels)))
+        shape = (2, 2) if len(titles) > 2 else (1, max(1, len(titles)))
         figure, axes = pyplot.subplots(
             *shape, figsize=(9, 3 * shape[0]), sharex=True, squeeze=False
         )
-        for panel, (title, labels) in zip(axes.flat, panels, strict=False):
-            for name, label in labels.items():
-                x, y = zip(
-                    *((r["step"], r[name]) for r in rows if name in r),
-                    strict=True,
-                )
-                marker = "o" if "accuracy" in name else None
-                panel.plot(x, y, marker=marker, label=label)
+        for panel, title in zip(axes.flat, titles, strict=False):
+            for name, label in PANELS[title].items():
+                points = [(r["step"], r[name]) for r in rows if name in r]
+                if points:
+                    marker = "o" if "accuracy" in name else None
+                    line = zip(*points, strict=True)
+                    panel.plot(*line, marker=marker, label=label)
             panel.set_title(title)
-            if any(labels.values()):
+            if panel.get_legend_handles_labels()[1]:
                 panel.legend()
-        for panel in axes.flat[len(panels) :]:
+        for panel in axes.flat[len(titles) :]:
             panel.set_axis_off()
         for panel in axes[-1]:
             panel.set_xlabel("step")
-        titles = [title for title, _ in panels]
         figure.alt_text = f"Training curves: {', '.join(titles)}."
         if path is not None:
             figure.savefig(path)

@@ -12,6 +12,8 @@ import math
 
 import torch
 
+BETAS, EPSILON = (0.9, 0.95), 1e-8
+STATE = "num_updates", "num_skipped", "means", "squares", "lower_halves"
 # Weights updated at a time: for the embeddings of 0.6B all at once, each
 # intermediate result would take another 0.6 GB
 MAX_PIECE = 2**24
@@ -22,9 +24,6 @@ def scheduled_learning_rate(step, *, peak, warmup_steps, total_steps=None):
 
     The first update has peak / warmup_steps, so none is lost at rate 0;
     without total_steps the rate stays at its peak.
-
-    >>> scheduled_learning_rate(0, peak=1.0, warmup_steps=4)
-    0.25
     """
     if step < warmup_steps:
         return peak * (step + 1) / warmup_steps
@@ -38,8 +37,6 @@ class MasterAdamW:
     """AdamW on float32 weights, those of a bfloat16 model included.
 
     Weight decay is per update and unit of learning rate, on matrices alone.
-    A gradient of larger norm is scaled down to max_grad_norm;
-    moment_dtype=torch.bfloat16 halves the memory of the moments.
     """
 
     def __init__(
@@ -47,8 +44,6 @@ class MasterAdamW:
         model,
         *,
         weight_decay=0.0,
-        betas=(0.9, 0.95),
-        eps=1e-8,
         max_grad_norm=1.0,
         moment_dtype=torch.float32,
     ):
@@ -62,8 +57,7 @@ class MasterAdamW:
             raise ValueError(
                 "float16 weights cannot be trained: their small gradients "
                 "turn to zero and their large ones to infinity. Load the "
-                "model in float32 (--dtype float32), or in bfloat16 on a "
-                "device that has it"
+                "model in float32 (--dtype float32) or bfloat16"
             )
         self.lower_halves = [  # of the masters; float32 weights have none
             None
@@ -75,12 +69,19 @@ class MasterAdamW:
             [torch.zeros_like(p, dtype=moment_dtype) for p in self.parameters]
             for _ in range(2)
         )
-        self.weight_decay = weight_decay
-        self.betas = betas
-        self.eps = eps
-        self.max_grad_norm = max_grad_norm
+        self.weight_decay, self.max_grad_norm = weight_decay, max_grad_norm
         self.num_updates = 0
         self.num_skipped = 0  # updates left out: gradient not finite
+
+    @classmethod
+    def of(cls, model, config):
+        """The optimizer that a `TrainingConfig` describes."""
+        return cls(
+            model,
+            weight_decay=config.weight_decay,
+            max_grad_norm=config.max_grad_norm,
+            moment_dtype=getattr(torch, config.moments),
+        )
 
     @torch.no_grad()
     def step(self, learning_rate):
@@ -89,42 +90,34 @@ class MasterAdamW:
         One NaN would spread over all weights and moments, so a gradient
         whose norm is not finite is dropped as a whole, and counted.
         """
-        trained = [p for p in self.parameters if p.grad is not None]
-        norm = torch.nn.utils.get_total_norm([p.grad for p in trained])
+        grads = [p.grad for p in self.parameters]
+        for parameter in self.parameters:
+            parameter.grad = None
+        given = [gradient for gradient in grads if gradient is not None]
+        norm = torch.nn.utils.get_total_norm(given)
         if not torch.isfinite(norm):
             self.num_skipped += 1
-            for parameter in trained:
-                parameter.grad = None
             return float(norm)
         scale = (self.max_grad_norm / (norm + 1e-6)).clamp(max=1.0)
         self.num_updates += 1
-        states = zip(
-            self.parameters,
-            self.lower_halves,
-            self.means,
-            self.squares,
-            strict=True,
-        )
-        for parameter, lower, *moments in states:
-            if parameter.grad is None:
+        states = self.means, self.squares, self.parameters, self.lower_halves
+        for gradient, *tensors in zip(grads, *states, strict=True):
+            if gradient is None:
                 continue
-            decay = self.weight_decay if parameter.dim() > 1 else 0.0
-            halves = [parameter] if lower is None else [parameter, lower]
-            tensors = parameter.grad, *moments, *halves
-            for gradient, mean, square, *parts in _pieces(*tensors):
-                gradient = gradient.float() * scale
-                master = parts[0] if lower is None else join_halves(*parts)
-                self._update(
-                    master, gradient, mean, square, learning_rate, decay
-                )
-                if lower is not None:
-                    split_halves(master, *parts)
-            parameter.grad = None
+            decay = self.weight_decay if gradient.dim() > 1 else 0.0
+            used = [tensor for tensor in tensors if tensor is not None]
+            for part, mean, square, *halves in _pieces(gradient, *used):
+                is_whole = len(halves) == 1
+                master = halves[0] if is_whole else join_halves(*halves)
+                part = part.float() * scale
+                self._update(master, part, mean, square, learning_rate, decay)
+                if not is_whole:
+                    split_halves(master, *halves)
         return float(norm)
 
     def _update(self, master, gradient, mean, square, learning_rate, decay):
         """One AdamW update of one weight, in place."""
-        beta1, beta2 = self.betas
+        beta1, beta2 = BETAS
         mean.lerp_(gradient.to(mean.dtype), 1 - beta1)
         square.mul_(beta2)
         square.add_((gradient * gradient).to(square.dtype), alpha=1 - beta2)
@@ -132,26 +125,19 @@ class MasterAdamW:
             master.mul_(1 - learning_rate * decay)
         # Both moments start at zero; the corrections undo that bias
         correction = 1 - beta2**self.num_updates
-        root = (square.float() / correction).sqrt_().add_(self.eps)
+        root = (square.float() / correction).sqrt_().add_(EPSILON)
         rate = learning_rate / (1 - beta1**self.num_updates)
         master.addcdiv_(mean.float(), root, value=-rate)
 
     def state_dict(self):
         """A tree for `files.save_state`; the weights come with the model."""
-        return {
-            "num_updates": self.num_updates,
-            "num_skipped": self.num_skipped,
-            "means": self.means,
-            "squares": self.squares,
-            "lower_halves": self.lower_halves,
-        }
+        return {name: getattr(self, name) for name in STATE}
 
     @torch.no_grad()
     def load_state_dict(self, state):
         """Go on from a saved tree, behind the model that was saved with it."""
-        self.num_updates = state["num_updates"]
-        self.num_skipped = state["num_skipped"]
-        for name in ("means", "squares", "lower_halves"):
+        self.num_updates, self.num_skipped = (state[n] for n in STATE[:2])
+        for name in STATE[2:]:
             pairs = zip(getattr(self, name), state[name], strict=True)
             for current, saved in pairs:
                 if saved is not None:

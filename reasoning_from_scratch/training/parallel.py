@@ -63,13 +63,12 @@ def one_at_a_time():
 
 def share_of(items):
     """This process's part of a list that divides evenly."""
-    count = num_processes()
-    if len(items) % count:
+    size, rest = divmod(len(items), num_processes())
+    if rest:
         raise ValueError(
-            f"{len(items)} prompts a step do not divide among {count} "
-            "processes; choose a multiple"
+            f"{len(items)} prompts a step do not divide among "
+            f"{num_processes()} processes; choose a multiple"
         )
-    size = len(items) // count
     return items[process_rank() * size :][:size]
 
 
@@ -79,11 +78,6 @@ def sum_over_processes(tensor):
         tensor = tensor.clone()
         dist.all_reduce(tensor)
     return tensor
-
-
-def in_any_process(flag):
-    """Whether a flag is set in one of the processes, so that all agree."""
-    return bool(sum_over_processes(torch.tensor(float(flag))))
 
 
 def gather_rows(tensor):

@@ -84,7 +84,7 @@ def describe(name, rewards, seconds):
 def train_ours(name, problems, config, clock):
     """Reward and seconds of every step here."""
     model, tokenizer = load_model(name)
-    trainer = Trainer.start(model, tokenizer, config)
+    trainer = Trainer(model, tokenizer, config)
     rewards, seconds = [], []
     for _ in range(config.steps):
         start = clock()
