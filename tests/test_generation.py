@@ -1,11 +1,14 @@
 """Generation: whatever way an answer is decoded, it is the same answer."""
 
 import random
+from collections import deque
 
 import pytest
 import torch
 from tiny import ByteTokenizer, tiny_model
 
+from reasoning_from_scratch.llm import decoding, generation
+from reasoning_from_scratch.llm.decoding import DecodingBatch, Row, decode
 from reasoning_from_scratch.llm.generation import generate, generate_stream
 from reasoning_from_scratch.llm.kv_cache import PrefixCache
 from reasoning_from_scratch.llm.logprobs import token_logprobs
@@ -71,13 +74,17 @@ def test_a_group_that_shares_its_prefill_equals_separate_samples(model):
     assert len(set(map(tuple, tokens(group)))) > len(prompts)
 
 
-def test_the_same_sample_comes_out_of_any_batch(model):
-    prompts = ragged_prompts(12)
-    options = {"max_new_tokens": 16, "sampling": SAMPLED, "seed": 7}
+@pytest.mark.parametrize("batch_size", [1, 3, 8, 17])
+def test_the_same_sample_comes_out_of_any_batch(model, batch_size):
+    # About every tenth token ends a row, whose place the next prompt takes
+    prompts = ragged_prompts(20)
+    options = {"max_new_tokens": 40, "sampling": SAMPLED, "seed": 7}
+    options["stop_ids"] = tuple(range(0, 256, 10))
     together = generate(model, TOKENIZER, prompts, **options)
-    options["batch_size"] = 5
+    options["batch_size"] = batch_size
     shuffled = generate(model, TOKENIZER, prompts[::-1], **options)
     assert tokens(together) == tokens(shuffled[::-1])
+    assert len({len(row) for row in tokens(together)}) > 5
 
 
 def test_samples_drawn_in_two_calls_equal_those_of_one(model):
@@ -117,31 +124,75 @@ def test_the_compiled_step_equals_the_eager_one():
     assert tokens(compiled) == tokens(eager)
 
 
-def test_static_buffers_drop_finished_rows_to_powers_of_two(
-    model, monkeypatch
-):
-    from reasoning_from_scratch.llm import decoding
-
+def test_static_buffers_change_rows_by_powers_of_two(model, monkeypatch):
     # The eager step stands in for the compiled one: only shapes matter here
-    sizes = set()
+    shapes = set()
 
-    def spy(token_ids, cache, key_mask, last_only):
-        sizes.add(len(token_ids))
-        return model(token_ids, cache, key_mask, last_only)
+    def spy(token_ids, cache, last_only):
+        shapes.add((len(token_ids), cache.max_tokens))
+        return model(token_ids, cache, last_only=last_only)
 
     monkeypatch.setattr(decoding, "_compile", lambda _: spy)
-    prompts = ragged_prompts(16)
+    prompts = ragged_prompts(40)
     options = {
         "max_new_tokens": 60,
         "stop_ids": tuple(range(0, 256, 12)),
         "sampling": SAMPLED,
         "seed": 0,
     }
-    static = generate(model, TOKENIZER, prompts, compiled=True, **options)
     plain = generate(model, TOKENIZER, prompts, **options)
+    options |= {"compiled": True, "batch_size": 16}
+    static = generate(model, TOKENIZER, prompts, **options)
     assert tokens(static) == tokens(plain)
-    assert sizes <= {16, 8, 4, 2, 1}
-    assert len(sizes) > 1
+    assert {width for _, width in shapes} == {128}  # 40 + 60 + 8, rounded up
+    assert {16} < {size for size, _ in shapes} <= {16, 8, 4, 2, 1}
+
+
+def test_looking_only_now_and_then_changes_nothing(model, monkeypatch):
+    # As on a GPU: rows that have finished go on until somebody looks
+    def rarely(*args, **options):
+        return decode(*args, **{**options, "steps_between_looks": 8})
+
+    decode = generation.decode
+    options = {"sampling": SAMPLED, "seed": 0, "batch_size": 6}
+    options |= {"max_new_tokens": 30, "stop_ids": tuple(range(0, 256, 12))}
+    options |= {"statistics": True}
+    expected = generate(model, TOKENIZER, ragged_prompts(), **options)
+    monkeypatch.setattr(generation, "decode", rarely)
+    outputs = generate(model, TOKENIZER, ragged_prompts(), **options)
+    assert tokens(outputs) == tokens(expected)
+    assert all(
+        len(values) == len(output.token_ids)
+        for output in outputs
+        for values in (output.logprobs, *output.statistics.values())
+    )
+
+
+def test_rows_of_several_kinds_may_join_and_leave_at_any_time(model):
+    # As a server does: each row is sampled in its own way
+    ways = [SamplingConfig(), SAMPLED, SamplingConfig(0.7, top_p=0.9)]
+    texts = ragged_prompts(12)
+    rows = [
+        Row(tuple(TOKENIZER.encode(text)), number, ways[number % 3], 10)
+        for number, text in enumerate(texts)
+    ]
+    late, gone = rows[4:], rows[5]
+    waiting = deque(rows[:4])
+    batch = DecodingBatch.make(model, 5, 50)
+    for step, active in enumerate(decode(batch, waiting, stop_ids=())):
+        if late:
+            waiting.append(late.pop(0))
+        if step == 12:
+            assert gone in active
+            gone.is_finished = True
+        if step > 12:
+            assert gone not in active
+    for row in rows:
+        alone = Row(row.prompt, row.seed, row.sampling, 10)
+        batch = DecodingBatch.make(model, 1, 50)
+        list(decode(batch, deque([alone]), stop_ids=()))
+        assert row.token_ids == alone.token_ids[: len(row.token_ids)]
+        assert len(row.token_ids) == 10 or row is gone
 
 
 def test_any_of_several_stop_ids_ends_a_row_and_belongs_to_it(model):
@@ -196,13 +247,13 @@ def test_padding_rows_of_the_embedding_are_never_chosen():
 
 def test_a_chat_reads_only_what_its_cache_does_not_hold(model, monkeypatch):
     read = []
-    forward = type(model).forward
+    reading = type(model).hidden_states
 
     def spy(self, token_ids, *args, **kwargs):
         read.append(token_ids.shape[1])
-        return forward(self, token_ids, *args, **kwargs)
+        return reading(self, token_ids, *args, **kwargs)
 
-    monkeypatch.setattr(type(model), "forward", spy)
+    monkeypatch.setattr(type(model), "hidden_states", spy)
     cache = PrefixCache(model, 200)
     options = {"max_new_tokens": 8, "stop_ids": ()}
     texts = []
@@ -212,7 +263,8 @@ def test_a_chat_reads_only_what_its_cache_does_not_hold(model, monkeypatch):
             model, TOKENIZER, prompt, prefix_cache=cache, **options
         )
         texts.append("".join(pieces))
-    assert read[0] == 3  # "xyz": the prefix of seven characters is known
+    # "xy", "z": the prefix of seven characters is known
+    assert read[:2] == [2, 1]
     fresh = generate(model, TOKENIZER, ["0123456xyz"], **options)[0]
     assert texts[1] == fresh.text
     assert texts[0] != texts[1]
@@ -261,14 +313,13 @@ def test_a_prompt_longer_than_its_prefix_cache_names_both_numbers(model):
         next(stream)
 
 
-def test_many_samples_share_no_batch_larger_than_asked(model, monkeypatch):
-    from reasoning_from_scratch.llm import generation
-
+def test_no_more_rows_are_decoded_together_than_asked(model, monkeypatch):
     sizes = []
 
-    def spy(model, state, **options):
-        sizes.append(len(state.active))
-        return decode(model, state, **options)
+    def spy(batch, waiting, **options):
+        for rows in decode(batch, waiting, **options):
+            sizes.append(len(rows))
+            yield rows
 
     decode = generation.decode
     options = {"max_new_tokens": 12, "num_samples": 7, "seed": 0}
@@ -276,17 +327,5 @@ def test_many_samples_share_no_batch_larger_than_asked(model, monkeypatch):
     whole = generate(model, TOKENIZER, ["ab", "c"], **options)
     monkeypatch.setattr(generation, "decode", spy)
     parts = generate(model, TOKENIZER, ["ab", "c"], batch_size=3, **options)
-    assert sizes == [3, 3, 1] * 2
+    assert sizes == [3] * 48 + [2] * 12  # 14 rows
     assert tokens(parts) == tokens(whole)
-
-
-def test_widths_alike_make_one_static_shape(model):
-    from reasoning_from_scratch.llm.decoding import prefill
-
-    widths = {
-        prefill(
-            model, [[1] * n], num_samples=1, max_new_tokens=20, static=True
-        ).cache.max_tokens
-        for n in (1, 30, 44)
-    }
-    assert widths == {64}

@@ -1,4 +1,4 @@
-"""The cache: rows repeat, leave and go back without changing any logit."""
+"""The cache: rows join, leave and go back without changing any logit."""
 
 import pytest
 import torch
@@ -30,32 +30,39 @@ def test_a_cache_filled_in_pieces_gives_the_logits_of_one_reading(model):
     assert cache.length == 12
 
 
-@pytest.mark.parametrize(
-    ("change", "rows"),
-    [
-        (lambda cache: cache.expand(3), [0, 0, 0, 1, 1, 1, 2, 2, 2]),
-        (lambda cache: cache.keep(torch.tensor([2, 0])), [2, 0]),
-    ],
-    ids=["expand", "keep"],
-)
-def test_rows_are_repeated_and_dropped(model, change, rows):
+def test_rows_are_dropped_and_those_that_stay_are_not_copied(model):
     token_ids = random_ids(3, 6)
     cache = KVCache(model.config, 3, 8)
     read(model, token_ids, cache)
-    change(cache)
-    new = random_ids(len(rows), 1)
-    logits = read(model, new, cache)
-    expected = read(model, torch.cat([token_ids[rows], new], dim=1))[:, -1:]
-    assert torch.allclose(logits, expected, atol=1e-4)
-
-
-def test_one_copy_of_each_row_moves_nothing(model):
-    cache = KVCache(model.config, 2, 8)
-    read(model, random_ids(2, 6), cache)
     before = [buffer.data_ptr() for buffer in cache.keys + cache.values]
-    cache.expand(1)
+    cache.keep(torch.tensor([2, 0]))
+    new = random_ids(2, 1)
+    logits = read(model, new, cache)
+    expected = read(model, torch.cat([token_ids[[2, 0]], new], dim=1))[:, -1:]
+    assert torch.allclose(logits, expected, atol=1e-4)
     after = [buffer.data_ptr() for buffer in cache.keys + cache.values]
     assert after == before
+
+
+def test_new_rows_join_while_the_others_wait(model):
+    old, new = random_ids(2, 6), random_ids(2, 5)
+    cache = KVCache(model.config, 4, 12)
+    cache.keep(torch.arange(2))
+    read(model, old, cache)
+    # Three rows of two prompts, of 5 and 3 tokens; row 1 gives way
+    cache.keep(torch.arange(4))
+    places, sources = torch.tensor([1, 2, 3]), torch.tensor([0, 1, 1])
+    other = KVCache(model.config, 2, 5)
+    read(model, new, other)
+    other.lengths = torch.tensor([5, 3])
+    cache.take(places, other, sources)
+    last = random_ids(4, 1)
+    logits = read(model, last, cache)
+    rows = [old[0], new[0], new[1, :3], new[1, :3]]
+    for row, token, found in zip(rows, last, logits, strict=True):
+        alone = read(model, torch.cat([row, token])[None])[0, -1:]
+        assert torch.allclose(found, alone, atol=1e-4)
+    assert cache.length == 7
 
 
 def test_truncate_forgets_the_last_tokens(model):
@@ -82,14 +89,9 @@ def test_truncating_to_more_than_is_held_is_refused():
 def test_static_buffers_give_the_same_logits_at_fixed_shapes(model):
     token_ids = random_ids(2, 6)
     cache = KVCache(model.config, 2, 10, static=True)
-    key_mask = torch.zeros(2, 10, dtype=torch.bool)
-    key_mask[:, :4] = True
     with torch.inference_mode():
-        pieces = [model(token_ids[:, :4], cache, key_mask)]
-        for column in (4, 5):
-            key_mask[:, column] = True
-            new = token_ids[:, column : column + 1]
-            pieces.append(model(new, cache, key_mask))
+        pieces = [model(token_ids[:, :4], cache)]
+        pieces += [model(token_ids[:, i : i + 1], cache) for i in (4, 5)]
         whole = model(token_ids)
     assert torch.allclose(torch.cat(pieces, dim=1), whole, atol=1e-4)
-    assert cache.length == 6
+    assert cache.lengths.tolist() == [6, 6]

@@ -1,239 +1,283 @@
 """The decoding loop: one new token for every row, again and again.
 
-Whole answers, streams and groups of samples are ways of consuming `decode`.
-Unequal prompts are padded on the left, a prompt is prefilled once for all of
-its samples, and rows that have finished leave the batch.
+Whole answers, streams, groups of samples and a server's requests are ways of
+consuming `decode`. A row that has finished gives its place to one that waits
+(continuous batching); when none waits, the batch shrinks.
+
+Source: Yu et al. 2022, "Orca" (scheduling by iteration).
 """
 
 import functools
 import weakref
+from collections import defaultdict
+from dataclasses import dataclass, field
 
 import torch
 
 from reasoning_from_scratch.device import compile_or_eager
 
 from .kv_cache import KVCache
-from .logprobs import distribution_statistics
-from .sampling import choose_token, uniform_numbers
+from .sampling import SamplingConfig, choose_token, uniform_numbers
 
-# A device other than the CPU waits for the host at every look at `finished`
+# Looking for rows that finished waits for a device other than the CPU
 STEPS_BETWEEN_LOOKS = 8
-# Copying the cache to drop rows pays once this share of them has finished
-SHARE_TO_DROP = 1 / 8
-
+SHARE_TO_CHANGE = 1 / 8  # of the places: then reading prompts, moving pays
+ROWS_FILLED_AT_ONCE = 64  # bounds the memory that reading prompts takes
 STATIC_COLUMNS = 64  # the width of a static cache is a multiple of this
 
 _COMPILED = weakref.WeakKeyDictionary()
 
 
-class GraphedStep:
+@dataclass(eq=False)
+class Row:
+    """A completion to be written, and what has been written of it."""
+
+    prompt: tuple  # token ids
+    seed: int  # from `row_seed`
+    sampling: SamplingConfig
+    max_new_tokens: int
+    is_finished: bool = False  # set it, and the row leaves
+    # Name -> an entry a token: token_ids, logprobs, and what is measured
+    written: dict = field(default_factory=lambda: defaultdict(list))
+
+    @property
+    def token_ids(self):
+        return self.written["token_ids"]
+
+
+NOBODY = Row((), 0, SamplingConfig(), 0, is_finished=True)
+
+
+def graphed_step(run, cache, token_ids):
     """A decoding step, a thousand short kernels, replayed by one launch.
 
-    A CUDA graph reads and writes fixed addresses, so the step needs a static
-    cache and a token tensor of its own; another batch is recorded anew.
+    A CUDA graph reads and writes fixed addresses, those of a static cache and
+    of token_ids; the logits that it returns are overwritten by the next call.
     """
+    device = token_ids.device
+    lengths = cache.lengths.clone()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.device(device):
+        # Once beforehand: compiles, and libraries take their workspace
+        stream, pool = _recording(device)
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            run(token_ids, cache, last_only=True)
+            cache.lengths.copy_(lengths)
+        torch.cuda.current_stream().wait_stream(stream)
+        with torch.cuda.graph(graph, pool):  # recorded, not carried out
+            logits = run(token_ids, cache, last_only=True)
 
-    def __init__(self, run, cache, key_mask):
-        device = key_mask.device
-        self.buffers = cache.keys[0]
-        self.token_ids = torch.zeros(
-            cache.batch_size, 1, dtype=torch.long, device=device
-        )
-        length = cache.next_column.clone()
+    def replay():
+        graph.replay()
+        return logits
 
-        def step():
-            return run(self.token_ids, cache, key_mask, last_only=True)
-
-        with torch.cuda.device(device):
-            # Once beforehand: compiles, and libraries take their workspace
-            stream = _side_stream(device)
-            stream.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(stream):
-                step()
-                cache.next_column.copy_(length)
-            torch.cuda.current_stream().wait_stream(stream)
-            self.graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(self.graph):  # recorded, not carried out
-                self.logits = step()
-
-    def replay(self, token_ids):
-        """Read (batch, 1) tokens -> logits, overwritten by the next call."""
-        self.token_ids.copy_(token_ids)
-        self.graph.replay()
-        return self.logits
+    return replay
 
 
 @functools.cache
-def _side_stream(device):
-    """The stream to warm up on: libraries keep 32 MB for each one they see."""
-    return torch.cuda.Stream(device)
+def _recording(device):
+    """A stream, for libraries keep 32 MB for each, and graphs' memory."""
+    return torch.cuda.Stream(device), torch.cuda.graph_pool_handle()
 
 
-class DecodingState:
-    """Everything that changes while decoding; rows are samples."""
+class DecodingBatch:
+    """The rows that are decoded together, each in a place of the cache.
 
-    def __init__(self, logits, cache, key_mask, max_new_tokens):
-        rows, device = len(logits), logits.device
-        # The results, by original row; (rows,) of the tokens count
-        self.token_ids = torch.zeros(
-            rows, max_new_tokens, dtype=torch.long, device=device
-        )
-        self.logprobs = torch.zeros(rows, max_new_tokens, device=device)
-        self.num_tokens = torch.zeros(rows, dtype=torch.long, device=device)
-        self.statistics = {}  # name -> (rows, max_new_tokens)
-        # The batch: its rows' original numbers, (batch,), and what they read
-        self.active = torch.arange(rows, device=device)
-        self.finished = torch.zeros(rows, dtype=torch.bool, device=device)
-        self.logits = logits  # (batch, vocab) of the next token
-        self.cache = cache
-        self.key_mask = key_mask  # (batch, max_tokens), None: no padding
-        self.graph = None  # the `GraphedStep` of the batch as it is
+    A finished row stays where it is, unread, until its place is needed.
+    """
 
-    def record(self, position, token_ids, logprobs, stop_ids):
-        """Store one new token a row and note which rows it ends."""
-        self.token_ids[self.active, position] = token_ids
-        self.logprobs[self.active, position] = logprobs
-        self.num_tokens[self.active] += ~self.finished
-        if len(stop_ids):
-            self.finished |= torch.isin(token_ids, stop_ids)
+    def __init__(self, model, cache, rows=()):
+        self.model, self.cache = model, cache
+        self.rows = list(rows)  # whose prompts have been read, by place
+        # (places, 1), what each row reads next
+        self.token_ids = torch.zeros_like(cache.lengths)[:, None]
+        for place, row in enumerate(self.rows):
+            self.token_ids[place] = row.prompt[-1]
+        self.steps = {}  # number of rows -> `graphed_step`
 
-    def record_statistics(self, position):
-        """Store the measures of the distribution behind the token."""
-        for name, values in distribution_statistics(self.logits).items():
-            if name not in self.statistics:
-                self.statistics[name] = torch.zeros_like(self.logprobs)
-            self.statistics[name][self.active, position] = values
+    @classmethod
+    def make(cls, model, num_places, max_tokens, *, static=False):
+        """A batch with room for so many rows of so many tokens.
 
-    def drop_finished(self, token_ids):
-        """Let finished rows leave; returns the remaining rows' tokens."""
-        batch = len(self.active)
-        num_left = int((~self.finished).sum())
-        size = num_left
-        if self.cache.static:  # powers of two, for each shape is compiled
-            size = min(batch, 1 << max(num_left - 1, 0).bit_length())
-        if num_left == 0 or batch - size < max(1, SHARE_TO_DROP * batch):
-            return token_ids
-        # Those still running behind the new end take finished rows' places
-        rows = torch.arange(batch, device=self.active.device)[:size]
-        moving = size + (~self.finished[size:]).nonzero()[:, 0]
-        free = self.finished[:size].nonzero()[:, 0]
-        rows[free[: len(moving)]] = moving
-        self.cache.keep(rows)
-        self.active, self.finished = self.active[rows], self.finished[rows]
-        if self.key_mask is not None:
-            self.key_mask = self.key_mask[rows]
-        return token_ids[rows]
+        `static` means fixed shapes, for a compiled step or a CUDA graph.
+        """
+        max_tokens += STEPS_BETWEEN_LOOKS  # a finished row goes on so long
+        if static:  # few shapes, for each one is compiled
+            max_tokens += -max_tokens % STATIC_COLUMNS
+        cache = KVCache.of(model, num_places, max_tokens, static=static)
+        return cls(model, cache)
+
+    def change_rows(self, waiting):
+        """Let the first of a deque take the places of finished rows."""
+        num_places = len(self.token_ids)
+        num_active = sum(not row.is_finished for row in self.rows)
+        num_new = min(num_places - num_active, len(waiting))
+        if num_new < min(len(waiting), SHARE_TO_CHANGE * num_places):
+            num_new = 0
+        size = num_active + num_new
+        if size == 0:
+            self.rows = []
+            return
+        if self.cache.static:  # powers of two, for few shapes
+            size = min(num_places, 1 << (size - 1).bit_length())
+        surplus = len(self.rows) - size
+        if surplus < 0 or surplus >= SHARE_TO_CHANGE * len(self.rows):
+            self._resize(size)
+        free = [
+            place for place, row in enumerate(self.rows) if row.is_finished
+        ]
+        if free:
+            self.cache.lengths[free] = 0
+            self.cache.measure()
+        new = [waiting.popleft() for _ in range(num_new)]
+        for start in range(0, num_new, ROWS_FILLED_AT_ONCE):
+            part = slice(start, min(start + ROWS_FILLED_AT_ONCE, num_new))
+            self._fill(free[part], new[part])
+
+    def _resize(self, size):
+        """Rows that stand behind the new end take free places before it."""
+        rows = [*self.rows, *[NOBODY] * size][:size]
+        free = (place for place, row in enumerate(rows) if row.is_finished)
+        order = list(range(size))
+        for place, row in enumerate(self.rows[size:], start=size):
+            if not row.is_finished:
+                target = next(free)
+                rows[target], order[target] = row, place
+        self.rows = rows
+        order = self.token_ids.new_tensor(order)
+        self.cache.keep(order)
+        self.token_ids[:size] = self.token_ids[order]
+
+    def _fill(self, places, rows):
+        """Read the prompts of new rows, but for the last token of each.
+
+        They are padded on the right, where a causal model never looks, and
+        one that several rows share is read once.
+        """
+        tensor = self.token_ids.new_tensor
+        prompts = list(dict.fromkeys(row.prompt for row in rows))
+        numbers = {prompt: number for number, prompt in enumerate(prompts)}
+        sources = tensor([numbers[row.prompt] for row in rows])
+        lengths = [len(prompt) - 1 for prompt in prompts]
+        width = max(lengths)
+        cache = KVCache.of(self.model, len(prompts), width)
+        padded = tensor([(*ids, *[0] * width)[:width] for ids in prompts])
+        if width:
+            self.model.hidden_states(padded, cache)
+        cache.lengths = tensor(lengths)
+        self.cache.take(tensor(places), cache, sources)
+        last = tensor([prompt[-1] for prompt in prompts])
+        self.token_ids[places, 0] = last[sources]
+        for place, row in zip(places, rows, strict=True):
+            self.rows[place] = row
+
+    def next_logits(self, compiled):
+        """Read one token a row -> logits (batch, vocab)."""
+        size = len(self.rows)
+        token_ids = self.token_ids[:size]
+        run = _compile(self.model) if compiled else self.model
+        if not (self.cache.static and token_ids.is_cuda):
+            return run(token_ids, self.cache, last_only=True)[:, -1]
+        if size not in self.steps:
+            self.steps[size] = graphed_step(run, self.cache, token_ids)
+        return self.steps[size]()[:, -1]
+
+    def choose(self, logits, uniform, vocab_size):
+        """A token for every row -> token ids and logprobs, (batch,) each."""
+        groups = defaultdict(list)
+        for place, row in enumerate(self.rows):
+            if not row.is_finished:
+                groups[row.sampling].append(place)
+        if len(groups) == 1:
+            return choose_token(logits, uniform, *groups, vocab_size)
+        token_ids = torch.zeros_like(self.token_ids[: len(logits), 0])
+        logprobs = torch.zeros_like(uniform)
+        for sampling, places in groups.items():
+            token_ids[places], logprobs[places] = choose_token(
+                logits[places], uniform[places], sampling, vocab_size
+            )
+        return token_ids, logprobs
+
+    def uniform_numbers(self, num_steps):
+        """(batch, steps) random numbers of the tokens that come next."""
+        seeds = torch.tensor([row.seed for row in self.rows])
+        done = torch.tensor([len(row.token_ids) for row in self.rows])
+        # On the CPU: not every device multiplies and shifts 64 bits alike
+        numbers = uniform_numbers(seeds, num_steps, done)
+        return numbers.to(self.token_ids.device)
+
+    def record(self, steps, stop_ids):
+        """Give every row its part of (batch, steps), up to its end."""
+        is_stop = torch.isin(steps["token_ids"], stop_ids)
+        num_steps = is_stop.shape[1]
+        is_stop = torch.nn.functional.pad(is_stop, (0, 1), value=True)
+        ends = is_stop.int().argmax(dim=1).tolist()  # no stop: num_steps
+        steps = {name: values.tolist() for name, values in steps.items()}
+        for place, row in enumerate(self.rows):
+            if row.is_finished:
+                continue
+            room = row.max_new_tokens - len(row.token_ids)
+            count = min(ends[place] + 1, num_steps, room)
+            for name, values in steps.items():
+                row.written[name] += values[place][:count]
+            row.is_finished = ends[place] < count or count == room
 
 
 @torch.inference_mode()
-def prefill(model, prompts, *, num_samples, max_new_tokens, static=False):
-    """Read lists of token ids once and make room for all their samples.
-
-    `static` means fixed shapes, for a compiled step or a CUDA graph.
-    """
-    width = max(map(len, prompts))
-    padded = [[0] * (width - len(ids)) + ids for ids in prompts]  # masked
-    token_ids = torch.tensor(padded, device=model.device)
-    max_tokens = width + max_new_tokens
-    if static:  # few shapes, for each one is compiled
-        max_tokens += -max_tokens % STATIC_COLUMNS
-    cache = KVCache(
-        model.config,
-        len(prompts),
-        max_tokens,
-        device=model.device,
-        dtype=model.dtype,
-        static=static,
-    )
-    lengths = torch.tensor([len(ids) for ids in prompts])[:, None]
-    columns = torch.arange(max_tokens)
-    key_mask = (columns >= width - lengths).to(model.device)
-    if static:  # columns not yet written do not count
-        key_mask[:, width:] = False
-    elif min(map(len, prompts)) == width:
-        key_mask = None  # no padding: plain causal attention
-    is_cut = key_mask is not None and not static
-    logits = model(
-        token_ids,
-        cache,
-        key_mask[:, :width] if is_cut else key_mask,
-        last_only=True,
-    )[:, -1]
-    cache.expand(num_samples)
-    if key_mask is not None:
-        key_mask = key_mask.repeat_interleave(num_samples, dim=0)
-    logits = logits.repeat_interleave(num_samples, dim=0)
-    return DecodingState(logits, cache, key_mask, max_new_tokens)
-
-
 def decode(
-    model,
-    state,
+    batch,
+    waiting,
     *,
-    sampling,
-    row_seeds,
     stop_ids,
     vocab_size=None,
-    statistics=False,
+    measure=None,
     compiled=False,
     edit=None,
+    steps_between_looks=None,
 ):
-    """Fill a state until every row has stopped; yields after each token.
+    """Decode a deque of `Row`s until each has its end.
+
+    Yields, a few steps apart, the rows that have been given tokens. Others
+    may then be added to the deque, and any may be set to be finished.
 
     Args:
-        row_seeds: (rows,) int64 from `row_seed`.
         vocab_size: as for `choose_token`.
+        measure: callable (logits) -> dict of tensors with an entry a
+            row, recorded for every token.
         compiled: run the step through torch.compile (where there is a
             compiler); needs a static cache.
-        edit: callable (state, position, token_ids) -> token_ids, (batch,)
-            both, that may put other tokens in the place of those chosen;
-            their log-probability is recorded as 0, for nobody drew them.
+        edit: callable (rows, token_ids) -> token_ids, (batch,) both, that
+            may put other tokens in the place of those chosen; their
+            log-probability is recorded as 0, for nobody drew them.
+        steps_between_looks: None is one on a CPU.
     """
-    max_new_tokens = state.token_ids.shape[1]
-    device = state.logits.device
-    # On the CPU: not every device multiplies and shifts 64 bits alike
-    uniform = uniform_numbers(row_seeds.cpu(), max_new_tokens).to(device)
-    stop_ids = torch.tensor(list(stop_ids), dtype=torch.long, device=device)
-    interval = 1 if device.type == "cpu" else STEPS_BETWEEN_LOOKS
-    for position in range(max_new_tokens):
-        with torch.inference_mode():
-            token_ids, logprobs = choose_token(
-                state.logits,
-                uniform[state.active, position],
-                sampling,
-                vocab_size,
-            )
-            if edit is not None:
-                chosen, token_ids = token_ids, edit(state, position, token_ids)
-                logprobs = logprobs.masked_fill(token_ids != chosen, 0.0)
-            if statistics:
-                state.record_statistics(position)
-            state.record(position, token_ids, logprobs, stop_ids)
-        yield position + 1
-        if position + 1 == max_new_tokens:
+    stop_ids = batch.token_ids.new_tensor(list(stop_ids))
+    is_each = edit is not None or stop_ids.device.type == "cpu"
+    interval = steps_between_looks or (1 if is_each else STEPS_BETWEEN_LOOKS)
+    while True:
+        batch.change_rows(waiting)
+        rows = [row for row in batch.rows if not row.is_finished]
+        if not rows:
             return
-        with torch.inference_mode():
-            if (position + 1) % interval == 0 and len(stop_ids):
-                if bool(state.finished.all()):
-                    return
-                token_ids = state.drop_finished(token_ids)
-            state.logits = _next_logits(model, state, token_ids, compiled)
-
-
-def _next_logits(model, state, token_ids, compiled):
-    """Read one token a row, (batch,) -> logits (batch, vocab)."""
-    cache, key_mask = state.cache, state.key_mask
-    if cache.static:
-        key_mask.index_fill_(1, cache.next_column, True)
-    elif key_mask is not None:
-        key_mask = key_mask[:, : cache.length + 1]
-    run = _compile(model) if compiled else model
-    if cache.static and key_mask.is_cuda:
-        recorded = state.graph and state.graph.buffers
-        if recorded is not cache.keys[0]:
-            state.graph = GraphedStep(run, cache, key_mask)
-        return state.graph.replay(token_ids[:, None])[:, -1]
-    return run(token_ids[:, None], cache, key_mask, last_only=True)[:, -1]
+        left = max(row.max_new_tokens - len(row.token_ids) for row in rows)
+        uniform = batch.uniform_numbers(min(interval, left))
+        steps = defaultdict(list)
+        for numbers in uniform.unbind(dim=1):
+            logits = batch.next_logits(compiled)
+            token_ids, logprobs = batch.choose(logits, numbers, vocab_size)
+            if edit is not None:
+                chosen, token_ids = token_ids, edit(batch.rows, token_ids)
+                logprobs = logprobs.masked_fill(token_ids != chosen, 0.0)
+            batch.token_ids[: len(token_ids), 0] = token_ids
+            steps["token_ids"].append(token_ids)
+            steps["logprobs"].append(logprobs)
+            if measure is not None:
+                for name, values in measure(logits).items():
+                    steps[name].append(values)
+        columns = {name: torch.stack(each, 1) for name, each in steps.items()}
+        batch.record(columns, stop_ids)
+        yield rows
 
 
 def _compile(model):

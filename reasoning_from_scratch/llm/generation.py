@@ -5,16 +5,17 @@ seed, the prompt's identifier, the sample's number and the position alone: the
 same sample comes out whatever else is in the batch, up to rounding.
 """
 
+from collections import deque
 from dataclasses import dataclass
 
 import torch
 
-from .decoding import DecodingState, decode, prefill
+from .decoding import DecodingBatch, Row, decode
 from .kv_cache import PrefixCache
+from .logprobs import distribution_statistics
 from .sampling import SamplingConfig, row_seed
 
-# Rows decoded together unless told otherwise, and room for their cache
-DEFAULT_BATCH_SIZE = 256
+DEFAULT_BATCH_SIZE = 256  # rows decoded together unless told otherwise
 CPU_CACHE_BYTES = 4 * 2**30
 GREEDY = SamplingConfig()
 
@@ -80,41 +81,30 @@ def generate(
     _check_counts(num_samples=num_samples, batch_size=batch_size)
     seeds = _row_seeds(prompts, ids, num_samples, seed, first_sample)
     stop_ids = tokenizer.stop_ids if stop_ids is None else stop_ids
-    longest = max(map(len, encoded)) + max_new_tokens
-    batch_size = batch_size or _rows_that_fit(model, longest)
-    # Neighbours in length share a batch: little padding
-    order = sorted(range(len(prompts)), key=lambda i: -len(encoded[i]))
-    outputs = {i: [] for i in order}
-    for chosen, numbers in _batches(order, num_samples, batch_size):
-        row_seeds = [seeds[i][numbers] for i in chosen]
-        count = len(row_seeds[0])
-        state = prefill(
-            model,
-            [encoded[i] for i in chosen],
-            num_samples=count,
-            max_new_tokens=max_new_tokens,
-            static=compiled or model.device.type == "cuda",
-        )
-        steps = decode(
-            model,
-            state,
-            sampling=sampling,
-            row_seeds=torch.cat(row_seeds),
-            stop_ids=stop_ids,
-            vocab_size=tokenizer.vocab_size,
-            statistics=statistics,
-            compiled=compiled,
-            edit=edit,
-        )
-        for _ in steps:
-            pass
-        lengths = [len(encoded[i]) for i in chosen for _ in range(count)]
-        rows = _read_outputs(state, tokenizer, lengths, stop_ids)
-        for place, i in enumerate(chosen):
-            outputs[i] += rows[place * count : (place + 1) * count]
+    groups = [
+        [Row(prompt, number, sampling, max_new_tokens) for number in numbers]
+        for prompt, numbers in zip(encoded, seeds, strict=True)
+    ]
+    # Neighbours in length are read together: little padding
+    by_length = sorted(groups, key=lambda group: -len(group[0].prompt))
+    waiting = deque(row for group in by_length for row in group)
+    longest = len(waiting[0].prompt) + max_new_tokens
+    size = min(batch_size or _rows_that_fit(model, longest), len(waiting))
+    is_static = compiled or model.device.type == "cuda"
+    batch = DecodingBatch.make(model, size, longest, static=is_static)
+    for rows in decode(
+        batch,
+        waiting,
+        stop_ids=stop_ids,
+        vocab_size=tokenizer.vocab_size,
+        measure=distribution_statistics if statistics else None,
+        compiled=compiled,
+        edit=edit,
+    ):
         if progress is not None:
-            progress(len(rows))
-    return [output for i in range(len(prompts)) for output in outputs[i]]
+            progress(sum(row.is_finished for row in rows))
+    rows = (row for group in groups for row in group)
+    return [_read_output(row, tokenizer, stop_ids) for row in rows]
 
 
 def generate_stream(
@@ -135,23 +125,22 @@ def generate_stream(
     chat, already holds of the prompt is not read again.
     """
     (token_ids,) = _encode_prompts(model, tokenizer, [prompt], max_new_tokens)
-    if prefix_cache is None:
-        room = len(token_ids) + max_new_tokens
-        prefix_cache = PrefixCache(model, room)
-    logits = prefix_cache.read(token_ids, max_new_tokens)
-    state = DecodingState(logits, prefix_cache.cache, None, max_new_tokens)
+    room = len(token_ids) + max_new_tokens
+    prefix_cache = prefix_cache or PrefixCache(model, room)
+    prefix_cache.read(token_ids, max_new_tokens)
     stop_ids = tokenizer.stop_ids if stop_ids is None else stop_ids
-    steps = decode(
-        model,
-        state,
-        sampling=sampling,
-        row_seeds=_row_seeds([prompt], None, 1, seed)[0],
+    (number,) = _row_seeds([prompt], None, 1, seed)[0]
+    row = Row(token_ids, number, sampling, max_new_tokens)
+    batch = DecodingBatch(model, prefix_cache.cache, [row])
+    decoder = tokenizer.stream_decoder()
+    for _ in decode(
+        batch,
+        (),
         stop_ids=stop_ids,
         vocab_size=tokenizer.vocab_size,
-    )
-    decoder = tokenizer.stream_decoder()
-    for num_tokens in steps:
-        token = int(state.token_ids[0, num_tokens - 1])
+        steps_between_looks=1,
+    ):
+        token = row.token_ids[-1]
         prefix_cache.token_ids.append(token)
         if token not in stop_ids and (piece := decoder.push(token)):
             yield piece
@@ -169,7 +158,7 @@ def _encode_prompts(model, tokenizer, prompts, max_new_tokens):
     if not prompts:
         raise ValueError("prompts is empty; give at least one prompt")
     _check_counts(max_new_tokens=max_new_tokens)
-    encoded = [tokenizer.encode(prompt) for prompt in prompts]
+    encoded = [tuple(tokenizer.encode(prompt)) for prompt in prompts]
     limit = model.config.max_position_embeddings
     for number, token_ids in enumerate(encoded):
         if not token_ids:
@@ -197,7 +186,7 @@ def _check_counts(**counts):
 
 
 def _row_seeds(prompts, ids, num_samples, seed, first_sample=0):
-    """Per prompt, an int64 tensor with the seed of each of its samples."""
+    """Per prompt, the seeds of its samples."""
     if ids is not None and len(ids) != len(prompts):
         raise ValueError(
             f"ids has {len(ids)} entries for {len(prompts)} prompts"
@@ -209,19 +198,8 @@ def _row_seeds(prompts, ids, num_samples, seed, first_sample=0):
         first = occurrences.get(identifier, first_sample)
         occurrences[identifier] = first + num_samples
         numbers = range(first, first + num_samples)
-        seeds.append(
-            torch.tensor([row_seed(seed, identifier, n) for n in numbers])
-        )
+        seeds.append([row_seed(seed, identifier, n) for n in numbers])
     return seeds
-
-
-def _batches(order, num_samples, batch_size):
-    """Prompts, and a slice of their samples, that are decoded together."""
-    num_prompts = max(1, batch_size // num_samples)
-    for start in range(0, len(order), num_prompts):
-        for first in range(0, num_samples, batch_size):
-            samples = slice(first, min(first + batch_size, num_samples))
-            yield order[start : start + num_prompts], samples
 
 
 def _rows_that_fit(model, num_tokens):
@@ -235,27 +213,16 @@ def _rows_that_fit(model, num_tokens):
     return max(1, min(DEFAULT_BATCH_SIZE, budget // bytes_per_row))
 
 
-def _read_outputs(state, tokenizer, prompt_lengths, stop_ids):
-    """Turn the result tensors into one `GenerationOutput` a row."""
-    token_ids, logprobs = state.token_ids.tolist(), state.logprobs.tolist()
-    statistics = {
-        name: values.tolist() for name, values in state.statistics.items()
-    }
-    outputs = []
-    for row, count in enumerate(state.num_tokens.tolist()):
-        completion = token_ids[row][:count]
-        stopped = bool(completion) and completion[-1] in stop_ids
-        outputs.append(
-            GenerationOutput(
-                text=tokenizer.decode(completion[: count - stopped]),
-                token_ids=completion,
-                logprobs=logprobs[row][:count],
-                stop_reason="stop" if stopped else "length",
-                num_prompt_tokens=prompt_lengths[row],
-                statistics={
-                    name: values[row][:count]
-                    for name, values in statistics.items()
-                },
-            )
-        )
-    return outputs
+def _read_output(row, tokenizer, stop_ids):
+    """What became of a row."""
+    measured = dict(row.written)
+    token_ids, logprobs = measured.pop("token_ids"), measured.pop("logprobs")
+    stopped = token_ids[-1] in stop_ids
+    return GenerationOutput(
+        text=tokenizer.decode(token_ids[: len(token_ids) - stopped]),
+        token_ids=token_ids,
+        logprobs=logprobs,
+        stop_reason="stop" if stopped else "length",
+        num_prompt_tokens=len(row.prompt),
+        statistics=measured,
+    )

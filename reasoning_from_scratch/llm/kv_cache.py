@@ -1,8 +1,8 @@
 """The keys and values of the tokens a model has already read.
 
 They never change once computed, so a decoding step needs only those of the
-new token. What a token may look at, and its position, follow from the cache
-and a `key_mask`. Paging and quantised caches are out of scope.
+new token. Each row begins in column 0 and has a length of its own: another can
+take its place while the rest goes on. Paging is out of scope.
 
 Source: Pope et al. 2022, "Efficiently Scaling Transformer Inference".
 """
@@ -17,14 +17,16 @@ class KVCache:
 
     Args:
         config: the model's `Qwen3Config`.
+        batch_size: rows there is room for.
         max_tokens: room for this many tokens in every row.
-        static: shapes never change, as a compiled step needs: whole buffers
-            are handed back, and the caller's `key_mask` must be false for
-            columns not yet written.
+        static: shapes never change, as a compiled step needs: all columns
+            are handed back, and those not yet written are masked.
 
     Attributes:
-        keys, values: lists of (batch, kv_heads, max_tokens, head_dim).
-        length: number of columns filled, the same in every row.
+        keys, values: lists of (rows, kv_heads, max_tokens, head_dim).
+        lengths: (rows,) columns filled in each.
+        length: those of the longest row; 0 when static.
+        batch_size: rows in use, the first ones.
     """
 
     def __init__(
@@ -38,91 +40,90 @@ class KVCache:
         static=False,
     ):
         shape = batch_size, config.num_kv_heads, max_tokens, config.head_dim
-        # Zeros only where unwritten columns are read: 0 * garbage is garbage
-        allocate = torch.zeros if static else torch.empty
+        # Zeros, for a mask does not help: 0 * garbage may be garbage
         self.keys, self.values = (
-            [
-                allocate(shape, device=device, dtype=dtype)
-                for _ in range(config.num_layers)
-            ]
-            for _ in range(2)
+            [torch.zeros(shape, device=device, dtype=dtype) for _ in layers]
+            for layers in 2 * [range(config.num_layers)]
         )
+        starts = torch.arange(batch_size * config.num_kv_heads, device=device)
+        self._starts = starts.view(*shape[:2], 1) * max_tokens  # of the rows
+        self.lengths = torch.zeros(batch_size, dtype=torch.long, device=device)
+        self.length = 0
+        self.batch_size = batch_size
         self.max_tokens = max_tokens
         self.static = static
-        self._length = 0
-        if static:
-            self._length = torch.zeros(1, dtype=torch.long, device=device)
 
-    @property
-    def length(self):
-        return int(self._length)
+    @classmethod
+    def of(cls, model, batch_size, max_tokens, *, static=False):
+        """A cache on the model's device, in its numbers."""
+        at = {"device": model.device, "dtype": model.dtype}
+        return cls(model.config, batch_size, max_tokens, static=static, **at)
 
-    @property
-    def next_column(self):
-        """Where the next token goes, as a tensor (1,); static caches only."""
-        return self._length
+    def next_columns(self, num_tokens):
+        """Where the new tokens go, (batch, new tokens): their positions.
 
-    @property
-    def batch_size(self):
-        return self.keys[0].shape[0]
-
-    def update(self, layer, keys, values):
-        """Store (batch, kv_heads, new tokens, head_dim) of one layer.
-
-        Returns the keys and values of all filled columns, the new ones
-        included; of every column when static. ValueError: they do not fit.
+        ValueError: they do not fit.
         """
-        if self.static:
-            columns = self._length + torch.arange(
-                keys.shape[2], device=keys.device
-            )
-            self.keys[layer].index_copy_(2, columns, keys)
-            self.values[layer].index_copy_(2, columns, values)
-            return self.keys[layer], self.values[layer]
-        end = self._length + keys.shape[2]
+        end = self.length + num_tokens
         if end > self.max_tokens:
             raise ValueError(
                 f"the sequence has {end:,} tokens but the cache holds "
                 f"{self.max_tokens:,}; create KVCache with max_tokens >= "
                 f"{end:,} + the tokens still to come"
             )
-        self.keys[layer][:, :, self._length : end] = keys
-        self.values[layer][:, :, self._length : end] = values
-        return self.keys[layer][:, :, :end], self.values[layer][:, :, :end]
+        order = torch.arange(num_tokens, device=self.lengths.device)
+        columns = self.lengths[: self.batch_size, None] + order
+        # Where (batch, kv_heads, new tokens) stand in a flat buffer
+        places = self._starts[: self.batch_size] + columns[:, None]
+        self._places = places.flatten()
+        return columns
+
+    def update(self, layer, keys, values):
+        """Store (batch, kv_heads, new tokens, head_dim) of one layer.
+
+        Returns the keys and values of all filled columns, the new ones
+        included; of every column when static.
+        """
+        end = self.max_tokens if self.static else self.length + keys.shape[2]
+        size = keys.shape[-1]
+        stored = self.keys[layer], self.values[layer]
+        for buffer, new in zip(stored, (keys, values), strict=True):
+            new = new.reshape(-1, size)
+            buffer.view(-1, size).index_copy_(0, self._places, new)
+        return [buffer[: self.batch_size, :, :end] for buffer in stored]
 
     def advance(self, num_tokens):
         """Count columns that every layer has now stored."""
-        if self.static:
-            self._length.add_(num_tokens)
-        else:
-            self._length += num_tokens
-
-    def expand(self, num_copies):
-        """Repeat every row: one prefilled prompt for a group of samples."""
-        if num_copies > 1:
-            rows = torch.arange(self.batch_size, device=self.keys[0].device)
-            self.keep(rows.repeat_interleave(num_copies))
+        self.lengths[: self.batch_size] += num_tokens
+        if not self.static:
+            self.length += num_tokens
 
     def keep(self, rows):
-        """Keep these rows, (new batch,) indices, in this order.
-
-        Where all that move come from behind the new batch, the others stay
-        in place: dropping a few rows copies a few.
-        """
-        length = self.max_tokens if self.static else self.length
+        """Keep these rows, indices, in this order; few moved, few copied."""
         places = (rows.cpu() != torch.arange(len(rows))).nonzero()[:, 0]
         sources = rows[places.to(rows.device)]
-        is_in_place = bool((sources >= len(rows)).all())
-        is_in_place &= len(rows) <= self.batch_size
-        for buffers in (self.keys, self.values):
-            for layer, old in enumerate(buffers):
-                if is_in_place:
-                    new = old[: len(rows)]
-                    new[places, :, :length] = old[sources, :, :length]
-                else:
-                    new = old.new_empty(len(rows), *old.shape[1:])
-                    new[:, :, :length] = old[rows, :, :length]
-                buffers[layer] = new
+        self.lengths[places] = self.lengths[sources]
+        self.batch_size = len(rows)
+        self.measure()
+        length = self.max_tokens if self.static else self.length
+        for buffer in (*self.keys, *self.values):
+            buffer[places, :, :length] = buffer[sources, :, :length]
+
+    def take(self, places, other, sources):
+        """Copy rows of another cache, by number, to these places."""
+        for mine, theirs in (
+            *zip(self.keys, other.keys, strict=True),
+            *zip(self.values, other.values, strict=True),
+        ):
+            part = mine[:, :, : other.max_tokens]
+            part.index_copy_(0, places, theirs[sources])
+        self.lengths[places] = other.lengths[sources]
+        self.measure()
+
+    def measure(self):
+        """Find the longest row again, after lengths were set."""
+        if not self.static:
+            self.length = int(self.lengths[: self.batch_size].max())
 
     def truncate(self, length):
         """Forget the columns from `length` on; ValueError if it has fewer."""
@@ -131,10 +132,8 @@ class KVCache:
                 f"cannot truncate to {length:,} tokens: "
                 f"the cache holds {self.length:,}"
             )
-        if self.static:
-            self._length.fill_(length)
-        else:
-            self._length = length
+        self.lengths.fill_(length)
+        self.length = length
 
 
 class PrefixCache:
@@ -146,13 +145,12 @@ class PrefixCache:
 
     def __init__(self, model, max_tokens):
         self.model = model
-        where = {"device": model.device, "dtype": model.dtype}
-        self.cache = KVCache(model.config, 1, max_tokens, **where)
+        self.cache = KVCache.of(model, 1, max_tokens)
         self.token_ids = []
 
     @torch.inference_mode()
     def read(self, token_ids, max_new_tokens):
-        """Read a prompt, at least its last token -> logits (1, vocab)."""
+        """Read a prompt up to its last token, which decoding starts with."""
         needed = len(token_ids) + max_new_tokens
         if needed > self.cache.max_tokens:
             raise ValueError(
@@ -164,10 +162,10 @@ class PrefixCache:
         pairs = zip(known, token_ids[:-1], strict=False)
         common = itertools.takewhile(lambda pair: pair[0] == pair[1], pairs)
         self.cache.truncate(sum(1 for _ in common))
-        rest = token_ids[self.cache.length :]
         self.token_ids = list(token_ids)
-        new = torch.tensor([rest], device=self.model.device)
-        return self.model(new, self.cache, last_only=True)[:, -1]
+        if rest := token_ids[self.cache.length : -1]:
+            new = torch.tensor([rest], device=self.model.device)
+            self.model.hidden_states(new, self.cache)
 
 
 # ---- Positions, counted from a row's first real token, and masks
@@ -176,38 +174,26 @@ class PrefixCache:
 def causal_view(token_ids, cache, key_mask):
     """Positions (batch, tokens) and the attention mask of the new tokens."""
     tokens, device = token_ids.shape[1], token_ids.device
-    order = torch.arange(tokens, device=device)
-    if cache is not None and cache.static:
-        if key_mask is None:
+    positions = torch.arange(tokens, device=device)[None]
+    start, is_static = 0, cache is not None and cache.static
+    if cache is not None:
+        start, positions = cache.length, cache.next_columns(tokens)
+    is_alone = len(token_ids) == tokens == 1
+    if key_mask is None and not is_static and (start == 0 or is_alone):
+        return positions, None  # plain causal attention
+    width = cache.max_tokens if is_static else start + tokens
+    columns = torch.arange(width, device=device)
+    own = positions[..., None]  # the columns where the tokens stand
+    allowed = columns <= own
+    if key_mask is not None:
+        if key_mask.shape[1] != width:
             raise ValueError(
-                "a static cache needs a key_mask over all columns"
+                f"key_mask has {key_mask.shape[1]:,} columns; expected "
+                f"{width:,}: {start:,} cached + {tokens:,} new tokens"
             )
-        return _masked_view(key_mask, cache.next_column + order)
-    start = 0 if cache is None else cache.length
-    if key_mask is None:
-        positions = (start + order)[None]
-        if tokens == 1 or start == 0:
-            return positions, None
-        columns = torch.arange(start + tokens, device=device)
-        return positions, (columns <= positions.mT)[None, None]
-    if key_mask.shape[1] != start + tokens:
-        raise ValueError(
-            f"key_mask has {key_mask.shape[1]:,} columns; expected "
-            f"{start + tokens:,}: {start:,} cached + {tokens:,} new tokens"
-        )
-    return _masked_view(key_mask, start + order)
-
-
-def _masked_view(key_mask, columns):
-    """Positions and mask of the tokens that stand in `columns`."""
-    if len(columns) == 1:  # decoding: the last token sees all that count
-        positions = key_mask.sum(dim=1, keepdim=True) - 1
-        return positions, key_mask[:, None, None]
-    positions = key_mask.long().cumsum(dim=1)[:, columns] - 1
-    order = torch.arange(key_mask.shape[1], device=key_mask.device)
-    allowed = key_mask[:, None, :] & (order <= columns[:, None])
-    # A padding token sees itself, for a softmax over nothing is NaN
-    allowed = allowed | (order == columns[:, None])
+        # A padding token sees itself, for a softmax over nothing is NaN
+        allowed = allowed & (key_mask[:, None] | (columns == own))
+        positions = key_mask.long().cumsum(dim=1)[:, start:] - 1
     return positions.clamp(min=0), allowed[:, None]
 
 

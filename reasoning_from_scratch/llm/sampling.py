@@ -156,14 +156,16 @@ def row_seed(seed, identifier, sample):
     return int.from_bytes(digest, "little", signed=True)
 
 
-def uniform_numbers(row_seeds, num_positions):
+def uniform_numbers(row_seeds, num_positions, first=0):
     """Numbers in (0, 1) that depend on a row's seed and the position alone.
 
-    (batch,) int64 from `row_seed` -> (batch, num_positions) float32.
+    (batch,) int64 from `row_seed` -> (batch, num_positions) float32, from
+    the `first` position on, one for all rows or (batch,).
 
     Source: Steele, Lea and Flood 2014 (the SplitMix64 mixing function).
     """
     counters = torch.arange(1, num_positions + 1, device=row_seeds.device)
+    counters = counters + torch.as_tensor(first)[..., None]
     state = row_seeds[:, None] + counters * -0x61C8864680B583EB
     state = (state ^ _shift_right(state, 30)) * -0x40A7B892E31B1A47
     state = (state ^ _shift_right(state, 27)) * -0x6B2FB644ECCEEE15

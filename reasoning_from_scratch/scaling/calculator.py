@@ -85,15 +85,12 @@ class CalculatorEdit:
         self.equals = {i: text for i, text in enumerate(texts) if "=" in text}
         self.pending = {}  # row -> tokens still to be written, last first
 
-    def __call__(self, state, position, token_ids):
-        """What the model's tokens (batch,) at this position become."""
-        if position == 0:
-            self.pending = {}
+    def __call__(self, rows, token_ids):
+        """What the model's next tokens, (batch,), become."""
         edited = token_ids.tolist()
-        for place, row in enumerate(state.active.tolist()):
+        for place, row in enumerate(rows):
             if not self.pending.get(row) and edited[place] in self.equals:
-                written = state.token_ids[row, :position].tolist()
-                text = self.tokenizer.decode(written)
+                text = self.tokenizer.decode(row.token_ids)
                 self.pending[row] = self.tokens_of(text, edited[place])
             if self.pending.get(row):
                 edited[place] = self.pending[row].pop()
