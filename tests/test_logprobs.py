@@ -25,6 +25,14 @@ def test_logprobs_are_those_of_the_next_token(model):
     result = token_logprobs(model, token_ids, temperature=0.5)
     assert result.shape == (2, 6)
     assert torch.allclose(result, expected, atol=1e-4)
+    # With the entropy, which carries no gradient
+    hidden = model.hidden_states(token_ids)
+    result, entropy = module.hidden_logprobs(
+        model, hidden, token_ids, with_entropy=True
+    )
+    expected = token_entropy(model.lm_logits(hidden))
+    assert torch.allclose(entropy, expected, atol=1e-5)
+    assert result.requires_grad and not entropy.requires_grad
 
 
 def test_chunks_change_neither_values_nor_gradients(model, monkeypatch):
@@ -41,25 +49,12 @@ def test_chunks_change_neither_values_nor_gradients(model, monkeypatch):
     assert torch.allclose(results[0][1], results[1][1], atol=1e-3)
 
 
-def test_entropy_of_chunks_carries_no_gradient(model):
-    hidden = model.hidden_states(random_ids(1, 5))
-    _, entropy = module.hidden_logprobs(
-        model, hidden, random_ids(1, 5), with_entropy=True
-    )
-    expected = token_entropy(model.lm_logits(hidden))
-    assert torch.allclose(entropy, expected, atol=1e-5)
-    assert not entropy.requires_grad
-
-
 def test_padding_does_not_change_a_rows_logprob(model):
     token_ids = random_ids(1, 6)
     padded = torch.cat([torch.zeros(1, 3, dtype=torch.long), token_ids], 1)
     plain = sequence_logprob(model, token_ids)
     masked = sequence_logprob(model, padded, key_mask=padded > 0, start=4)
     assert torch.allclose(plain, masked, atol=1e-4)
-
-
-def test_a_sequence_starts_after_its_first_token(model):
     with pytest.raises(ValueError, match="start must be >= 1"):
         sequence_logprob(model, random_ids(1, 4), start=0)
 

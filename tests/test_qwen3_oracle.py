@@ -86,20 +86,21 @@ def as_transformers_4(folder):
     path.write_text(json.dumps(config), "utf-8")
 
 
-def logits_differ_by(reference, model):
+@pytest.mark.parametrize("layout", ["one file", "shards", "transformers 4"])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_logits_equal_those_of_transformers(tmp_path, shape, layout):
+    reference = save_reference(tmp_path, shape, sharded=layout == "shards")
+    if layout == "transformers 4":
+        as_transformers_4(tmp_path)
+    num_files = len(list(tmp_path.glob("*.safetensors")))
+    assert (num_files > 1) == (layout == "shards")
+    model, _ = load_model(tmp_path, device="cpu")
     token_ids = torch.randint(
         VOCAB, (3, 40), generator=torch.Generator().manual_seed(2)
     )
     with torch.inference_mode():
         difference = reference(token_ids).logits - model(token_ids)
-    return difference.abs().max().item()
-
-
-@pytest.mark.parametrize("shape", SHAPES)
-def test_logits_equal_those_of_transformers(tmp_path, shape):
-    reference = save_reference(tmp_path, shape)
-    model, _ = load_model(tmp_path, device="cpu")
-    assert logits_differ_by(reference, model) <= 2e-5
+    assert difference.abs().max().item() <= 2e-5
 
 
 @pytest.mark.parametrize("compiled", [False, True], ids=["eager", "compiled"])
@@ -141,22 +142,6 @@ def greedy(reference, tokenizer, prompt, num_tokens):
     return generated[0, token_ids.shape[1] :].tolist()
 
 
-@pytest.mark.parametrize("shape", ["tied, 1:1", "untied, 4:1"])
-def test_logits_of_a_sharded_checkpoint_equal_too(tmp_path, shape):
-    reference = save_reference(tmp_path, shape, sharded=True)
-    assert len(list(tmp_path.glob("model-*.safetensors"))) > 1
-    model, _ = load_model(tmp_path, device="cpu")
-    assert logits_differ_by(reference, model) <= 2e-5
-
-
-def test_a_config_in_the_style_of_transformers_4_is_read(tmp_path):
-    reference = save_reference(tmp_path, "tied, 2:1, wide heads")
-    as_transformers_4(tmp_path)
-    model, _ = load_model(tmp_path, device="cpu")
-    assert model.config.rope_theta == 50_000.0
-    assert logits_differ_by(reference, model) <= 2e-5
-
-
 @pytest.fixture(
     scope="module",
     params=[(True, {}), (False, {}), (True, QWEN2), (False, QWEN2)],
@@ -185,25 +170,22 @@ def test_transformers_opens_what_we_save_and_generates_the_same(saved):
         assert output.token_ids == greedy(theirs, tokenizer, prompt, 64)
 
 
-def test_transformers_tokenizes_as_we_do(saved):
+def test_transformers_tokenizes_stops_and_chats_as_we_do(saved):
     _, tokenizer, folder = saved
     theirs = transformers.AutoTokenizer.from_pretrained(folder)
     for text in ["Let's add 12 + 7\n\n", "e\u0301 中\0", "<think>2<|im_end|>"]:
         assert theirs(text).input_ids == tokenizer.encode(text)
-    assert theirs.eos_token_id == tokenizer.eos_id
-    assert theirs.pad_token_id == tokenizer.pad_id
-
-
-@pytest.mark.parametrize("enable_thinking", [True, False])
-def test_transformers_renders_the_same_chat(saved, enable_thinking):
-    _, tokenizer, folder = saved
-    theirs = transformers.AutoTokenizer.from_pretrained(folder)
-    assert theirs.apply_chat_template(
-        CHAT,
-        tokenize=False,
-        add_generation_prompt=True,
-        enable_thinking=enable_thinking,
-    ) == tokenizer.apply_chat_template(CHAT, enable_thinking=enable_thinking)
+    ids = (theirs.eos_token_id, theirs.pad_token_id)
+    assert ids == (tokenizer.eos_id, tokenizer.pad_id)
+    config = transformers.GenerationConfig.from_pretrained(folder)
+    assert tuple(config.eos_token_id) == tokenizer.stop_ids
+    for thinking in (True, False):
+        assert theirs.apply_chat_template(
+            CHAT,
+            tokenize=False,
+            add_generation_prompt=True,
+            enable_thinking=thinking,
+        ) == tokenizer.apply_chat_template(CHAT, enable_thinking=thinking)
 
 
 def random_chat(seed):
@@ -238,9 +220,3 @@ def test_chats_of_other_families_are_rendered_as_transformers_does(
         assert ours.encode(text) == theirs.encode(
             text, add_special_tokens=False
         )
-
-
-def test_transformers_learns_where_to_stop(saved):
-    _, tokenizer, folder = saved
-    config = transformers.GenerationConfig.from_pretrained(folder)
-    assert tuple(config.eos_token_id) == tokenizer.stop_ids

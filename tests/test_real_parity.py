@@ -23,7 +23,6 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not FOLDER, reason="RFS_REAL_MODEL names no folder"),
 ]
-NUM_TOKENS = 128
 
 
 def open_reference(folder):
@@ -54,20 +53,14 @@ def prompts(ours):
     ]
 
 
-def largest_difference(reference, ours, prompts):
+def test_logits_equal_those_of_transformers(reference, ours, prompts):
     model, tokenizer = ours
-    differences = []
     for prompt in prompts:
         token_ids = torch.tensor([tokenizer.encode(prompt)])
         with torch.inference_mode():
             difference = reference(token_ids).logits - model(token_ids)
-        differences.append(difference.abs().max().item())
-    return max(differences)
-
-
-def test_logits_equal_those_of_transformers(reference, ours, prompts):
-    # Logits reach 33; 1e-4 is some 26 units in their last place
-    assert largest_difference(reference, ours, prompts) <= 1e-4
+        # Logits reach 33; 1e-4 is some 26 units in their last place
+        assert difference.abs().max().item() <= 1e-4
 
 
 def test_all_greedy_tokens_equal_those_of_transformers(
@@ -75,10 +68,9 @@ def test_all_greedy_tokens_equal_those_of_transformers(
 ):
     # Without the penalty on repetition that its folder may ask for
     reference.generation_config.repetition_penalty = 1.0
-    outputs = generate(*ours, prompts, max_new_tokens=NUM_TOKENS, stop_ids=())
+    outputs = generate(*ours, prompts, max_new_tokens=128, stop_ids=())
     for prompt, output in zip(prompts, outputs, strict=True):
-        expected = greedy(reference, ours[1], prompt, NUM_TOKENS)
-        assert output.token_ids == expected
+        assert output.token_ids == greedy(reference, ours[1], prompt, 128)
 
 
 def test_chats_and_token_ids_equal_those_of_transformers(ours):
