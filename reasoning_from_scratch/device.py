@@ -1,8 +1,7 @@
 """Which device and number format a model gets, and why, in one line.
 
-The best there is, or as named. Qwen3 runs in bfloat16 where the device has it,
-else in float16; for the pocket models float32 costs nothing anywhere. Code is
-compiled where that works, and runs as it is where it does not.
+The best there is, or as named. Code is compiled where that works, and runs
+as it is where it does not.
 """
 
 import ctypes
@@ -56,10 +55,14 @@ def pick_device(name=None) -> torch.device:
 
 
 def pick_dtype(device, model_name, dtype=None) -> torch.dtype:
-    """Choose the number format of a model's weights on a device."""
+    """Choose the number format of a model's weights on a device.
+
+    None is bfloat16 where the device has it, else float16; for the pocket
+    models float32 costs nothing anywhere.
+    """
+    if dtype is None and is_pocket(model_name):
+        return torch.float32
     if dtype is None:
-        if is_pocket(model_name):
-            return torch.float32
         return torch.bfloat16 if _has_bfloat16(device) else torch.float16
     if isinstance(dtype, torch.dtype):
         return dtype
@@ -73,19 +76,18 @@ def pick_dtype(device, model_name, dtype=None) -> torch.dtype:
 def describe_device(device, dtype) -> str:
     """Say in one line what was chosen and why."""
     device, best = torch.device(device), available_devices()[0]
-    reason = "the best device found"
+    why = "the best device found"
     if device.type != best:
-        reason = f"as asked for ({best} is here too)"
+        why = f"as asked for ({best} is here too)"
     told = str(dtype).removeprefix("torch.")
-    return f"{device} ({_hardware(device)}), {reason}; {told} weights"
+    return f"{device} ({_hardware(device)}), {why}; {told} weights"
 
 
 def describe_hardware() -> str:
     """Name the machine as a result's row does: "2 cores (…), 24 GiB"."""
-    best = pick_device()
+    best, memory = pick_device(), total_memory()
     if best.type != "cpu":
         return f"{best}: {_hardware(best)}"
-    memory = total_memory()
     memory = f", {memory / 2**30:.0f} GiB" if memory else ""
     about = Path("/proc/cpuinfo")
     text = about.read_text("utf-8") if about.exists() else ""
@@ -153,14 +155,9 @@ def missing_compiler() -> tuple[str, str] | None:
     # What inductor writes includes Python's header, a package of its own
     include = sysconfig.get_paths()["include"]
     command = [name, "-fsyntax-only", f"-I{include}", "-x", "c++", "-"]
+    program = {"input": b"#include <Python.h>\n", "timeout": COMPILER_SECONDS}
     try:
-        subprocess.run(
-            command,
-            input=b"#include <Python.h>\n",
-            capture_output=True,
-            check=True,
-            timeout=COMPILER_SECONDS,
-        )
+        subprocess.run(command, capture_output=True, check=True, **program)
     except (OSError, subprocess.SubprocessError) as error:
         said = getattr(error, "stderr", None) or str(error).encode()
         about = _first_error(said.decode("utf-8", "replace"))
@@ -179,7 +176,7 @@ def _tell_uncompiled(error):
     reason = "; ".join(missing_compiler() or [_first_error(str(error))])
     if "triton" in reason.lower():  # what writes kernels for a GPU
         package = "triton-windows" if sys.platform == "win32" else "triton"
-        reason = f"{reason}; pip install {package}"
+        reason += f"; pip install {package}"
     print(
         "torch.compile does not work here, so this runs uncompiled, slower "
         f"but with the same results: {reason}",
@@ -207,9 +204,9 @@ def _has_bfloat16(device) -> bool:
 
 
 def _hardware(device: torch.device) -> str:
-    if device.type in ("cuda", "xpu"):
-        name = getattr(torch, device.type).get_device_name(device)
-        return f"{name}, {total_memory(device) / 2**30:.0f} GiB"
     if device.type == "cpu":
         return f"{torch.get_num_threads()} threads"
-    return "shared memory"
+    if device.type == "mps":
+        return "shared memory"
+    name = getattr(torch, device.type).get_device_name(device)
+    return f"{name}, {total_memory(device) / 2**30:.0f} GiB"

@@ -1,8 +1,8 @@
 """Writing files, folders and training state so that a kill leaves no half.
 
 What is written goes under a hidden temporary name, is flushed to disk and
-renamed. A path has one writer at a time. State (optimizers, random numbers,
-cursors) is JSON for the skeleton and safetensors for the tensors; no pickle.
+renamed. A path has one writer at a time. An optimizer's state is JSON for
+the skeleton and safetensors for the tensors; no pickle.
 """
 
 import contextlib
@@ -39,7 +39,7 @@ def atomic_write_json(path, obj) -> None:
 
 
 def as_json(obj, *, indent=None) -> str:
-    """Turn data into JSON text; dataclasses become objects, paths strings.
+    """Turn data, dataclasses and paths too, into JSON text.
 
     ASCII only: what a model wrote may hold code points UTF-8 cannot carry.
     """
@@ -80,9 +80,7 @@ def atomic_folder(path):
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    replaced = path.with_name(f".{path.name}.old")
-    recover_folder(path)
+    temporary, replaced = recover_folder(path)
     temporary.mkdir()
     try:
         yield temporary
@@ -96,13 +94,14 @@ def atomic_folder(path):
     _flush_to_disk(path.parent)
 
 
-def recover_folder(path: Path) -> None:
-    """Undo what a kill in the middle of `atomic_folder` left behind."""
-    replaced = path.with_name(f".{path.name}.old")
-    if replaced.exists() and not path.exists():
-        replace(replaced, path)
-    for leftover in (replaced, path.with_name(f".{path.name}.tmp")):
+def recover_folder(path: Path) -> list[Path]:
+    """Undo what a kill in `atomic_folder` left at its two hidden paths."""
+    hidden = [path.with_name(f".{path.name}.{end}") for end in ("tmp", "old")]
+    if hidden[1].exists() and not path.exists():
+        replace(hidden[1], path)
+    for leftover in hidden:
         shutil.rmtree(leftover, ignore_errors=True)
+    return hidden
 
 
 def replace(source, target) -> None:
@@ -138,9 +137,8 @@ def save_state(folder, tree) -> None:
     """Write a tree of dicts, lists, tuples, plain values and tensors."""
     from safetensors.torch import save_file
 
-    folder = Path(folder)
+    folder, tensors = Path(folder), {}
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {}
     skeleton = _pack(tree, tensors)
     save_file(tensors, folder / STATE_TENSORS)
     atomic_write_json(folder / STATE_JSON, skeleton)
@@ -151,13 +149,18 @@ def load_state(folder):
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    def unpack(value):
+        [(kind, content)] = value.items()
+        if kind == "tensor":
+            return unmapped(tensors[content])
+        return tuple(content) if kind == "tuple" else dict(content)
+
     folder = Path(folder)
     try:
         tensors = load_file(folder / STATE_TENSORS)
-        tensors = {name: unmapped(t) for name, t in tensors.items()}
-        skeleton = json.loads((folder / STATE_JSON).read_text("utf-8"))
-        return _unpack(skeleton, tensors)
-    except (SafetensorError, ValueError, LookupError) as error:
+        skeleton = (folder / STATE_JSON).read_text("utf-8")
+        return json.loads(skeleton, object_hook=unpack)
+    except (SafetensorError, ValueError, TypeError, LookupError) as error:
         raise ValueError(
             f"the training state in {folder} is broken ({error})"
         ) from None
@@ -174,25 +177,7 @@ def _pack(value, tensors: dict):
         return {"tensor": name}
     if isinstance(value, dict):  # pairs: JSON's own keys are only strings
         return {"dict": [_pack(list(x), tensors) for x in value.items()]}
-    if isinstance(value, list | tuple):
-        items = [_pack(item, tensors) for item in value]
-        return items if isinstance(value, list) else {"tuple": items}
-    if value is None or isinstance(value, bool | int | float | str):
+    if not isinstance(value, list | tuple):
         return value
-    raise TypeError(
-        "a state holds dicts, lists, tuples, numbers, texts, None and "
-        f"tensors, no {type(value).__name__}: {value!r:.80}"
-    )
-
-
-def _unpack(value, tensors: dict):
-    if isinstance(value, list):
-        return [_unpack(item, tensors) for item in value]
-    if not isinstance(value, dict):
-        return value
-    [(kind, content)] = value.items()
-    if kind == "tensor":
-        return tensors[content]
-    if kind == "tuple":
-        return tuple(_unpack(item, tensors) for item in content)
-    return {_unpack(k, tensors): _unpack(v, tensors) for k, v in content}
+    items = [_pack(item, tensors) for item in value]
+    return items if isinstance(value, list) else {"tuple": items}

@@ -124,15 +124,12 @@ def add_flags(parser, table: str) -> None:
     """
     for entry in filter(None, re.split(r"\n+(?=\S)", table.strip())):
         words, text = re.split(r"\s{2,}", entry, maxsplit=1)
-        names = [word for word in words.split() if word.startswith("-")]
-        names = names or words.split()[:1]
-        value = " ".join(words.split()[len(names) :])
-        text = " ".join(text.split()).replace("%", "%%")
+        words, text = words.split(), " ".join(text.split()).replace("%", "%%")
+        names = [word for word in words if word.startswith("-")] or words[:1]
         how = {"help": text}
-        if value:
-            metavar, mark, default = re.fullmatch(
-                r"([^=!+*?]+)([=!+*?]?)(.*)", value
-            ).groups()
+        if value := " ".join(words[len(names) :]):
+            parts = re.fullmatch(r"([^=!+*?]+)([=!+*?]?)(.*)", value)
+            metavar, mark, default = parts.groups()
             how |= {"metavar": metavar, "type": TYPES.get(metavar)}
             if mark == "=":
                 how["help"] = f"{text} (default: {default})"

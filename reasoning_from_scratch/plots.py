@@ -11,14 +11,8 @@ from reasoning_from_scratch.runs import runs_root
 
 # Okabe and Ito's colours, told apart by colour-blind readers too
 COLORS = (
-    "#0072B2",
-    "#E69F00",
-    "#009E73",
-    "#D55E00",
-    "#CC79A7",
-    "#56B4E9",
-    "#8C6D31",
-    "#666666",
+    *("#0072B2", "#E69F00", "#009E73", "#D55E00"),
+    *("#CC79A7", "#56B4E9", "#8C6D31", "#666666"),
 )
 INK = "#333333"
 STYLE = {
@@ -53,14 +47,12 @@ def figure_folder(chapter) -> Path:
 def figure_style():
     """Draw in the house style inside the block; yields `matplotlib.pyplot`."""
     try:
-        from cycler import cycler
         from matplotlib import pyplot
-    except ImportError as error:
-        raise ImportError(
-            "pictures need matplotlib: pip install matplotlib"
-        ) from error
-    style = {**STYLE, "axes.prop_cycle": cycler(color=COLORS)}
-    with pyplot.rc_context(style):
+    except ImportError:
+        cure = "pictures need matplotlib: pip install matplotlib"
+        raise ImportError(cure) from None
+    cycle = pyplot.cycler(color=COLORS)
+    with pyplot.rc_context({**STYLE, "axes.prop_cycle": cycle}):
         yield pyplot
 
 
@@ -155,8 +147,6 @@ def _finish(figure, pyplot, path, alt_text: str):
     figure.alt_text = alt_text
     if path is not None:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        about = {"Description": alt_text.encode("ascii", "replace")}
-        is_png = Path(path).suffix.lower() == ".png"
-        figure.savefig(path, metadata=about if is_png else None)
+        figure.savefig(path)
     pyplot.close(figure)
     return figure

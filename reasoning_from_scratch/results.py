@@ -35,8 +35,7 @@ def results_of(model: str | None = None) -> dict[str, dict]:
     """Every row by name; another model's says that it was not measured here.
 
     None is the model that RFS_MODEL names. The rows of pocket's sisters stand
-    beside its own; those with a `group` are always shown under their own
-    model's name, and those that nobody has measured say why.
+    beside its own; those with a `group` are shown under their model's name.
     """
     model, rows = model or default_model(), load_results()
     for name, row in rows.items():
@@ -44,10 +43,8 @@ def results_of(model: str | None = None) -> dict[str, dict]:
             continue
         told = ("chapter", "method", "problems", "command", "name", "ladder")
         reason = f"this row was measured on {row['model']}, not on {model}"
-        rows[name] = {
-            **{key: row[key] for key in told if key in row},
-            **{"model": model, "measured": False, "reason": reason},
-        }
+        rows[name] = {key: row[key] for key in told if key in row}
+        rows[name] |= {"model": model, "measured": False, "reason": reason}
     return rows
 
 

@@ -105,11 +105,11 @@ class RunFolder:
         return root / name
 
     @classmethod
-    def numbered(cls, prefix, config, *, root=None):
+    def numbered(cls, prefix, config):
         """Start the next of `prefix`-1, `prefix`-2, …"""
         for number in count(1):
             with contextlib.suppress(FileExistsError):
-                return cls.create(f"{prefix}-{number}", config, root=root)
+                return cls.create(f"{prefix}-{number}", config)
 
     @classmethod
     def open(cls, path):
@@ -289,9 +289,8 @@ def _is_begun(path: Path) -> bool:
 
 def _lock(path: Path) -> FileLock:
     """Take the run for this process; its threads and objects share it."""
-    lock = FileLock(
-        path.absolute() / LOCK, is_singleton=True, thread_local=False
-    )
+    path = path.absolute()
+    lock = FileLock(path / LOCK, is_singleton=True, thread_local=False)
     try:
         lock.acquire(timeout=0)
     except Timeout:

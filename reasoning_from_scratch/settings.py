@@ -77,7 +77,7 @@ POCKET_GRPO = Values(
 )
 POCKET_DISTILLATION = Values(
     teacher="pocket-teacher",
-    teacher_prompt="direct",  # how it is asked
+    teacher_prompt="direct",
     num_traces=3000,  # problems the teacher is asked
     quick_traces=1500,
     thinking="short",
@@ -151,11 +151,11 @@ QWEN25_CHAT = replace(
     top_p=0.8,
     top_k=20,
 )
+MATH = {"problems": "math500", "num_test_problems": 500}
+MATH |= {"max_new_tokens": 2048}
 MATH_BASE, MATH_CHAT = (
-    replace(
-        row, problems="math500", num_test_problems=500, max_new_tokens=2048
-    )
-    for row in (QWEN25_BASE, QWEN25_CHAT)
+    replace(QWEN25_BASE, **MATH),
+    replace(QWEN25_CHAT, **MATH),
 )
 # It always thinks: its template opens the think block
 R1_DISTILLED = replace(
@@ -169,8 +169,6 @@ R1_DISTILLED = replace(
 SIZES = "0.5B 1.5B 3B 7B 14B 32B 72B"
 R1_SIZES = "1.5B 7B 14B 32B"
 LICENSES = {"3B": "qwen-research", "72B": "qwen"}  # not Apache's
-
-
 # A family's row, its models on the Hub, and their sizes
 PUBLISHED = [
     (QWEN3_BASE, "Qwen/Qwen3-{}-Base", "0.6B 1.7B 4B 8B 14B"),
@@ -195,15 +193,15 @@ def _published():
             yield replace(row, name=name, hub_id=full, license=terms)
 
 
-ROWS = [
-    POCKET,
-    replace(POCKET, name="pocket-coarse", grpo=COARSE_GRPO),
-    replace(POCKET, name="pocket-teacher", max_new_tokens=320),
-    *_published(),
-]
+POCKET_COARSE = replace(POCKET, name="pocket-coarse", grpo=COARSE_GRPO)
+POCKET_TEACHER = replace(POCKET, name="pocket-teacher", max_new_tokens=320)
+ROWS = [POCKET, POCKET_COARSE, POCKET_TEACHER, *_published()]
 SETTINGS: dict[str, ModelSettings] = {row.name: row for row in ROWS}
-FAST_GRPO = {"steps": 2, "quick_steps": 2, "eval_every": 2}
-FAST_GRPO |= {"prompts_per_step": 4, "group_size": 4}
+# Every cell runs in seconds
+FAST = dict.fromkeys(("num_test_problems", "num_quick_problems"), 24)
+FAST |= {"num_samples": 4}
+FAST_GRPO = dict.fromkeys(("steps", "quick_steps", "eval_every"), 2)
+FAST_GRPO |= dict.fromkeys(("prompts_per_step", "group_size"), 4)
 FAST_DISTILLATION = {"num_traces": 32, "quick_traces": 48, "epochs": 1}
 
 
@@ -223,7 +221,11 @@ def get_settings(name=None, *, fast=None) -> ModelSettings:
     row = SETTINGS[_family(str(name or default_model()))]
     if fast is None:
         fast = os.environ.get("RFS_FAST") == "1"
-    return _reduced(row) if fast else row
+    if not fast:
+        return row
+    distillation = row.distillation.but(**FAST_DISTILLATION)
+    grpo = row.grpo.but(**FAST_GRPO)
+    return replace(row, **FAST, grpo=grpo, distillation=distillation)
 
 
 def is_pocket(name) -> bool:
@@ -272,15 +274,3 @@ def _read_config(name: str, find_folder) -> dict:
         return read_json(find_folder(name) / "config.json")
     except (OSError, ValueError):
         return {}
-
-
-def _reduced(row: ModelSettings) -> ModelSettings:
-    """Shrink counts and steps so that every cell runs in seconds."""
-    return replace(
-        row,
-        num_test_problems=24,
-        num_quick_problems=24,
-        num_samples=4,
-        grpo=row.grpo.but(**FAST_GRPO),
-        distillation=row.distillation.but(**FAST_DISTILLATION),
-    )
