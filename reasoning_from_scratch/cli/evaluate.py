@@ -65,8 +65,7 @@ def run(args) -> None:
     if args.samples_of:
         method = method.reusing(fitting_samples(args.samples_of, config))
     model = flags.open_model(args, options["max_new_tokens"])
-    rows = {n: options[n] for n in ("prompt", "batch_size", "max_new_tokens")}
-    rows = flags.fit_decoding(args, model, problems, **rows)
+    rows = flags.fit_decoding(args, model, problems, options)
     config["batch_size"] = options["batch_size"] = rows
     if method.draw is choosing.draw_and_verify:  # is there a head for it?
         verifier = args.verifier or choosing.VERIFIER

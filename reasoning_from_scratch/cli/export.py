@@ -29,14 +29,6 @@ folder FOLDER    where to
 --push-to OWNER/NAME   upload it to the Hub as well, as a private model
 """
 PROBLEM = "What is 1/2 + 1/3?"
-METHODS = {
-    "grpo": "reinforcement learning with verifiable rewards (GRPO)",
-    "distill": "distillation: supervised learning on a teacher's traces",
-    "pretrain": "pre-training on a generated corpus of maths documents",
-}
-# Keys of a run's configuration that a card tells, where they are there
-TOLD = """problems traces variant reward prompt steps epochs learning_rate
-          seed"""
 CARD = Path(__file__).with_name("model_card.md.jinja")
 
 
@@ -92,7 +84,6 @@ def write_card(name, model, tokenizer, repo_id) -> str:
     license = row.license if row.name in base.lower() else None
     is_open = license in ("apache-2.0", "mit", None)
     family = "qwen3" if model.config.qk_norm else "qwen2"
-    command = run.get("command", "pretrain")
     card = ModelCard.from_template(
         ModelCardData(
             license=license if is_open else "other",
@@ -109,8 +100,7 @@ def write_card(name, model, tokenizer, repo_id) -> str:
         num_parameters=f"{model.config.num_parameters:,}",
         dtype=str(model.dtype).removeprefix("torch."),
         run=run,
-        method=METHODS.get(command, command),
-        told=TOLD.split(),
+        command=run.get("command", "pretrain"),
         results=measured_rows(name),
         repo_id=repo_id,
         problem=PROBLEM,

@@ -79,13 +79,9 @@ def choose_problems(args, settings) -> str:
 
 def open_model(args, max_new_tokens: int = 1):
     """The model and tokenizer that the flags name, with room for an answer."""
-    model, tokenizer = llm.load_model(
-        args.model,
-        device=args.device,
-        dtype=args.dtype,
-        revision=getattr(args, "revision", None),
-        weights=getattr(args, "weights", None),
-    )
+    names = ("device", "dtype", "revision", "weights")
+    options = {name: getattr(args, name, None) for name in names}
+    model, tokenizer = llm.load_model(args.model, **options)
     room = model.config.max_position_embeddings
     if max_new_tokens >= room:
         raise ValueError(
@@ -123,18 +119,18 @@ def fit_training(args, config, model, problems, teacher_bytes=0):
     return fitted
 
 
-def fit_decoding(args, model, problems, *, prompt, batch_size, max_new_tokens):
+def fit_decoding(args, model, problems, options) -> int:
     """How many rows to decode together with what --memory or a GPU has."""
     model, tokenizer = model
-    room = _gigabytes(args, model)
+    room, rows = _gigabytes(args, model), options["batch_size"]
     if room is None or args.batch_size:
-        return batch_size
-    longest = _longest_prompt(prompt, problems, tokenizer)
+        return rows
+    longest = _longest_prompt(options["prompt"], problems, tokenizer)
     fitting, peak = memory.fit_decoding(
         model.config,
         room,
-        rows=batch_size,
-        tokens=longest + max_new_tokens,
+        rows=rows,
+        tokens=longest + options["max_new_tokens"],
         weight_bytes=model.dtype.itemsize,
     )
     _tell_memory(args, model, {"batch_size": fitting}, peak)
@@ -174,13 +170,7 @@ def describe_run(args, told: str, config, problems=()) -> dict:
 
 
 @contextmanager
-def new_run(
-    args,
-    config: dict,
-    *,
-    create=RunFolder.create,
-    changeable=memory.MEMORY_SETTINGS,
-):
+def new_run(args, config, *, create=None, changeable=memory.MEMORY_SETTINGS):
     """Open the run's folder, a numbered one where the run has no name.
 
     --resume may bring other `changeable` settings. A job that fails before
@@ -190,7 +180,7 @@ def new_run(
         folder = RunFolder.numbered(args.command, config)
     else:
         options = {"resume": args.resume, "changeable": changeable}
-        folder = create(args.run, config, **options)
+        folder = (create or RunFolder.create)(args.run, config, **options)
     try:
         yield folder
     except Exception:
@@ -245,10 +235,9 @@ def describe_training(run_folder) -> str:
     use = f"use it: rfs evaluate --model runs/{run_folder.path.name}"
     if not rows:
         return use
-    first, *_, last = [rows[0], *rows]
     best = max(rows, key=lambda row: row["accuracy"])
-    return (
-        f"validation {first['accuracy']:.1%} at step {first['step']}, best "
-        f"{best['accuracy']:.1%} at step {best['step']}, last "
-        f"{last['accuracy']:.1%}\n{use}"
+    first, best, last = (
+        f"{row['accuracy']:.1%} at step {row['step']}"
+        for row in (rows[0], best, rows[-1])
     )
+    return f"validation {first}, best {best}, last {last}\n{use}"
