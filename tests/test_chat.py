@@ -56,7 +56,9 @@ class Terminal:
             signal.signal(signal.SIGINT, signal.SIG_DFL)
             os.execv(sys.executable, [sys.executable, "-c", PROGRAM])
 
-    def press(self, keys):
+    def press(self, keys, after="> "):
+        """Press keys when a text has come: the prompt, or another."""
+        self.wait_for(after)
         os.write(self.screen, keys.encode())
 
     def wait_for(self, text):
@@ -73,13 +75,11 @@ class Terminal:
 
     def ask(self, keys):
         """Press keys and Enter at the prompt; the answer that comes."""
-        self.wait_for("> ")
         self.press(f"{keys}\r")
         return self.wait_for(">\r\n").partition("heard ")[2].strip()
 
     def end(self, keys):
         """Press keys at the prompt that end it well."""
-        self.wait_for("> ")
         self.press(keys)
         with contextlib.suppress(OSError):  # the other end is closed
             while os.read(self.screen, 4096):
@@ -101,10 +101,8 @@ def test_the_arrow_keys_bring_a_question_back_to_be_edited(terminal):
 
 
 def test_a_stopped_answer_is_kept_as_it_was_said(terminal):
-    terminal.wait_for("> ")
     terminal.press("a long story\r")
-    terminal.wait_for("more more")
-    terminal.press(CTRL_C)
+    terminal.press(CTRL_C, after="more more")
     terminal.wait_for("(stopped; the answer so far is kept)")
     answer = terminal.ask("and then?")
     assert answer.startswith("<a long story / heard <a long story> more more")
@@ -113,14 +111,12 @@ def test_a_stopped_answer_is_kept_as_it_was_said(terminal):
 
 
 def test_ctrl_c_drops_a_line_and_says_how_to_leave(terminal):
-    terminal.wait_for("> ")
     terminal.press("half a lin")
     terminal.wait_for("half a lin")  # shown: the terminal reads again
     time.sleep(0.1)
-    terminal.press(CTRL_C)
+    os.write(terminal.screen, CTRL_C.encode())
     terminal.wait_for("Ctrl-D or /quit ends the chat")
     assert terminal.ask("whole") == "<whole>"
-    terminal.wait_for("> ")
     terminal.press("/help\r")
     terminal.wait_for("/reset forgets the conversation")
     terminal.end("/quit\r")

@@ -58,21 +58,10 @@ def advantages(rewards):
     return torch.stack(rows)
 
 
-def leave_one_out(rewards):
-    size = rewards.shape[1]
-    others = 1 - torch.eye(size, dtype=rewards.dtype)
-    return rewards - rewards @ others / (size - 1)
-
-
 def clipped_loss(ratio, advantages, epsilon):
     bound = torch.where(advantages > 0, 1 + epsilon, 1 - epsilon)
     is_beyond = torch.where(advantages > 0, ratio > bound, ratio < bound)
     return -(torch.where(is_beyond, bound, ratio) * advantages).mean()
-
-
-def kl_loss(logprobs, ref_logprobs):
-    x = ref_logprobs.exp() / logprobs.exp()
-    return (x - 1 - x.log()).sum() / len(x)
 
 
 def completion_mask(token_ids, num_prompt_tokens, stop_id):
@@ -82,19 +71,16 @@ def completion_mask(token_ids, num_prompt_tokens, stop_id):
     return ~has_stopped & (torch.arange(len(is_stop)) >= num_prompt_tokens)
 
 
-def completion_logprob(logits, token_ids, start):
-    rows = logits[start - 1 : -1], token_ids[start:]
-    return -F.cross_entropy(*rows, reduction="sum")
-
-
 SECOND_FORMULATIONS = {
     "5.1": advantages,
-    "5.2": leave_one_out,
+    "5.2": lambda r: r - (r.sum(1, keepdim=True) - r) / (r.shape[1] - 1),
     "5.3": clipped_loss,
-    "5.4": kl_loss,
+    "5.4": lambda p, q: ((q - p).expm1() - (q - p)).sum() / len(p),
     "5.5": lambda values, mask: values[mask].mean(),
     "5.6": completion_mask,
-    "5.7": completion_logprob,
+    "5.7": lambda logits, ids, start: (
+        -F.cross_entropy(logits[start - 1 : -1], ids[start:], reduction="sum")
+    ),
 }
 
 

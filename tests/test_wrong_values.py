@@ -142,12 +142,13 @@ ROWS = [
     for command in commands.split(";")
 ]
 # What a row leaves out: small things, so that it ends soon if it goes on
-DEFAULTS = (
-    ("--model model", "ask chat evaluate grpo teach distill verifier"),
-    ("--problems sums.jsonl", "evaluate grpo teach distill"),
-    ("--run r", "grpo teach distill verifier"),
-    ("--traces traces.jsonl", "distill"),
-)
+DEFAULTS = {
+    "--model model": "ask chat evaluate grpo teach distill verifier",
+    "--problems sums.jsonl": "evaluate grpo teach distill",
+    "--run r": "grpo teach distill verifier",
+    "--traces traces.jsonl": "distill",
+}
+SOURCES = {"--from-self", "--on-policy", "--traces"}
 
 
 @pytest.fixture(scope="module")
@@ -158,39 +159,34 @@ def made(model_folder, tmp_path_factory):
         shutil.copytree(model_folder, folder / name)
     (folder / "broken" / "model.safetensors").write_bytes(b"not weights")
     problems = [Problem(f"What is {n}?", str(n), id=f"p{n}") for n in range(8)]
-    right = [
-        trace_of(p, rf"\boxed{{{p.answer}}}", prompt="direct")
-        for p in problems
-    ]
-    wrong = [trace_of(p, "no", prompt="direct") for p in problems[:4]]
+    right, wrong = (
+        [trace_of(p, text.format(p.answer), prompt="direct") for p in problems]
+        for text in (r"\boxed{{{}}}", "no")
+    )
     write_rows(folder / "sums.jsonl", problems)
     write_rows(folder / "traces.jsonl", right)
-    write_rows(folder / "mixed.jsonl", [*wrong, *right[4:]])
+    write_rows(folder / "mixed.jsonl", [*wrong[:4], *right[4:]])
     write_rows(folder / "records.jsonl", [{"id": "p0", "correct": True}])
     (folder / "empty.jsonl").write_text("", "utf-8")
     (folder / "corrupt.jsonl").write_text('{"problem": "1 + 1", "ans', "utf-8")
     whole = gzip.compress((folder / "sums.jsonl").read_bytes())
     (folder / "broken.jsonl.gz").write_bytes(whole[:-20])
-    runs = {  # evaluations, whole and faulty
+    runs = {  # evaluations, whole and faulty, and a training
         "direct": map(record_of, ["p0", "p1", "p2"]),
         "other": map(record_of, ["q0", "q1", "q2"]),
         "twice": map(record_of, ["p0", "p1", "p1"]),
         "strange": [{"id": "p0"}, {"id": "p1"}],
         "begun": [],
+        "trained": None,
     }
     for name, records in runs.items():
-        about = {"command": "evaluate"}
+        about = {"command": "grpo" if records is None else "evaluate"}
         run = RunFolder.create(name, about, root=folder / "runs")
-        run.rewrite("records.jsonl", records)
+        if records is not None:
+            run.rewrite("records.jsonl", records)
     (folder / "runs" / "begun" / "checkpoints").mkdir()
-    about = {"command": "grpo"}
-    trained = RunFolder.create("trained", about, root=folder / "runs")
-    trained.append("metrics.jsonl", {"step": 1, "reward": 0.5})
-    trained.save_checkpoint(
-        1,
-        lambda path: shutil.copytree(model_folder, path, dirs_exist_ok=True),
-        {},
-    )
+    run.append("metrics.jsonl", {"step": 1, "reward": 0.5})
+    shutil.copytree(model_folder, run.checkpoint_path(1))
     return folder
 
 
@@ -219,12 +215,11 @@ def test_a_wrong_value_is_one_line_and_changes_nothing(
     folder, capsys, command, complaint
 ):
     words = shlex.split(command.removeprefix("! "))
-    for default, commands in DEFAULTS:
+    for default, commands in DEFAULTS.items():
         flag, value = default.split()
-        is_sourced = flag == "--traces" and "--from-self" in words
-        is_sourced |= flag == "--traces" and "--on-policy" in words
-        if words[0] in commands.split() and command[0] != "!":
-            words += [] if flag in words or is_sourced else [flag, value]
+        others = SOURCES if flag in SOURCES else {flag}
+        if words[0] in commands.split() and not others & set(words):
+            words += [flag, value] if command[0] != "!" else []
     try:
         status = main(words)
     except SystemExit as stop:
