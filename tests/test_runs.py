@@ -7,7 +7,7 @@ import re
 import socket
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import make_dataclass
 from pathlib import Path
 
 import pytest
@@ -128,11 +128,8 @@ def test_an_optimizer_goes_on_as_if_never_stopped(tmp_path):
 
 
 def test_a_run_keeps_its_config(runs_folder):
-    @dataclass(frozen=True)
-    class Config:
-        sizes: tuple = (1, 2)
-
-    run = resume("first", {"nested": Config()})  # begun, if it never was
+    nested = make_dataclass("Config", ["sizes"])((1, 2))
+    run = resume("first", {"nested": nested})  # begun, if it never was
     assert run.path == runs_folder / "first"
     assert run.config == {"nested": {"sizes": [1, 2]}}
     assert RunFolder.open(run.path).config == run.config
@@ -155,11 +152,6 @@ def test_resume_with_other_settings_names_the_keys_that_differ(runs_folder):
         resume("a", {"seed": 2, "steps": 5, "x": 0})
     assert "lr (was 0.1, now None), seed (was 1, now 2)" in str(error.value)
     assert "steps" not in str(error.value)
-
-
-def test_numbered_runs_count_up(runs_folder):
-    runs = [RunFolder.numbered("tour", {}) for _ in range(3)]
-    assert [run.path.name for run in runs] == ["tour-1", "tour-2", "tour-3"]
 
 
 @pytest.mark.parametrize("start", [RunFolder.numbered, RunFolder.create])
@@ -207,7 +199,8 @@ def test_a_second_process_waits_until_the_first_has_ended(holder):
         resume()
     assert RunFolder.open(find_run("a")).config == {}  # readers may
     assert RunFolder.create("a", {}, resume=True, shared=True)
-    assert RunFolder.numbered("a", {}).path.name == "a-1"
+    runs = [RunFolder.numbered("a", {}) for _ in range(2)]
+    assert [run.path.name for run in runs] == ["a-1", "a-2"]
     holder.kill()
     holder.wait()
     assert resume()  # a kill leaves no lock
@@ -277,8 +270,7 @@ def test_a_line_torn_by_a_kill_is_dropped_and_written_over(run):
 
 def test_a_broken_line_in_the_middle_is_named(run):
     (run.path / "rows.jsonl").write_text('{"id": 1}\n{"id"\n{}\n', "utf-8")
-    message = "rows.jsonl, line 2 is not JSON.*restore it from a copy"
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match="rows.jsonl, line 2 .*restore it"):
         run.read("rows.jsonl")
 
 

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path, PureWindowsPath
+from types import SimpleNamespace
 
 import code_reward
 import pytest
@@ -108,11 +109,9 @@ def test_an_old_checkpoint_that_somebody_reads_goes_at_the_next_save(
 
 
 def test_a_path_with_a_drive_is_a_folder_and_no_name(monkeypatch):
-    class WindowsPath(PureWindowsPath):
-        def is_dir(self):
-            return False
-
-    monkeypatch.setattr(weights, "Path", WindowsPath)
+    is_dir = {"is_dir": lambda path: False}
+    path = type("WindowsPath", (PureWindowsPath,), is_dir)
+    monkeypatch.setattr(weights, "Path", path)
     for name in ("C:\\models\\mine", "\\\\server\\models\\mine"):
         with pytest.raises(FileNotFoundError, match="no model or run folder"):
             weights.find_model_folder(name)
@@ -144,9 +143,9 @@ def test_whatever_is_printed_an_old_console_takes(
     ("system", "error", "status"),
     [
         ("linux", BrokenPipeError(), 0),
-        ("win32", OSError(errno.EINVAL, "Invalid argument"), 0),
-        ("linux", OSError(errno.EINVAL, "Invalid argument"), 1),
-        ("win32", OSError(errno.EINVAL, "Invalid argument", "a:b"), 1),
+        ("win32", OSError(errno.EINVAL, ""), 0),
+        ("linux", OSError(errno.EINVAL, ""), 1),
+        ("win32", OSError(errno.EINVAL, "", "a:b"), 1),
     ],
 )
 def test_a_reader_that_has_enough_ends_a_command_in_peace(
@@ -168,26 +167,20 @@ def test_a_reader_that_has_enough_ends_a_command_in_peace(
 def test_memory_is_told_on_windows_and_where_nobody_tells(
     windows, monkeypatch
 ):
-    class Kernel:
-        @staticmethod
-        def GlobalMemoryStatusEx(status):
-            assert status[0] == ctypes.sizeof(status) == 64
-            status[1] = 8 * 2**30
+    def tell(status):
+        assert status[0] == ctypes.sizeof(status) == 64
+        status[1] = 8 * 2**30
 
-    kernels = type("W", (), {"kernel32": Kernel})
+    kernel = SimpleNamespace(GlobalMemoryStatusEx=tell)
+    kernels = SimpleNamespace(kernel32=kernel)
     monkeypatch.setattr(ctypes, "windll", kernels, raising=False)
     assert device.total_memory() == 8 * 2**30
     assert device.describe_hardware().endswith(", 8 GiB")
     monkeypatch.setattr(sys, "platform", "darwin")
     monkeypatch.delattr(os, "sysconf")
-    assert device.total_memory() is None
-    assert "GiB" not in device.describe_hardware()
-
-
-def test_without_the_resource_module_peak_memory_is_unknown(monkeypatch):
     monkeypatch.setitem(sys.modules, "resource", None)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert grpo.peak_memory_gib() is None
+    assert device.total_memory() is None and grpo.peak_memory_gib() is None
+    assert "GiB" not in device.describe_hardware()
 
 
 @pytest.mark.parametrize("system", ["win32", "darwin"])
