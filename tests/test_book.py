@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
 PAGE = (ROOT / "docs" / "book.md").read_text("utf-8")
 LAST_SECTION = {
     2: 9,
@@ -51,14 +52,13 @@ def table(heading):
 
 def headings(stem):
     """Every heading of a notebook, or of the README."""
-    if stem == "README":
-        texts = [(ROOT / "README.md").read_text("utf-8")]
-    else:
-        (path,) = ROOT.glob(f"*/{stem}.ipynb")
-        cells = json.loads(path.read_text("utf-8"))["cells"]
-        prose = (c for c in cells if c["cell_type"] == "markdown")
-        texts = ["".join(cell["source"]) for cell in prose]
-    return re.findall(r"^#+ +(.+?)\s*$", "\n".join(texts), re.MULTILINE)
+    (path,) = ROOT.glob(f"*/{stem}.ipynb") if stem != "README" else [README]
+    text = path.read_text("utf-8")
+    if path != README:
+        cells = json.loads(text)["cells"]
+        prose = (c["source"] for c in cells if c["cell_type"] == "markdown")
+        text = "\n".join(map("".join, prose))
+    return re.findall(r"(?m)^#+ +(.+?)\s*$", text)
 
 
 def numbered(last):

@@ -50,22 +50,19 @@ def test_a_dtype_is_the_models_and_devices_or_as_named(monkeypatch):
 # A compiled answer and a compiled training step, without a compiler
 TWO_PLACES = """
 import torch
-from reasoning_from_scratch import device
 from reasoning_from_scratch.llm import generate
 from tests.tiny import ByteTokenizer, tiny_model
 from tests.test_pretrain import TINY
 from reasoning_from_scratch.pocket.pretrain import pretrain
 from dataclasses import replace
 
-model, options = tiny_model(), {"max_new_tokens": 3, "stop_ids": ()}
+model, sizes = tiny_model(), {"max_new_tokens": 3, "stop_ids": ()}
 for prompts in (["ab"], ["abc", "d"]):
     eager, tried = (
-        [o.token_ids for o in generate(
-            model, ByteTokenizer(), prompts, compiled=compiled, **options
-        )]
-        for compiled in (False, True)
+        generate(model, ByteTokenizer(), prompts, compiled=tries, **sizes)
+        for tries in (False, True)
     )
-    assert eager == tried
+    assert [o.token_ids for o in eager] == [o.token_ids for o in tried]
 config = replace(TINY, steps=1, is_compiled=True)
 pretrain(config, None, tokenizer=ByteTokenizer(), progress=False)
 print("went on")
@@ -111,22 +108,17 @@ def test_without_a_working_compiler_everything_goes_on_and_says_so_once(
     assert expected in line and "unset CXX, or install one: " in line
 
 
-@pytest.mark.parametrize(
-    ("system", "usual", "cure"),
-    [
+def test_each_system_is_told_how_to_get_a_compiler(monkeypatch):
+    monkeypatch.delenv("CXX", raising=False)
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    for system, usual, cure in (
         ("linux", "g++", "apt install g++ python3-dev"),
         ("darwin", "clang++", "xcode-select --install"),
         ("win32", "cl", "BuildTools"),
-    ],
-)
-def test_each_system_is_told_how_to_get_a_compiler(
-    system, usual, cure, monkeypatch
-):
-    monkeypatch.setattr(sys, "platform", system)
-    monkeypatch.delenv("CXX", raising=False)
-    monkeypatch.setattr("shutil.which", lambda name: None)
-    reason, said = devices.missing_compiler()
-    assert f"looked for '{usual}'" in reason and cure in said
+    ):
+        monkeypatch.setattr(sys, "platform", system)
+        reason, said = devices.missing_compiler()
+        assert f"looked for '{usual}'" in reason and cure in said
 
 
 def test_an_error_of_the_function_itself_is_not_swallowed(monkeypatch):

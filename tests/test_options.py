@@ -61,13 +61,8 @@ def test_flags_set_the_fields_they_are_named_after():
     add_options(parser, Baking, row={"minutes": 55})
     flags = "--minutes 40 --eggs 0 --is-glazed --form square"
     given = given_options(parser.parse_args(flags.split()), Baking)
-    assert given == {
-        "minutes": 40,
-        "eggs": 0,
-        "is_glazed": True,
-        "form": "square",
-    }
-    assert replace(Baking(), **given).heat == 180.0
+    expected = Baking(minutes=40, eggs=0, is_glazed=True, form="square")
+    assert replace(Baking(), **given) == expected and len(given) == 4
     assert given_options(parser.parse_args([]), Baking) == {}
     page = parser.format_help()
     assert "in the oven (default: 55)" in page
@@ -98,15 +93,9 @@ guests NAME+     who comes
 """,
     )
     args = parser.parse_args(["soup", "me", "you", "--spoons", "0", "--hot"])
-    assert vars(args) == {
-        "dish": "soup",
-        "guests": ["me", "you"],
-        "plates": 2,
-        "salt": None,
-        "spoons": 0,
-        "size": "s",
-        "hot": True,
-    }
+    told = {"dish": "soup", "guests": ["me", "you"], "plates": 2}
+    told |= {"salt": None, "spoons": 0, "size": "s", "hot": True}
+    assert vars(args) == told
     page = parser.format_help()
     assert "one for each, and 5 % more (default: 2)" in page
     assert "with pepper, and more of it" in page

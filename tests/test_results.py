@@ -11,32 +11,22 @@ from reasoning_from_scratch import results
 from reasoning_from_scratch.runs import RunFolder
 from results import README_BEGIN, README_END, results_page
 
+MEASURED = {"minutes": 0.5, "hardware": "2 cores", "commit": "abc"}
 DIRECT = {
-    "chapter": "ch03",
-    "name": "direct",
-    "ladder": 1,
-    "method": "direct prompt, greedy",
-    "model": "pocket",
-    "problems": "pocketmath test",
+    **{"chapter": "ch03", "name": "direct", "ladder": 1, "run": "direct"},
+    **{"method": "direct prompt, greedy", "model": "pocket"},
+    **{"problems": "pocketmath test", "seed": 0, **MEASURED},
     **{"accuracy": 0.125, "low": 0.11, "high": 0.14, "mean_tokens": 7.2},
-    **{"minutes": 0.5, "hardware": "2 cores", "commit": "abc", "seed": 0},
     "command": "rfs evaluate --run direct",
-    "run": "direct",
 }
 SPEED = {
-    "chapter": "ch02",
-    "method": "decoding",
-    "model": "0.6b shape",
-    **{"value": 12.3456, "unit": "tokens/s"},
-    **{"minutes": 1, "hardware": "2 cores", "commit": "abc"},
+    **{"chapter": "ch02", "method": "decoding", "model": "0.6b shape"},
+    **{"value": 12.3456, "unit": "tokens/s", **MEASURED},
     "command": "rfs bench generation",
 }
 MISSING = {
-    "chapter": "ch03",
-    "method": "MATH-500",
-    "model": "qwen3-0.6b",
-    "measured": False,
-    "reason": "the weights were not at hand",
+    **{"chapter": "ch03", "method": "MATH-500", "model": "qwen3-0.6b"},
+    **{"measured": False, "reason": "the weights were not at hand"},
     "command": "rfs evaluate --model qwen3-0.6b --run q",
 }
 GAIN = {"difference": 0.1, "difference_low": 0.05, "difference_high": 0.15}
@@ -114,8 +104,8 @@ def test_rows_of_a_real_model_stand_apart_with_pockets_beside_them():
     chapter, real = results_page(rows, "").split("## A real model")
     assert "| real |" not in chapter and "25.0 % |" in real
     # gain here, gain on pocket, what is to be made of the two
-    pair = "| +10.0 (5.0 to 15.0) | +10.0 (5.0 to 15.0) | holds | direct |"
-    assert pair in real
+    gain = "+10.0 (5.0 to 15.0)"
+    assert f"| {gain} | {gain} | holds | direct |" in real
     shown, beside = drawing.pairs_of(rows)
     assert [row["accuracy"] for row in shown] == [0.14]
     assert [(r["name"], r["accuracy"]) for r in beside] == [("vote", 0.13)]
