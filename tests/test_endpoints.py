@@ -89,17 +89,16 @@ def test_what_does_not_pass_ends_with_the_last_reason(
         client_for(server, max_retries=1).complete(HELLO)  # it is gone
 
 
-@pytest.mark.parametrize("seconds", ["1", "0.7"])
-def test_retry_after_is_waited_for(seconds):
-    start = time.monotonic()
-    ask((429, {"Retry-After": seconds}), GOOD)
-    assert float(seconds) <= time.monotonic() - start < 3
-
-
-@pytest.mark.parametrize("value", ["-5", "soon", "nan", "1e999", "²"])
-def test_a_retry_after_that_is_no_time_is_ignored(value):
+@pytest.mark.parametrize(
+    ("value", "least"),
+    [("1", 1), ("0.7", 0.7)]
+    + [(no_time, 0) for no_time in ("-5", "soon", "nan", "1e999", "²")],
+)
+def test_retry_after_is_waited_for_where_it_is_a_time(value, least):
     busy = (503, {"Retry-After": value.encode().decode("latin-1")})
+    start = time.monotonic()
     assert ask(busy, GOOD)[0].text == "42"
+    assert least <= time.monotonic() - start < 3
 
 
 def test_waiting_times_double_with_jitter_and_stay_below_the_limit():
@@ -120,9 +119,7 @@ def test_many_requests_all_come_back_whatever_happens_to_each():
         return [GOOD, 400, "cut", b"<html>", chat_answer("7")][number % 5]
 
     with ChatServer(misbehave) as server:
-        client = client_for(server, max_retries=1, max_concurrent=4)
-        answers = ask_many(client, 20)
-        assert server.most_at_once <= 4
+        answers = ask_many(client_for(server, max_retries=1), 20)
     assert sorted(answers) == list(range(20))
     for number, answer in answers.items():
         kind = Completion if number % 5 in (0, 4) else EndpointError
@@ -132,7 +129,7 @@ def test_many_requests_all_come_back_whatever_happens_to_each():
 def test_requests_run_at_the_same_time_up_to_the_limit():
     with ChatServer(0.2) as server:
         start = time.monotonic()
-        assert len(ask_many(client_for(server, max_concurrent=4), 8)) == 8
+        ask_many(client_for(server, max_concurrent=4), 8)
         assert time.monotonic() - start < 1.2  # one by one: 1.6 s
         assert server.most_at_once == 4
 

@@ -117,22 +117,18 @@ def test_the_best_score_or_the_heaviest_answer_is_chosen(
     assert pick_by_score(samples, scores, is_vote) == chosen
 
 
-def test_a_saved_head_scores_as_before(runs_folder):
+def test_a_saved_head_scores_as_before_and_must_fit_its_model(runs_folder):
     head = write_verifier(runs_folder / "mine")
     loaded = load_head("runs/mine", HIDDEN)
-    arguments = (["a", "b"], ["12", "3"])
-    model = tiny_model()
-    scores = score_solutions(model, TOKENIZER, head, *arguments)
-    assert score_solutions(model, TOKENIZER, loaded, *arguments) == scores
-    assert scores[0] != scores[1]
-
-
-def test_a_verifier_that_does_not_fit_is_refused(runs_folder):
-    with pytest.raises(FileNotFoundError, match="rfs verifier trains one"):
-        load_head("runs/none", HIDDEN)
-    write_verifier(runs_folder / "mine")
+    first, again = (
+        score_solutions(tiny_model(), TOKENIZER, each, ["a", "b"], ["12", "3"])
+        for each in (head, loaded)
+    )
+    assert first == again and first[0] != first[1]
     with pytest.raises(ValueError, match="98 features, this model gives 194"):
         load_head("runs/mine", 64)
+    with pytest.raises(FileNotFoundError, match="rfs verifier trains one"):
+        load_head("runs/none", HIDDEN)
     with pytest.raises(ValueError, match="asks no learned verifier"):
         METHODS["best-of-n"].judged_by("runs/x")
 

@@ -91,7 +91,7 @@ def test_one_page_shows_all_runs_curves_warnings_and_samples(
     assert found.tags.count("svg") == found.tags.count("figure") >= 6
 
 
-def test_hostile_text_reaches_the_page_as_text_alone():
+def test_hostile_text_reaches_the_page_as_text_alone_and_cut():
     samples = [sample_of(text, step) for step, text in enumerate(HOSTILE)]
     page = page_of(run_of(), samples, model=HOSTILE[0])
     found = Elements(page)
@@ -106,9 +106,6 @@ def test_hostile_text_reaches_the_page_as_text_alone():
     assert not {"src", "href", "srcset", "action"} & names
     assert "url(" not in page and "@import" not in page
     assert "default-src 'none'" in page
-
-
-def test_a_long_text_is_cut_and_says_by_how_much():
     page = page_of(run_of(), [sample_of("x" * (MAX_TEXT + 2345))])
     assert "x" * MAX_TEXT in page and "x" * (MAX_TEXT + 1) not in page
     assert "2,345 characters more" in page
