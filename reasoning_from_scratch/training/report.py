@@ -108,15 +108,12 @@ def read_runs(names):
     for path in map(find_run, names):
         folder = RunFolder.open(path)
         rows = folder.read("metrics.jsonl")
-        if not rows:
-            raise FileNotFoundError(
-                f"{path} has no metrics.jsonl yet: let it train for a step"
-            )
-        if any("step" not in row for row in rows):
+        if not rows or any("step" not in row for row in rows):
             raise ValueError(
-                f"{path / 'metrics.jsonl'} has rows without a step: the "
-                "report is about rfs grpo, distill and pretrain; see what rfs "
-                f"{folder.config.get('command', '…')} wrote in result.json"
+                f"{path / 'metrics.jsonl'} has no steps, or rows without: the "
+                "report is about runs of rfs grpo, distill and pretrain that "
+                "have trained for a step, and this is one of rfs "
+                f"{folder.config.get('command', '…')}"
             )
         samples = folder.read("samples.jsonl")
         runs.append(Run(path, folder.config, rows, samples))
