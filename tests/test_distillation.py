@@ -26,10 +26,11 @@ from reasoning_from_scratch.training.distillation import (
     sample_examples,
 )
 from reasoning_from_scratch.training.distillation_loss import (
-    SoftTargets,
     check_same_tokens,
     hard_loss,
     learned_hidden,
+    soft_loss,
+    teacher_hidden,
 )
 from reasoning_from_scratch.training.sft_data import make_batch
 
@@ -151,14 +152,14 @@ def test_soft_targets_are_learned_as_by_the_loss_of_whole_logits(
         lambda own: soft_distillation_loss(own, logits, batch.mask, **options),
     )
     config = replace(CONFIG, loss=kind, temperature=2.0)
-    soft = SoftTargets(judge, 300, config)
-    assert_alike(gradients_of(examples, config, soft.loss), expected)
+    loss = soft_loss(judge, 300, config)
+    assert_alike(gradients_of(examples, config, loss), expected)
 
 
 def test_a_student_equal_to_its_teacher_gets_no_mark_for_what_it_drew(
     examples,
 ):
-    loss = SoftTargets(student(), SIZE, ON_POLICY).sampled_loss
+    loss = soft_loss(student(), SIZE, ON_POLICY)
     value, gradients = gradients_of(examples, loss=loss)
     assert value == pytest.approx(0, abs=1e-5)
     for gradient in gradients:
@@ -168,9 +169,9 @@ def test_a_student_equal_to_its_teacher_gets_no_mark_for_what_it_drew(
 
 def test_a_teacher_reads_the_completion_behind_its_own_prompt():
     asked = Example([1, 2], [5, 6], teacher_prompt_ids=[3, 4, 7])
-    soft = SoftTargets(student(), SIZE, CONFIG)
-    hidden = soft.teacher_hidden(make_batch([asked, Example([1], [8])]))
-    alone = soft.teacher_hidden(make_batch([Example([3, 4, 7], [5, 6])]))
+    batch = make_batch([asked, Example([1], [8])])
+    hidden = teacher_hidden(student(), batch)
+    alone = learned_hidden(student(), make_batch([Example([3, 4, 7], [5, 6])]))
     close(hidden[:2], alone)
 
 
@@ -242,9 +243,9 @@ def test_the_student_comes_nearer_to_its_teacher(tokenizer, loss):
 
     def reverse_kl(model):
         config = replace(CONFIG, loss="reverse")
-        soft = SoftTargets(teacher(), tokenizer.vocab_size, config)
+        loss = soft_loss(teacher(), tokenizer.vocab_size, config)
         with torch.no_grad():
-            return soft.loss(model, learned_hidden(model, batch), batch)
+            return loss(model, learned_hidden(model, batch), batch)
 
     assert reverse_kl(model) < 0.9 * reverse_kl(student())
 
@@ -264,7 +265,7 @@ FORWARD = replace(CONFIG, loss="forward")
         (partial(learn, teacher=0), "takes none, the others need one"),
         (partial(learn, config=FORWARD), "takes none, the others need one"),
         (
-            lambda tokenizer: SoftTargets(
+            lambda tokenizer: soft_loss(
                 tiny_model(), tokenizer.vocab_size, CONFIG
             ),
             "same tokenizer",

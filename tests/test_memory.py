@@ -36,8 +36,9 @@ from reasoning_from_scratch.training import (
     optimization,
 )
 from reasoning_from_scratch.training.distillation import (
-    choose_loss,
+    hard_loss,
     learn_examples,
+    soft_loss,
 )
 from reasoning_from_scratch.training.loop import TrainingLoop
 from reasoning_from_scratch.training.optimization import MasterAdamW
@@ -172,7 +173,7 @@ def test_the_peak_of_distillation_is_predicted(loss):
         model, teacher = (Qwen3Model(shape) for _ in range(2))
         teacher = None if is_hard else teacher
         optimizer = MasterAdamW(model)
-        loss = choose_loss(teacher, tokenizer, config)
+        loss = hard_loss if is_hard else soft_loss(teacher, 5000, config)
         for _ in range(2):
             learn_examples(model, optimizer, examples, loss, config, 1e-3)
 

@@ -26,7 +26,7 @@ from reasoning_from_scratch.llm import SamplingConfig
 from reasoning_from_scratch.memory import advised, learning_advice
 
 from .config import check_teacher
-from .distillation_loss import SoftTargets, hard_loss, learned_hidden
+from .distillation_loss import hard_loss, learned_hidden, soft_loss
 from .loop import TrainingLoop, measure_accuracy, shuffled_indices
 from .optimization import MasterAdamW, scheduled_learning_rate
 from .rollouts import collect_rollouts, repeat
@@ -74,6 +74,9 @@ def train_distillation(
     if not examples:
         raise ValueError("there are no examples; collect some traces first")
     check_teacher(config, teacher is not None)
+    loss = hard_loss
+    if teacher is not None:
+        loss = soft_loss(teacher, tokenizer.vocab_size, config)
     num_batches = len(examples) / config.batch_size
 
     def measure():
@@ -83,7 +86,7 @@ def train_distillation(
     every = config.eval_every or math.ceil(num_batches)
     return _train(
         (model, tokenizer, config),
-        choose_loss(teacher, tokenizer, config),
+        loss,
         lambda step: (draw_batch(examples, step, config), {}),
         num_steps=math.ceil(config.epochs * num_batches),
         evaluate=measure,
@@ -130,18 +133,6 @@ def planned_rate(step, num_steps, config):
         warmup_steps=config.warmup_steps,
         total_steps=num_steps,
     )
-
-
-def choose_loss(teacher, tokenizer, config):
-    """The loss that the config describes.
-
-    It is a callable (model, hidden, batch) -> sum over the learned tokens,
-    whose final states `hidden` are.
-    """
-    if teacher is None:
-        return hard_loss
-    soft = SoftTargets(teacher, tokenizer.vocab_size, config)
-    return soft.sampled_loss if config.loss == "sampled" else soft.loss
 
 
 def learn_examples(model, optimizer, examples, loss, config, learning_rate):
@@ -204,7 +195,7 @@ def train_on_policy(
     refuse_test_problems([*problems, *validation])
     return _train(
         (model, tokenizer, config),
-        choose_loss(teacher, tokenizer, config),
+        soft_loss(teacher, tokenizer.vocab_size, config),
         lambda step: sample_examples(model, tokenizer, problems, step, config),
         num_steps=config.steps,
         evaluate=lambda: measure_accuracy(

@@ -19,7 +19,7 @@ Sources: Hinton et al. 2015 (soft targets); Agarwal et al. 2023 (GKD, arXiv
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from torch.utils.checkpoint import checkpoint
@@ -124,7 +124,10 @@ def reverse_kl_surrogate(logprobs, teacher_logprobs):
 
 
 def hard_loss(model, hidden, batch):
-    """Minus the log-probability of the learned tokens, summed."""
+    """Minus the log-probability of the learned tokens, summed.
+
+    `hidden` are the final states that predict them.
+    """
     logprobs, _ = hidden_logprobs(model, hidden, batch.targets)
     return -logprobs.sum()
 
@@ -135,77 +138,56 @@ def learned_hidden(model, batch):
     return hidden[:, :-1][batch.mask]
 
 
-@dataclass
-class SoftTargets:
-    """What a teacher says of every token that its student learns.
+def soft_loss(teacher, vocab_size, config):
+    """The loss on what a teacher says of every token that its student learns.
 
-    It reads each micro-batch beside the student, the completions behind its
-    own prompt. Rows of the embeddings from `vocab_size` on are padding.
+    It is a callable as `hard_loss`. Rows of the embeddings from `vocab_size`,
+    the tokenizer's, on are padding; config has loss, temperature and beta.
     """
+    size, temperature = teacher.config.vocab_size, config.temperature
+    if size < vocab_size:
+        raise ValueError(
+            f"the teacher has {size:,} tokens, the student's tokenizer "
+            f"{vocab_size:,}; soft distillation needs a teacher with the "
+            "same tokenizer"
+        )
 
-    teacher: torch.nn.Module
-    vocab_size: int  # of the tokenizer
-    config: object  # has loss, temperature and beta
+    def logprobs(reader, hidden):  # frees the logits at once
+        return scaled_logprobs(
+            reader.lm_logits(hidden), temperature, vocab_size
+        )
 
-    def __post_init__(self):
-        size = self.teacher.config.vocab_size
-        if size < self.vocab_size:
-            raise ValueError(
-                f"the teacher has {size:,} tokens, the student's tokenizer "
-                f"{self.vocab_size:,}; soft distillation needs a teacher "
-                "with the same tokenizer"
-            )
-
-    def loss(self, model, hidden, batch):
-        """The divergence, summed over the learned tokens of a `Batch`."""
-        config = self.config
-
+    def divergence_loss(model, hidden, batch):
         def chunk_loss(hidden, teacher_hidden):
             with torch.no_grad():
-                teacher = self.logprobs(self.teacher, teacher_hidden)
-            student = self.logprobs(model, hidden)
-            divergences = divergence(
-                student, teacher, config.loss, beta=config.beta
-            )
-            return divergences.sum()
+                target = logprobs(teacher, teacher_hidden)
+            own = logprobs(model, hidden)
+            return divergence(own, target, config.loss, beta=config.beta).sum()
 
-        total = sum_in_chunks(
-            chunk_loss, self.vocab_size, hidden, self.teacher_hidden(batch)
+        states = hidden, teacher_hidden(teacher, batch)
+        total = sum_in_chunks(chunk_loss, vocab_size, *states)
+        return temperature**2 * total
+
+    def sampled_loss(model, hidden, batch):
+        # Its value is not the divergence: compare gradients, not losses
+        states = (model, hidden), (teacher, teacher_hidden(teacher, batch))
+        own, target = (
+            hidden_logprobs(*each, batch.targets, temperature=temperature)[0]
+            for each in states
         )
-        return config.temperature**2 * total
+        return reverse_kl_surrogate(own, target).sum()
 
-    def sampled_loss(self, model, hidden, batch):
-        """`reverse_kl_surrogate`, summed over the drawn tokens of a batch.
+    return sampled_loss if config.loss == "sampled" else divergence_loss
 
-        Its value is not the divergence: compare gradients, not losses.
-        """
 
-        def logprobs(reader, states):
-            temperature = self.config.temperature
-            return hidden_logprobs(
-                reader, states, batch.targets, temperature=temperature
-            )[0]
-
-        return reverse_kl_surrogate(
-            logprobs(model, hidden),
-            logprobs(self.teacher, self.teacher_hidden(batch)),
-        ).sum()
-
-    def logprobs(self, model, hidden):
-        """(tokens, vocab) log-probabilities at the temperature."""
-        logits = model.lm_logits(hidden)
-        temperature = self.config.temperature
-        return scaled_logprobs(logits, temperature, self.vocab_size)
-
-    @torch.no_grad()
-    def teacher_hidden(self, batch):
-        """The teacher's final states of the learned tokens, row after row."""
-        examples = [
-            replace(e, prompt_ids=e.teacher_prompt_ids or e.prompt_ids)
-            for e in batch.examples
-        ]
-        batch = make_batch(examples, device=self.teacher.device)
-        return learned_hidden(self.teacher, batch)
+@torch.no_grad()
+def teacher_hidden(teacher, batch):
+    """Its final states of the learned tokens, each behind its own prompt."""
+    examples = [
+        replace(e, prompt_ids=e.teacher_prompt_ids or e.prompt_ids)
+        for e in batch.examples
+    ]
+    return learned_hidden(teacher, make_batch(examples, device=teacher.device))
 
 
 def sum_in_chunks(loss, vocab_size, *tensors):
