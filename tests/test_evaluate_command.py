@@ -8,6 +8,7 @@ from tiny import write_verifier
 
 from reasoning_from_scratch.cli.compare import describe_difference
 from reasoning_from_scratch.cli.main import main
+from reasoning_from_scratch.evaluation import Problem
 from reasoning_from_scratch.runs import RunFolder
 from reasoning_from_scratch.scaling import METHODS
 
@@ -15,13 +16,9 @@ from reasoning_from_scratch.scaling import METHODS
 @pytest.fixture(scope="module")
 def flags(model_folder, tmp_path_factory):
     """The flags of an evaluation: a tiny model on forty problems."""
-    problems = write_rows(
-        tmp_path_factory.mktemp("evaluate") / "sums.jsonl",
-        [
-            {"problem": f"What is {n}?", "answer": str(n % 10)}
-            for n in range(40)
-        ],
-    )
+    problems = [Problem(f"What is {n}?", str(n % 10)) for n in range(40)]
+    path = tmp_path_factory.mktemp("evaluate") / "sums.jsonl"
+    problems = write_rows(path, problems)
     return (
         f"--model {model_folder} --problems {problems} --max-new-tokens 48 "
         "--batch-size 8 --device cpu"
@@ -84,20 +81,15 @@ def test_every_method_evaluates(name, flags, runs_folder):
     assert not any("error" in record for record in records)
 
 
-def test_sampling_writes_the_samples_down(flags, runs_folder):
-    more = "--method sample --samples 4 --temperature 1 --limit 4 --run four"
-    assert evaluate(flags, more) == 0
-    assert [len(r["samples"]) for r in records_of("four")] == [4] * 4
-    result = open_run("four").read_json("result.json")
-    assert list(result["pass_at_k"]) == ["1", "2", "4"]
-
-
-def test_a_run_can_choose_among_the_samples_of_another(
+def test_samples_are_written_down_and_another_run_can_choose_among_them(
     flags, runs_folder, capsys
 ):
     few = f"{flags} --limit 4 --samples 4 --temperature 1"
     votes = "--method self-consistency-exact-stop --run"
     assert evaluate(few, "--method best-of-n --run drawn") == 0
+    assert [len(r["samples"]) for r in records_of("drawn")] == [4] * 4
+    result = open_run("drawn").read_json("result.json")
+    assert list(result["pass_at_k"]) == ["1", "2", "4"]
     assert evaluate(few, f"{votes} fresh") == 0
     assert evaluate(few, f"{votes} again --samples-of drawn") == 0
     fresh, again = map(records_of, ("fresh", "again"))

@@ -10,7 +10,6 @@ stand side by side in the table and in the picture, runs/tour-N/tour.png.
 import copy
 import sys
 import time
-from pathlib import Path
 from textwrap import indent
 
 # Packages import their parts on first use: none of these brings torch yet
@@ -38,12 +37,10 @@ STAGES = (
 )
 TABLE_ROW = "{:<18}{:>21}{:>9}{:>7}{:>21}"
 MEASURED = ("accuracy", "low", "high", "num_problems", "mean_tokens")
-NOTEBOOK = Path(__file__).parents[2] / "ch02" / "ch02_main.ipynb"
-NOWHERE = " (in the repository)"
 NEXT_STEPS = """
 What to do next:
   rfs ask "What is 1/2 + 1/3?"       ask it yourself
-  jupyter lab ch02/ch02_main.ipynb   build the model, then measure it{}
+  jupyter lab ch02/ch02_main.ipynb   build the model, in the repository
   rfs --help                         every command, with an example"""
 
 
@@ -152,8 +149,8 @@ def run(args) -> None:
             flush=True,
         )
         result = next(results)
-        row = {"name": name, "chapter": chapter}
-        row |= {key: getattr(result, key) for key in MEASURED}
+        row = {key: getattr(result, key) for key in MEASURED}
+        row = {"name": name, "chapter": chapter} | row
         rows.append(row)
         folder.append("rows.jsonl", row)
         tokens = f"{row['mean_tokens']:.0f} tokens each"
@@ -168,7 +165,7 @@ def run(args) -> None:
         print(f"The picture: {picture}")
     except ImportError as error:  # it says how to get matplotlib
         print(f"No picture: {error}")
-    print(NEXT_STEPS.format("" if NOTEBOOK.is_file() else NOWHERE))
+    print(NEXT_STEPS)
 
 
 def show_one_problem(tour) -> None:
