@@ -1,23 +1,34 @@
-"""The table of methods: one shape for all, and what they cost."""
+"""The methods: one shape for all; those that write text of their own."""
 
 import pytest
-from scripted import play
+from scripted import play, sample_of
 from tiny import ByteTokenizer, tiny_model, write_verifier
 
 from reasoning_from_scratch.evaluation import Problem
 from reasoning_from_scratch.llm import SamplingConfig
-from reasoning_from_scratch.scaling import METHODS
-from reasoning_from_scratch.scaling.samples import read_samples
+from reasoning_from_scratch.scaling import METHODS, budget_forcing, self_refine
+from reasoning_from_scratch.scaling.samples import Trace, read_samples
+from reasoning_from_scratch.scaling.stopping import (
+    WINDOW,
+    keep_most_confident,
+    lowest_window_score,
+    warmup_threshold,
+    window_means,
+    write_while_sure,
+)
 
 PROBLEMS = [Problem("a?", "7", id="a"), Problem("bb?", "8", id="b")]
 PROMPTS = ["a?", "bb?"]
-NARROW = SamplingConfig(temperature=0.3, top_p=0.9)
+WARM = SamplingConfig(temperature=0.7)
 CHOOSERS = [name for name in METHODS if "vote" in name or "best" in name]
+THINK_ID = 1
 
 
 class Tokenizer(ByteTokenizer):
+    """A byte tokenizer in which byte 1 ends a think block."""
+
     def token_to_id(self, token):
-        return None
+        return {"</think>": THINK_ID}.get(token)
 
 
 @pytest.fixture(autouse=True)
@@ -25,12 +36,15 @@ def verifier(runs_folder):
     write_verifier(runs_folder / "verifier")
 
 
-def run_tiny(method, num_samples, **decoding):
-    """Let a method, or that of a name, answer two problems."""
-    options = {"num_samples": num_samples, "max_new_tokens": 6, "seed": 5}
-    return METHODS.get(method, method)(
-        tiny_model(), Tokenizer(), PROBLEMS, PROMPTS, **options | decoding
-    )
+def ask(method, model=None, prompts=PROMPTS, **options):
+    """Let a method, or that of a name, answer as many of the problems."""
+    question = (Tokenizer(), PROBLEMS[: len(prompts)], prompts)
+    return METHODS.get(method, method)(model, *question, **options)
+
+
+def run_tiny(method, num_samples, **options):
+    options = {"max_new_tokens": 6, "seed": 5, **options}
+    return ask(method, tiny_model(), num_samples=num_samples, **options)
 
 
 def texts_of(outputs):
@@ -69,20 +83,18 @@ def test_every_method_refuses_numbers_of_samples_that_make_no_sense(name):
             run_tiny(name, 2, sampling=SamplingConfig())
 
 
-@pytest.mark.parametrize(
-    ("own", "num_samples", "sampling"),
-    [
-        ({}, 16, SamplingConfig(temperature=0.7)),
-        ({"num_samples": 3, "sampling": NARROW}, 3, NARROW),
-    ],
-)
 def test_what_the_caller_says_goes_before_the_defaults_of_a_method(
-    monkeypatch, own, num_samples, sampling
+    monkeypatch,
 ):
     calls = play(monkeypatch, lambda prompt, number: r"\boxed{7}")
-    METHODS["best-of-n"](None, Tokenizer(), PROBLEMS, PROMPTS, **own)
-    (call,) = calls
-    assert (call["num_samples"], call["sampling"]) == (num_samples, sampling)
+    narrow = SamplingConfig(temperature=0.3, top_p=0.9)
+    ask("best-of-n")
+    ask("best-of-n", num_samples=3, sampling=narrow)
+    found = [(call["num_samples"], call["sampling"]) for call in calls]
+    assert found == [(16, WARM), (3, narrow)]
+
+
+# ---- Recorded samples ----
 
 
 @pytest.mark.parametrize("name", CHOOSERS)
@@ -112,3 +124,200 @@ def test_what_holds_or_takes_no_recorded_samples_says_so():
             METHODS[name].reusing({})
     with pytest.raises(ValueError, match="no samples to choose from"):
         read_samples([{"id": "a", "response": "7"}])
+
+
+# ---- Thinking budgets ----
+
+
+@pytest.mark.parametrize(
+    ("texts", "budget", "num_extensions", "response"),
+    [
+        # past its budget, plain text is led to a box, a think block closed
+        ({"{": "7}", "": "3+4=7…"}, 5, 0, r"3+4=7 \boxed{7}"),
+        ({">": " 7", "": "<think>3+4…"}, 4, 0, "<think>3+4</think> 7"),
+        # in time: the last token of the block is </think>; plain text is left
+        ({">": " 7", "": "<think>3+4"}, 99, 0, "<think>3+4</think> 7"),
+        ({"": r"3+4=7 \boxed{7}"}, 99, 0, r"3+4=7 \boxed{7}"),
+        # a budget that ends inside the box opens no second one
+        ({"1": "7}", "": r"3+14=17 \boxed{1…"}, 5, 0, r"3+14=17 \boxed{17}"),
+        # "Wait" takes the place of the box, or of the end of a think block
+        ({",": " no: 7", "": r"3+4=8 \boxed{8}"}, 0, 1, "3+4=8 Wait, no: 7"),
+        (
+            {">": " 7", ",": " no", "": "<think>8"},
+            *(0, 2, "<think>8 Wait, no Wait, no</think> 7"),
+        ),
+    ],
+)
+def test_the_end_of_thinking_is_forced_or_taken_back(
+    monkeypatch, texts, budget, num_extensions, response
+):
+    def write(prompt, number):  # by the first ending that the prompt has
+        return next(t for end, t in texts.items() if prompt.endswith(end))
+
+    calls = play(monkeypatch, write)
+    limits = {"max_thinking_tokens": budget or None}
+    (output,) = ask(
+        budget_forcing, prompts=["a?"], num_extensions=num_extensions, **limits
+    )
+    assert output.response == response
+    assert calls[0]["stop_ids"] == [0, THINK_ID]
+    assert calls[0]["max_new_tokens"] == (budget or 512)
+    assert len(calls) == len(texts) + (num_extensions == 2)
+    if texts[""] == "3+4=7…":  # only what was generated is counted
+        assert output.num_tokens == len(response) - len(r" \boxed{") + 1
+
+
+def test_a_budget_holds_for_every_sample_and_may_not_be_nothing(monkeypatch):
+    with pytest.raises(ValueError, match="max_new_tokens must be"):
+        ask(budget_forcing, tiny_model(), max_thinking_tokens=0)
+    play(monkeypatch, lambda prompt, number: r" \boxed{7}")
+    outputs = ask(budget_forcing, num_samples=3, sampling=WARM)
+    answers = [[s["answer"] for s in output.samples] for output in outputs]
+    assert answers == [["7"] * 3] * 2
+
+
+# ---- Self-refinement ----
+
+SIX, SEVEN = r"\boxed{6}", r"\boxed{7}"
+CHAT = "<|im_start|>user\na?<|im_end|>\n<|im_start|>assistant\n"
+
+
+def refine(monkeypatch, texts, prompt="a?", **options):
+    """Refine one problem whose successive completions are these texts."""
+    calls = play(monkeypatch, lambda prompt, number: texts[number])
+    (output,) = ask(self_refine, prompts=[prompt], **options)
+    return output, calls
+
+
+def shorter(sample, problem):
+    return -sample.num_tokens
+
+
+@pytest.mark.parametrize(
+    ("texts", "scorer", "response", "num_calls"),
+    [
+        ([SIX, "no", SEVEN, "ok", SEVEN], None, SEVEN, 5),
+        ([r"\boxed{0.5}", "fine", r"\boxed{1/2}"], None, r"\boxed{1/2}", 3),
+        ([SIX, "no", "hm"], None, SIX, 3),  # no answer: refused
+        ([SEVEN, "no", r"\boxed{123}"], shorter, SEVEN, 3),  # by the scorer
+    ],
+)
+def test_revisions_are_taken_until_one_repeats_the_answer_or_is_refused(
+    monkeypatch, texts, scorer, response, num_calls
+):
+    output, calls = refine(monkeypatch, texts, num_samples=9, scorer=scorer)
+    assert (output.response, len(calls)) == (response, num_calls)
+    roles = [sample["role"] for sample in output.samples]
+    assert roles == ["draft", *["critique", "revision"] * (num_calls // 2)]
+    # All is paid for: one token a byte, and the end
+    assert output.num_tokens == sum(len(text) + 1 for text in texts)
+
+
+def test_the_model_reads_its_draft_and_its_critique(monkeypatch):
+    texts = [SIX, "no", SEVEN]
+    _, calls = refine(monkeypatch, texts, num_samples=2)
+    assert calls[2]["prompts"] == [
+        "a?\\boxed{6}\nCheck:no\nAnswer: Let's think step by step."
+    ]
+    _, calls = refine(monkeypatch, texts, prompt=CHAT, num_samples=2)
+    (asked,) = calls[2]["prompts"]  # a chat is asked in turns
+    assert asked.count("<|im_start|>assistant\n") == 3
+    assert asked.count("<|im_end|>") == 5
+
+
+# ---- Adaptive thinking ----
+
+
+def test_only_the_unsure_are_asked_to_think(monkeypatch):
+    def write(prompt, number):
+        if prompt.startswith("think"):
+            return r"so \boxed{8}", -0.1
+        return SEVEN, -0.9 if "bb" in prompt else -0.1
+
+    # The direct prompt is that of the model asked, not the environment's
+    monkeypatch.setenv("RFS_MODEL", "qwen3-0.6b-base")
+    model = tiny_model()
+    model.settings_name = "pocket"
+    calls = play(monkeypatch, write)
+    prompts = ["think a", "think bb"]
+    easy, hard = ask("adaptive-think", model, prompts, sampling=WARM)
+    first, second = calls
+    assert first["prompts"] == [f"Problem: {p}\nAnswer:" for p in PROMPTS]
+    assert second["prompts"] == ["think bb"]
+    assert (easy.response, hard.response) == (SEVEN, r"so \boxed{8}")
+    # One token a byte and the end: 9 + 1; then 12 + 1 on top
+    assert (easy.num_tokens, hard.num_tokens) == (10, 23)
+    # The first look is greedy whatever the second is
+    assert first["sampling"].is_greedy and second["sampling"] == WARM
+
+
+@pytest.mark.parametrize(
+    ("text", "logprob", "is_sure"),
+    [(SEVEN, 0.0, 1), (SEVEN, -0.3, 0), (SEVEN + "…", 0.0, 0), ("?", 0.0, 0)],
+)
+def test_a_solution_that_is_unsure_cut_or_without_an_answer_goes_to_a_vote(
+    monkeypatch, text, logprob, is_sure
+):
+    calls = play(monkeypatch, lambda prompt, number: (text, logprob))
+    (output,) = ask("adaptive-samples", prompts=["a?"], num_samples=2)
+    assert [c["num_samples"] for c in calls] == ([1] if is_sure else [1, 2])
+    roles = [sample.get("role") for sample in output.samples]
+    assert roles == (["draft"] if is_sure else ["draft", None, None])
+    each = output.samples[0]["num_tokens"]
+    assert output.num_tokens == each * len(roles)
+
+
+# ---- Confidence: windows, and samples dropped half-way ----
+
+
+def test_windows_slide_by_one_token():
+    # (4+2)/2, (2+6)/2, (6+0)/2
+    assert window_means([4.0, 2.0, 6.0, 0.0], window=2) == [3.0, 4.0, 3.0]
+    sample = sample_of("…", topk_confidence=[1.0] * 16 + [9.0])
+    assert lowest_window_score(sample) == 1.0
+    assert window_means([1.0, 3.0], window=16) == [2.0]  # shorter: one
+
+
+def test_the_filter_keeps_the_best_share_in_the_order_drawn():
+    assert keep_most_confident([1, 4, 3, 2], share=0.5) == [1, 2]
+    assert keep_most_confident([1, 4, 3, 2], share=1.0) == [0, 1, 2, 3]
+    assert keep_most_confident([1, 2], share=0.01) == [1]  # at least one
+    # The least sure of the surer half of the warm-up is the threshold
+    levels = (1.0, 5.0, 3.0, 2.0)
+    samples = [sample_of("…", topk_confidence=[level]) for level in levels]
+    assert warmup_threshold(samples, share=0.5) == 3.0
+
+
+@pytest.mark.parametrize(
+    ("levels", "limit", "most", "dropped", "num_tokens"),
+    [
+        # The sure one ends in its fourth block, the other after its first
+        ([5.0, 1.0], 3.0, 100, {1}, [4 * WINDOW, WINDOW]),
+        # It is judged by full windows only; the last block ends at the limit
+        ([0.0], 1.0, WINDOW - 1, set(), [WINDOW - 1]),
+        ([5.0], 1.0, WINDOW + 3, set(), [WINDOW + 3]),
+    ],
+)
+def test_an_unsure_trace_is_dropped_and_written_no_further(
+    levels, limit, most, dropped, num_tokens
+):
+    def write(running, stretch, *, max_new_tokens):
+        for trace in running:
+            level = levels[int(trace.identifier)]
+            trace.confidence += [level] * max_new_tokens
+            trace.num_tokens += max_new_tokens
+            is_over = trace.num_tokens >= 64
+            trace.stop_reason = "stop" if is_over else "length"
+
+    traces = [Trace("?", str(place)) for place in range(len(levels))]
+    limits = [limit] * len(levels)
+    assert write_while_sure(traces, limits, write, most) == dropped
+    assert [trace.num_tokens for trace in traces] == num_tokens
+
+
+def test_every_sample_is_recorded_and_its_tokens_have_a_confidence():
+    for name, longest in (("confidence-stop", 20), ("confidence-vote", 5)):
+        outputs = run_tiny(name, 5, max_new_tokens=longest)
+        for sample in sum((output.samples for output in outputs), []):
+            assert 0 < sample["num_tokens"] <= longest
+            assert len(sample["confidence"]) == sample["num_tokens"]
