@@ -62,7 +62,7 @@ def run(args) -> None:
     if args.prompt:
         labels = [args.prompt]
     elif args.think or settings.is_chat:
-        labels = [labels[args.think]]
+        labels = ["step-by-step" if args.think else "direct"]
     prompts = [flags.choose_prompt(label, settings) for label in labels]
     model = flags.open_model(args, options["max_new_tokens"])
     for label, prompt in zip(labels, prompts, strict=True):
@@ -77,9 +77,8 @@ def run(args) -> None:
         )
         print()
         for number, output in enumerate(outputs, start=1):
-            print(
-                f"{number:>3} {flags.printable(output.text).strip()}", end=""
-            )
+            answer = flags.printable(output.text).strip()
+            print(f"{number:>3} {answer}", end="")
             end_line(output.stop_reason == "length", options)
 
 

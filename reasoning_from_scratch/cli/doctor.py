@@ -36,11 +36,11 @@ WINDOWS_INDEX = " --index-url https://download.pytorch.org/whl/cu130"
 DRIVER = "/proc/driver/nvidia/version"
 OLDEST_TORCH = (2, 11)
 CONTEXT = 4096  # tokens that an answer and its question may take
-BROKEN = "NOT WELL: "  # before what nothing works without
+BROKEN = "BROKEN: "  # stands before what nothing works without
 
 
 def run(args) -> int:
-    """Print one line a finding; 1 if something needed is missing."""
+    """Print a line for each fact; 1 if something needed is missing."""
     from .. import device
 
     model, best = default_model(), device.pick_device()

@@ -24,7 +24,7 @@ MEMORY_FLAG = """
 """
 # Of a model that only answers
 ANSWER_FLAGS = f"""{MODEL_FLAGS}
---temperature X      0 takes the likeliest token (default: the model's way)
+--temperature X  0: the likeliest token (default: the method's or model's)
 --max-new-tokens N   room for an answer (default: the model's)
 """
 WEIGHTS_FLAG = """
