@@ -20,13 +20,14 @@ from reasoning_from_scratch.settings import is_pocket
 
 ORDER = ("cuda", "mps", "xpu")  # before the CPU
 DTYPES = {n: getattr(torch, n) for n in ("float32", "bfloat16", "float16")}
-# How to get a C++ compiler, by sys.platform
+# The usual C++ compiler and how to get it, by sys.platform
 COMPILERS = {
-    "linux": "sudo apt install g++ python3-dev (or your distribution's)",
-    "darwin": "xcode-select --install",
+    "linux": ("g++", "sudo apt install g++ python3-dev, or your system's"),
+    "darwin": ("clang++", "xcode-select --install"),
     "win32": (
-        "winget install Microsoft.VisualStudio.2022.BuildTools, with its "
-        "workload for C++; then start from its x64 Native Tools prompt"
+        "cl",
+        "winget install Microsoft.VisualStudio.2022.BuildTools, "
+        "with its workload for C++; then start from its x64 Native Tools",
     ),
 }
 COMPILER_SECONDS = 60  # to wait for it on a tiny program
@@ -143,9 +144,8 @@ def compile_or_eager(function, **options):
 
 def missing_compiler() -> tuple[str, str] | None:
     """Why torch.compile has no C++ compiler, and the cure; None: it has."""
-    usual = {"win32": "cl", "darwin": "clang++"}.get(sys.platform, "g++")
-    name = os.environ.get("CXX", usual)
-    cure = f"install one: {COMPILERS.get(sys.platform, COMPILERS['linux'])}"
+    usual, how = COMPILERS.get(sys.platform, COMPILERS["linux"])
+    name, cure = os.environ.get("CXX", usual), f"install one: {how}"
     if "CXX" in os.environ:
         cure = f"unset CXX, or {cure}"
     if not shutil.which(name):

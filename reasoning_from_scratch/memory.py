@@ -1,9 +1,9 @@
 """How much memory a model will take, and what to do when there is too little.
 
 `predict_memory` adds up what is held at the fullest moment, by the shape of a
-model and a `Workload`; no model is built for it, and no torch is imported.
-What an allocator loses between blocks is not counted, nor what
-a library unpacks for itself (bfloat16 matrices on a CPU without the format).
+model and a `Workload`, without building one. Gaps between an allocator's
+blocks are not counted, nor what a library unpacks for itself (bfloat16
+matrices on a CPU without the format).
 
 Source: Korthikanti et al. 2022, arXiv 2205.05198 (activations by the layer).
 """
@@ -34,10 +34,8 @@ OUT_OF_MEMORY = re.compile(
 )
 # Settings that memory alone depends on: a resumed run may change them
 MEMORY_SETTINGS = (
-    "micro_batch_size",
-    "micro_batch_tokens",
-    "activation_checkpointing",
-    "decoding_batch_size",
+    *("micro_batch_size", "micro_batch_tokens"),
+    *("activation_checkpointing", "decoding_batch_size"),
 )
 
 
@@ -86,10 +84,8 @@ def learning_advice(config, rows, tokens):
         return f"try --{name.replace('_', '-')} {max(least, size // 2)}"
     if not config.activation_checkpointing:
         return "try --activation-checkpointing"
-    return (
-        "the smallest micro-batch is too much: a new run with bfloat16 "
-        "moments, shorter answers or a smaller model takes less"
-    )
+    smaller = "bfloat16 moments, shorter answers or a smaller model"
+    return f"the smallest micro-batch is too much: a new run with {smaller}"
 
 
 # ---- What it will take ----
@@ -121,25 +117,23 @@ def predict_memory(shape, work):
     scoring rollouts keeps no activations and always takes less.
     """
     size = work.weight_bytes
-    held = shape.num_parameters * size + work.frozen_bytes
-    stages = [0]
-    if work.decoding_rows:
-        stages += [_generation_bytes(shape, work)]
+    weights = shape.num_parameters * size
+    held, peak = weights + work.frozen_bytes, _generation_bytes(shape, work)
     if work.learning_rows:
         masters = 0 if size == 4 else 2
         held += shape.num_parameters * (masters + 2 * work.moment_bytes)
         piece = min(OPTIMIZER_PIECE, shape.vocab_size * shape.hidden_size)
-        working = 12 if size == 4 else 20  # float32, masters
-        gradients = shape.num_parameters * size
-        stages += [gradients + _backward_bytes(shape, work)]
-        stages += [gradients + working * piece]
-    return held + max(stages)
+        stepping = piece * (12 if size == 4 else 20)  # float32, masters
+        gradients = weights + max(_backward_bytes(shape, work), stepping)
+        peak = max(peak, gradients)
+    return held + peak
 
 
 def _generation_bytes(shape, work):
     """Cache, logits and what a step computes, at the fullest step."""
     rows, columns = work.decoding_rows, work.decoding_tokens
-    copied = rows * columns * _key_size(shape) * work.weight_bytes
+    keys = shape.num_kv_heads * shape.head_dim
+    copied = rows * columns * keys * work.weight_bytes
     cache = 2 * shape.num_layers * copied
     # Logits as they come, scaled, and the distribution and its sums; to
     # filter, they are sorted, each with its place
@@ -180,17 +174,13 @@ def _backward_bytes(shape, work):
 def _activation_bytes(shape, weight_bytes):
     """What a layer keeps for its backward pass, in bytes per token."""
     hidden, inner = shape.hidden_size, shape.intermediate_size
-    projected = shape.num_heads * shape.head_dim + _key_size(shape)
+    projected = (shape.num_heads + shape.num_kv_heads) * shape.head_dim
     # Float32 kept for the inverse norms and the attention's log-sum
     small = 8 + 4 * (2 * shape.num_heads + shape.num_kv_heads)
     if weight_bytes == 4:  # a norm keeps its input, the state itself
         return 24 * hidden + 16 * projected + 16 * inner + small
     # The norms compute on a float32 copy, which they keep
     return 16 * hidden + 10 * projected + 8 * inner + small
-
-
-def _key_size(shape):
-    return shape.num_kv_heads * shape.head_dim
 
 
 # ---- What fits ----

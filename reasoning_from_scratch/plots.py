@@ -15,12 +15,12 @@ COLORS = (
     *("#CC79A7", "#56B4E9", "#8C6D31", "#666666"),
 )
 INK = "#333333"
+FULL_RUN = "the chapter's full run"
 STYLE = {
-    "axes.edgecolor": INK,
+    **{f"axes.{part}color": INK for part in ("edge", "label")},
+    **{f"{part}.color": INK for part in ("text", "xtick", "ytick")},
+    **{f"axes.spines.{side}": False for side in ("right", "top")},
     "axes.grid": True,
-    "axes.labelcolor": INK,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
     "axes.titlelocation": "left",
     "axes.titlesize": 12,
     "figure.constrained_layout.use": True,
@@ -30,9 +30,6 @@ STYLE = {
     "legend.frameon": False,
     "lines.linewidth": 1.8,
     "savefig.dpi": 150,
-    "text.color": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
 }
 
 
@@ -57,12 +54,7 @@ def figure_style():
 
 
 def plot_accuracy_bars(
-    rows,
-    path=None,
-    *,
-    title="",
-    reference=(),
-    reference_label="the chapter's full run",
+    rows, path=None, *, title="", reference=(), reference_label=FULL_RUN
 ):
     """Draw one bar per method with its interval and the tokens it spent.
 

@@ -38,8 +38,7 @@ STEP = re.compile(r"step_(\d+)")
 RUN_NAME = re.compile(r"\w([\w.-]*[\w-])?")
 # Windows keeps these names, with any ending, for devices
 RESERVED = re.compile(r"(?i)(con|prn|aux|nul|(com|lpt)[\d¹²³])(\..*)?")
-LOCK, HOLDER = ".lock", ".holder.json"
-METRICS, ROWS = "metrics.jsonl", "rows.json"
+LOCK, HOLDER, METRICS = ".lock", ".holder.json", "metrics.jsonl"
 CURE = "restore it from a copy, or start another --run"
 
 
@@ -176,7 +175,7 @@ class RunFolder:
             save_model(folder)
             save_state(folder / "training_state", state)
             rows = {METRICS: self._count_rows(step)}
-            atomic_write_json(folder / "training_state" / ROWS, rows)
+            atomic_write_json(folder / "training_state/rows.json", rows)
         return path
 
     def load_checkpoint_state(self, step: int):
@@ -189,7 +188,7 @@ class RunFolder:
                 f"{error}; delete {folder.parent}, and --resume goes on from "
                 "the checkpoint before, or from the start"
             ) from None
-        expected = read_json(folder / ROWS, CURE).get(METRICS)
+        expected = read_json(folder / "rows.json", CURE).get(METRICS)
         found = self._count_rows(step)
         if found != expected:
             raise ValueError(
@@ -242,10 +241,9 @@ def find_file(name_or_path, file) -> Path:
 
 
 def resolve_checkpoint(path) -> Path:
-    """Find the model folder that a path means.
+    """The model folder that a path means: any but a run's means itself.
 
-    A run (see `find_run`) means its best checkpoint by validation where there
-    is one, else the last. Any other folder means itself.
+    A run's is its best checkpoint by validation, if there is one, or the last.
     """
     folder = _first_there(path, "model or run folder", ["."], Path.is_dir)
     run = RunFolder(folder, {})
@@ -267,11 +265,11 @@ def _first_there(name_or_path, wanted, files, is_it=Path.is_file) -> Path:
     `runs_root()` is, else a folder here; any other path means itself.
     """
     path = Path(name_or_path).expanduser()
-    folders = [path]
-    if len(path.parts) > 1 and path.parts[0] == "runs":
-        folders = [runs_root().joinpath(*path.parts[1:]), path]
-    elif len(path.parts) == 1 and RUN_NAME.fullmatch(path.name):
-        folders = [runs_root() / path, path]
+    folders, (first, *rest) = [path], path.parts or ("",)
+    if rest and first == "runs":
+        folders.insert(0, runs_root().joinpath(*rest))
+    elif not rest and RUN_NAME.fullmatch(first):
+        folders.insert(0, runs_root() / path)
     for place in (folder / file for folder in folders for file in files):
         if is_it(place):
             return place

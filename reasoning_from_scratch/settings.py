@@ -1,10 +1,9 @@
-"""What differs between models, in one table: a row a model.
+"""What differs between models, in one table: a row for each model.
 
 The same cell runs on every model, for it reads its numbers here. `RFS_MODEL`
 names the model, `RFS_FAST=1` the reduced row of continuous integration.
 
-Sources: LOG.md for the pocket rows; the model cards of Qwen and DeepSeek for
-their sampling and licences.
+Sources: LOG.md; for sampling and licences the cards of Qwen and DeepSeek.
 """
 
 import os

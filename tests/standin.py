@@ -19,15 +19,8 @@ from torch.overrides import TorchFunctionMode
 DEVICE = torch.device("mps")
 DOUBLES = (torch.float64, torch.complex128)
 # These bring their operands to one device themselves
-CROSSING = {
-    "copy_",
-    "to",
-    "cpu",
-    "mps",
-    "type_as",
-    "_has_compatible_shallow_copy_type",
-    "__set__",
-}
+CROSSING = {"copy_", "to", "cpu", "mps", "type_as", "__set__"}
+CROSSING.add("_has_compatible_shallow_copy_type")
 JOINING = {"cat", "stack", "hstack", "vstack"}  # not even one number
 NUMPY = {"numpy", "__array__"}
 SHIFTS = {"__lshift__", "__rshift__", "__rlshift__", "__rrshift__"}
@@ -58,8 +51,11 @@ class StandIn(TorchFunctionMode):
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         name = func.__name__
-        if name == "__get__":
-            return self.attribute(func, args)
+        if name == "__get__":  # x.grad, x.shape …: a tensor is where x is
+            result = func(*args)
+            if isinstance(args[0], Away) and isinstance(result, torch.Tensor):
+                result.__class__ = Away
+            return result
         if name in SPECIAL and isinstance(args[0], Away):
             return SPECIAL[name](*args)
         tensors = _tensors(args) + _tensors(kwargs.values())
@@ -72,7 +68,10 @@ class StandIn(TorchFunctionMode):
         if is_mixed and name not in CROSSING and not is_backward:
             self.check(name, args, tensors)
         if target == DEVICE.type or is_away:
-            self.check_numbers(name, kwargs, tensors)
+            if kwargs.get("generator") is not None:
+                self.refuse(name, "the generator is the CPU's")
+            if name in SHIFTS and tensors[0].dtype == torch.int64:
+                self.refuse(name, "bits of int64 are shifted on the CPU")
         if name == "__set__":  # x.data = …, x.grad = …
             return _set_attribute(func, *args)
         result = func(*args, **kwargs)
@@ -80,13 +79,6 @@ class StandIn(TorchFunctionMode):
             is_list = name == "tensor" and not isinstance(args[0], Away)
             target = "cpu" if is_list or name in NUMPY else DEVICE.type
         return self.place(result, target, tensors)
-
-    def attribute(self, func, args):
-        """Read x.grad, x.shape …: a tensor is where x is."""
-        result = func(*args)
-        if isinstance(args[0], Away) and isinstance(result, torch.Tensor):
-            result.__class__ = Away
-        return result
 
     def check(self, name, args, tensors):
         """Refuse tensors of two devices, and NumPy's look at this one."""
@@ -100,13 +92,6 @@ class StandIn(TorchFunctionMode):
             if tensor.dim() or name in JOINING or is_target:
                 return self.refuse(name, "one of its tensors is on the CPU")
         return None
-
-    def check_numbers(self, name, kwargs, tensors):
-        """Refuse the CPU's generator and the bits of 64-bit integers."""
-        if kwargs.get("generator") is not None:
-            self.refuse(name, "the generator is the CPU's")
-        if name in SHIFTS and tensors[0].dtype == torch.int64:
-            self.refuse(name, "bits of int64 are shifted on the CPU")
 
     def place(self, result, target, inputs):
         """Make the tensors that a call gave the device's, or the CPU's."""
