@@ -21,19 +21,18 @@ from reasoning_from_scratch.scaling.calculator import (
     result_behind,
 )
 
+# Mostly well-formed pieces; towers and nesting; any text
 ALPHABETS = (
-    "0123456789.+-*/^() ",  # mostly well-formed pieces
-    "0123456789+-*/",
-    "9^()-. ",  # towers, nesting
+    *("0123456789.+-*/^() ", "0123456789+-*/", "9^()-. "),
     "".join(map(chr, range(32, 127))),
     "0147+-*/=xπ÷×²½٣\\{}timescdot\n\x00\ud800",
 )
 FORMS = ("{}", "({})", "-({})", "({})*9^99", "{}/0", "(((((({}))))))")
-SECONDS = 1.0  # for one text, on a busy machine
 EQUATIONS = """
 47*6=282  2+3*4=14  (2+3)*4=20  10-2-3=5  100/10/5=2  8/2*4=16  -2^2=-4
 3*(-2)=-6  2--3=5  2^-1=1/2  1.5*4=6  0.1+0.2=3/10  47\\times6=282
 """
+VALUES = dict(equation.split("=") for equation in EQUATIONS.split())
 # In this order: no arithmetic; no value; too large (9^9^9 is no tower of ours,
 # 9^99 has 95 digits); malformed; what could be read in two ways
 UNREADABLE = [
@@ -45,15 +44,10 @@ UNREADABLE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("equation", [*EQUATIONS.split(), " 7 + 5 =12"])
-def test_arithmetic_is_exact_and_keeps_its_order(equation):
-    expression, _, value = equation.partition("=")
-    assert calculate(expression) == Fraction(value)
-
-
-@pytest.mark.parametrize("expression", UNREADABLE)
-def test_what_is_no_arithmetic_or_too_large_has_no_value(expression):
-    assert calculate(expression) is None
+@pytest.mark.parametrize("expression", [*VALUES, *UNREADABLE])
+def test_arithmetic_alone_has_a_value_which_is_exact(expression):
+    value = VALUES.get(expression)
+    assert calculate(expression) == (value and Fraction(value))
 
 
 def random_expression(rng, depth):
@@ -85,7 +79,7 @@ def test_random_strings_raise_nothing_and_take_no_time():
         text = rng.choice(FORMS).format(text)
         start = time.perf_counter()
         value = calculate(text)
-        assert time.perf_counter() - start < SECONDS, text
+        assert time.perf_counter() - start < 1.0, text  # on a busy machine
         if value is not None:
             num_values += 1
             assert abs(value.numerator) < 10**MAX_DIGITS
@@ -93,37 +87,18 @@ def test_random_strings_raise_nothing_and_take_no_time():
 
 
 RESULTS = {
-    "47*6": "282",
-    " 3*18=54\n-2*27": "-54",
-    "so: 5*9": "45",
-    "9y=-78+42": "-36",
-    "2+3+4=5+4": "9",
-    "47 * 6 ": " 282",
-    "3*(-2)": "-6",
-    "1.5*4": "6",
-    "0.5*0.5": "0.25",
-    "300/20": "15",
-}
-# What could mean several things is left to the model
+    "47*6": "282", " 3*18=54\n-2*27": "-54", "so: 5*9": "45",
+    "9y=-78+42": "-36", "2+3+4=5+4": "9", "47 * 6 ": " 282", "3*(-2)": "-6",
+    "1.5*4": "6", "0.5*0.5": "0.25", "300/20": "15",
+}  # fmt: skip
+# What could mean several things is left to the model: words stand before it;
+# a sign makes no calculation; 16=2*2*2*2 and 14=1*14=2*7; 6/8 or 0.75?; no
+# end of decimals; other ways to write a number; 47+6*2, over two lines
 UNSURE = [
-    "first 5, then 5*9",  # words stand before it
-    "x",
-    "4x+20",
-    "-7",  # a sign makes no calculation
-    "16",  # 16=2*2*2*2
-    "14=1*14",  # 14=1*14=2*7
-    "14=1*14=2*7",
-    "3/4",  # 6/8 or 0.75?
-    "1.0/3",  # no end of decimals
-    "1/0",
-    "",
-    "12,50*2",  # not 50*2
-    "012,500*2",
-    "1,00,000 + 5",
-    "12:30 + 1",
-    "3,5 * 2",
-    "47\n+6*2",  # 47+6*2, over two lines
-]
+    "first 5, then 5*9", "x", "4x+20", "", "-7", "16", "14=1*14",
+    "14=1*14=2*7", "3/4", "1.0/3", "1/0", "12,50*2", "012,500*2",
+    "1,00,000 + 5", "12:30 + 1", "3,5 * 2", "47\n+6*2",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("text", [*RESULTS, *UNSURE])
@@ -218,9 +193,8 @@ def test_every_answer_of_a_batch_is_helped_alike():
     question = (Writer("3+4=9\n7+1=9\n"), ByteTokenizer(), problems, ["?"] * 2)
     warm = SamplingConfig(temperature=0.1)
     options = {"max_new_tokens": 16, "seed": 0, "batch_size": 2}
-    for output in calculator(
-        *question, num_samples=2, sampling=warm, **options
-    ):
+    options |= {"num_samples": 2, "sampling": warm}
+    for output in calculator(*question, **options):
         assert output.response == "3+4=7\n7+1=8\n"
         assert [sample["num_calls"] for sample in output.samples] == [2, 2]
 

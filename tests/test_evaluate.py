@@ -14,11 +14,7 @@ from reasoning_from_scratch.evaluation import (
     wilson_interval,
 )
 from reasoning_from_scratch.evaluation.evaluate import generate_answers
-from reasoning_from_scratch.evaluation.records import (
-    read_records,
-    regrade,
-    summarize,
-)
+from reasoning_from_scratch.evaluation.records import read_records, summarize
 from reasoning_from_scratch.llm import SamplingConfig, load_model
 from reasoning_from_scratch.runs import RunFolder
 from reasoning_from_scratch.settings import SETTINGS
@@ -27,16 +23,13 @@ PROBLEMS = [
     Problem(f"What is {n} + 1?", str(n + 1), "sums", 1 + n % 2, f"p{n}")
     for n in range(10)
 ]
+WARM = SamplingConfig(temperature=0.7)
 
 
-def answer_below(limit):
-    """Write completions that are right for n < limit and wrong above."""
-
-    def write(prompt, number):
-        n = int(prompt.split("is ")[1].split(" +")[0])
-        return rf"So \boxed{{{n + 1 if n < limit else 'x'}}}"
-
-    return write
+def right_below_6(prompt, number):
+    """Completions that are right for n < 6 and wrong above; 9's is cut."""
+    n = int(prompt.split("is ")[1].split(" +")[0])
+    return rf"So \boxed{{{n + 1 if n < 6 else 'x'}}}{'…' * (n == 9)}"
 
 
 def measure(problems=PROBLEMS, **options):
@@ -52,12 +45,12 @@ def new_run(name, **options):
 def test_accuracy_is_the_share_of_right_answers_with_its_interval(
     monkeypatch, capfd
 ):
-    calls = play(monkeypatch, answer_below(6))
+    calls = play(monkeypatch, right_below_6)
     options = {"prompt": "step-by-step", "seed": 7, "max_new_tokens": 5}
     result = measure(progress=True, **options)
-    assert result.accuracy == 0.6
-    assert result.interval == wilson_interval(6, 10)
+    assert (result.accuracy, result.interval) == (0.6, wilson_interval(6, 10))
     assert (result.num_problems, result.num_errors) == (10, 0)
+    assert result.truncated == 0.1
     # levels alternate 1 2 1 2 …, the first six are right
     assert result.by_level["1"]["accuracy"] == 0.6
     assert result.by_level["2"]["num_problems"] == 5
@@ -74,33 +67,22 @@ def test_accuracy_is_the_share_of_right_answers_with_its_interval(
 def test_a_record_holds_what_regrading_needs(monkeypatch):
     play(monkeypatch, lambda prompt, number: r"\boxed{1}")
     (record,) = measure(PROBLEMS[:1]).records
-    assert record == {
-        "id": "p0",
-        "subject": "sums",
-        "level": 1,
-        "prompt_hash": record["prompt_hash"],
-        "reference": "1",
+    for name in ("prompt_hash", "verifier"):
+        assert len(record.pop(name)) == 12
+    about = {"id": "p0", "subject": "sums", "level": 1, "reference": "1"}
+    # nine bytes and the end token
+    answer = {
         "response": r"\boxed{1}",
-        "num_tokens": 10,  # nine bytes and the end token
+        "num_tokens": 10,
         "stop_reason": "stop",
-        "answer": "1",
-        "correct": True,
-        "verifier": record["verifier"],
     }
-    assert len(record["prompt_hash"]) == len(record["verifier"]) == 12
-
-
-def test_responses_cut_short_are_counted(monkeypatch):
-    texts = {True: "and so on…", False: "1"}
-    play(monkeypatch, lambda prompt, number: texts["is 3" in prompt])
-    assert measure().truncated == 0.1
+    assert record == about | answer | {"answer": "1", "correct": True}
 
 
 def test_several_samples_give_avg_pass_and_majority(monkeypatch):
     # answers 1 1 2 3: problem p0 has the reference 1, p1 the reference 2
     play(monkeypatch, lambda prompt, n: rf"\boxed{{{(1, 1, 2, 3)[n]}}}")
-    warm = SamplingConfig(temperature=1.0)
-    result = measure(PROBLEMS[:2], num_samples=4, sampling=warm)
+    result = measure(PROBLEMS[:2], num_samples=4, sampling=WARM)
     assert result.avg_at_n == (2 + 1) / 8
     # p0: C(2,2)/C(4,2) = 1/6 fail, p1: C(3,2)/6 = 1/2 fail
     assert result.pass_at_k["2"] == pytest.approx((5 / 6 + 1 / 2) / 2)
@@ -112,30 +94,25 @@ def test_several_samples_give_avg_pass_and_majority(monkeypatch):
     assert [r["correct"] for r in result.records] == [True, False]
 
 
-def stumbling(*bad_ids):
-    """A method that is right, but fails on whole batches with a bad id."""
-
+def test_a_method_answers_and_what_it_fails_on_is_recorded_alone():
     def method(model, tokenizer, problems, prompts, **decoding):
         assert decoding["num_samples"] == 3
         for problem in problems:
-            if problem.id in bad_ids:
+            if problem.id in bad:
                 raise RuntimeError(f"stumbled over {problem.id}")
         return [MethodOutput(p.answer, 5, "stop") for p in problems]
 
-    return {"method": method, "num_samples": 3}
-
-
-def test_a_method_answers_and_what_it_fails_on_is_recorded_alone():
-    result = measure(**stumbling())
-    assert (result.accuracy, result.mean_tokens) == (1.0, 5)
-    result = measure(**stumbling("p2", "p9"))
+    bad = {"p2", "p9"}
+    result = measure(method=method, num_samples=3)
     assert (result.accuracy, result.num_errors) == (0.8, 2)
+    assert result.mean_tokens == 8 * 5 / 10
     record = result.records[2]
     assert record["error"] == "RuntimeError: stumbled over p2"
     assert (record["correct"], record["stop_reason"]) == (False, "error")
     # where all fail, the error is no problem's
+    bad = {problem.id for problem in PROBLEMS}
     with pytest.raises(RuntimeError, match="stumbled over p0"):
-        measure(**stumbling(*(problem.id for problem in PROBLEMS)))
+        measure(method=method, num_samples=3)
 
 
 def test_an_evaluation_cut_short_resumes_to_the_same_records(
@@ -148,7 +125,7 @@ def test_an_evaluation_cut_short_resumes_to_the_same_records(
             model, tokenizer, problems, prompts, **decoding
         )
 
-    calls = play(monkeypatch, answer_below(6))
+    calls = play(monkeypatch, right_below_6)
     whole, cut = new_run("whole"), new_run("cut")
     expected = measure(run=whole)
     with pytest.raises(KeyboardInterrupt):
@@ -174,25 +151,18 @@ def test_an_evaluation_cut_short_resumes_to_the_same_records(
 def test_batches_of_any_size_give_the_records_of_one_by_one():
     model, tokenizer = load_model("pocket", device="cpu")
     problems = load_problems("pocketmath", limit=5)
+    options = {"sampling": WARM, "num_samples": 2, "max_new_tokens": 24}
     one, many = (
         evaluate(
-            model,
-            tokenizer,
-            problems,
-            prompt="step-by-step",
-            num_samples=2,
-            sampling=SamplingConfig(temperature=0.7),
-            max_new_tokens=24,
-            batch_size=batch_size,
-            progress=False,
+            model, tokenizer, problems, batch_size=n, progress=False, **options
         )
-        for batch_size in (1, 5)
+        for n in (1, 5)
     )
     assert one.records == many.records
 
 
 def test_records_of_other_problems_are_refused(monkeypatch, runs_folder):
-    play(monkeypatch, answer_below(6))
+    play(monkeypatch, right_below_6)
     measure(PROBLEMS[:5], run=new_run("other"))
     changed = [*PROBLEMS[:4], replace(PROBLEMS[4], answer="6")]
     reworded = [*PROBLEMS[:4], replace(PROBLEMS[4], problem="Is 4 + 1 odd?")]
@@ -207,7 +177,7 @@ def test_records_of_other_problems_are_refused(monkeypatch, runs_folder):
 def test_limits_are_those_of_the_model_and_not_of_the_environment(
     monkeypatch,
 ):
-    calls = play(monkeypatch, answer_below(10))
+    calls = play(monkeypatch, right_below_6)
     monkeypatch.setenv("RFS_MODEL", "qwen3-0.6b")
     model, tokenizer = load_model("pocket-teacher", device="cpu")
     evaluate(model, tokenizer, PROBLEMS, progress=False)
@@ -249,22 +219,11 @@ def test_answers_are_judged_and_vote_by_value_sample_by_sample():
     samples = [*boxed("0.5"), {"text": "I do not know"}, *boxed("0.6", "1/2")]
     record = record_of("p", r"\boxed{0.5}", r"\frac12", samples=samples)
     assert record["correct"]
-    verdicts = [(s["answer"], s["correct"]) for s in record["samples"]]
-    assert verdicts == [
-        ("0.5", True),
-        (None, False),
-        ("0.6", False),
-        ("1/2", True),
-    ]
+    answers = [sample["answer"] for sample in record["samples"]]
+    assert answers == ["0.5", None, "0.6", "1/2"]
+    verdicts = [sample["correct"] for sample in record["samples"]]
+    assert verdicts == [True, False, False, True]
     assert summarize([record]).majority_at_k["4"] == pytest.approx(1.0)
-
-
-def test_regrading_changes_nothing_but_verdicts_that_were_wrong():
-    right = record_of("p", r"\boxed{2}", "2")
-    misjudged = {**right, "id": "q", "correct": False, "verifier": "older"}
-    graded, changes = regrade([right, misjudged])
-    assert graded == [right, {**right, "id": "q"}]
-    assert changes == [{**right, "id": "q"}]
 
 
 def test_tokens_per_second_count_all_tokens():
