@@ -42,8 +42,7 @@ def answers_equal(prediction, reference):
 
     Args:
         prediction: an extracted answer as text; None is no answer.
-        reference: the right answer as text, or a list of right answers of
-            which any will do.
+        reference: the right answer, or a list of those of which any will do.
 
     Returns:
         True if the two certainly mean the same, else False. The verdict does

@@ -200,9 +200,8 @@ def operate(name, args, is_complex):
 
 def unroll(answer, values, is_complex):
     index, *ends, body = answer.args
-    low, high = (
-        whole(numeric(evaluate(end, values, is_complex))) for end in ends
-    )
+    ends = [numeric(evaluate(end, values, is_complex)) for end in ends]
+    low, high = map(whole, ends)
     is_sum = answer.name == "sum"
     total = Fraction(0 if is_sum else 1)
     for number in range(low, high + 1):
@@ -238,13 +237,10 @@ def same_value(left, right):
     if left in INFINITE or right in INFINITE:
         return False
     names = sorted(tree.free_symbols(left) | tree.free_symbols(right))
-    try:
-        if names:
-            return agree_at_points(left, right, names)
-        rounded = rounded_decimal(left, right) or rounded_decimal(right, left)
-        return rounded or bool(agree(left, right, {}, True))
-    except TooLong:
-        return False
+    if names:
+        return agree_at_points(left, right, names)
+    rounded = rounded_decimal(left, right) or rounded_decimal(right, left)
+    return rounded or bool(agree(left, right, {}, True))
 
 
 def agree_at_points(left, right, names):
@@ -283,27 +279,23 @@ def points(names, are_whole):
 def agree(left, right, point, is_complex):
     """Whether two values are equal at one point; None if undefined."""
     try:
-        values = [value_of(s, point, is_complex) for s in (left, right)]
-        if all(isinstance(value, Fraction) for value in values):
-            return values[0] == values[1]
-        return agree_in_digits(left, right, point, [*map(numeric, values)])
+        one, other = (value_of(s, point, is_complex) for s in (left, right))
+        if isinstance(one, Fraction) and isinstance(other, Fraction):
+            return one == other
+        mp, one, other = context(), numeric(one), numeric(other)
+        largest, difference = max(abs(one), abs(other)), abs(one - other)
+        if largest > LARGEST:
+            return None
+        if difference > mp.mpf(10) ** -25 * largest + mp.mpf(10) ** -30:
+            return False
+        is_close = difference <= mp.mpf(10) ** -AGREE * largest
+        if is_close and (point or largest < 10**30):
+            return True
+        with mp.workdps(5 * DIGITS):  # does it vanish as digits are added?
+            value = numeric(value_of(tree.subtract(left, right), point))
+            return bool(abs(value) < mp.mpf(10) ** (-2 * DIGITS))
     except Undecided:
         return None
-
-
-def agree_in_digits(left, right, point, values):
-    largest = max(map(abs, values))
-    undecided_if(largest > LARGEST, "values too large for the digits at hand")
-    mp = context()
-    difference = abs(values[0] - values[1])
-    if difference > mp.mpf(10) ** -25 * largest + mp.mpf(10) ** -30:
-        return False
-    is_close = difference <= mp.mpf(10) ** -AGREE * largest
-    if is_close and (point or largest < 10**30):
-        return True
-    with mp.workdps(5 * DIGITS):  # does it vanish as digits are added?
-        value = numeric(value_of(tree.subtract(left, right), point))
-        return bool(abs(value) < mp.mpf(10) ** (-2 * DIGITS))
 
 
 def rounded_decimal(decimal, other):
