@@ -24,6 +24,9 @@ from pathlib import Path
 from .answers import extract_answer
 
 PACKAGE = Path(__file__).parents[1]
+TRAIN_FILE = "train-00000-of-00001.parquet"
+MATH_REPOSITORY = "nlile/hendrycks-MATH-benchmark"  # no commit is known to us
+GSM8K_COMMIT = "740312add88f781978c0658806c59bc2815b9866"
 # name -> split -> a file in the package, or (repository, commit, file) on
 # the Hugging Face Hub
 PROBLEM_SETS = {
@@ -33,21 +36,11 @@ PROBLEM_SETS = {
     },
     "math500": {"test": "evaluation/data/math500-test.jsonl.gz"},
     "gsm8k": {
-        "train": (
-            "openai/gsm8k",
-            "740312add88f781978c0658806c59bc2815b9866",
-            "main/train-00000-of-00001.parquet",
-        ),
+        "train": ("openai/gsm8k", GSM8K_COMMIT, f"main/{TRAIN_FILE}"),
         "test": "evaluation/data/gsm8k-test.jsonl.gz",
     },
-    "math-train": {
-        # MATH without MATH-500; its commit is not known to us
-        "train": (
-            "nlile/hendrycks-MATH-benchmark",
-            "main",
-            "data/train-00000-of-00001.parquet",
-        )
-    },
+    # MATH without MATH-500
+    "math-train": {"train": (MATH_REPOSITORY, "main", f"data/{TRAIN_FILE}")},
 }
 # A set with a test split only is trained on through its sister
 TRAINING_SETS = {"math500": "math-train"}

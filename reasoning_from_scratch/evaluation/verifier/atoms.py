@@ -121,7 +121,13 @@ def function(parser, token):
     exponent = parser.argument() if parser.accept("^") else None
     if exponent == tree.integer(-1) and name in INVERSE:
         name, exponent = INVERSE[name], None
-    arguments = function_arguments(parser)
+    if opener := parser.accept(*CLOSERS):
+        arguments = parser.items(CLOSERS[opener])
+    else:  # the factors that follow
+        factors = [parser.parse(SIGN)]
+        while parser.token.kind == "symbol":
+            factors.append(parser.parse(SIGN))
+        arguments = [tree.combine("multiply", *factors)]
     if name == "det" and isinstance(arguments[0], tree.Matrix):
         return determinant(arguments[0].rows)
     if len(arguments) > 1 and name not in MANY_ARGUMENTS:
@@ -131,16 +137,6 @@ def function(parser, token):
         arguments = (*arguments, base)
     value = Operation(name, tuple(arguments))
     return value if exponent is None else Operation("power", (value, exponent))
-
-
-def function_arguments(parser):
-    """What is in the brackets, or the factors that follow."""
-    if opener := parser.accept(*CLOSERS):
-        return parser.items(CLOSERS[opener])
-    factors = [parser.parse(SIGN)]
-    while parser.token.kind == "symbol":
-        factors.append(parser.parse(SIGN))
-    return [tree.combine("multiply", *factors)]
 
 
 def bound(parser, name):
