@@ -47,7 +47,7 @@ HEAVY = ("torch", "sympy", "matplotlib", "transformers", "tokenizers")
 # A small package is a feature: folder -> most lines, most files
 MAX_SIZES = {
     PACKAGE: (18_226, 96),
-    f"{PACKAGE}/evaluation/verifier": (2_690, 10),
+    f"{PACKAGE}/evaluation/verifier": (2_678, 10),
 }
 # A file is one subject, never split to please this number
 MAX_FILE_LINES = 430
