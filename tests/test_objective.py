@@ -26,6 +26,7 @@ from reasoning_from_scratch.training.objective import (
 # scored, half as likely as the reference does, and the sampler saw them 1.5
 # and 4 times less likely than the scoring pass.
 LOG_2 = math.log(2)
+PULL = 0.001 * LOG_2  # of deepseek_v32's KL
 PROBABILITIES = [[0.5, 0.25, 0.5], [0.2, 0.5, 0.9]]
 SCORED = [[0.5, 0.5, 0.25], [0.4, 0.25, 0.1]]
 
@@ -39,10 +40,7 @@ EXPECTED = {
     # weighed by 1/3 and 1/2 of a rollout, by 1/2 of the batch
     "grpo_kl": (
         0.95 + 0.04 * (1 - LOG_2),
-        [
-            *(slope - 0.04 / 6 for slope in (-1 / 6, -0.5 / 6, 0)),
-            *(slope - 0.04 / 4 for slope in (0, 1)),
-        ],
+        [-1.04 / 6, -0.54 / 6, -0.04 / 6, -0.04 / 4, 3.96 / 4],
     ),
     # 2.7 - 5.6 = -2.9, over 2 rollouts x 128
     "dr_grpo": (2.9 / 256, [-1 / 256, -0.5 / 256, 0, 0, 4 / 256]),
@@ -70,13 +68,10 @@ EXPECTED = {
     "olmo3": (7.042 / 5, [-0.3, -0.15, 0, 0, 1.6]),
     # k3 weighed by r: its slope is r (k3 + 1 - x) = -r log 2
     "deepseek_v32": (
-        0.95 + 0.001 * (1 - LOG_2) * (3.5 / 3 + 2.5 / 2) / 2,
+        0.95 + PULL * (1 / LOG_2 - 1) * (3.5 / 3 + 2.5 / 2) / 2,
         [
-            -1 / 6 - 0.001 * LOG_2 / 6,
-            -0.5 / 6 - 0.001 * 0.5 * LOG_2 / 6,
-            -0.001 * 2 * LOG_2 / 6,
-            -0.001 * 0.5 * LOG_2 / 4,
-            1 - 0.001 * 2 * LOG_2 / 4,
+            *(-(1 + PULL) / 6, -(0.5 + 0.5 * PULL) / 6, -2 * PULL / 6),
+            *(-0.5 * PULL / 4, 1 - 2 * PULL / 4),
         ],
     ),
     "gdpo": (0.95, [-1 / 6, -0.5 / 6, 0, 0, 4 / 4]),
@@ -182,7 +177,13 @@ def test_equal_rewards_give_exact_zeros_whatever_the_rounding(mode):
     assert not group_advantages(rewards, mode)[0].any()
 
 
-def test_flat_groups_of_several_rewards_are_exact_zeros():
+def test_several_rewards_are_told_apart_and_flat_groups_stay_zero():
+    # Three rollouts with (right, well-formed) = (1, 0), (0, 1), (0, 1):
+    # their sums are all 1, so the summed reward teaches nothing.
+    rewards = torch.tensor([[[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]])
+    assert not group_advantages(rewards.sum(-1)).any()
+    advantages = per_reward_advantages(rewards, [2.0, 1.0])
+    assert advantages[0, 0] > 0 > advantages[0, 1]
     generator = torch.Generator().manual_seed(0)
     rewards = torch.rand(600, 8, 2, generator=generator)
     rewards[::2] = rewards[::2, :1]  # every second group is flat
@@ -191,26 +192,14 @@ def test_flat_groups_of_several_rewards_are_exact_zeros():
     assert advantages[1::2].any(dim=1).all()
 
 
-@pytest.mark.parametrize(
-    ("rewards", "mode", "reason"),
-    [
+def test_advantages_refuse_what_they_cannot_compare():
+    for rewards, mode, reason in (
         ([[1.0]], "group_std", "at least two rollouts"),
         ([[1.0, math.nan]], "group_std", "NaN"),
         ([[1.0, 0.0]], "z-score", "group_std, group_mean"),
-    ],
-)
-def test_advantages_refuse_what_they_cannot_compare(rewards, mode, reason):
-    with pytest.raises(ValueError, match=reason):
-        group_advantages(torch.tensor(rewards), mode)
-
-
-def test_per_reward_advantages_tell_apart_what_a_sum_collapses():
-    # Three rollouts with (right, well-formed) = (1, 0), (0, 1), (0, 1):
-    # their sums are all 1, so the summed reward teaches nothing.
-    rewards = torch.tensor([[[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]])
-    assert not group_advantages(rewards.sum(-1)).any()
-    advantages = per_reward_advantages(rewards, [2.0, 1.0])
-    assert advantages[0, 0] > 0 > advantages[0, 1]
+    ):
+        with pytest.raises(ValueError, match=reason):
+            group_advantages(torch.tensor(rewards), mode)
 
 
 # The loss
@@ -486,8 +475,7 @@ def test_deepseek_leaves_out_a_bad_rollout_that_has_become_unlikely():
     old = example()["logprobs"] + 0.6
     _, slopes = of_row("deepseek_v32", old_logprobs=old)
     # What is left of it is the pull of the KL: -beta r log 2 / 4
-    pull = -0.001 * math.exp(-0.6) * LOG_2 / 4
-    assert slopes[3:] == pytest.approx([pull, pull])
+    assert slopes[3:] == pytest.approx([-PULL * math.exp(-0.6) / 4] * 2)
     assert max(slopes[:3]) < -0.05
 
 

@@ -9,14 +9,7 @@ from seeds import holm, seeded_difference, seeded_mean, t_quantile, t_tail
 # From the tables of Student's distribution
 @pytest.mark.parametrize(
     ("degrees", "quantile"),
-    [
-        (1, 12.7062),
-        (2, 4.30265),
-        (3, 3.18245),
-        (10, 2.22814),
-        (120, 1.97993),
-        (1e9, 1.95996),
-    ],
+    [(1, 12.7062), (3, 3.18245), (10, 2.22814), (1e9, 1.95996)],
 )
 def test_student_quantiles_are_those_of_the_tables(degrees, quantile):
     assert t_quantile(0.975, degrees) == pytest.approx(quantile, rel=1e-4)
@@ -33,20 +26,12 @@ def test_a_mean_over_seeds_and_problems_is_worked_by_hand():
     assert result.error == pytest.approx(0.05**0.5)
     assert result.degrees == pytest.approx(1.4705882)
     margin = result.error * t_quantile(0.975, result.degrees)
-    assert result.high - result.mean == pytest.approx(margin)
-    assert result.low == pytest.approx(0.6 - margin)
-
-
-def test_equal_methods_differ_by_nothing():
+    assert result.high - 0.6 == pytest.approx(margin)
+    assert 0.6 - result.low == pytest.approx(margin)
+    # Equal methods differ by nothing
     scores = [[0.0, 1.0, 1.0], [1.0, 0.0, 1.0]]
     result = seeded_difference(scores, scores)
     assert (result.mean, result.error, result.p_value) == (0.0, 0.0, 1.0)
-
-
-def test_seeds_that_disagree_widen_the_interval():
-    steady = [[0.6] * 10 + [0.4] * 10] * 3
-    shaken = [[v + d for v in steady[0]] for d in (-0.2, 0.0, 0.2)]
-    assert seeded_mean(shaken).error > 2 * seeded_mean(steady).error
 
 
 def test_intervals_cover_the_truth_at_least_as_often_as_they_say():
@@ -71,8 +56,7 @@ def test_holm_is_worked_by_hand():
     assert holm([]) == []
 
 
-def test_one_seed_is_refused():
-    with pytest.raises(ValueError, match="two or more seeds"):
-        seeded_mean([[0.0, 1.0]])
-    with pytest.raises(ValueError, match="same problems"):
-        seeded_mean([[0.0, 1.0], [1.0]])
+@pytest.mark.parametrize("scores", [[[0.0, 1.0]], [[0.0, 1.0], [1.0]]])
+def test_one_seed_or_other_problems_are_refused(scores):
+    with pytest.raises(ValueError, match="two or more seeds with the same"):
+        seeded_mean(scores)

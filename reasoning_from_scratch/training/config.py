@@ -19,6 +19,7 @@ ADVANTAGE_MODES = (
     "batch_std",
 )
 PER_REWARD = "per_reward"
+ADVANTAGES = (*ADVANTAGE_MODES, PER_REWARD)
 DIVERGENCES = ("forward", "reverse", "jsd")
 
 
@@ -26,8 +27,7 @@ DIVERGENCES = ("forward", "reverse", "jsd")
 class LossConfig:
     """What one member of the GRPO family does with log-probs; see grpo_loss.
 
-    Raises ValueError for a value outside its range, or a pair that cannot go
-    together.
+    Raises ValueError for what is out of range or cannot go together.
     """
 
     # "sequence": geometric mean (GSPO)
@@ -79,9 +79,7 @@ class TrainingConfig:
     """What every training has; AdamW is the optimizer of all."""
 
     prompt: str = "direct"  # a name of PROMPTS or a template
-    temperature: float = option(
-        1.0, "of the samples; of a divergence's distributions"
-    )
+    temperature: float = option(1.0, "of the samples; of a divergence")
     activation_checkpointing: bool = option(
         False, "compute activations twice: slower, less memory"
     )
@@ -91,9 +89,7 @@ class TrainingConfig:
     weight_decay: float = option(0.0, least=0)
     max_grad_norm: float = 1.0
     moments: str = option(
-        "float32",
-        "of AdamW; bfloat16 saves memory",
-        choices=("float32", "bfloat16"),
+        "float32", "of AdamW: memory", choices=("float32", "bfloat16")
     )
     seed: int = option(0, "of the data order and the samples", least=0)
 
@@ -105,25 +101,17 @@ class TrainingConfig:
 class GRPOConfig(TrainingConfig):
     """One training run: what is sampled, compared, optimised and measured.
 
-    Raises ValueError for a value outside its range, or a pair that cannot go
-    together.
+    Raises ValueError for what is out of range or cannot go together.
     """
 
     loss: LossConfig = field(default_factory=LossConfig)
-    # A mode of group_advantages, or per_reward
-    advantages: str = option(
-        "group_std", choices=(*ADVANTAGE_MODES, PER_REWARD)
-    )
+    advantages: str = option("group_std", choices=ADVANTAGES)
     # Rollouts of one step
     steps: int = option(100, "training steps")
     prompts_per_step: int = option(16, "problems a step")
     group_size: int = option(8, "completions a problem", least=2)
-    top_p: float = option(
-        1.0, "of the rollouts; needs --keep-sampling-mask", most=1
-    )
-    top_k: int = option(
-        0, "of the rollouts; needs --keep-sampling-mask", least=0
-    )
+    top_p: float = option(1.0, "needs --keep-sampling-mask", most=1)
+    top_k: int = option(0, "needs --keep-sampling-mask", least=0)
     keep_sampling_mask: bool = option(
         False, "take log-probs over what --top-p and --top-k keep"
     )
@@ -145,17 +133,14 @@ class GRPOConfig(TrainingConfig):
     # A rate of 1e-6 is usual from 0.6B parameters on
     learning_rate: float = option(1e-4, "of AdamW, after the warm-up")
     warmup_steps: int = option(2, least=0)  # optimizer steps, linear from 0
-    cosine_decay: bool = option(
-        False, "let the learning rate fall to zero by the last step"
-    )
+    cosine_decay: bool = option(False, "the rate falls to zero at the end")
     # Watching
     track_kl: bool = True  # distance to the start; costs a second model
     eval_every: int = option(
         25, "steps between evaluations on validation; 0: never", least=0
     )
     eval_problems: int = option(300, "validation problems of one evaluation")
-    # Steps; the last one is always saved
-    checkpoint_every: int = option(25, "steps between checkpoints")
+    checkpoint_every: int = option(25, "steps; the last one is always saved")
     sample_every: int = 5  # between texts kept for reading
 
     def __post_init__(self):
@@ -165,17 +150,16 @@ class GRPOConfig(TrainingConfig):
         is_batch = self.advantages == "batch_std"
         is_masked = self.loss.off_policy_delta is not None
         is_refused = {
-            "rollouts with top_p or top_k need keep_sampling_mask=True: the "
-            "loss takes log-probs over the full vocabulary, which would be "
-            "another distribution's": is_filtered and not is_kept,
+            "top_p and top_k need keep_sampling_mask=True: the loss takes "
+            "log-probs over the full vocabulary": is_filtered and not is_kept,
             "keep_sampling_mask keeps what top_p and top_k leave over, and "
             "both are off; set one": is_kept and not is_filtered,
             "'maxrl' divides by a group's mean reward, which the overlong "
             "penalty can turn negative; set "
             "overlong_share=0": self.overlong_share > 0 and is_maxrl,
-            "dynamic_sampling replaces groups of equal rewards, but "
-            "'batch_std' compares across groups and finds a signal in them; "
-            "set one or the other": self.dynamic_sampling > 0 and is_batch,
+            "dynamic_sampling replaces groups of equal rewards, in which "
+            "'batch_std' finds a signal; set one or the "
+            "other": self.dynamic_sampling > 0 and is_batch,
             f"minibatches ({self.minibatches}) must divide prompts_per_step "
             f"({self.prompts_per_step})": (
                 self.prompts_per_step % self.minibatches
@@ -215,9 +199,7 @@ class DistillationConfig(TrainingConfig):
         "hard; with --teacher a divergence; on-policy also sampled",
         choices=("hard", *DIVERGENCES),
     )
-    beta: float = option(
-        0.5, "of jsd: near 0 is forward, near 1 reverse", below=1
-    )
+    beta: float = option(0.5, "of jsd: 0 is forward, 1 reverse", below=1)
     # "short": without scratch work; "plain": without the tags; "none"
     thinking: str = option(
         "tags",
@@ -232,12 +214,9 @@ class DistillationConfig(TrainingConfig):
     # A rate of 1e-5 is usual from 0.6B parameters on
     learning_rate: float = option(1e-3, "of AdamW, after the warm-up")
     # Linear; then a cosine to zero
-    warmup_steps: int = option(
-        10, "updates until the learning rate is reached", least=0
-    )
-    # Watching; without a number of updates, at the end of each epoch
+    warmup_steps: int = option(10, "updates to reach that rate", least=0)
     eval_every: int = option(
-        0, "updates between evaluations on validation", least=0
+        0, "updates between evaluations; 0: one after each epoch", least=0
     )
     eval_problems: int = option(100, "validation problems of one evaluation")
     max_new_tokens: int = 192  # of an answer in one

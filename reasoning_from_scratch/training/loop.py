@@ -120,10 +120,7 @@ class TrainingLoop:
         if self.done < self.num_steps:
             kept = "without a run nothing is saved"
             if self.run is not None:
-                kept = (
-                    f"which is saved in {self.run.path}; the same command "
-                    "with --resume goes on"
-                )
+                kept = f"saved in {self.run.path}; --resume goes on"
             raise KeyboardInterrupt(f"stopped after step {self.done}, {kept}")
         return self.rows
 

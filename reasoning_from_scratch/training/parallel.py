@@ -1,9 +1,8 @@
 """Several processes, one gradient: the little that training knows of ranks.
 
 Under `torchrun` every process holds the whole model and a share of the
-prompts; losses are normalised over the global batch, so gradients add up.
-`DistributedDataParallel` averages where a sum is wanted, and waits for a
-gradient from every process, also from one whose rollouts had no signal.
+prompts; losses are normalised over the global batch, so gradients add up,
+where `DistributedDataParallel` would average them.
 """
 
 import contextlib

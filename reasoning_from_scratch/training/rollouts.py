@@ -35,6 +35,7 @@ from .rewards import RewardSet, accuracy_reward
 
 # The policy's own distribution, nothing cut off
 ON_POLICY = SamplingConfig(temperature=1.0)
+ROW_TENSORS = "token_ids", "key_mask", "mask", "sampler_logprobs"
 NOTHING = -1  # pads a set of kept ids
 ROWS_AT_ONCE = 64  # that kept ids are looked for: memory
 
@@ -70,8 +71,7 @@ class RolloutBatch:
     @property
     def row_tensors(self):
         """What scoring reads, by name; each is one row a completion."""
-        names = "token_ids", "key_mask", "mask", "sampler_logprobs", "kept_ids"
-        tensors = {name: getattr(self, name) for name in names}
+        tensors = {n: getattr(self, n) for n in (*ROW_TENSORS, "kept_ids")}
         return {k: v for k, v in tensors.items() if v is not None}
 
     def select_prompts(self, indices):
@@ -110,10 +110,9 @@ def collect_rollouts(
     Args:
         prompt: a name of PROMPTS or a template.
         group_size: completions a prompt; its prefill is shared.
-        sampling: a `SamplingConfig`, not greedy; top_p and top_k need
-            keep_sampling_mask.
+        sampling: a `SamplingConfig`, not greedy.
         keep_sampling_mask: take log-probs over what top_p and top_k left
-            over (see above), here and in the loss.
+            over (see above); without it they are refused.
         max_new_tokens: a longer completion is truncated.
         reward: callable (text, problem) -> float, a mapping of them by
             name, or a `RewardSet`.
@@ -129,8 +128,7 @@ def collect_rollouts(
     """
     if sampling.is_greedy:
         raise ValueError(
-            "rollouts need temperature > 0: greedy completions of a prompt "
-            "are all equal and teach nothing"
+            "rollouts need temperature > 0: greedy ones of a prompt are equal"
         )
     if sampling.is_filtered and not keep_sampling_mask:
         raise ValueError(
@@ -204,12 +202,9 @@ def lay_out(prompt_ids, outputs, pad_id, device=None):
     mask = (key_mask & (columns >= starts))[:, 1:]
     logprobs = torch.zeros(mask.shape)
     logprobs[mask] = torch.tensor([x for o in outputs for x in o.logprobs])
-    return {
-        "token_ids": token_ids.to(device),
-        "key_mask": key_mask.to(device),
-        "mask": mask.to(device),
-        "sampler_logprobs": logprobs.to(device),
-    }
+    tensors = token_ids, key_mask, mask, logprobs
+    named = zip(ROW_TENSORS, tensors, strict=True)
+    return {name: tensor.to(device) for name, tensor in named}
 
 
 def join_rollouts(batches):
@@ -228,10 +223,9 @@ def stack(parts, filler):
     """Tensors under each other, each padded behind its ends."""
     shapes = [part.shape[1:] for part in parts]
     largest = map(max, zip(*shapes, strict=True))
-    stacked = parts[0].new_full((sum(map(len, parts)), *largest), filler)
-    for part, rows in zip(
-        parts, stacked.split([len(part) for part in parts]), strict=True
-    ):
+    counts = [len(part) for part in parts]
+    stacked = parts[0].new_full((sum(counts), *largest), filler)
+    for part, rows in zip(parts, stacked.split(counts), strict=True):
         rows[tuple(map(slice, part.shape))] = part
     return stacked
 
@@ -263,22 +257,16 @@ def renormalise_over_kept(model, tensors, sampling, vocab_size=None):
     mask, logprobs = tensors["mask"], tensors["sampler_logprobs"].clone()
     chunk_size = max(1, MAX_CHUNK_ENTRIES // model.config.vocab_size)
     found = []
-    for token_ids, learned in zip(
-        tensors["token_ids"].split(ROWS_AT_ONCE),
-        mask.split(ROWS_AT_ONCE),
-        strict=True,
-    ):
+    for start in range(0, len(mask), ROWS_AT_ONCE):
+        rows = slice(start, start + ROWS_AT_ONCE)
+        token_ids, learned = tensors["token_ids"][rows], mask[rows]
         hidden = model.hidden_states(token_ids)[:, :-1][learned]
-        found += [
-            kept_token_ids(
-                model.lm_logits(states), drawn, sampling, vocab_size
+        drawn = token_ids[:, 1:][learned]
+        for chunk in torch.arange(len(drawn)).split(chunk_size):
+            logits = model.lm_logits(hidden[chunk])
+            found.append(
+                kept_token_ids(logits, drawn[chunk], sampling, vocab_size)
             )
-            for states, drawn in zip(
-                hidden.split(chunk_size),
-                token_ids[:, 1:][learned].split(chunk_size),
-                strict=True,
-            )
-        ]
     sets, log_masses = zip(*found, strict=True)
     sets = stack(sets, NOTHING)
     kept_ids = sets.new_full((*mask.shape, sets.shape[1]), NOTHING)
