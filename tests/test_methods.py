@@ -7,14 +7,13 @@ from tiny import ByteTokenizer, tiny_model, write_verifier
 from reasoning_from_scratch.evaluation import Problem
 from reasoning_from_scratch.llm import SamplingConfig
 from reasoning_from_scratch.scaling import METHODS, budget_forcing, self_refine
-from reasoning_from_scratch.scaling.samples import Trace, read_samples
+from reasoning_from_scratch.scaling.samples import read_samples
 from reasoning_from_scratch.scaling.stopping import (
     WINDOW,
     keep_most_confident,
     lowest_window_score,
     warmup_threshold,
     window_means,
-    write_while_sure,
 )
 
 PROBLEMS = [Problem("a?", "7", id="a"), Problem("bb?", "8", id="b")]
@@ -288,31 +287,20 @@ def test_the_filter_keeps_the_best_share_in_the_order_drawn():
     assert warmup_threshold(samples, share=0.5) == 3.0
 
 
-@pytest.mark.parametrize(
-    ("levels", "limit", "most", "dropped", "num_tokens"),
-    [
-        # The sure one ends in its fourth block, the other after its first
-        ([5.0, 1.0], 3.0, 100, {1}, [4 * WINDOW, WINDOW]),
-        # It is judged by full windows only; the last block ends at the limit
-        ([0.0], 1.0, WINDOW - 1, set(), [WINDOW - 1]),
-        ([5.0], 1.0, WINDOW + 3, set(), [WINDOW + 3]),
-    ],
-)
-def test_an_unsure_trace_is_dropped_and_written_no_further(
-    levels, limit, most, dropped, num_tokens
-):
-    def write(running, stretch, *, max_new_tokens):
-        for trace in running:
-            level = levels[int(trace.identifier)]
-            trace.confidence += [level] * max_new_tokens
-            trace.num_tokens += max_new_tokens
-            is_over = trace.num_tokens >= 64
-            trace.stop_reason = "stop" if is_over else "length"
-
-    traces = [Trace("?", str(place)) for place in range(len(levels))]
-    limits = [limit] * len(levels)
-    assert write_while_sure(traces, limits, write, most) == dropped
-    assert [trace.num_tokens for trace in traces] == num_tokens
+def test_samples_are_written_block_by_block_while_they_are_sure():
+    outputs = run_tiny("confidence-stop", 12, max_new_tokens=40)
+    are_dropped = set()
+    for pool in recorded(outputs).values():
+        limit = warmup_threshold(pool[:4])
+        for sample in pool[4:]:
+            seen = sample.confidence
+            blocks = range(WINDOW, len(seen) + 1, WINDOW)
+            unsure = [min(window_means(seen[:n])) < limit for n in blocks]
+            assert not any(unsure[: (len(seen) - 1) // WINDOW])
+            is_dropped = sample.stop_reason == "length" and len(seen) < 40
+            assert unsure[-1:] == [True] or not is_dropped
+            are_dropped.add(is_dropped)
+    assert are_dropped == {True, False}
 
 
 def test_every_sample_is_recorded_and_its_tokens_have_a_confidence():
