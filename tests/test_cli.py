@@ -92,11 +92,11 @@ def test_ask_answers_directly_and_step_by_step(chat_model, capsys):
 def test_several_samples_repeat_by_seed_and_tell_which_were_cut(
     chat_model, capsys
 ):
-    for options in ("--prompt direct --max-new-tokens 4", "--think"):
+    for options in ("direct --max-new-tokens 4", "step-by-step"):
         outputs = []
         for _ in range(2):
-            command = f"ask 1+1 --max-new-tokens 1 -n 3 --seed 5 {options}"
-            assert rfs(command) == 0
+            command = "ask 1+1 --max-new-tokens 1 -n 3 --seed 5 --prompt"
+            assert rfs(f"{command} {options}") == 0
             outputs.append(capsys.readouterr().out)
         assert outputs[0] == outputs[1]
         numbers = [line[:3].strip() for line in outputs[0].splitlines()]
@@ -111,13 +111,13 @@ def test_a_list_tells_what_every_method_does(capsys):
 
 
 def test_a_chat_reads_only_what_the_last_turn_added(chat_model, monkeypatch):
-    read, forward = [], type(chat_model).forward
+    read, hidden_states = [], chat_model.hidden_states
 
-    def counted(self, token_ids, *args, **options):
+    def counted(token_ids, *args, **options):
         read.append(token_ids.shape[1])
-        return forward(self, token_ids, *args, **options)
+        return hidden_states(token_ids, *args, **options)
 
-    monkeypatch.setattr(type(chat_model), "forward", counted)
+    monkeypatch.setattr(chat_model, "hidden_states", counted)
     type_lines(monkeypatch, "x" * 200, "y")
     greedy = "--max-new-tokens 2 --temperature 0"
     assert rfs(f"chat --model qwen3-0.6b {greedy}") == 0

@@ -1,12 +1,12 @@
 """Ask one question, or talk over several turns; the answer shows as it comes.
 
     rfs ask "What is 1/2 + 1/3?"
-    rfs ask "How many primes are below 30?" --model qwen3-0.6b --think
+    rfs ask "Are there primes from 24 to 28?" --prompt step-by-step
     rfs chat --model qwen3-0.6b --think --system "Answer in one sentence."
 
 A base model is asked twice, directly and step by step, unless a flag says
-how: the difference between the two is what this book is about. It has no
-habit of chatting, so in a chat each of its questions stands alone.
+how: the difference between the two is what this book is about. In a chat
+each of its questions stands alone.
 """
 
 import sys
@@ -28,9 +28,8 @@ WRITING_FLAGS = f"""{flags.ANSWER_FLAGS}{flags.WEIGHTS_FLAG}
 """
 FLAGS = f"""{WRITING_FLAGS}
 question         what is asked; {POCKET}
---prompt NAME    a name of the prompt table, a file, or a template with
-                 {{problem}} in it (default: direct, then step by step)
---think          only step by step; a chat model thinks before it answers
+--prompt NAME    direct, step-by-step (a chat model thinks first), a file, …
+                 (default: direct, and of a base model step-by-step too)
 -n --samples N=1   answers to draw; more than one are sampled
 """
 CHAT_FLAGS = f"""{WRITING_FLAGS}
@@ -58,11 +57,8 @@ def run(args) -> None:
         )
     settings = get_settings(args.model)
     options = writing_options(args, settings)
-    labels = ["direct", "step-by-step"]
-    if args.prompt:
-        labels = [args.prompt]
-    elif args.think or settings.is_chat:
-        labels = ["step-by-step" if args.think else "direct"]
+    labels = ["direct"] if settings.is_chat else ["direct", "step-by-step"]
+    labels = [args.prompt] if args.prompt else labels
     prompts = [flags.choose_prompt(label, settings) for label in labels]
     model = flags.open_model(args, options["max_new_tokens"])
     for label, prompt in zip(labels, prompts, strict=True):
