@@ -13,46 +13,32 @@ from test_rollouts import PROBLEMS, StoppingTokenizer
 from tiny import ByteTokenizer, tiny_config, weights_of
 from torch.profiler import ProfilerActivity, profile
 
-from reasoning_from_scratch import llm, memory
+from reasoning_from_scratch import llm, memory, training
 from reasoning_from_scratch.cli.main import main
 from reasoning_from_scratch.evaluation import MethodOutput
-from reasoning_from_scratch.llm import SamplingConfig, generate, logprobs
-from reasoning_from_scratch.llm.config import QWEN3_CONFIGS
-from reasoning_from_scratch.llm.qwen3 import Qwen3Model
+from reasoning_from_scratch.llm import (
+    QWEN3_CONFIGS,
+    Qwen3Model,
+    SamplingConfig,
+    generate,
+    logprobs,
+)
 from reasoning_from_scratch.memory import (
     OutOfMemory,
-    Workload,
     fit_decoding,
     fit_training,
-    is_out_of_memory,
     predict_memory,
     training_workload,
 )
 from reasoning_from_scratch.runs import RunFolder
-from reasoning_from_scratch.training import (
-    DistillationConfig,
-    Example,
-    GRPOConfig,
-    optimization,
-)
-from reasoning_from_scratch.training.distillation import (
-    hard_loss,
-    learn_examples,
-    soft_loss,
-)
+from reasoning_from_scratch.training import distillation, optimization
 from reasoning_from_scratch.training.loop import TrainingLoop
 from reasoning_from_scratch.training.optimization import MasterAdamW
 from reasoning_from_scratch.training.rollouts import collect_rollouts
 from reasoning_from_scratch.training.update import update_policy
 
-POCKET = tiny_config(
-    vocab_size=704,
-    hidden_size=192,
-    num_layers=5,
-    num_heads=6,
-    head_dim=32,
-    intermediate_size=512,
-)
+WIDE = {"hidden_size": 192, "head_dim": 32, "intermediate_size": 512}
+POCKET = tiny_config(vocab_size=704, num_layers=5, num_heads=6, **WIDE)
 SMALL = QWEN3_CONFIGS["0.6b"]
 FULL = {  # as each device says it, and Python
     "cuda": torch.OutOfMemoryError("CUDA out of memory. Tried to allocate"),
@@ -161,23 +147,21 @@ def test_the_peak_of_an_update_is_predicted(shape, case, monkeypatch):
 def test_the_peak_of_distillation_is_predicted(loss):
     # Given logits that outweigh the rest, as a large vocabulary's do
     shape = tiny_config(vocab_size=5000)
-    config = DistillationConfig(
+    config = training.DistillationConfig(
         loss=loss, micro_batch_tokens=512, max_tokens=128
     )
-    examples = [Example([7], [9] * 127)] * 16
-    tokenizer = ByteTokenizer()
-    tokenizer.vocab_size = 5000
-    is_hard = loss == "hard"
+    examples = [training.Example([7], [9] * 127)] * 16
+    beside = 0 if loss == "hard" else 4 * shape.num_parameters
+    learn, compute = distillation.learn_examples, distillation.hard_loss
 
     def work():
-        model, teacher = (Qwen3Model(shape) for _ in range(2))
-        teacher = None if is_hard else teacher
+        loss, model = compute, Qwen3Model(shape)
+        if beside:
+            loss = distillation.soft_loss(Qwen3Model(shape), 5000, config)
         optimizer = MasterAdamW(model)
-        loss = hard_loss if is_hard else soft_loss(teacher, 5000, config)
         for _ in range(2):
-            learn_examples(model, optimizer, examples, loss, config, 1e-3)
+            learn(model, optimizer, examples, loss, config, 1e-3)
 
-    beside = 0 if is_hard else 4 * shape.num_parameters
     plan = training_workload(shape, config, 4, frozen_bytes=beside)
     assert compare(shape, plan, work) == within_a_tenth(1)
 
@@ -207,7 +191,7 @@ def test_the_peak_of_decoding_is_predicted(vocab_size, sampling):
             batch_size=48,
         )
 
-    plan = Workload(4, 48, 48, is_filtered=sampling.is_filtered)
+    plan = memory.Workload(4, 48, 48, is_filtered=sampling.is_filtered)
     measured = 4 * shape.num_parameters + measured_peak(work)
     assert predict_memory(shape, plan) / measured == within_a_tenth(1)
 
@@ -219,7 +203,7 @@ def test_the_pieces_that_bound_memory_are_those_of_the_code():
 
 # What is chosen for 6, 8, 12 and 24 GB
 
-BOOK_RUN = GRPOConfig(
+BOOK_RUN = training.GRPOConfig(
     prompts_per_step=8, group_size=8, max_new_tokens=1024, eval_problems=300
 )
 
@@ -267,7 +251,9 @@ def test_settings_that_were_given_stay():
 
 
 def test_traces_are_fitted_by_tokens():
-    config = DistillationConfig(max_tokens=2048, micro_batch_tokens=16_384)
+    config = training.DistillationConfig(
+        max_tokens=2048, micro_batch_tokens=16_384
+    )
     fitted, _ = fit_training(SMALL, config, 24)
     assert fitted.micro_batch_tokens == 4096
     beside, peak = fit_training(SMALL, config, 24, frozen_bytes=6 * 2**30)
@@ -279,9 +265,9 @@ def test_traces_are_fitted_by_tokens():
 
 @pytest.mark.parametrize("error", FULL.values(), ids=FULL)
 def test_the_error_of_every_device_is_known(error):
-    assert is_out_of_memory(error)
-    assert not is_out_of_memory(RuntimeError("mat1 and mat2 differ"))
-    assert not is_out_of_memory(ValueError("out of memory"))
+    assert memory.is_out_of_memory(error)
+    assert not memory.is_out_of_memory(RuntimeError("mat1 and mat2 differ"))
+    assert not memory.is_out_of_memory(ValueError("out of memory"))
 
 
 def end_memory(monkeypatch, step, place, error):

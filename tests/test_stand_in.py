@@ -9,7 +9,6 @@ import copy
 import pytest
 import torch
 from check import is_same
-from choice import evaluate_choices, make_choices
 from standin import on_the_stand_in
 from test_learned_verifier import write_traces
 from test_methods import PROBLEMS, PROMPTS, Tokenizer
@@ -102,15 +101,10 @@ def test_off_again_nothing_is_left_of_it():
 def test_it_answers_as_the_cpu_does(model_folder):
     def answers():
         model, tokenizer = load_model(model_folder)
-        outputs = generate(
-            model,
-            tokenizer,
-            ["2+3", "a longer prompt"],
-            max_new_tokens=20,
-            num_samples=2,
-            sampling=SamplingConfig(temperature=1.0, top_p=0.9, top_k=50),
-            seed=3,
-        )
+        prompts = ["2+3", "a longer prompt"]
+        how = SamplingConfig(temperature=1.0, top_p=0.9, top_k=50)
+        sizes = {"max_new_tokens": 20, "num_samples": 2, "seed": 3}
+        outputs = generate(model, tokenizer, prompts, sampling=how, **sizes)
         stream = generate_stream(model, tokenizer, "2+3", max_new_tokens=20)
         texts = list(stream)
         ids = torch.tensor([[1, 2, 3]], device=model.device)
@@ -127,17 +121,10 @@ def test_it_answers_as_the_cpu_does(model_folder):
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_runs_there(name, away, runs_folder):
     write_verifier(runs_folder / "verifier")
-    outputs = METHODS[name](
-        tiny_model().to("mps"),
-        Tokenizer(),
-        PROBLEMS,
-        PROMPTS,
-        num_samples=min(2, METHODS[name].num_samples),
-        max_new_tokens=6,
-        seed=5,
-        batch_size=8,
-        progress=None,
-    )
+    model, num_samples = tiny_model().to("mps"), METHODS[name].num_samples
+    sizes = {"num_samples": min(2, num_samples), "max_new_tokens": 6}
+    sizes |= {"seed": 5, "batch_size": 8, "progress": None}
+    outputs = METHODS[name](model, Tokenizer(), PROBLEMS, PROMPTS, **sizes)
     assert len(outputs) == len(PROBLEMS)
 
 
@@ -151,34 +138,15 @@ def test_bfloat16_weights_are_trained_there_and_tensors_compared(away):
     assert is_same(before, before.cpu())
 
 
-def odd_reward(text, problem):
-    return float(len(text) % 2)
-
-
 @pytest.mark.parametrize("name", GRPO_VARIANTS)
 def test_every_variant_trains_there(name, away):
     problems = load_problems("pocketmath", split="train", limit=8)
     sizes = {"steps": 2, "prompts_per_step": 4, "group_size": 2}
     config = variant_config(name, **sizes, max_new_tokens=6, eval_every=1)
-    rows = train_grpo(
-        tiny_model().to("mps"),
-        Tokenizer(),
-        problems,
-        config,
-        reward={"odd": odd_reward, "more": odd_reward},
-        validation=problems[:2],
-        progress=False,
-    )
-    assert len(rows) == 3
-
-
-@pytest.mark.parametrize("method", ("letter-logprob", "likelihood"))
-def test_multiple_choice_is_scored_there(method, away, model_folder):
-    problems = make_choices(load_problems("pocketmath", limit=6))
-    result = evaluate_choices(
-        *load_model(model_folder), problems, method=method
-    )
-    assert len(result.chosen) == 6
+    rewards = dict.fromkeys("ab", lambda text, problem: len(text) % 2.0)
+    data = {"validation": problems[:2], "reward": rewards, "progress": False}
+    model = tiny_model().to("mps")
+    assert len(train_grpo(model, Tokenizer(), problems, config, **data)) == 3
 
 
 COMMANDS = """
@@ -202,12 +170,10 @@ def test_every_command_runs_there(
     words, away, model_folder, tmp_path, runs_folder, capsys, monkeypatch
 ):
     monkeypatch.setenv("RFS_FAST", "1")
-    traces = write_traces(
-        tmp_path / "traces.jsonl", "train", [r"\boxed{{{}}}", "no idea"]
-    )
-    command = words.format(
-        model=model_folder, folder=tmp_path / "exported", traces=traces
-    ).split()
-    if command[0] not in ("export", "doctor"):
-        command += ["--model", str(model_folder)]
+    path, texts = tmp_path / "traces.jsonl", [r"\boxed{{{}}}", "no idea"]
+    places = {"model": model_folder, "folder": tmp_path / "exported"}
+    places["traces"] = write_traces(path, "train", texts)
+    if words.split()[0] not in ("export", "doctor"):
+        words += " --model {model}"
+    command = words.format_map(places).split()
     assert main(command) in (0, None), capsys.readouterr().err
