@@ -98,9 +98,9 @@ def train_distillation(
     )
 
 
-def _train(what, loss, draw, *, num_steps, **options):
+def _train(setup, loss, draw, *, num_steps, **options):
     """Learn what `draw` gives for each step: its examples and metrics."""
-    model, tokenizer, config = what
+    model, tokenizer, config = setup
     optimizer = MasterAdamW.of(model, config)
 
     def take_step(step):

@@ -158,9 +158,9 @@ def soft_loss(teacher, vocab_size, config):
         )
 
     def divergence_loss(model, hidden, batch):
-        def chunk_loss(hidden, teacher_hidden):
+        def chunk_loss(hidden, its_hidden):
             with torch.no_grad():
-                target = logprobs(teacher, teacher_hidden)
+                target = logprobs(teacher, its_hidden)
             own = logprobs(model, hidden)
             return divergence(own, target, config.loss, beta=config.beta).sum()
 
