@@ -207,7 +207,7 @@ def environment(parser, name):
             rows.append(tuple(row))
             row = []
     num_cells = sum(map(len, rows))
-    refuse_if(not num_cells or num_cells > tree.MAX_ITEMS, "cells")
+    refuse_if(not 0 < num_cells <= tree.MAX_ITEMS, "no cells, or too many")
     if not is_matrix:
         if "cases" in name:  # a value with its condition
             rows = [(Sequence(r, "&", "&"),) if r[1:] else r for r in rows]
