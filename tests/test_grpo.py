@@ -1,6 +1,7 @@
 """A whole run: learning, files, resuming, several processes."""
 
 import contextlib
+import itertools
 from dataclasses import asdict, replace
 
 import pytest
@@ -22,10 +23,10 @@ from reasoning_from_scratch.training import (
     grpo_loss,
     parallel,
     train_grpo,
+    update,
     variant_config,
 )
 from reasoning_from_scratch.training.rewards import group_length_term
-from reasoning_from_scratch.training.update import update_policy
 
 PROBLEMS = [Problem(f"{n} + 1?", str(n + 1), id=f"p{n}") for n in range(12)]
 SIZES = {
@@ -101,9 +102,7 @@ def test_rows_hold_the_metrics_of_the_step():
 def test_a_run_stops_at_the_first_loss_that_is_not_finite(
     tmp_path, tokenizer, monkeypatch, factor
 ):
-    from reasoning_from_scratch.training import update
-
-    real, calls = update.row_logprobs, iter(range(100))
+    real, calls = update.row_logprobs, itertools.count()
 
     def breaking(*arguments):
         # A micro-batch is one call, a step has a few: breaks in step 2 or 3
@@ -200,7 +199,7 @@ def five_updates(prompts):
     losses = []
     for step in range(5):
         rollouts = rollouts_of(sampler, seed=step).select_prompts(prompts)
-        metrics = update_policy(model, optimizer, rollouts, config)
+        metrics = update.update_policy(model, optimizer, rollouts, config)
         losses.append(metrics["loss"])
     return losses, weights_of(model)
 
@@ -277,13 +276,6 @@ def test_what_cannot_train_is_refused(settings, given, reason):
         train(replace(CONFIG, **settings), **given)
 
 
-def test_the_constant_of_dr_grpo_follows_the_token_limit():
-    config = variant_config("dr_grpo", max_new_tokens=64)
-    assert config.loss.constant_length == 64
-    with pytest.raises(ValueError, match="there are grpo, "):
-        variant_config("grpo2")
-
-
 def test_the_learning_rate_falls_to_nothing_where_asked():
     _, rows = train(replace(CONFIG, cosine_decay=True, epochs=2))
     rates = [row["learning_rate"] for row in rows if "learning_rate" in row]
@@ -291,3 +283,10 @@ def test_the_learning_rate_falls_to_nothing_where_asked():
     assert rates[-1] < 0.1 * CONFIG.learning_rate  # the last of 12 updates
     _, rows = train()
     assert {row.get("learning_rate", 1e-2) for row in rows} == {1e-2}
+
+
+def test_the_constant_of_dr_grpo_follows_the_token_limit():
+    config = variant_config("dr_grpo", max_new_tokens=64)
+    assert config.loss.constant_length == 64
+    with pytest.raises(ValueError, match="there are grpo, "):
+        variant_config("grpo2")

@@ -2,7 +2,6 @@
 
 import ast
 import copy
-import math
 from dataclasses import replace
 
 import torch
@@ -12,55 +11,22 @@ from test_rollouts import StoppingTokenizer
 from tiny import ByteTokenizer, tiny_model
 
 from reasoning_from_scratch import training
-from reasoning_from_scratch.llm import (
-    KVCache,
-    SamplingConfig,
-    generate,
-    token_logprobs,
-)
+from reasoning_from_scratch.llm import generate, token_logprobs
 from reasoning_from_scratch.settings import get_settings
 from reasoning_from_scratch.training import distillation, sft_data
 from reasoning_from_scratch.training.distillation_loss import learned_hidden
-from reasoning_from_scratch.training.grpo import rollout_metrics
-from reasoning_from_scratch.training.loop import shuffled_indices
-from reasoning_from_scratch.training.objective import token_weights
-from reasoning_from_scratch.training.optimization import MasterAdamW
-from reasoning_from_scratch.training.update import update_policy
 
-# What the notebooks' functions call, chapter by chapter
-CALLED = {
-    "ch02": {"KVCache": KVCache},
-    "ch05": {
-        "MAX_LOG_RATIO": 20.0,
-        "MasterAdamW": MasterAdamW,
-        "SamplingConfig": SamplingConfig,
-        "collect_rollouts": training.collect_rollouts,
-        "group_advantages": training.group_advantages,
-        "rollout_metrics": rollout_metrics,
-        "shuffled_indices": shuffled_indices,
-        "update_policy": update_policy,
-        "token_weights": token_weights,
-        "token_logprobs": token_logprobs,
-    },
-    "ch06": {
-        "math": math,
-        "direct": "",
-        "settings": get_settings("pocket"),
-        "MasterAdamW": MasterAdamW,
-        "count_learned_tokens": sft_data.count_learned_tokens,
-        "draw_batch": distillation.draw_batch,
-        "micro_batches": sft_data.micro_batches,
-        "planned_rate": distillation.planned_rate,
-    },
-}
+# What the notebooks' functions read that a cell makes
+MADE = {"direct": "", "settings": get_settings("pocket")}
 
 
 def functions_of(chapter):
     """Every function that a chapter defines itself, by name."""
-    space = {"torch": torch, **CALLED[chapter]}
+    space = dict(MADE)
     for cell in code_cells(ROOT / chapter / f"{chapter}_main.ipynb"):
         for node in ast.parse(without_magics(cell.source)).body:
-            if isinstance(node, ast.FunctionDef) and node.name not in space:
+            is_import = isinstance(node, ast.Import | ast.ImportFrom)
+            if is_import or isinstance(node, ast.FunctionDef):
                 exec(ast.unparse(node), space)
     return space
 

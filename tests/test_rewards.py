@@ -2,6 +2,7 @@
 
 import math
 import time
+from functools import partial
 
 import pytest
 import torch
@@ -144,58 +145,39 @@ def test_five_hundred_hostile_completions_do_nothing_and_take_no_time(
 # What length adds, worked by hand for each family; of RIGHT two are right
 
 
+ALL, NONE = RIGHT | ~RIGHT, RIGHT & ~RIGHT
+TARGET = partial(target_length_term, target=20, slope=0.02)
+FAR = partial(target_length_term, target=90, slope=0.02)
+AMONG_RIGHT = partial(right_length_term, alpha=0.4)
+EASY = partial(easy_length_term, beta=0.01)
+# The paper's 20,480 tokens, the last 4,096 of them a ramp
+RAMP = partial(overlong_length_term, limit=20_480, buffer=4096)
+
+
 @pytest.mark.parametrize(
     ("term", "is_right", "lengths", "expected"),
     [
-        # clip(0.02 (20 - n) + 0.5) - 1 of 0.7, 0.5, 0.3, and clipped at 0
-        (
-            lambda *r: target_length_term(*r, target=20, slope=0.02),
-            torch.ones(1, 5).bool(),
-            torch.tensor([[10, 20, 30, 45, 60]]),
-            [-0.3, -0.5, -0.7, -1, -1],
-        ),
+        # clip(0.02 (20 - n) + 0.5) - 1 of 0.7, 0.3, 0.5, and clipped at 0
+        (TARGET, ALL, LENGTHS, [-0.3, -0.7, -0.5, -1]),
         # 0.02 (90 - n) + 0.5 is above 1; a wrong answer gets nothing
-        (
-            lambda *r: target_length_term(*r, target=90, slope=0.02),
-            RIGHT,
-            LENGTHS,
-            [0, 0, 0, 0],
-        ),
+        (FAR, RIGHT, LENGTHS, [0, 0, 0, 0]),
         # min 10, max 50: 1/2, 0, 1/4, -1/2; the wrong ones' capped at 0
         (group_length_term, RIGHT, LENGTHS, [0.5, 0, 0, -0.5]),
-        (group_length_term, RIGHT, torch.full((1, 4), 7), [0, 0, 0, 0]),
+        (group_length_term, RIGHT, [[7] * 4], [0, 0, 0, 0]),
         # Right: 10 and 30, mean 20, std 10; sigmoid(-1) and sigmoid(1)
         (
-            lambda *r: right_length_term(*r, alpha=0.4),
-            RIGHT,
-            LENGTHS,
+            *(AMONG_RIGHT, RIGHT, LENGTHS),
             [-0.4 / (1 + math.e), -0.4 / (1 + 1 / math.e), 0, 0],
         ),
         # p = 1/2: 0.01 n / 2; p = 0 is held at 1/G = 1/4; p = 1: 0.01 n
-        *(
-            (
-                lambda *r: easy_length_term(*r, beta=0.01),
-                is_right,
-                LENGTHS,
-                [-cost * n for n in (10, 30, 20, 50)],
-            )
-            for is_right, cost in (
-                (RIGHT, 0.005),
-                (RIGHT & ~RIGHT, 0.0025),
-                (RIGHT | ~RIGHT, 0.01),
-            )
-        ),
-        # The paper's 20,480 tokens, the last 4,096 of them a ramp
-        (
-            lambda *r: overlong_length_term(*r, limit=20_480, buffer=4096),
-            None,
-            torch.tensor([[100, 16_384, 18_432, 20_480, 30_000]]),
-            [0, 0, -0.5, -1, -1],
-        ),
+        (EASY, RIGHT, LENGTHS, [-0.05, -0.15, -0.1, -0.25]),
+        (EASY, NONE, LENGTHS, [-0.025, -0.075, -0.05, -0.125]),
+        (EASY, ALL, LENGTHS, [-0.1, -0.3, -0.2, -0.5]),
+        (RAMP, ALL, [[100, 16_384, 18_432, 30_000]], [0, 0, -0.5, -1]),
     ],
 )
 def test_a_length_term_is_worked_by_hand(term, is_right, lengths, expected):
-    found = term(is_right, lengths).tolist()
+    found = term(is_right, torch.as_tensor(lengths)).tolist()
     assert found == [pytest.approx(expected, abs=1e-6)]
 
 
@@ -208,7 +190,7 @@ def test_no_short_wrong_answer_beats_a_long_right_one(name):
         reward = is_right + LENGTH_TERMS[name](is_right, lengths)
         assert reward[is_right].min() >= reward[~is_right].max()
     # Nor does a group without a right answer break anything
-    term = LENGTH_TERMS[name](RIGHT & ~RIGHT, LENGTHS)
+    term = LENGTH_TERMS[name](NONE, LENGTHS)
     assert torch.isfinite(term).all() and (term <= 0).all()
 
 

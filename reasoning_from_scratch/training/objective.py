@@ -2,13 +2,12 @@
 
 First the advantages, of rewards (prompts, rollouts): how much better a
 rollout did than its comparison. Then the loss, where everything is
-(rollouts, tokens) and keeps its dtype; what stands outside the mask of
-completion tokens (padding, -inf, NaN) reaches neither value nor gradient:
+(rollouts, tokens); what stands outside the mask of completion tokens
+(padding, -inf, NaN) reaches neither value nor gradient:
 
     J = 1/N sum_i sum_t w_it [ objective_it - beta KL_it ],    loss = -J
 
 with r_it = pi(o_it) / pi_old(o_it) and the advantage A_i in the objective.
-Calls with the N of the whole batch as `normaliser` add up to its loss.
 """
 
 import torch
@@ -29,8 +28,7 @@ def group_advantages(rewards, mode="group_std"):
             "group_std": n - 1 standard deviation + 1e-4; "group_mean": 1;
             "rloo": 1 - 1/n, so that the others' mean is the baseline;
             "maxrl": the group's mean; "group_mean_batch_std": the batch's
-            deviation; "batch_std": that, less the batch's mean. Sources
-            stand in `variants`.
+            deviation; "batch_std": that, less the batch's mean.
 
     Returns:
         (prompts, rollouts), dtype kept. A row of equal rewards gives exact
@@ -93,8 +91,7 @@ def per_reward_advantages(rewards, weights):
 
         A_i = whiten_batch( sum_n w_n (R_ni - mean_n) / (std_n + 1e-4) )
 
-    of rewards (prompts, rollouts, num_rewards) and a weight for each. Summed
-    first, the rewards (0, 1) and (1, 0) would collapse to one advantage.
+    of rewards (prompts, rollouts, num_rewards) and a weight for each.
     """
     combined = sum(
         weight * group_advantages(reward)
@@ -211,11 +208,7 @@ def clip_ratio(ratio, clip_low=None, clip_high=None):
 
 
 def clipped_objective(ratio, clipped, advantages):
-    """PPO's pessimistic term, min(r A, clip(r) A), for both signs of A.
-
-    The gradient vanishes only where a step has already gone far enough.
-    Source: Schulman et al. 2017, arXiv 1707.06347.
-    """
+    """PPO's pessimistic term, min(r A, clip(r) A), for both signs of A."""
     return torch.minimum(ratio * advantages, clipped * advantages)
 
 
@@ -263,8 +256,8 @@ def off_policy_mask(logprobs, old_logprobs, advantages, mask, delta):
 def token_weights(mask, config):
     """The weight of each token before dividing by `loss_normaliser`.
 
-    1, so that tokens count alike (DAPO); 1 / |o_i|, so that rollouts do
-    (GRPO); 1 / L, so that a long wrong answer is not cheaper per token.
+    1, so that tokens count alike; 1 / |o_i|, so that rollouts do; 1 / L, so
+    that a long wrong answer is not cheaper per token.
     """
     if config.reduction == "sequence_mean":
         return mask / mask.sum(dim=1, keepdim=True).clamp(min=1)

@@ -61,9 +61,7 @@ STD_EPSILON = 1e-6  # added to a standard deviation of lengths, tokens
 
 
 def target_length_term(is_right, lengths, *, target, slope):
-    """Right answers earn more the further they stay below a target.
-
-        R = 1[right] clip(slope (target - n) + 1/2, 0, 1)
+    """R = 1[right] clip(slope (target - n) + 1/2, 0, 1): below a target.
 
     Source: LCPO-Max, "L1", arXiv 2503.04697.
     """
@@ -136,9 +134,8 @@ LENGTH_TERMS = {
 
 @dataclass(frozen=True)
 class RewardSet:
-    """Several rewards, which are added up."""
+    """Several rewards, which are added up; the first tells right (>= 1)."""
 
-    # What the first gives tells right (1 or more) from wrong
     functions: Mapping[str, Callable]
     # (is_right, lengths) -> (prompts, rollouts): the reward "length"
     length_term: Callable | None = None
