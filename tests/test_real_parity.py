@@ -26,20 +26,18 @@ pytestmark = [
 
 
 def open_reference(folder):
-    transformers.logging.disable_progress_bar()
-    return transformers.AutoModelForCausalLM.from_pretrained(
-        folder, dtype=torch.float32
-    ).eval()
-
-
-@pytest.fixture(scope="module")
-def ours():
-    return load_model(Path(FOLDER), device="cpu", dtype="float32")
+    model = transformers.AutoModelForCausalLM
+    return model.from_pretrained(folder, dtype=torch.float32).eval()
 
 
 @pytest.fixture(scope="module")
 def reference():
     return open_reference(FOLDER)
+
+
+@pytest.fixture(scope="module")
+def ours():
+    return load_model(Path(FOLDER), device="cpu", dtype="float32")
 
 
 @pytest.fixture(scope="module")
@@ -53,24 +51,21 @@ def prompts(ours):
     ]
 
 
-def test_logits_equal_those_of_transformers(reference, ours, prompts):
+def test_logits_and_greedy_tokens_equal_those_of_transformers(
+    reference, ours, prompts
+):
     model, tokenizer = ours
-    for prompt in prompts:
+    # Without the penalty on repetition that its folder may ask for
+    reference.generation_config.repetition_penalty = 1.0
+    outputs = generate(*ours, prompts, max_new_tokens=128, stop_ids=())
+    for prompt, output in zip(prompts, outputs, strict=True):
         token_ids = torch.tensor([tokenizer.encode(prompt)])
         with torch.inference_mode():
             difference = reference(token_ids).logits - model(token_ids)
         # Logits reach 33; 1e-4 is some 26 units in their last place
         assert difference.abs().max().item() <= 1e-4
-
-
-def test_all_greedy_tokens_equal_those_of_transformers(
-    reference, ours, prompts
-):
-    # Without the penalty on repetition that its folder may ask for
-    reference.generation_config.repetition_penalty = 1.0
-    outputs = generate(*ours, prompts, max_new_tokens=128, stop_ids=())
-    for prompt, output in zip(prompts, outputs, strict=True):
-        assert output.token_ids == greedy(reference, ours[1], prompt, 128)
+        expected = greedy(reference, tokenizer, prompt, 128)
+        assert output.token_ids == expected
 
 
 def test_chats_and_token_ids_equal_those_of_transformers(ours):

@@ -18,6 +18,8 @@ from reasoning_from_scratch.llm.weights import HUB_IDS
 from reasoning_from_scratch.runs import RunFolder
 
 VOCAB, WEIGHTS = 320, "model.safetensors"
+OFFICIAL = {"config.json", "generation_config.json", "tokenizer.json"}
+OFFICIAL |= {"tokenizer_config.json", "chat_template.jinja", WEIGHTS}
 
 
 @pytest.fixture
@@ -62,21 +64,13 @@ def test_a_saved_model_comes_back_bit_by_bit(tmp_path, tokenizer, tied):
     assert not again.training
     assert_same_weights(model, again)
     assert torch.equal(torch.rand(3), expected)  # drew no random number
+    # In the official files and names, for whoever may read the others
+    files = {path.name: path.stat() for path in (tmp_path / "model").iterdir()}
+    assert len({stat.st_mode for stat in files.values()}) == 1
+    assert files.keys() == OFFICIAL
     names = load_file(tmp_path / "model" / WEIGHTS).keys()
     assert "model.layers.1.self_attn.q_norm.weight" in names
     assert ("lm_head.weight" in names) != tied
-
-
-def test_the_official_files_are_written_for_the_same_readers(folder):
-    assert {path.name for path in folder.iterdir()} == {
-        "config.json",
-        "generation_config.json",
-        "model.safetensors",
-        "tokenizer.json",
-        "tokenizer_config.json",
-        "chat_template.jinja",
-    }
-    assert len({path.stat().st_mode for path in folder.iterdir()}) == 1
 
 
 def test_shards_come_back_as_one_model_and_each_must_be_whole(folder, model):
@@ -108,17 +102,15 @@ def test_a_loaded_model_is_trained_without_its_file_and_saved_over_it(
     assert_same_weights(model, load(folder))
 
 
-@pytest.mark.parametrize("dtype", [torch.bfloat16, "bfloat16"])
-def test_weights_are_converted_when_asked(folder, model, dtype):
-    loaded = load(folder, dtype=dtype)
-    assert_same_weights(model.to(torch.bfloat16), loaded)
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_weights_of_qwen3_stay_as_they_are(tmp_path, model, tokenizer, dtype):
-    folder = tmp_path / "qwen3-0.6b-mine"
-    save_model(model.to(dtype), tokenizer, folder)
-    assert load(folder).dtype == dtype
+def test_weights_are_converted_when_asked_and_else_stay(
+    tmp_path, folder, model, tokenizer
+):
+    halves = model.to(torch.bfloat16)
+    for dtype in (torch.bfloat16, "bfloat16"):
+        assert_same_weights(halves, load(folder, dtype=dtype))
+    assert load(folder).dtype == torch.float32
+    save_model(halves, tokenizer, tmp_path / "qwen3-0.6b-mine")
+    assert load(tmp_path / "qwen3-0.6b-mine").dtype == torch.bfloat16
 
 
 PEAK = """
@@ -158,23 +150,13 @@ def test_loading_takes_the_memory_of_the_weights_once(tmp_path, dtype):
 # ---- Names ----
 
 
-@pytest.mark.parametrize(
-    ("name", "hub_id"),
-    [
-        ("qwen3-0.6b-base", "Qwen/Qwen3-0.6B-Base"),
-        ("qwen3-32b", "Qwen/Qwen3-32B"),
-        ("qwen2.5-coder-0.5b-instruct", "Qwen/Qwen2.5-Coder-0.5B-Instruct"),
-        (
-            "deepseek-r1-distill-qwen-1.5b",
-            "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B",
-        ),
-    ],
-)
-def test_short_names_stand_for_hub_ids(name, hub_id):
-    assert HUB_IDS[name] == hub_id
-
-
-def test_an_unknown_name_is_answered_with_the_nearest_known():
+def test_short_names_stand_for_hub_ids_and_are_corrected():
+    assert HUB_IDS["qwen3-0.6b-base"] == "Qwen/Qwen3-0.6B-Base"
+    assert HUB_IDS["qwen3-32b"] == "Qwen/Qwen3-32B"
+    coder = "qwen2.5-coder-0.5b-instruct"
+    assert HUB_IDS[coder] == "Qwen/Qwen2.5-Coder-0.5B-Instruct"
+    distilled = "deepseek-r1-distill-qwen-1.5b"
+    assert HUB_IDS[distilled] == "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B"
     with pytest.raises(ValueError, match="did you mean 'qwen3-0.6b-base'"):
         load_model("qwen3-0.6-base")
 
@@ -291,35 +273,22 @@ def test_a_tied_checkpoint_may_repeat_its_embedding(folder, model):
     assert_same_weights(model, load(folder))
 
 
-def test_the_run_of_an_evaluation_is_no_model(runs_folder):
+def test_what_is_no_model_or_does_not_match_is_refused(
+    tmp_path, runs_folder, tokenizer, folder
+):
     RunFolder.create("measured", {"model": "pocket", "limit": 5})
     with pytest.raises(ValueError, match="measured.*an evaluation's run"):
         load("runs/measured")
-
-
-@pytest.mark.parametrize("device", ["meta", "toaster"])
-def test_a_device_that_cannot_run_a_model_is_refused(folder, device):
-    with pytest.raises(ValueError, match=f"no device '{device}' here"):
-        load_model(folder, device=device)
-
-
-def test_a_tokenizer_larger_than_the_embedding_is_refused(tmp_path, tokenizer):
-    model = tiny_model(vocab_size=288)  # the tokenizer has 289 entries
-    save_model(model, tokenizer, tmp_path / "model")
+    for device in ("meta", "toaster"):
+        with pytest.raises(ValueError, match=f"no device '{device}' here"):
+            load_model(folder, device=device)
+    # The tokenizer has 289 entries
+    save_model(tiny_model(vocab_size=288), tokenizer, tmp_path / "small")
     with pytest.raises(ValueError, match="289 entries .* only 288 rows"):
-        load(tmp_path / "model")
+        load(tmp_path / "small")
 
 
 # ---- Refusals when saving ----
-
-
-def test_a_folder_with_other_things_is_never_overwritten(
-    tmp_path, model, tokenizer
-):
-    (tmp_path / "thesis.tex").write_text("years of work", "utf-8")
-    with pytest.raises(FileExistsError, match="something else"):
-        save_model(model, tokenizer, tmp_path, overwrite=True)
-    assert (tmp_path / "thesis.tex").exists()
 
 
 def test_a_save_that_fails_leaves_nothing(
@@ -337,3 +306,8 @@ def test_a_save_that_fails_leaves_nothing(
     with pytest.raises(KeyboardInterrupt):
         save_model(model, tokenizer, tmp_path / "model")
     assert list(tmp_path.iterdir()) == []
+    # Nor does a folder with other things go
+    (tmp_path / "thesis.tex").write_text("years of work", "utf-8")
+    with pytest.raises(FileExistsError, match="something else"):
+        save_model(model, tokenizer, tmp_path, overwrite=True)
+    assert (tmp_path / "thesis.tex").exists()
