@@ -10,7 +10,7 @@ form; Chen et al. 2021 (arXiv 2107.03374), section 2.1, for pass@k; Miller 2024
 
 from collections import Counter
 from functools import lru_cache
-from math import ceil, comb, log2, sqrt
+from math import ceil, comb, sqrt
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -166,19 +166,12 @@ def paired_difference(
     return PairedDifference(mean, error, low, high, p_value, wins, losses)
 
 
-def problems_needed(
-    difference: float,
-    *,
-    variance: float = 0.5,
-    power: float = 0.8,
-    confidence: float = 0.95,
-) -> int:
-    """Give how many problems it takes to see a difference in accuracy.
+def problems_needed(difference: float, *, variance: float = 0.5) -> int:
+    """Give how many problems show a difference in accuracy 4 times out of 5.
 
     `variance` is that of one problem's difference: of two separate sets
     2 p (1 - p), at most 0.5; of the same problems the share on which the two
-    disagree, less difference**2. `power` is the chance of seeing it. At least
-    what an exact test takes when every disagreement is a win.
+    disagree, less difference**2.
 
     >>> problems_needed(0.05)
     1570
@@ -188,10 +181,7 @@ def problems_needed(
             "a difference of 0 cannot be seen; give one above 0, and a "
             f"variance of 0 or more, got {difference} and {variance}"
         )
-    normal = NormalDist()
-    z = normal.inv_cdf(0.5 + confidence / 2) + normal.inv_cdf(power)
-    disagreements = ceil(log2(2 / (1 - confidence)))  # 2 / 2**n <= 5 %: 6
-    return max(
-        ceil(variance * (z / difference) ** 2),
-        ceil(disagreements / (variance + difference**2)),
-    )
+    z = NormalDist().inv_cdf(0.975) + NormalDist().inv_cdf(0.8)
+    # Six wins alone are needed: 2 / 2**6 is the first p-value below 5 %
+    least = ceil(6 / (variance + difference**2))
+    return max(least, ceil(variance * (z / difference) ** 2))
