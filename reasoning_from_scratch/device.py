@@ -172,8 +172,8 @@ def _tell_uncompiled(error):
     """Say why a function runs as it is; the first time only."""
     if _TOLD:
         return
-    _TOLD.append(error)
     reason = "; ".join(missing_compiler() or [_first_error(str(error))])
+    _TOLD.append(reason)
     if "triton" in reason.lower():  # what writes kernels for a GPU
         package = "triton-windows" if sys.platform == "win32" else "triton"
         reason += f"; pip install {package}"
@@ -197,10 +197,9 @@ def _is_available(kind: str) -> bool:
 
 
 def _has_bfloat16(device) -> bool:
-    is_cuda = torch.device(device).type == "cuda"
-    return not is_cuda or torch.cuda.is_bf16_supported(
-        including_emulation=False
-    )
+    if torch.device(device).type != "cuda":
+        return True
+    return torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 def _hardware(device: torch.device) -> str:

@@ -63,13 +63,12 @@ def parse_object(text: str | bytes, where, cure: str) -> dict:
 
 
 def _plain(value):
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+    if dataclasses.is_dataclass(value):
         return dataclasses.asdict(value)
     if isinstance(value, Path):
         return str(value)
-    raise TypeError(
-        f"{type(value).__name__} cannot be written as JSON: {value!r:.80}"
-    )
+    kind = type(value).__name__
+    raise TypeError(f"{kind} cannot be written as JSON: {value!r:.80}")
 
 
 @contextlib.contextmanager
@@ -139,9 +138,9 @@ def save_state(folder, tree) -> None:
 
     folder, tensors = Path(folder), {}
     folder.mkdir(parents=True, exist_ok=True)
-    skeleton = _pack(tree, tensors)
+    skeleton = as_json(_pack(tree, tensors))
     save_file(tensors, folder / STATE_TENSORS)
-    atomic_write_json(folder / STATE_JSON, skeleton)
+    atomic_write_text(folder / STATE_JSON, skeleton)
 
 
 def load_state(folder):

@@ -218,9 +218,8 @@ def fit_training(
                 peaks.append(predict_memory(shape, work))
                 if peaks[-1] <= room:
                     return tried, peaks[-1]
-    raise ValueError(
-        f"this training takes at the least {_compared(min(peaks), gigabytes)}"
-    )
+    told = _compared(min(peaks), gigabytes)
+    raise ValueError(f"this training takes at the least {told}")
 
 
 def fit_decoding(shape, gigabytes, *, rows, tokens, weight_bytes=2):
@@ -228,14 +227,13 @@ def fit_decoding(shape, gigabytes, *, rows, tokens, weight_bytes=2):
 
     ValueError: not even one does.
     """
-    while True:
+    while rows:
         work = Workload(weight_bytes, rows, tokens, is_filtered=True)
         peak = predict_memory(shape, work)
         if peak <= USABLE * gigabytes * GIGABYTE:
             return rows, peak
-        if rows == 1:
-            raise ValueError(f"an answer takes {_compared(peak, gigabytes)}")
         rows //= 2
+    raise ValueError(f"an answer takes {_compared(peak, gigabytes)}")
 
 
 def _compared(peak, gigabytes):
@@ -250,9 +248,9 @@ def training_workload(
     shape, config, weight_bytes=2, prompt_tokens=256, frozen_bytes=0
 ):
     """The `Workload` of a training configuration, of its longest rows."""
-    written = prompt_tokens + config.max_new_tokens
+    tokens = written = prompt_tokens + config.max_new_tokens
     if hasattr(config, "micro_batch_size"):  # GRPO
-        rows, tokens = min(config.micro_batch_size, _rollouts(config)), written
+        rows = min(config.micro_batch_size, _rollouts(config))
         learned = config.max_new_tokens
         if config.track_kl or config.loss.kl_coef > 0:
             frozen_bytes += shape.num_parameters * weight_bytes
