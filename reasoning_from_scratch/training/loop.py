@@ -30,21 +30,9 @@ from reasoning_from_scratch.settings import get_settings
 
 from .parallel import one_at_a_time, process_rank, sum_over_processes
 
-PANELS = {  # title -> the metrics drawn in it and their labels
-    "right answers (share)": {
-        "solve_rate": "samples at training",
-        "accuracy": "greedy, validation",
-        "direct_accuracy": "direct",
-        "step_by_step_accuracy": "step by step",
-    },
-    "completion length (tokens)": {"length": None},
-    "entropy (nats a token)": {"entropy": None},
-    "KL to the start (nats a token)": {"kl": None},
-    "loss (nats a token)": {
-        "loss": "training",
-        "validation_loss": "validation",
-    },
-}
+# Metrics that plot.png shows, in the panels of the report
+CURVES = ("accuracy", "step_by_step_accuracy", "direct_accuracy", "solve_rate")
+CURVES += ("length", "entropy", "kl", "loss", "validation_loss")
 # What the progress bar shows of a row
 SUMMARY = ("solve_rate", "length", "loss", "tokens_per_second", "accuracy")
 
@@ -339,28 +327,22 @@ def measure_accuracy(model, tokenizer, problems, config):
 
 def plot_training(rows, path=None):
     """Draw what the rows of metrics.jsonl measured, and save it at `path`."""
-    measured = set().union(*rows)
-    titles = [t for t, labels in PANELS.items() if measured & labels.keys()]
+    from .report import describe_panel, fill_axes, panels_of
+
+    runs = {"the run": rows}
+    panels = [each for each in panels_of(runs) if each.metric in CURVES]
+    height = max(1, math.ceil(len(panels) / 2))
     with figure_style() as pyplot:
-        shape = (2, 2) if len(titles) > 2 else (1, max(1, len(titles)))
-        figure, axes = pyplot.subplots(
-            *shape, figsize=(9, 3 * shape[0]), sharex=True, squeeze=False
+        figure, grid = pyplot.subplots(
+            height, 2, figsize=(9, 2.6 * height), squeeze=False
         )
-        for panel, title in zip(axes.flat, titles, strict=False):
-            for name, label in PANELS[title].items():
-                points = [(r["step"], r[name]) for r in rows if name in r]
-                if points:
-                    marker = "o" if "accuracy" in name else None
-                    line = zip(*points, strict=True)
-                    panel.plot(*line, marker=marker, label=label)
-            panel.set_title(title)
-            if panel.get_legend_handles_labels()[1]:
-                panel.legend()
-        for panel in axes.flat[len(titles) :]:
-            panel.set_axis_off()
-        for panel in axes[-1]:
-            panel.set_xlabel("step")
-        figure.alt_text = f"Training curves: {', '.join(titles)}."
+        for axes in grid.flat[len(panels) :]:
+            axes.set_axis_off()
+        for axes, panel in zip(grid.flat, panels, strict=False):
+            axes.set(title=f"{panel.title}, {panel.unit}", xlabel="step")
+            fill_axes(axes, panel, runs)
+        words = " ".join(describe_panel(panel, runs) for panel in panels)
+        figure.alt_text = f"Training curves. {words}"
         if path is not None:
             figure.savefig(path)
         pyplot.close(figure)
