@@ -1,5 +1,7 @@
 """Examples and batches: which tokens there are, and which are learned."""
 
+from dataclasses import replace
+
 import pytest
 from commands import trace_of
 from tiny_checkpoints import write_tokenizer
@@ -29,9 +31,8 @@ def trace(text, **fields):
 
 def example_of(tokenizer, text, *, prompt="", **settings):
     """The example of one trace."""
-    config = DistillationConfig(prompt="{problem}", **settings)
     (example,), _ = encode_traces(
-        [trace(text, prompt=prompt)], tokenizer, config
+        [trace(text, prompt=prompt)], tokenizer, replace(CONFIG, **settings)
     )
     return example
 
@@ -110,19 +111,16 @@ def test_short_thinking_keeps_steps_and_drops_their_scratch_work():
     assert shorten_thinking(text) == "\n".join(["", *steps, ""])
 
 
-def test_thinking_needs_a_tokenizer_with_think_tokens(tmp_path):
-    plain = Qwen3Tokenizer(write_tokenizer(tmp_path, think=False))
-    with pytest.raises(ValueError, match="thinking='plain'"):
-        encode_example(plain, "2+3=", " 5", thinking="3+2")
-
-
-def test_long_traces_are_left_out_and_counted(tokenizer):
-    config = DistillationConfig(prompt="{problem}", max_tokens=10)
+def test_long_traces_are_left_out_and_counted(tokenizer, tmp_path):
+    config = replace(CONFIG, max_tokens=10)
     traces = [trace(" 5"), trace("9" * 50)]
     examples, num_too_long = encode_traces(traces, tokenizer, config)
     assert (len(examples), num_too_long) == (1, 1)
     with pytest.raises(ValueError, match="none of 1 traces fits"):
         encode_traces(traces[1:], tokenizer, config)
+    plain = Qwen3Tokenizer(write_tokenizer(tmp_path, think=False))
+    with pytest.raises(ValueError, match="thinking='plain'"):
+        encode_traces([trace("<think>3+2</think> 5")], plain, config)
 
 
 def test_a_teacher_asked_otherwise_scores_behind_its_own_prompt(tokenizer):

@@ -145,8 +145,8 @@ def ask(server, problems=PROBLEMS, *, run=None, samples=1, **settings):
     return traces, teacher
 
 
-def run_folder(tmp_path, resume=False):
-    return RunFolder.create("teach", {}, root=tmp_path, resume=resume)
+def run_folder(tmp_path):
+    return RunFolder.create("teach", {}, root=tmp_path, resume=True)
 
 
 def test_thinking_is_known_wherever_a_server_puts_it():
@@ -190,7 +190,7 @@ def test_a_resumed_job_asks_for_nothing_twice(tmp_path):
         # But for a line that a kill has torn
         path = tmp_path / "teach" / "traces.jsonl"
         path.write_text(path.read_text("utf-8")[:-20], "utf-8")
-        traces, _ = ask(server, run=run_folder(tmp_path, resume=True))
+        traces, _ = ask(server, run=run_folder(tmp_path))
         asked = [body["messages"][0]["content"] for _, body in server.requests]
     assert len(asked) == 7 and len(set(asked)) == len(traces) == 6
     assert traces[:1] == first[:1]
@@ -202,7 +202,7 @@ def test_a_failure_on_record_is_asked_again(tmp_path):
         first, _ = ask(server, PROBLEMS[:3], run=run, max_concurrent=1)
     assert [t.finish_reason for t in first] == ["stop", "error", "error"]
     with ChatServer(right_answer) as server:
-        run = run_folder(tmp_path, resume=True)
+        run = run_folder(tmp_path)
         traces, _ = ask(server, PROBLEMS[:3], run=run, max_concurrent=1)
         assert len(server.requests) == 2
     assert [t.finish_reason for t in traces] == ["stop"] * 3
