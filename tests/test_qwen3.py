@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from tiny import QWEN2, tiny_config, tiny_model
+from tiny import QWEN2, tiny_config, tiny_model, weights_of
 from torch.nn import functional as F
 
 from reasoning_from_scratch.llm.config import (
@@ -59,11 +59,11 @@ def test_a_config_survives_the_official_layout(family):
 def test_a_qwen2_file_need_not_name_what_it_never_does():
     layout = tiny_config(head_dim=8, **QWEN2).to_hf()  # 32 / 4 heads
     del layout["head_dim"]
-    assert Qwen3Config.from_hf(layout).head_dim == 8
     # What Qwen2 files are full of, and means nothing while it is off
     layout |= {"sliding_window": 4096, "max_window_layers": 21}
     layout |= {"use_mrope": False, "use_sliding_window": False}
-    assert Qwen3Config.from_hf(layout).qkv_bias
+    config = Qwen3Config.from_hf(layout)
+    assert config.head_dim == 8 and config.qkv_bias
 
 
 def test_rope_theta_is_read_from_both_layouts():
@@ -165,6 +165,14 @@ def test_padding_on_the_left_changes_no_logit():
     assert torch.allclose(last, expected[:, -1:], atol=1e-5)
     with pytest.raises(ValueError, match="key_mask has 3 columns"):
         model(padded, key_mask=padded[:, :3] > 0)
+
+
+def test_fresh_weights_depend_on_the_seed_alone():
+    first, again, other = (
+        weights_of(Qwen3Model(tiny_config()).init_weights(seed))
+        for seed in (1, 1, 2)
+    )
+    assert torch.equal(first, again) and not torch.equal(first, other)
 
 
 def test_packed_documents_do_not_see_each_other():
