@@ -71,9 +71,8 @@ def measured_peak(work):
 def full_rollouts(shape, rows, prompt_tokens, tokens):
     """Rollouts of random tokens that are all as long as they may be."""
     sizes = {"group_size": rows, "max_new_tokens": 2, "prompt": "{problem}"}
-    batch = collect_rollouts(
-        Qwen3Model(shape), StoppingTokenizer(), PROBLEMS[:1], **sizes
-    )
+    model = Qwen3Model(shape).init_weights()
+    batch = collect_rollouts(model, StoppingTokenizer(), PROBLEMS[:1], **sizes)
     size = rows, prompt_tokens + tokens
     mask = torch.arange(size[1]).expand(size) >= prompt_tokens
     rewards = torch.arange(float(rows))[None] % 2
@@ -93,16 +92,10 @@ def compare_update(
 ):
     """Predicted over measured peak of two updates, four micro-batches each."""
     rollouts = full_rollouts(shape, 4 * rows, 32, tokens)
-    config = replace(
-        CONFIG,
-        micro_batch_size=rows,
-        activation_checkpointing=checkpointing,
-        moments=moments,
-        track_kl=False,
-        max_new_tokens=tokens,
-        prompts_per_step=1,
-        group_size=4 * rows,
-    )
+    sizes = {"micro_batch_size": rows, "prompts_per_step": 1}
+    sizes |= {"group_size": 4 * rows, "max_new_tokens": tokens}
+    sizes |= {"activation_checkpointing": checkpointing, "moments": moments}
+    config = replace(CONFIG, track_kl=False, **sizes)
 
     def work():
         model = Qwen3Model(shape).to(getattr(torch, dtype))
