@@ -81,26 +81,23 @@ def _fetch_weights(repo_id, file):
                 # Compressed bytes could not be resumed
                 headers = {**build_hf_headers(), "Accept-Encoding": "identity"}
                 http_get(url, target, resume_size=size, headers=headers)
-        _check_download(partial, file, checksum)
+        size = partial.stat().st_size
+        if size < file.file_size:
+            raise OSError(
+                f"{file.filename} is truncated: {size:,} of "
+                f"{file.file_size:,} bytes arrived; run this again, the "
+                "download resumes"
+            )
+        with open(partial, "rb") as source:
+            found = hashlib.file_digest(source, "sha256").hexdigest()
+        if len(checksum) == len(found) and checksum != found:
+            partial.unlink()
+            raise OSError(
+                f"checksum of {file.filename} differs (expected "
+                f"{checksum[:8]}…, got {found[:8]}…); the file was deleted, "
+                "download it again"
+            )
         replace(partial, blob)
-
-
-def _check_download(partial, file, checksum):
-    """Compare size and, where the Hub gives one, SHA-256."""
-    size = partial.stat().st_size
-    if size < file.file_size:
-        raise OSError(
-            f"{file.filename} is truncated: {size:,} of {file.file_size:,} "
-            "bytes arrived; run this again, the download resumes"
-        )
-    with open(partial, "rb") as source:
-        found = hashlib.file_digest(source, "sha256").hexdigest()
-    if len(checksum) == len(found) and checksum != found:
-        partial.unlink()
-        raise OSError(
-            f"checksum of {file.filename} differs (expected {checksum[:8]}…, "
-            f"got {found[:8]}…); the file was deleted, download it again"
-        )
 
 
 @contextlib.contextmanager

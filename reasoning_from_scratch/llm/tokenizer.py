@@ -204,14 +204,15 @@ class Qwen3Tokenizer:
         Returns token_ids, int64, and key_mask, true where a token counts,
         (rows, longest) both. ValueError: no row, or an empty one.
         """
-        if not rows or not all(rows):
+        lengths = list(map(len, rows))
+        if not rows or 0 in lengths:
             raise ValueError(
                 "pad_left needs at least one row and a token in each, got "
-                f"lengths {[len(row) for row in rows]}"
+                f"lengths {lengths}"
             )
-        longest = max(map(len, rows))
+        longest = max(lengths)
         padded = [[self.pad_id] * (longest - len(row)) + row for row in rows]
-        first = torch.tensor([[longest - len(row)] for row in rows])
+        first = torch.tensor([[longest - length] for length in lengths])
         key_mask = torch.arange(longest) >= first  # (rows, longest)
         return torch.tensor(padded, device=device), key_mask.to(device)
 
@@ -232,13 +233,15 @@ class Qwen3Tokenizer:
             "eos_token_id": list(self.stop_ids),
             "pad_token_id": self.pad_id,
         }
-        texts = {
+        files = {
             "tokenizer.json": self._json,
-            "tokenizer_config.json": _to_json(config),
-            "generation_config.json": _to_json(generation_config),
+            "tokenizer_config.json": config,
+            "generation_config.json": generation_config,
             "chat_template.jinja": self.chat_template,
         }
-        for name, text in texts.items():
+        for name, text in files.items():
+            if isinstance(text, dict):
+                text = json.dumps(text, indent=2, ensure_ascii=False) + "\n"
             path = Path(folder) / name
             path.write_text(text, encoding="utf-8", newline="")
 
@@ -337,10 +340,6 @@ def _byte_level_bpe(text, path):
         ]
     )
     return tokenizer
-
-
-def _to_json(content):
-    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
 # The byte of each letter: printable ones as they are, the other 68 past 255

@@ -1,4 +1,8 @@
-"""The ten families of problems, each in five levels."""
+"""The ten families of problems, each in five levels.
+
+A maker is (rng, level, work) -> (key, wordings, what stands in them, answer),
+the problem drawn from `rng` and solved in `work`.
+"""
 
 from ..exercises import Exercise, Work
 from . import algebra, everyday, numbers

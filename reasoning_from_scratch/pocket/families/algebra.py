@@ -1,8 +1,4 @@
-"""Algebra: linear equations, systems of two, polynomials.
-
-(rng, level, work) -> (key, wordings, what stands in them, answer), the
-problem drawn from `rng` and solved in `work`.
-"""
+"""Algebra: linear equations, systems of two, polynomials."""
 
 import math
 from fractions import Fraction

@@ -1,8 +1,4 @@
-"""Everyday sums: percentages, shapes, and stories about buying and sharing.
-
-(rng, level, work) -> (key, wordings, what stands in them, answer), the
-problem drawn from `rng` and solved in `work`.
-"""
+"""Everyday sums: percentages, shapes, and stories about buying and sharing."""
 
 import math
 from fractions import Fraction
@@ -169,10 +165,8 @@ def frame(rng, level, work):
 
 def _sum_areas(work, pieces):
     """The area of rectangles (width, height, sign), in any order."""
-    return work.add_up(
-        sign * work.multiply(width, height)
-        for width, height, sign in work.shuffled(pieces)
-    )
+    pieces = work.shuffled(pieces)
+    return work.add_up(s * work.multiply(w, h) for w, h, s in pieces)
 
 
 def cuboid(rng, level, work):

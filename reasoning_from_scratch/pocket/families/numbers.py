@@ -1,8 +1,4 @@
-"""Numbers: whole ones, decimals, fractions, divisors and multiples.
-
-(rng, level, work) -> (key, wordings, what stands in them, answer), the
-problem drawn from `rng` and solved in `work`.
-"""
+"""Numbers: whole ones, decimals, fractions, divisors and multiples."""
 
 import math
 from fractions import Fraction
