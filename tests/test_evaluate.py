@@ -226,19 +226,14 @@ def test_answers_are_judged_and_vote_by_value_sample_by_sample():
     assert summarize([record]).majority_at_k["4"] == pytest.approx(1.0)
 
 
-def test_tokens_per_second_count_all_tokens():
-    records = [record_of("p", "1", "1"), record_of("q", "2", "1")]
-    result = summarize(records, 4.0)
-    assert (result.mean_tokens, result.tokens_per_second) == (10, 5.0)
-    assert summarize(records).tokens_per_second == 0.0
-
-
 def test_samples_of_different_number_or_role_give_no_curve():
     roles = [{"text": "2", "role": role} for role in ("draft", "revision")]
     for pools in ([boxed(2, 2), boxed(2, 2, 2)], [roles]):
         records = [record_of("p", "2", "2", samples=pool) for pool in pools]
-        result = summarize(records)
+        result = summarize(records, 4.0)
         assert (result.pass_at_k, result.avg_at_n) == ({}, None)
+        assert result.tokens_per_second == 10 * len(pools) / 4
+        assert summarize(records).tokens_per_second == 0.0
 
 
 def test_records_cut_or_written_twice_are_refused_with_their_line(
