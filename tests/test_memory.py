@@ -172,17 +172,11 @@ def test_the_peak_of_decoding_is_predicted(vocab_size, sampling):
     model, tokenizer = Qwen3Model(shape).init_weights(), ByteTokenizer()
     tokenizer.vocab_size, tokenizer.decode = vocab_size, str
 
-    def work():  # rows that all end late
-        generate(
-            model,
-            tokenizer,
-            ["a" * 24] * 4,
-            num_samples=12,
-            max_new_tokens=24,
-            sampling=sampling,
-            stop_ids=(),
-            batch_size=48,
-        )
+    sizes = {"num_samples": 12, "max_new_tokens": 24, "batch_size": 48}
+    sizes |= {"sampling": sampling, "stop_ids": ()}  # rows that all end late
+
+    def work():
+        generate(model, tokenizer, ["a" * 24] * 4, **sizes)
 
     plan = memory.Workload(4, 48, 48, is_filtered=sampling.is_filtered)
     measured = 4 * shape.num_parameters + measured_peak(work)
@@ -368,18 +362,15 @@ def test_an_evaluation_goes_on_with_another_batch_size(runs_folder):
     def answer(model, tokenizer, problems, prompts, **decoding):
         if decoding["batch_size"] > 2:
             raise FULL["mps"]
-        return [
-            MethodOutput(rf"\boxed{{{prompt}}}", 1, "stop")
-            for prompt in prompts
-        ]
+        texts = (rf"\boxed{{{prompt}}}" for prompt in prompts)
+        return [MethodOutput(text, 1, "stop") for text in texts]
 
     run = new_run("run")
     with pytest.raises(OutOfMemory, match="try --batch-size 2"):
         measure(method=answer, run=run, batch_size=4)
     result = measure(method=answer, run=run, batch_size=2)
     whole = measure(method=answer, run=new_run("whole"), batch_size=1)
-    assert result.num_errors == 0
-    assert result.records == whole.records
+    assert result.num_errors == 0 and result.records == whole.records
 
 
 STEPS = [

@@ -68,13 +68,9 @@ def package_definitions():
 
 def execute(notebook, folder):
     """Run a notebook in a folder; a cell's error comes out as its own."""
-    client = nbclient.NotebookClient(
-        notebook,
-        timeout=MAX_SECONDS_A_CELL,
-        kernel_name="python3",
-        resources={"metadata": {"path": str(folder)}},
-    )
-    client.execute()
+    place = {"metadata": {"path": str(folder)}}
+    limits = {"timeout": MAX_SECONDS_A_CELL, "kernel_name": "python3"}
+    nbclient.NotebookClient(notebook, resources=place, **limits).execute()
 
 
 def execute_on_the_stand_in(notebook, folder):
