@@ -53,12 +53,9 @@ def ladder(
 ) -> list[dict]:
     """The rows of one model's picture that closes each chapter, in order."""
     model = model or default_model()
-    steps = [
-        row
-        for row in rows.values()
-        if "ladder" in row and is_measured(row) and row["chapter"] <= up_to
-        if row["model"] == model
-    ]
+    steps = [row for row in rows.values() if row["model"] == model]
+    steps = [r for r in steps if is_measured(r) and r["chapter"] <= up_to]
+    steps = [row for row in steps if "ladder" in row]
     return sorted(steps, key=lambda row: row["ladder"])
 
 

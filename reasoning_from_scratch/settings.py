@@ -139,16 +139,13 @@ QWEN25_BASE = replace(
     grpo=QWEN3_BASE.grpo.but(max_new_tokens=512),
     distillation=QWEN3_BASE.distillation.but(
         teacher="qwen2.5-7b-instruct",
-        thinking="plain",  # it has no think tokens
+        thinking="plain",  # no think tokens
     ),
 )
 # Without the words "at once" it would reason for both prompts alike
+QWEN25_PROMPTS = {**CHAT_PROMPTS, "direct": "chat-at-once"}
 QWEN25_CHAT = replace(
-    QWEN25_BASE,
-    prompts={**CHAT_PROMPTS, "direct": "chat-at-once"},
-    temperature=0.7,
-    top_p=0.8,
-    top_k=20,
+    QWEN25_BASE, prompts=QWEN25_PROMPTS, temperature=0.7, top_p=0.8, top_k=20
 )
 MATH = {"problems": "math500", "num_test_problems": 500}
 MATH |= {"max_new_tokens": 2048}
