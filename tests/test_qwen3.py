@@ -14,7 +14,6 @@ from reasoning_from_scratch.llm.config import (
 )
 from reasoning_from_scratch.llm.qwen3 import (
     Qwen3Model,
-    RMSNorm,
     apply_rope,
     attend,
     project,
@@ -108,20 +107,6 @@ def test_without_a_file_or_a_family_there_is_no_official_layout(tmp_path):
         Qwen3Config.from_hf(tmp_path)
     with pytest.raises(ValueError, match="no published model has qkv_bias"):
         tiny_config(qkv_bias=True).to_hf()
-
-
-def test_rms_norm_gives_root_mean_square_one():
-    # Root mean square of (3, 4) is sqrt(12.5) = 3.5355
-    norm = RMSNorm(2, eps=0.0)
-    expected = torch.tensor([3.0, 4.0]) / math.sqrt(12.5)
-    assert torch.allclose(norm(torch.tensor([3.0, 4.0])), expected)
-
-
-def test_rope_turns_a_pair_by_its_angle():
-    # One pair, frequency 1: position 2 turns (1, 0) by two radians
-    cos, sin = rope_tables(torch.tensor([[2]]), 2)
-    turned = apply_rope(torch.tensor([[[[1.0, 0.0]]]]), cos, sin).flatten()
-    assert turned.tolist() == pytest.approx([math.cos(2), math.sin(2)])
 
 
 def test_rope_products_depend_on_distance_alone():

@@ -75,13 +75,9 @@ class Qwen3Config:
     def from_hf(cls, source):
         """Read an official configuration, of transformers 4 or 5.
 
-        Args:
-            source: the content of a `config.json` as a dict, the path of such
-                a file, or a folder that holds one.
-
-        Raises:
-            FileNotFoundError: no config.json there.
-            ValueError: another architecture, or a variant not built here.
+        `source` is the content of a `config.json` as a dict, or the path of
+        such a file or its folder. FileNotFoundError: none is there;
+        ValueError: another architecture, or a variant not built here.
         """
         where = "config.json"
         if not isinstance(source, dict):
