@@ -26,7 +26,7 @@ from ranking import (
     read_score,
 )
 from scripted import play
-from tiny import ByteTokenizer, tiny_model
+from tiny import tiny_model
 
 from reasoning_from_scratch.endpoints import EndpointClient, EndpointSettings
 from reasoning_from_scratch.evaluation import Problem, answers_equal
@@ -37,16 +37,6 @@ PROBLEMS = [
     Problem(f"problem {n}", ANSWERS[n % len(ANSWERS)], "mixed", 1, f"p{n}")
     for n in range(40)
 ]
-
-
-class PaddingTokenizer(ByteTokenizer):
-    """A byte tokenizer that can make batches."""
-
-    def pad_left(self, rows, *, device=None):
-        longest = max(map(len, rows))
-        padded = [[0] * (longest - len(row)) + row for row in rows]
-        first = torch.tensor([[longest - len(row)] for row in rows])
-        return torch.tensor(padded), torch.arange(longest) >= first
 
 
 def test_the_right_answer_is_at_each_letter_equally_often_among_others():
@@ -82,12 +72,13 @@ def test_a_file_of_the_form_of_mmlu_is_read_and_its_choices_are_shown(
         load_choices(path)
 
 
-def test_the_mean_logprob_of_a_text_is_that_of_its_own_tokens():
-    model, tokenizer = tiny_model(), PaddingTokenizer()
+def test_the_mean_logprob_of_a_text_is_that_of_its_own_tokens(tokenizer):
+    model = tiny_model(vocab_size=320)
     pairs = [("What?", " A"), ("What is it?", " longer")]
     found = mean_logprobs(model, tokenizer, pairs)
-    for (prompt, text), mean in zip(pairs, found, strict=True):
-        token_ids = torch.tensor([tokenizer.encode(prompt + text)])
+    for pair, mean in zip(pairs, found, strict=True):
+        prompt, text = map(tokenizer.encode, pair)
+        token_ids = torch.tensor([prompt + text])
         alone = token_logprobs(model, token_ids)[0, -len(text) :].mean()
         assert mean == pytest.approx(alone.item(), abs=1e-5)
 
