@@ -6,7 +6,7 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("MPLBACKEND", "agg")
-for name in ("RFS_MODEL", "RFS_RUNS", "RFS_DEBUG"):
+for name in ("RFS_MODEL", "RFS_RUNS"):
     os.environ.pop(name, None)
 
 import pytest  # noqa: E402

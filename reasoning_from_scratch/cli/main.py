@@ -1,7 +1,7 @@
 """`rfs`: find the command, read its flags, run it, report errors in a line.
 
 Only the chosen command's file is imported, and none of them imports torch
-before it runs. `--debug` (or RFS_DEBUG=1) shows the traceback of an error.
+before it runs. `--debug` shows the traceback of an error.
 """
 
 import argparse
@@ -59,7 +59,7 @@ def main(arguments=None) -> int:
 
 
 def _run_command(name: str, arguments: list[str]) -> int:
-    is_debugged = "--debug" in arguments or os.environ.get("RFS_DEBUG") == "1"
+    is_debugged = "--debug" in arguments
     try:
         args, run = read_arguments(name, arguments)
         if getattr(args, "run", None) is not None:
