@@ -1,6 +1,7 @@
 """The checks of the exercises: right answers pass, mistakes have names."""
 
 import json
+from itertools import zip_longest
 
 import pytest
 import torch
@@ -17,6 +18,7 @@ from check import (
 )
 
 from reasoning_from_scratch.cli.main import main
+from reasoning_from_scratch.llm.quantization import dequantize, quantize
 
 EXERCISES = load_exercises()
 MISTAKES = [
@@ -71,7 +73,38 @@ def completion_mask(token_ids, num_prompt_tokens, stop_id):
     return ~has_stopped & (torch.arange(len(is_stop)) >= num_prompt_tokens)
 
 
+def kept_tokens(logits, temperature, top_p):
+    values, order = (logits / temperature).softmax(0).sort(descending=True)
+    return order[values.cumsum(0) - values < top_p].tolist()
+
+
+def write(next_token, prompt_ids, max_new_tokens, stop_ids):
+    new = []
+    while len(new) < max_new_tokens and not set(new) & set(stop_ids):
+        new.append(next_token([*prompt_ids, *new]))
+    return new
+
+
+def pad_left(rows, pad_id):
+    width = len(max(rows, key=len))
+    padded = torch.full((len(rows), width), pad_id)
+    mask = torch.zeros_like(padded)
+    for index, row in enumerate(rows):
+        padded[index, width - len(row) :] = torch.tensor(row)
+        mask[index, width - len(row) :] = 1
+    return padded.tolist(), mask.tolist()
+
+
 SECOND_FORMULATIONS = {
+    "2.1": lambda encode, text: 1 / (len(text) / len(encode(text))),
+    "2.2": lambda a, b: next(
+        (i for i, (x, y) in enumerate(zip_longest(a, b)) if x != y), None
+    ),
+    "2.3": kept_tokens,
+    "2.4": lambda m, n: m * n + n * (n - 1) // 2,
+    "2.6": write,
+    "2.7": pad_left,
+    "2.8": lambda row, bits: dequantize(*quantize(row[None], bits))[0],
     "5.1": advantages,
     "5.2": lambda r: r - (r.sum(1, keepdim=True) - r) / (r.shape[1] - 1),
     "5.3": clipped_loss,
