@@ -46,7 +46,7 @@ LIGHT = [
 HEAVY = ("torch", "sympy", "matplotlib", "transformers", "tokenizers")
 # A small package is a feature: folder -> most lines, most files
 MAX_SIZES = {
-    PACKAGE: (18_099, 96),
+    PACKAGE: (18_930, 100),
     f"{PACKAGE}/evaluation/verifier": (2_678, 10),
 }
 # A file is one subject, never split to please this number

@@ -221,7 +221,8 @@ class DecodingBatch:
             count = min(ends[place] + 1, num_steps, room)
             for name, values in steps.items():
                 row.written[name] += values[place][:count]
-            row.is_finished = ends[place] < count or count == room
+            if ends[place] < count or count == room:
+                row.is_finished = True
 
 
 @torch.inference_mode()

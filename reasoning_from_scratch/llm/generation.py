@@ -79,7 +79,7 @@ def generate(
     """
     encoded = _encode_prompts(model, tokenizer, prompts, max_new_tokens)
     _check_counts(num_samples=num_samples, batch_size=batch_size)
-    seeds = _row_seeds(prompts, ids, num_samples, seed, first_sample)
+    seeds = row_seeds(prompts, ids, num_samples, seed, first_sample)
     stop_ids = tokenizer.stop_ids if stop_ids is None else stop_ids
     groups = [
         [Row(prompt, number, sampling, max_new_tokens) for number in numbers]
@@ -89,7 +89,7 @@ def generate(
     by_length = sorted(groups, key=lambda group: -len(group[0].prompt))
     waiting = deque(row for group in by_length for row in group)
     longest = len(waiting[0].prompt) + max_new_tokens
-    size = min(batch_size or _rows_that_fit(model, longest), len(waiting))
+    size = min(batch_size or rows_that_fit(model, longest), len(waiting))
     is_static = compiled or model.device.type == "cuda"
     batch = DecodingBatch.make(model, size, longest, static=is_static)
     for rows in decode(
@@ -129,7 +129,7 @@ def generate_stream(
     prefix_cache = prefix_cache or PrefixCache(model, room)
     prefix_cache.read(token_ids, max_new_tokens)
     stop_ids = tokenizer.stop_ids if stop_ids is None else stop_ids
-    (number,) = _row_seeds([prompt], None, 1, seed)[0]
+    (number,) = row_seeds([prompt], None, 1, seed)[0]
     row = Row(token_ids, number, sampling, max_new_tokens)
     batch = DecodingBatch(model, prefix_cache.cache, [row])
     decoder = tokenizer.stream_decoder()
@@ -185,7 +185,7 @@ def _check_counts(**counts):
             )
 
 
-def _row_seeds(prompts, ids, num_samples, seed, first_sample=0):
+def row_seeds(prompts, ids, num_samples, seed, first_sample=0):
     """Per prompt, the seeds of its samples."""
     if ids is not None and len(ids) != len(prompts):
         raise ValueError(
@@ -202,7 +202,7 @@ def _row_seeds(prompts, ids, num_samples, seed, first_sample=0):
     return seeds
 
 
-def _rows_that_fit(model, num_tokens):
+def rows_that_fit(model, num_tokens):
     """How many rows of a cache fit into half of the free memory."""
     config = model.config
     entries = config.num_layers * config.num_kv_heads * config.head_dim
