@@ -95,6 +95,84 @@ def pad_left(rows, pad_id):
     return padded.tolist(), mask.tolist()
 
 
+def trace_lengths(traces):
+    found = {}
+    for group in {each[:2] for each in traces}:
+        lengths = [each[2] for each in traces if each[:2] == group]
+        found[group] = sum(lengths) / len(lengths)
+    return found
+
+
+def text_of_completion(thinking, response, mode):
+    if mode == "none":
+        return response
+    opened, closed = ("<think>", "</think>") if mode == "tags" else ("", "")
+    return "".join([opened, thinking, closed, response])
+
+
+def keep_traces(traces, held_out):
+    held_out = {problem.replace(" ", "") for problem in held_out}
+    counts = dict.fromkeys(
+        ("truncated", "wrong", "duplicate", "contaminated"), 0
+    )
+    kept, seen = [], set()
+    for trace in traces:
+        problem, text, is_truncated, is_right = trace
+        if is_truncated:
+            counts["truncated"] += 1
+        elif not is_right:
+            counts["wrong"] += 1
+        elif (problem, text) in seen:
+            counts["duplicate"] += 1
+        elif problem.replace(" ", "") in held_out:
+            counts["contaminated"] += 1
+        else:
+            seen.add((problem, text))
+            kept.append(trace)
+    return kept, counts
+
+
+def loss_mask(num_prompt, length, width):
+    mask = torch.zeros(width, dtype=torch.bool)
+    mask[num_prompt:length] = True
+    return mask[1:]
+
+
+def two_means(losses, mask):
+    of_rows = (losses * mask).sum(dim=1) / mask.sum(dim=1)
+    return (losses * mask).sum() / mask.sum(), of_rows.mean()
+
+
+def one_right_sample(samples):
+    kept, done = [], set()
+    for problem, text, is_right in samples:
+        if is_right and problem not in done:
+            kept.append((problem, text))
+            done.add(problem)
+    return kept
+
+
+def both_kls(teacher, student):
+    return [
+        (torch.xlogy(p, p) - torch.xlogy(p, q)).sum()
+        for p, q in ((teacher, student), (student, teacher))
+    ]
+
+
+def soft_loss(student, teacher, temperature):
+    return temperature**2 * F.kl_div(
+        (student / temperature).log_softmax(-1),
+        (teacher / temperature).softmax(-1),
+        reduction="batchmean",
+    )
+
+
+def own_text_loss(logprobs, teacher_logprobs):
+    with torch.no_grad():
+        advantages = teacher_logprobs - logprobs
+    return -advantages @ logprobs / len(logprobs)
+
+
 SECOND_FORMULATIONS = {
     "2.1": lambda encode, text: 1 / (len(text) / len(encode(text))),
     "2.2": lambda a, b: next(
@@ -114,6 +192,15 @@ SECOND_FORMULATIONS = {
     "5.7": lambda logits, ids, start: (
         -F.cross_entropy(logits[start - 1 : -1], ids[start:], reduction="sum")
     ),
+    "6.1": trace_lengths,
+    "6.2": text_of_completion,
+    "6.3": keep_traces,
+    "6.4": loss_mask,
+    "6.5": two_means,
+    "6.7": one_right_sample,
+    "6.9": both_kls,
+    "6.10": soft_loss,
+    "6.11": own_text_loss,
 }
 
 
