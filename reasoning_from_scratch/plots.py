@@ -114,6 +114,10 @@ def plot_curves(
                 axes.fill_between(x, *band, color=color, alpha=0.15, lw=0)
         if log_x:
             axes.set_xscale("log")
+            places = sorted({x for xs, *_ in curves.values() for x in xs})
+            if len(places) <= 10:  # 2 4 8 16, not powers of ten
+                axes.set_xticks(places, [f"{x:g}" for x in places])
+                axes.minorticks_off()
         if len(curves) > 1:
             axes.legend()
         axes.set(xlabel=xlabel, ylabel=ylabel)

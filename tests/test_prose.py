@@ -13,6 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 WRITTEN = [
     "ch02_main",
+    "ch05_main",
     "ch06_main",
 ]  # stems, in the order in which a reader meets them
 MAX_WORDS = 40  # of a sentence

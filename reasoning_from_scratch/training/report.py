@@ -229,14 +229,14 @@ PANELS = (
     Panel("Reward", "mean", "reward"),
     Panel("Length of samples", "tokens", "length"),
     Panel("Length, greedy", "tokens", "greedy_length", is_measured=True),
-    Panel("Entropy", "nats a token", "entropy"),
-    Panel("KL to the start", "nats a token, log", "kl"),
+    Panel("Entropy", "nats per token", "entropy"),
+    Panel("KL to the start", "nats per token, log", "kl"),
     Panel("Groups without signal", "%", "no_signal"),
     Panel("Samples cut short", "%", "truncated"),
     Panel("Tokens clipped", "%", "clip_share"),
     Panel("Gradient norm", "log", "grad_norm"),
-    Panel("Loss", "nats a token", "loss"),
-    Panel("Validation loss", "nats a token", "validation_loss"),
+    Panel("Loss", "nats per token", "loss"),
+    Panel("Validation loss", "nats per token", "validation_loss"),
 )
 
 
