@@ -296,9 +296,8 @@ class Service:
     def choice(self, asked, number, tokens, texts, reason=None):
         """One answer, or a piece of it."""
         choice = {"index": number, "finish_reason": reason, "logprobs": None}
-        entries = [
-            self.describe_token(asked, number, token) for token in tokens
-        ]
+        tokens = tokens if asked.has_logprobs else []
+        entries = (self.describe_token(asked, number, t) for t in tokens)
         entries = list(filter(None, entries))
         if not asked.is_chat:
             choice["text"] = texts.get("content", "")
@@ -327,7 +326,7 @@ class Service:
         """A token with its log-probability; none of the one that ends."""
         written = asked.readers[number].row.written
         token_id = written["token_ids"][token]
-        if token_id in self.tokenizer.stop_ids or not asked.has_logprobs:
+        if token_id in self.tokenizer.stop_ids:
             return None
         entry = self.describe(token_id, written["logprobs"][token])
         entry["top_logprobs"] = []

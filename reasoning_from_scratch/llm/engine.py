@@ -166,14 +166,19 @@ class Reader:
         """Read what is new -> numbers of its tokens, pairs (kind, text)."""
         first, pieces = self.num_read, []
         is_whole = self.row.is_finished  # asked first: tokens may come in
+        text = ""
         for token in self.row.token_ids[first:]:
             if self.finish_reason:
                 break
             self.num_read += 1
             if token in self.tokenizer.stop_ids:
                 self.finish_reason = "stop"
-            else:
-                self._push(self.decoder.push(token), pieces)
+                break
+            text += self.decoder.push(token)
+            if self.stops:  # the token that completes one is the last
+                self._push(text, pieces)
+                text = ""
+        self._push(text, pieces)
         if is_whole and not self.finish_reason:
             self.finish_reason = "length"
         if self.finish_reason and not self.row.error:
