@@ -15,6 +15,7 @@ WRITTEN = [
     "ch02_main",
     "ch05_main",
     "ch06_main",
+    "ch06_distributions",
 ]  # stems, in the order in which a reader meets them
 MAX_WORDS = 40  # of a sentence
 EVERYDAY = {
