@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[1]
 WRITTEN = [
     "ch02_main",
     "ch05_main",
+    "ch05_what_was_learned",
     "ch06_main",
     "ch06_distributions",
 ]  # stems, in the order in which a reader meets them
