@@ -13,6 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 WRITTEN = [
     "ch02_main",
+    "appendix_c_main",
     "ch05_main",
     "ch05_what_was_learned",
     "ch06_main",
