@@ -7,12 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reasoning_from_scratch.llm.tokenizer import (
-    CHAT_TEMPLATE,
-    ROLES,
-    check_messages,
-    render_chat,
-)
+from reasoning_from_scratch.llm import tokenizer
 
 CASES_FILE = Path(__file__).parent / "data" / "chat_template_cases.jsonl"
 CASES = [
@@ -27,7 +22,7 @@ def turn(role, content):
 
 
 def render(messages, **switches):
-    return render_chat(CHAT_TEMPLATE, messages, **switches)
+    return tokenizer.render_chat(tokenizer.CHAT_TEMPLATE, messages, **switches)
 
 
 def by_hand(messages, *, add_generation_prompt, enable_thinking):
@@ -78,7 +73,7 @@ def random_chat(seed):
         text = [
             "".join(draw.choices(PIECES, k=draw.randrange(7))) for _ in "ab"
         ]
-        chat.append(turn(draw.choice(ROLES), text[0]))
+        chat.append(turn(draw.choice(tokenizer.ROLES), text[0]))
         if draw.random() < 0.3:
             chat[-1]["reasoning_content"] = text[1]
     return chat
@@ -107,7 +102,7 @@ def test_any_conversation_is_rendered_as_by_hand():
 )
 def test_messages_of_another_form_are_refused_by_name(chat, complaint):
     with pytest.raises(ValueError, match=complaint):
-        check_messages(chat)
+        tokenizer.check_messages(chat)
 
 
 @pytest.mark.parametrize(
@@ -121,4 +116,4 @@ def test_messages_of_another_form_are_refused_by_name(chat, complaint):
 )
 def test_what_a_template_cannot_render_is_quoted(template, complaint):
     with pytest.raises(ValueError, match=complaint):
-        render_chat(template, [turn("system", "Hi")])
+        tokenizer.render_chat(template, [turn("system", "Hi")])

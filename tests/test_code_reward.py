@@ -1,6 +1,7 @@
 """The code reward: what earns it, and programs that attack their jail."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -11,10 +12,17 @@ from pathlib import Path
 import code_reward
 import pytest
 from code_reward import CodeLimits, CodeReward, run_program
-from hostile_programs import HOSTILE_PROGRAMS
 
 from reasoning_from_scratch.evaluation import Problem
 
+DATA = Path(__file__).parent / "data"
+# {name: program} of what attacks whoever runs it
+HOSTILE_PROGRAMS = dict(
+    re.findall(
+        r"(?ms)^=== (.*?)\n(.*?\n)(?==== |\Z)",
+        (DATA / "hostile_programs.txt").read_text("utf-8"),
+    )
+)
 MARK = f"mark-of-{os.getpid()}"
 SECRET = "swordfish-1729"
 SECONDS = 5.0  # in which every hostile program must have ended

@@ -7,26 +7,13 @@ from collections import Counter
 from fractions import Fraction
 from random import Random
 
+import pocket_data
 import pytest
-from pocket_data import (
-    split_bytes,
-    tokenizer_files,
-    train_tokenizer,
-    training_texts,
-)
 from pocket_teacher import careful_steps, draw_thoughtful
 from tokenizers import Tokenizer
 
 from reasoning_from_scratch.llm.weights import ASSETS
-from reasoning_from_scratch.pocket.corpus import (
-    OPENING,
-    SPLIT_SIZES,
-    CorpusMix,
-    coarse_steps,
-    draw_document,
-    draw_split,
-    held_out_keys,
-)
+from reasoning_from_scratch.pocket import corpus
 from reasoning_from_scratch.pocket.exercises import fraction_answer
 from reasoning_from_scratch.pocket.families import (
     FAMILIES,
@@ -46,8 +33,8 @@ def exercises(family, level, count=60):
     ]
 
 
-def documents(seed, count, mix=None, held_out=(), draw=draw_document):
-    rng, mix = Random(seed), mix or CorpusMix()
+def documents(seed, count, mix=None, held_out=(), draw=corpus.draw_document):
+    rng, mix = Random(seed), mix or corpus.CorpusMix()
     return [draw(rng, mix, held_out) for _ in range(count)]
 
 
@@ -128,7 +115,7 @@ def test_documents_hold_the_mixture_that_was_asked_for():
         assert completion.count("\\boxed") == 1
         if completion.startswith(" \\boxed"):
             kinds["direct"] += 1
-        elif prompt.endswith(f"\nAnswer: {OPENING}"):
+        elif prompt.endswith(f"\nAnswer: {corpus.OPENING}"):
             kinds["opened"] += 1
         elif prompt.endswith("\nAnswer:"):
             kinds["bare"] += 1
@@ -141,16 +128,16 @@ def test_documents_hold_the_mixture_that_was_asked_for():
 
 
 def test_no_held_out_problem_occurs_in_a_large_sample_of_the_corpus():
-    held_out = draw_split("test") + draw_split("validation")
+    held_out = corpus.draw_split("test") + corpus.draw_split("validation")
     questions = {exercise.question for exercise in held_out}
-    drawn = documents(3, 20_000, held_out=held_out_keys())
+    drawn = documents(3, 20_000, held_out=corpus.held_out_keys())
     prompts = [prompt.partition("\nAnswer:")[0] for prompt, _ in drawn]
     seen = {prompt.removeprefix("Problem: ") for prompt in prompts}
     assert not questions & seen
 
 
 def test_a_held_out_problem_is_drawn_again():
-    rng, mix = Random(4), CorpusMix(drills=0.0)
+    rng, mix = Random(4), corpus.CorpusMix(drills=0.0)
     rng.random()  # the kind of document is drawn first
     key = draw_exercise(rng, route_rng=rng).key
     assert documents(4, 1, mix, {key}) != documents(4, 1, mix)
@@ -158,11 +145,11 @@ def test_a_held_out_problem_is_drawn_again():
 
 def test_coarse_solutions_keep_every_second_line_and_the_last():
     for lines, kept in (("abcde", "ace"), ("abcd", "bd"), ("a", "a")):
-        assert coarse_steps(tuple(lines)) == tuple(kept)
+        assert corpus.coarse_steps(tuple(lines)) == tuple(kept)
 
 
 def test_thinking_documents_think_before_a_boxed_answer():
-    mix = CorpusMix(drills=0.0, direct=0.0)
+    mix = corpus.CorpusMix(drills=0.0, direct=0.0)
     for _, completion in documents(5, 100, mix, draw=draw_thoughtful):
         thoughts = completion.split("<think>\n")[1]
         thoughts, answer = thoughts.split("\n</think>\n\n\\boxed{")
@@ -191,16 +178,16 @@ def test_careful_steps_work_long_calculations_in_pieces():
 
 def test_the_splits_are_disjoint_and_each_cell_has_its_share():
     keys = []
-    for split, size in SPLIT_SIZES.items():
-        cells = Counter((e.family, e.level) for e in draw_split(split))
+    for split, size in corpus.SPLIT_SIZES.items():
+        cells = Counter((e.family, e.level) for e in corpus.draw_split(split))
         assert cells == dict.fromkeys(CELLS, size // 50)
-        keys += [exercise.key for exercise in draw_split(split)]
-    assert len(set(keys)) == sum(SPLIT_SIZES.values())
+        keys += [exercise.key for exercise in corpus.draw_split(split)]
+    assert len(set(keys)) == sum(corpus.SPLIT_SIZES.values())
 
 
-@pytest.mark.parametrize("split", SPLIT_SIZES)
+@pytest.mark.parametrize("split", corpus.SPLIT_SIZES)
 def test_the_shipped_problem_sets_come_out_of_the_generator(split):
-    made = split_bytes(split)
+    made = pocket_data.split_bytes(split)
     shipped = (ASSETS / "pocketmath" / f"{split}.jsonl.gz").read_bytes()
     assert gzip.decompress(made) == gzip.decompress(shipped)
     assert made[4:8] == bytes(4)  # where gzip keeps the time it was made
@@ -210,9 +197,9 @@ def test_the_shipped_problem_sets_come_out_of_the_generator(split):
 
 
 def test_the_shipped_tokenizers_come_out_of_their_training():
-    trained = train_tokenizer(training_texts())
+    trained = pocket_data.train_tokenizer(pocket_data.training_texts())
     for name, is_chat in (("pocket", False), ("pocket-teacher", True)):
-        made = tokenizer_files(trained, is_chat=is_chat)
+        made = pocket_data.tokenizer_files(trained, is_chat=is_chat)
         config = made.pop("tokenizer_config.json")  # a model adds to it
         for file, text in made.items():
             assert (ASSETS / name / file).read_text("utf-8") == text
@@ -222,7 +209,7 @@ def test_the_shipped_tokenizers_come_out_of_their_training():
 
 def test_a_prompt_and_its_completion_are_encoded_apart_as_together():
     tokenizer = Tokenizer.from_file(str(ASSETS / "pocket" / "tokenizer.json"))
-    for draw in (draw_document, draw_thoughtful):
+    for draw in (corpus.draw_document, draw_thoughtful):
         for parts in documents(6, 200, draw=draw):
             apart = [i for part in parts for i in tokenizer.encode(part).ids]
             assert apart == tokenizer.encode("".join(parts)).ids

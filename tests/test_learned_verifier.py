@@ -10,14 +10,7 @@ from tiny import ByteTokenizer, tiny_model, write_verifier
 from reasoning_from_scratch.cli.main import main
 from reasoning_from_scratch.evaluation import Problem, load_problems
 from reasoning_from_scratch.llm.logprobs import token_logprobs
-from reasoning_from_scratch.scaling import METHODS
-from reasoning_from_scratch.scaling.choosing import (
-    head_logits,
-    load_head,
-    pick_by_score,
-    score_solutions,
-    solution_features,
-)
+from reasoning_from_scratch.scaling import METHODS, choosing
 from reasoning_from_scratch.scaling.samples import Sample
 from reasoning_from_scratch.training.learned_verifier import (
     VerifierConfig,
@@ -34,7 +27,7 @@ HIDDEN = 32  # of the tiny model
 def test_the_features_are_those_of_the_completion_alone():
     model = tiny_model()
     prompts, texts = ["2+3=", "bcd", "ef"], ["5 so", "7", ""]
-    rows = solution_features(model, TOKENIZER, prompts, texts)
+    rows = choosing.solution_features(model, TOKENIZER, prompts, texts)
     token_ids = torch.tensor([TOKENIZER.encode(prompts[0] + texts[0])])
     with torch.inference_mode():
         hidden = model.hidden_states(token_ids)[0, 4:]  # of "5 so"
@@ -46,7 +39,9 @@ def test_the_features_are_those_of_the_completion_alone():
     close = {"atol": 1e-4, "rtol": 1e-4}
     torch.testing.assert_close(rows[0], expected, **close)
     for row, prompt, text in zip(rows, prompts, texts, strict=True):
-        (alone,) = solution_features(model, TOKENIZER, [prompt], [text])
+        (alone,) = choosing.solution_features(
+            model, TOKENIZER, [prompt], [text]
+        )
         torch.testing.assert_close(row, alone, **close)
 
 
@@ -62,7 +57,7 @@ def noisy_labels(num=600, seed=0):
 def test_the_head_learns_which_feature_tells_right_from_wrong():
     head, losses = train_head(*noisy_labels(), VerifierConfig(epochs=30))
     features, labels = noisy_labels(seed=1)
-    scores = head_logits(head, features).tolist()
+    scores = choosing.head_logits(head, features).tolist()
     best = auc(features[:, 0].tolist(), labels.int().tolist())
     assert auc(scores, labels.int().tolist()) > best - 0.03
     assert losses[-1] < losses[0]
@@ -114,21 +109,23 @@ def test_the_best_score_or_the_heaviest_answer_is_chosen(
     answers, scores, is_vote, chosen
 ):
     samples = [Sample(a or "?", a, 1, "stop", -0.1) for a in answers]
-    assert pick_by_score(samples, scores, is_vote) == chosen
+    assert choosing.pick_by_score(samples, scores, is_vote) == chosen
 
 
 def test_a_saved_head_scores_as_before_and_must_fit_its_model(runs_folder):
     head = write_verifier(runs_folder / "mine")
-    loaded = load_head("runs/mine", HIDDEN)
+    loaded = choosing.load_head("runs/mine", HIDDEN)
     first, again = (
-        score_solutions(tiny_model(), TOKENIZER, each, ["a", "b"], ["12", "3"])
+        choosing.score_solutions(
+            tiny_model(), TOKENIZER, each, ["a", "b"], ["12", "3"]
+        )
         for each in (head, loaded)
     )
     assert first == again and first[0] != first[1]
     with pytest.raises(ValueError, match="98 features, this model gives 194"):
-        load_head("runs/mine", 64)
+        choosing.load_head("runs/mine", 64)
     with pytest.raises(FileNotFoundError, match="rfs verifier trains one"):
-        load_head("runs/none", HIDDEN)
+        choosing.load_head("runs/none", HIDDEN)
     with pytest.raises(ValueError, match="asks no learned verifier"):
         METHODS["best-of-n"].judged_by("runs/x")
 

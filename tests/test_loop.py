@@ -13,22 +13,17 @@ from tiny import tiny_model, weights_of
 
 from reasoning_from_scratch.pocket.pretrain import pretrain
 from reasoning_from_scratch.runs import RunFolder
-from reasoning_from_scratch.training.loop import (
-    TrainingLoop,
-    deferred_interrupt,
-    plot_training,
-    shuffled_indices,
-)
+from reasoning_from_scratch.training import loop
 from reasoning_from_scratch.training.optimization import MasterAdamW
 
 
 def test_every_pass_sees_every_problem_once_in_another_order():
-    whole = shuffled_indices(7, 0, 42, seed=5)
+    whole = loop.shuffled_indices(7, 0, 42, seed=5)
     passes = [whole[start : start + 7] for start in range(0, 42, 7)]
     assert all(sorted(each) == list(range(7)) for each in passes)
-    assert passes[0] != passes[1] != shuffled_indices(7, 7, 7, seed=6)
+    assert passes[0] != passes[1] != loop.shuffled_indices(7, 7, 7, seed=6)
     # It can be taken up anywhere
-    parts = [shuffled_indices(7, 6 * n, 6, seed=5) for n in range(7)]
+    parts = [loop.shuffled_indices(7, 6 * n, 6, seed=5) for n in range(7)]
     assert whole == sum(parts, [])
 
 
@@ -137,7 +132,7 @@ def test_a_damaged_run_is_refused_with_the_file_and_the_cure(
 
 
 def test_a_second_ctrl_c_does_not_wait():
-    with pytest.raises(KeyboardInterrupt), deferred_interrupt() as asked:
+    with pytest.raises(KeyboardInterrupt), loop.deferred_interrupt() as asked:
         press_control_c()
         assert asked.is_set()
         press_control_c()
@@ -147,7 +142,7 @@ def loop_of(model, tokenizer=None, **changes):
     """Three steps without files or evaluations."""
     options = {"num_steps": 3, "eval_every": 0, "checkpoint_every": 3}
     options |= {"evaluate": dict, "progress": False, **changes}
-    return TrainingLoop(model, tokenizer, MasterAdamW(model), **options)
+    return loop.TrainingLoop(model, tokenizer, MasterAdamW(model), **options)
 
 
 def test_weights_that_are_not_finite_are_never_saved(tmp_path, tokenizer):
@@ -196,7 +191,7 @@ def test_whoever_watches_sees_the_rows_grow():
 
 def test_greedy_accuracy_is_never_drawn_as_samples_at_training():
     rows = [{"step": 0, "accuracy": 0.1}, {"step": 1, "solve_rate": 0.2}]
-    (greedy, sampled) = plot_training(rows).axes
+    (greedy, sampled) = loop.plot_training(rows).axes
     assert greedy.get_title("left") == "Right answers, greedy, %"
     assert sampled.get_title("left") == "Right answers among samples, %"
     for axes, point in (greedy, [0, 10]), (sampled, [1, 20]):

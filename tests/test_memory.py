@@ -16,13 +16,6 @@ from torch.profiler import ProfilerActivity, profile
 from reasoning_from_scratch import llm, memory, training
 from reasoning_from_scratch.cli.main import main
 from reasoning_from_scratch.evaluation import MethodOutput
-from reasoning_from_scratch.llm import (
-    QWEN3_CONFIGS,
-    Qwen3Model,
-    SamplingConfig,
-    generate,
-    logprobs,
-)
 from reasoning_from_scratch.memory import (
     OutOfMemory,
     fit_decoding,
@@ -39,7 +32,7 @@ from reasoning_from_scratch.training.update import update_policy
 
 WIDE = {"hidden_size": 192, "head_dim": 32, "intermediate_size": 512}
 POCKET = tiny_config(vocab_size=704, num_layers=5, num_heads=6, **WIDE)
-SMALL = QWEN3_CONFIGS["0.6b"]
+SMALL = llm.QWEN3_CONFIGS["0.6b"]
 FULL = {  # as each device says it, and Python
     "cuda": torch.OutOfMemoryError("CUDA out of memory. Tried to allocate"),
     "mps": RuntimeError("MPS backend out of memory (MPS allocated: 5 GB"),
@@ -71,7 +64,7 @@ def measured_peak(work):
 def full_rollouts(shape, rows, prompt_tokens, tokens):
     """Rollouts of random tokens that are all as long as they may be."""
     sizes = {"group_size": rows, "max_new_tokens": 2, "prompt": "{problem}"}
-    model = Qwen3Model(shape).init_weights()
+    model = llm.Qwen3Model(shape).init_weights()
     batch = collect_rollouts(model, StoppingTokenizer(), PROBLEMS[:1], **sizes)
     size = rows, prompt_tokens + tokens
     mask = torch.arange(size[1]).expand(size) >= prompt_tokens
@@ -98,7 +91,7 @@ def compare_update(
     config = replace(CONFIG, track_kl=False, **sizes)
 
     def work():
-        model = Qwen3Model(shape).to(getattr(torch, dtype))
+        model = llm.Qwen3Model(shape).to(getattr(torch, dtype))
         size = getattr(torch, moments)
         optimizer = MasterAdamW(model, moment_dtype=size)
         for _ in range(2):
@@ -132,7 +125,7 @@ LARGE_VOCABULARY = replace(POCKET, vocab_size=20_000, num_layers=2)
 def test_the_peak_of_an_update_is_predicted(shape, case, monkeypatch):
     if shape == LARGE_VOCABULARY:
         monkeypatch.setattr(memory, "CHUNK_ENTRIES", 2**20)
-        monkeypatch.setattr(logprobs, "MAX_CHUNK_ENTRIES", 2**20)
+        monkeypatch.setattr(llm.logprobs, "MAX_CHUNK_ENTRIES", 2**20)
     assert compare_update(shape, *case) == within_a_tenth(1)
 
 
@@ -148,9 +141,9 @@ def test_the_peak_of_distillation_is_predicted(loss):
     learn, compute = distillation.learn_examples, distillation.hard_loss
 
     def work():
-        loss, model = compute, Qwen3Model(shape)
+        loss, model = compute, llm.Qwen3Model(shape)
         if beside:
-            loss = distillation.soft_loss(Qwen3Model(shape), 5000, config)
+            loss = distillation.soft_loss(llm.Qwen3Model(shape), 5000, config)
         optimizer = MasterAdamW(model)
         for _ in range(2):
             learn(model, optimizer, examples, loss, config, 1e-3)
@@ -162,21 +155,21 @@ def test_the_peak_of_distillation_is_predicted(loss):
 @pytest.mark.parametrize(
     ("vocab_size", "sampling"),
     [
-        (704, SamplingConfig()),
-        (20_000, SamplingConfig(temperature=0.7)),
-        (20_000, SamplingConfig(temperature=0.7, top_p=0.95)),
+        (704, llm.SamplingConfig()),
+        (20_000, llm.SamplingConfig(temperature=0.7)),
+        (20_000, llm.SamplingConfig(temperature=0.7, top_p=0.95)),
     ],
 )
 def test_the_peak_of_decoding_is_predicted(vocab_size, sampling):
     shape = replace(POCKET, vocab_size=vocab_size)
-    model, tokenizer = Qwen3Model(shape).init_weights(), ByteTokenizer()
+    model, tokenizer = llm.Qwen3Model(shape).init_weights(), ByteTokenizer()
     tokenizer.vocab_size, tokenizer.decode = vocab_size, str
 
     sizes = {"num_samples": 12, "max_new_tokens": 24, "batch_size": 48}
     sizes |= {"sampling": sampling, "stop_ids": ()}  # rows that all end late
 
     def work():
-        generate(model, tokenizer, ["a" * 24] * 4, **sizes)
+        llm.generate(model, tokenizer, ["a" * 24] * 4, **sizes)
 
     plan = memory.Workload(4, 48, 48, is_filtered=sampling.is_filtered)
     measured = 4 * shape.num_parameters + measured_peak(work)
@@ -184,7 +177,7 @@ def test_the_peak_of_decoding_is_predicted(vocab_size, sampling):
 
 
 def test_the_pieces_that_bound_memory_are_those_of_the_code():
-    assert memory.CHUNK_ENTRIES == logprobs.MAX_CHUNK_ENTRIES
+    assert memory.CHUNK_ENTRIES == llm.logprobs.MAX_CHUNK_ENTRIES
     assert memory.OPTIMIZER_PIECE == optimization.MAX_PIECE
 
 
@@ -223,7 +216,7 @@ def test_what_cannot_fit_is_refused_with_what_it_takes():
     with pytest.raises(ValueError, match="at the least.*smaller model"):
         fit_training(SMALL, BOOK_RUN, 6)
     with pytest.raises(ValueError, match="an answer takes 15"):
-        fit_decoding(QWEN3_CONFIGS["8b"], 12, rows=8, tokens=1024)
+        fit_decoding(llm.QWEN3_CONFIGS["8b"], 12, rows=8, tokens=1024)
 
 
 def test_settings_that_were_given_stay():
@@ -284,7 +277,7 @@ def end_evaluation(monkeypatch, error):
         calls.append(1)
         if len(calls) == 2:
             raise error
-        return generate(*arguments, **options)
+        return llm.generate(*arguments, **options)
 
     monkeypatch.setattr(llm, "generate", answer_once)
 

@@ -12,13 +12,7 @@ from reasoning_from_scratch.training import (
     LossConfig,
     RewardSet,
     grpo_loss,
-)
-from reasoning_from_scratch.training.objective import (
-    ADVANTAGE_MODES,
-    group_advantages,
-    kl_per_token,
-    loss_normaliser,
-    per_reward_advantages,
+    objective,
 )
 
 # Two rollouts of three and two tokens with advantages 1 and -2. The policy
@@ -153,8 +147,8 @@ def random_batch(dtype=torch.float64):
 )
 def test_advantages_worked_by_hand(mode, rewards, expected):
     rewards = torch.tensor(rewards, dtype=torch.float64)
-    advantages = group_advantages(rewards, mode)
-    swapped = group_advantages(rewards.flip(1), mode).flip(1)
+    advantages = objective.group_advantages(rewards, mode)
+    swapped = objective.group_advantages(rewards.flip(1), mode).flip(1)
     for found in (advantages, swapped):
         assert found.dtype == torch.float64
         assert found.tolist() == [
@@ -165,29 +159,29 @@ def test_advantages_worked_by_hand(mode, rewards, expected):
 def test_rloo_subtracts_the_mean_of_the_others():
     rewards = torch.rand(5, 7, dtype=torch.float64)
     others = (rewards.sum(dim=1, keepdim=True) - rewards) / 6
-    advantages = group_advantages(rewards, "rloo")
+    advantages = objective.group_advantages(rewards, "rloo")
     torch.testing.assert_close(advantages, rewards - others)
 
 
 @pytest.mark.parametrize(
-    "mode", [mode for mode in ADVANTAGE_MODES if mode != "batch_std"]
+    "mode", [mode for mode in objective.ADVANTAGE_MODES if mode != "batch_std"]
 )
 def test_equal_rewards_give_exact_zeros_whatever_the_rounding(mode):
     rewards = torch.tensor([[0.1] * 7, [0.0, 1.0] * 3 + [0.0]])
-    assert not group_advantages(rewards, mode)[0].any()
+    assert not objective.group_advantages(rewards, mode)[0].any()
 
 
 def test_several_rewards_are_told_apart_and_flat_groups_stay_zero():
     # Three rollouts with (right, well-formed) = (1, 0), (0, 1), (0, 1):
     # their sums are all 1, so the summed reward teaches nothing.
     rewards = torch.tensor([[[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]])
-    assert not group_advantages(rewards.sum(-1)).any()
-    advantages = per_reward_advantages(rewards, [2.0, 1.0])
+    assert not objective.group_advantages(rewards.sum(-1)).any()
+    advantages = objective.per_reward_advantages(rewards, [2.0, 1.0])
     assert advantages[0, 0] > 0 > advantages[0, 1]
     generator = torch.Generator().manual_seed(0)
     rewards = torch.rand(600, 8, 2, generator=generator)
     rewards[::2] = rewards[::2, :1]  # every second group is flat
-    advantages = per_reward_advantages(rewards, [1.0, 0.5])
+    advantages = objective.per_reward_advantages(rewards, [1.0, 0.5])
     assert not advantages[::2].any()
     assert advantages[1::2].any(dim=1).all()
 
@@ -199,7 +193,7 @@ def test_advantages_refuse_what_they_cannot_compare():
         ([[1.0, 0.0]], "z-score", "group_std, group_mean"),
     ):
         with pytest.raises(ValueError, match=reason):
-            group_advantages(torch.tensor(rewards), mode)
+            objective.group_advantages(torch.tensor(rewards), mode)
 
 
 # The loss
@@ -280,7 +274,7 @@ def test_padding_order_and_pieces_change_nothing(config):
     torch.testing.assert_close(wide_slope[:, 2:-3], slope)
     # Micro-batches of all rows, in another order, add up
     order = torch.tensor([3, 1, 5, 0, 4, 2])
-    normaliser = loss_normaliser(batch["mask"], config)
+    normaliser = objective.loss_normaliser(batch["mask"], config)
     losses, slopes = [], []
     for rows in order.split([1, 3, 2]):
         part = {name: value[rows] for name, value in batch.items()}
@@ -336,7 +330,7 @@ def test_what_an_estimator_pulls_towards_as_a_loss(
 ):
     logits, reference = softmax_pair()
     logprobs = logits.log_softmax(0)
-    values = kl_per_token(logprobs, reference, estimator)
+    values = objective.kl_per_token(logprobs, reference, estimator)
     if ratio_weighted:
         values = (logprobs - logprobs.detach()).exp() * values
     # E_{a ~ pi} of the estimator's gradient, exactly
@@ -353,11 +347,11 @@ def test_k1_and_k3_estimate_the_divergence_without_bias():
     logits, reference = softmax_pair()
     logprobs = logits.log_softmax(0)
     for estimator in ("k1", "k3"):
-        values = kl_per_token(logprobs, reference, estimator)
+        values = objective.kl_per_token(logprobs, reference, estimator)
         torch.testing.assert_close(
             (logprobs.exp() * values).sum(), reverse_kl(logprobs, reference)
         )
-    assert (kl_per_token(logprobs, reference, "k3") >= 0).all()
+    assert (objective.kl_per_token(logprobs, reference, "k3") >= 0).all()
 
 
 # The rest of the family
@@ -384,7 +378,7 @@ def test_token_advantages_are_used_token_by_token():
 def test_k3_pulls_back_however_far_the_policy_rose(distance):
     # k3 = x - 1 - log x with log x = -distance; d k3 / d log pi = 1 - x
     logprobs = torch.zeros(1, 1, requires_grad=True)
-    kl = kl_per_token(logprobs, torch.full((1, 1), -distance), "k3")
+    kl = objective.kl_per_token(logprobs, torch.full((1, 1), -distance), "k3")
     kl.sum().backward()
     exact = math.expm1(-distance) + distance
     # In float32 the value holds its digits near 0, the gradient 1e-7 of 1

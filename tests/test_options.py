@@ -5,13 +5,7 @@ from dataclasses import dataclass, fields, replace
 
 import pytest
 
-from reasoning_from_scratch.options import (
-    add_flags,
-    add_options,
-    check_options,
-    given_options,
-    option,
-)
+from reasoning_from_scratch import options
 from reasoning_from_scratch.settings import SETTINGS
 from reasoning_from_scratch.training import DistillationConfig, GRPOConfig
 
@@ -21,21 +15,23 @@ BESIDE = {"teacher", "teacher_prompt", "num_traces"}
 
 @dataclass(frozen=True)
 class Baking:
-    minutes: int = option(30, "in the oven", most=90)
-    heat: float = option(180.0, "of the oven, in degrees", below=300)
-    eggs: int | None = option(None, "in the dough", least=0)
-    form: str = option("round", "of the cake", choices=("round", "square"))
-    is_glazed: bool = option(False, "with sugar")
+    minutes: int = options.option(30, "in the oven", most=90)
+    heat: float = options.option(180.0, "of the oven, in degrees", below=300)
+    eggs: int | None = options.option(None, "in the dough", least=0)
+    form: str = options.option(
+        "round", "of the cake", choices=("round", "square")
+    )
+    is_glazed: bool = options.option(False, "with sugar")
     cook: str = "me"  # no help: no flag
 
     def __post_init__(self):
-        check_options(self)
+        options.check_options(self)
 
 
 @dataclass(frozen=True)
 class Frying:
-    minutes: int = option(5, "in the pan")
-    form: str = option("flat", choices=("flat", "round"))
+    minutes: int = options.option(5, "in the pan")
+    form: str = options.option("flat", choices=("flat", "round"))
 
 
 @pytest.mark.parametrize(
@@ -58,12 +54,12 @@ def test_a_field_refuses_what_it_was_not_declared_for(changes, message):
 
 def test_flags_set_the_fields_they_are_named_after():
     parser = ArgumentParser()
-    add_options(parser, Baking, row={"minutes": 55})
+    options.add_options(parser, Baking, row={"minutes": 55})
     flags = "--minutes 40 --eggs 0 --is-glazed --form square"
-    given = given_options(parser.parse_args(flags.split()), Baking)
+    given = options.given_options(parser.parse_args(flags.split()), Baking)
     expected = Baking(minutes=40, eggs=0, is_glazed=True, form="square")
     assert replace(Baking(), **given) == expected and len(given) == 4
-    assert given_options(parser.parse_args([]), Baking) == {}
+    assert options.given_options(parser.parse_args([]), Baking) == {}
     page = parser.format_help()
     assert "in the oven (default: 55)" in page
     assert "(default: 180.0)" in page and "--cook" not in page
@@ -71,15 +67,15 @@ def test_flags_set_the_fields_they_are_named_after():
 
 def test_two_configurations_share_a_flag_and_its_choices():
     parser = ArgumentParser()
-    add_options(parser, Baking, Frying)
+    options.add_options(parser, Baking, Frying)
     args = parser.parse_args(["--form", "flat"])
-    assert given_options(args, Frying) == {"form": "flat"}
+    assert options.given_options(args, Frying) == {"form": "flat"}
     assert "in the oven\n" in parser.format_help()  # 30 or 5: not told
 
 
 def test_a_table_declares_flags_as_help_shows_them():
     parser = ArgumentParser()
-    add_flags(
+    options.add_flags(
         parser,
         """
 dish             what is cooked

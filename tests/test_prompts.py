@@ -2,12 +2,8 @@
 
 import pytest
 
+from reasoning_from_scratch.evaluation import prompts
 from reasoning_from_scratch.evaluation.problems import Problem
-from reasoning_from_scratch.evaluation.prompts import (
-    PROMPTS,
-    prompt_hash,
-    render_prompt,
-)
 
 
 class ChatTokenizer:
@@ -19,20 +15,20 @@ class ChatTokenizer:
         return f"{message['role']}: {message['content']}\n{ending}"
 
 
-@pytest.mark.parametrize("name", PROMPTS)
+@pytest.mark.parametrize("name", prompts.PROMPTS)
 def test_a_problem_and_its_text_render_alike_and_braces_stay(name):
     text = r"What is \frac{1}{2} of {problem}?"
-    rendered = render_prompt(name, Problem(text, "2"), ChatTokenizer())
+    rendered = prompts.render_prompt(name, Problem(text, "2"), ChatTokenizer())
     assert text in rendered
-    assert rendered == render_prompt(name, text, ChatTokenizer())
+    assert rendered == prompts.render_prompt(name, text, ChatTokenizer())
 
 
 def test_the_step_by_step_prompt_only_adds_its_opening():
-    direct = render_prompt("direct", "1 + 1")
+    direct = prompts.render_prompt("direct", "1 + 1")
     assert direct == "Problem: 1 + 1\nAnswer:"
     # printf 'Problem: 1 + 1\nAnswer:' | sha256sum
-    assert prompt_hash(direct) == "4172146f63ee"
-    step_by_step = render_prompt("step-by-step", "1 + 1")
+    assert prompts.prompt_hash(direct) == "4172146f63ee"
+    step_by_step = prompts.render_prompt("step-by-step", "1 + 1")
     assert step_by_step == direct + " Let's think step by step."
 
 
@@ -40,20 +36,20 @@ def test_a_template_and_a_file_with_it_render_alike(tmp_path):
     template = "Q: {problem}\nA:"
     path = tmp_path / "prompt.txt"
     path.write_text(template, "utf-8")
-    assert render_prompt(template, "1 + 1") == "Q: 1 + 1\nA:"
-    assert render_prompt(str(path), "1 + 1") == "Q: 1 + 1\nA:"
+    assert prompts.render_prompt(template, "1 + 1") == "Q: 1 + 1\nA:"
+    assert prompts.render_prompt(str(path), "1 + 1") == "Q: 1 + 1\nA:"
 
 
 def test_the_chat_prompts_switch_thinking_and_need_the_tokenizer():
     for name, ending in (("chat", "think:"), ("chat-no-think", "answer:")):
-        rendered = render_prompt(name, "1 + 1", ChatTokenizer())
+        rendered = prompts.render_prompt(name, "1 + 1", ChatTokenizer())
         assert rendered.startswith("user: 1 + 1\n")
         assert rendered.endswith(ending)
     with pytest.raises(ValueError, match="pass tokenizer="):
-        render_prompt("chat", "1 + 1")
+        prompts.render_prompt("chat", "1 + 1")
 
 
 @pytest.mark.parametrize("prompt", ["step by step", "", "a\0b", "x" * 5000])
 def test_an_unknown_prompt_lists_the_known_ones(prompt):
     with pytest.raises(ValueError, match="step-by-step"):
-        render_prompt(prompt, "1 + 1")
+        prompts.render_prompt(prompt, "1 + 1")

@@ -4,16 +4,9 @@ import pytest
 import torch
 from tiny import ByteTokenizer, random_ids, tiny_config, tiny_model
 
+from reasoning_from_scratch import llm
 from reasoning_from_scratch.cli.main import main
 from reasoning_from_scratch.device import missing_compiler
-from reasoning_from_scratch.llm import (
-    KVCache,
-    Qwen3Model,
-    generate,
-    load_model,
-    quantization,
-    save_model,
-)
 from reasoning_from_scratch.llm.quantization import (
     GROUP_SIZES,
     PRODUCTS,
@@ -140,14 +133,16 @@ def test_a_product_that_answers_wrongly_or_not_at_all_is_left_out(monkeypatch):
             torch.ops.onednn.no_such_product(codes, scales)
 
     monkeypatch.setitem(PRODUCTS, 8, (Wrong, Absent))
-    monkeypatch.setattr(quantization, "MEASURED_SHAPE", (64, 64))
-    choose = quantization.choose_product.__wrapped__
+    monkeypatch.setattr(llm.quantization, "MEASURED_SHAPE", (64, 64))
+    choose = llm.quantization.choose_product.__wrapped__
     assert choose(8, torch.float32, 1) is PlainProduct
 
 
 def test_the_first_product_stays_unless_another_is_clearly_faster(monkeypatch):
     clock = [0.0]
-    monkeypatch.setattr(quantization.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(
+        llm.quantization.time, "perf_counter", lambda: clock[0]
+    )
 
     def lasting(seconds):
         return lambda: clock.__setitem__(0, clock[0] + seconds)
@@ -205,7 +200,7 @@ def test_cached_batched_and_single_agree_with_few_bits(name):
     model, token_ids = rounded_model(name), random_ids(3, 10)
     with torch.inference_mode():
         whole = model(token_ids)
-        cache = KVCache(model.config, 3, 10)
+        cache = llm.KVCache(model.config, 3, 10)
         model(token_ids[:, :6], cache)
         cached = model(token_ids[:, 6:], cache)
         single = model(token_ids[:1])
@@ -216,7 +211,7 @@ def test_cached_batched_and_single_agree_with_few_bits(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_a_device_without_packed_products_restores_the_matrices(name):
     with torch.device("meta"):  # stands for any device but the CPU
-        model = quantize_model(Qwen3Model(tiny_config(**WIDE)), name)
+        model = quantize_model(llm.Qwen3Model(tiny_config(**WIDE)), name)
         logits = model(torch.zeros(2, 3, dtype=torch.long))
     assert type(model.lm_head.matrices.product) is PlainProduct
     assert logits.shape == (2, 3, 256)
@@ -238,21 +233,21 @@ def test_fewer_bits_are_fewer_bytes():
 def test_few_bits_are_refused_where_they_cannot_work(tmp_path):
     tokenizer = ByteTokenizer()
     with pytest.raises(ValueError, match="'int3'; expected int8 or int4"):
-        load_model("pocket", weights="int3")
+        llm.load_model("pocket", weights="int3")
     with pytest.raises(ValueError, match="48 wide; take int8"):
         rounded_model("int4", intermediate_size=48)
     model = rounded_model("int8")
     with pytest.raises(ValueError, match="save it as loaded without weights="):
-        save_model(model, tokenizer, tmp_path / "model")
+        llm.save_model(model, tokenizer, tmp_path / "model")
     with pytest.raises(ValueError, match="load it without weights="):
         MasterAdamW(model)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_pocket_model_answers_with_few_bits(name):
-    model, tokenizer = load_model("pocket", device="cpu", weights=name)
+    model, tokenizer = llm.load_model("pocket", device="cpu", weights=name)
     prompt = "Problem: What is 2*22 - 12?\nAnswer:"
-    (output,) = generate(model, tokenizer, [prompt], max_new_tokens=40)
+    (output,) = llm.generate(model, tokenizer, [prompt], max_new_tokens=40)
     assert "boxed{" in output.text and output.stop_reason == "stop"
 
 
@@ -260,7 +255,7 @@ def test_the_pocket_model_answers_with_few_bits(name):
 def test_the_compiled_step_with_8_bits_equals_the_eager_one(capsys):
     model, tokenizer = rounded_model("int8"), ByteTokenizer()
     eager, compiled = (
-        generate(model, tokenizer, ["ab"], max_new_tokens=6, compiled=each)
+        llm.generate(model, tokenizer, ["ab"], max_new_tokens=6, compiled=each)
         for each in (False, True)
     )
     assert eager[0].token_ids == compiled[0].token_ids

@@ -11,16 +11,7 @@ from test_diagnosis import SICK, run_of
 
 from reasoning_from_scratch.cli.main import main
 from reasoning_from_scratch.runs import RunFolder
-from reasoning_from_scratch.training.report import (
-    MAX_TEXT,
-    PANELS,
-    Run,
-    describe_panel,
-    draw_panel,
-    number,
-    read_runs,
-    render_report,
-)
+from reasoning_from_scratch.training import report
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -66,7 +57,9 @@ def write_run(name, rows, samples=(), **config):
 
 def page_of(rows, samples=(), **config):
     """The page of one run of these rows."""
-    return render_report([Run(Path("run"), config, rows, list(samples))])
+    return report.render_report(
+        [report.Run(Path("run"), config, rows, list(samples))]
+    )
 
 
 def sample_of(text, step=1):
@@ -106,8 +99,11 @@ def test_hostile_text_reaches_the_page_as_text_alone_and_cut():
     assert not {"src", "href", "srcset", "action"} & names
     assert "url(" not in page and "@import" not in page
     assert "default-src 'none'" in page
-    page = page_of(run_of(), [sample_of("x" * (MAX_TEXT + 2345))])
-    assert "x" * MAX_TEXT in page and "x" * (MAX_TEXT + 1) not in page
+    page = page_of(run_of(), [sample_of("x" * (report.MAX_TEXT + 2345))])
+    assert (
+        "x" * report.MAX_TEXT in page
+        and "x" * (report.MAX_TEXT + 1) not in page
+    )
     assert "2,345 characters more" in page
 
 
@@ -116,7 +112,7 @@ def test_hostile_text_reaches_the_page_as_text_alone_and_cut():
 )
 def test_a_choice_of_steps_keeps_the_first_and_the_last(num_steps, chosen):
     samples = [sample_of("", step) for step in range(num_steps) for _ in "123"]
-    run = Run(Path("run"), {}, run_of(), samples)
+    run = report.Run(Path("run"), {}, run_of(), samples)
     assert [(step, len(some)) for step, some in run.chosen] == [
         (step, 2) for step in chosen
     ]
@@ -126,7 +122,7 @@ def test_a_run_under_way_is_reported_as_unfinished(runs_folder):
     folder = write_run("run", run_of()[:2])
     with open(folder.path / "metrics.jsonl", "a", encoding="utf-8") as file:
         file.write('{"step": 2, "rew')  # the line being written
-    assert "1 of 20 steps, unfinished" in read_runs(["run"])[0].state
+    assert "1 of 20 steps, unfinished" in report.read_runs(["run"])[0].state
 
 
 @pytest.mark.parametrize(
@@ -164,9 +160,9 @@ def test_without_matplotlib_the_page_says_what_is_missing(monkeypatch):
 
 def panel_of(metric, runs):
     """A panel's elements, its ticks, what it says in words."""
-    panel = next(p for p in PANELS if p.metric == metric)
-    root = ElementTree.fromstring(draw_panel(panel, runs))
-    assert root.attrib["aria-label"] == describe_panel(panel, runs)
+    panel = next(p for p in report.PANELS if p.metric == metric)
+    root = ElementTree.fromstring(report.draw_panel(panel, runs))
+    assert root.attrib["aria-label"] == report.describe_panel(panel, runs)
     ticks = [text.text for text in root.findall(".//{*}text")]
     return root, ticks, root.attrib["aria-label"]
 
@@ -205,7 +201,7 @@ def test_the_axes_have_the_ticks_a_reader_expects():
     assert ticks[-4:] == ["0.001", "0.01", "0.1", "1"]
     assert "a from 0.002 to 0.9" in alt_text
     # Figures are written short
-    shown = [number(v) for v in (0.12345, 1234.5, 30.0, 0.00001, 0.0)]
+    shown = [report.number(v) for v in (0.12345, 1234.5, 30.0, 0.00001, 0.0)]
     assert shown == ["0.123", "1,234", "30", "1e-5", "0"]
 
 

@@ -13,13 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from reasoning_from_scratch.files import (
-    atomic_folder,
-    atomic_write_json,
-    atomic_write_text,
-    load_state,
-    save_state,
-)
+from reasoning_from_scratch import files
 from reasoning_from_scratch.runs import (
     RunFolder,
     find_run,
@@ -50,11 +44,11 @@ def save(run, step, state=None):
 
 def test_a_written_file_holds_the_text_and_leaves_no_temporary(tmp_path):
     path = tmp_path / "new" / "a.json"
-    atomic_write_text(path, "é\n")
+    files.atomic_write_text(path, "é\n")
     assert path.read_bytes() == "é\n".encode()
-    atomic_write_json(path, {"x": 1})
+    files.atomic_write_json(path, {"x": 1})
     with pytest.raises(TypeError, match="object cannot be written"):
-        atomic_write_json(path, {"x": object()})
+        files.atomic_write_json(path, {"x": object()})
     assert json.loads(path.read_text("utf-8")) == {"x": 1}
     assert os.listdir(path.parent) == ["a.json"]
 
@@ -63,7 +57,7 @@ def test_a_folder_is_replaced_as_a_whole_or_not_at_all(tmp_path):
     for name in ("first", "second", "half"):
         with (
             contextlib.suppress(RuntimeError),
-            atomic_folder(tmp_path / "model") as folder,
+            files.atomic_folder(tmp_path / "model") as folder,
         ):
             (folder / name).write_text(name, "utf-8")
             if name == "half":
@@ -76,7 +70,7 @@ def test_a_folder_half_replaced_by_a_kill_comes_back(tmp_path):
     # A kill between the two renames leaves only the hidden old folder.
     (tmp_path / ".model.old").mkdir()
     (tmp_path / ".model.old" / "weights").write_text("old", "utf-8")
-    with pytest.raises(RuntimeError), atomic_folder(tmp_path / "model"):
+    with pytest.raises(RuntimeError), files.atomic_folder(tmp_path / "model"):
         raise RuntimeError("fails again")
     assert (tmp_path / "model" / "weights").read_text("utf-8") == "old"
 
@@ -94,8 +88,8 @@ def test_a_nested_state_comes_back_with_its_types(tmp_path):
         "shared": [whole, whole[1:]],
         "empty": [{}, (), torch.zeros(0)],
     }
-    save_state(tmp_path / "state", tree)
-    loaded = load_state(tmp_path / "state")
+    files.save_state(tmp_path / "state", tree)
+    loaded = files.load_state(tmp_path / "state")
     assert list(loaded) == list(tree)
     assert loaded[7] == tree[7]
     assert loaded["weights"]["a"].dtype == torch.bfloat16
@@ -104,7 +98,7 @@ def test_a_nested_state_comes_back_with_its_types(tmp_path):
     assert loaded["shared"][1].tolist() == [1.0, 2.0, 3.0]
     assert loaded["empty"][:2] == [{}, ()]
     with pytest.raises(TypeError, match=r"set cannot be written .*\{2\}"):
-        save_state(tmp_path, {"a": [1, {2}]})
+        files.save_state(tmp_path, {"a": [1, {2}]})
 
 
 def test_an_optimizer_goes_on_as_if_never_stopped(tmp_path):
@@ -119,8 +113,8 @@ def test_an_optimizer_goes_on_as_if_never_stopped(tmp_path):
             optimizer.step()
         return {"weights": weights, "state": optimizer.state_dict()}
 
-    save_state(tmp_path, train(3))
-    resumed = train(2, **load_state(tmp_path))
+    files.save_state(tmp_path, train(3))
+    resumed = train(2, **files.load_state(tmp_path))
     assert torch.equal(resumed["weights"], train(5)["weights"])
 
 

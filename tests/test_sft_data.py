@@ -13,12 +13,7 @@ from reasoning_from_scratch.training import (
     Example,
     encode_example,
     encode_traces,
-)
-from reasoning_from_scratch.training.sft_data import (
-    count_learned_tokens,
-    make_batch,
-    micro_batches,
-    shorten_thinking,
+    sft_data,
 )
 
 CONFIG = DistillationConfig(prompt="{problem}")
@@ -42,11 +37,11 @@ def test_the_mask_of_a_batch_by_hand():
     #   p p p c E    columns 2 and 3
     #   p c c E .    columns 0, 1 and 2
     examples = [Example([1, 2, 3], [4, 9]), Example([5], [6, 7, 9])]
-    batch = make_batch(examples, pad_id=0)
+    batch = sft_data.make_batch(examples, pad_id=0)
     assert batch.token_ids.tolist() == [[1, 2, 3, 4, 9], [5, 6, 7, 9, 0]]
     assert batch.mask.int().tolist() == [[0, 0, 1, 1], [1, 1, 1, 0]]
     assert batch.targets.tolist() == [4, 9, 6, 7, 9]
-    assert count_learned_tokens(examples) == len(batch.targets)
+    assert sft_data.count_learned_tokens(examples) == len(batch.targets)
 
 
 def test_a_completion_is_its_tokens_and_the_end_token(tokenizer):
@@ -108,7 +103,7 @@ def test_short_thinking_keeps_steps_and_drops_their_scratch_work():
     scratch = "4*7=28 4*1+2=6"
     steps = ["4*17=68", "15, 30, 45", "5x=65=60+5"]
     text = "\n".join(["", scratch, *steps, ""])
-    assert shorten_thinking(text) == "\n".join(["", *steps, ""])
+    assert sft_data.shorten_thinking(text) == "\n".join(["", *steps, ""])
 
 
 def test_long_traces_are_left_out_and_counted(tokenizer, tmp_path):
@@ -145,7 +140,7 @@ def test_micro_batches_hold_every_example_once_by_length(
     lengths, max_tokens, expected
 ):
     examples = [Example([1] * (length - 1), [2]) for length in lengths]
-    batches = list(micro_batches(examples, max_tokens))
+    batches = list(sft_data.micro_batches(examples, max_tokens))
     found = [[len(e.token_ids) for e in batch.examples] for batch in batches]
     assert found == expected
     for batch, rows in zip(batches, found, strict=True):

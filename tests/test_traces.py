@@ -10,17 +10,11 @@ from commands import trace_of, write_rows
 from loopback import ChatServer, chat_answer
 from tiny import tiny_model
 
+from reasoning_from_scratch import training
 from reasoning_from_scratch.endpoints import EndpointClient, EndpointSettings
 from reasoning_from_scratch.evaluation import Problem
 from reasoning_from_scratch.llm import SamplingConfig
 from reasoning_from_scratch.runs import RunFolder
-from reasoning_from_scratch.training import (
-    EndpointTeacher,
-    LocalTeacher,
-    filter_traces,
-    generate_teacher_traces,
-    read_traces,
-)
 from reasoning_from_scratch.training.traces import (
     held_out_check,
     split_thinking,
@@ -70,8 +64,8 @@ def test_thinking_is_kept_apart_from_the_answer(text, parts):
 def test_traces_come_back_from_their_file(tmp_path):
     traces = [trace(), trace("\u2028 odd \x00 text", sample=1)]
     path = write_rows(tmp_path / "traces.jsonl", traces)
-    assert read_traces(path) == traces
-    assert read_traces(tmp_path) == traces  # a run folder
+    assert training.read_traces(path) == traces
+    assert training.read_traces(tmp_path) == traces  # a run folder
 
 
 # Which to learn from
@@ -96,8 +90,8 @@ def test_every_filter_counts_what_it_drops():
     held_out = [Problem("what  is 9 - 4", "5")]
     counts = {name: len(traces) for name, traces in dropped.items()}
     traces = sum(dropped.values(), kept)
-    assert filter_traces(traces, held_out=held_out) == (kept, counts)
-    assert filter_traces([wrong], keep_wrong=True)[0] == [wrong]
+    assert training.filter_traces(traces, held_out=held_out) == (kept, counts)
+    assert training.filter_traces([wrong], keep_wrong=True)[0] == [wrong]
 
 
 STORY = "Anna has 12 red and seven blue balls and gives away a few today"
@@ -138,8 +132,8 @@ def ask(server, problems=PROBLEMS, *, run=None, samples=1, **settings):
     """Let a server answer; returns the traces and the teacher."""
     settings = {"first_delay": 0.01, "timeout": 2.0, **settings}
     settings = EndpointSettings(server.base_url, "big", **settings)
-    teacher = EndpointTeacher(EndpointClient(settings), max_tokens=50)
-    traces = generate_teacher_traces(
+    teacher = training.EndpointTeacher(EndpointClient(settings), max_tokens=50)
+    traces = training.generate_teacher_traces(
         teacher, problems, num_samples=samples, run=run, progress=False
     )
     return traces, teacher
@@ -230,7 +224,7 @@ def test_the_rest_is_not_asked_where_all_first_answers_fail(
 
 
 def local_teacher(tokenizer):
-    return LocalTeacher(
+    return training.LocalTeacher(
         tiny_model(vocab_size=320),
         tokenizer,
         prompt="{problem}",
@@ -243,14 +237,14 @@ def local_teacher(tokenizer):
 def test_a_killed_job_resumes_to_the_same_file(tmp_path, tokenizer):
     teacher = local_teacher(tokenizer)
     options = {"num_samples": 2, "progress": False}
-    whole = generate_teacher_traces(teacher, PROBLEMS, **options)
+    whole = training.generate_teacher_traces(teacher, PROBLEMS, **options)
     assert whole[0].text != whole[1].text  # samples of one problem
     assert whole[0].finish_reason in ("stop", "length")
     rows = [vars(trace) for trace in whole]
     for num_lines in (0, 1, 4, 5):
         cut = RunFolder.create(f"cut-{num_lines}", {}, root=tmp_path)
         cut.rewrite("traces.jsonl", rows[:num_lines])
-        generate_teacher_traces(teacher, PROBLEMS, run=cut, **options)
+        training.generate_teacher_traces(teacher, PROBLEMS, run=cut, **options)
         assert cut.read("traces.jsonl") == rows
 
 
@@ -262,6 +256,6 @@ def test_a_stop_by_the_user_says_how_to_go_on(tmp_path):
 
     told = "after 1 of 6 answers, which are kept in .*--resume goes on"
     with pytest.raises(KeyboardInterrupt, match=told):
-        generate_teacher_traces(
+        training.generate_teacher_traces(
             Interrupted(), PROBLEMS, run=run_folder(tmp_path), progress=False
         )

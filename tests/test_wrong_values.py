@@ -1,7 +1,7 @@
 """Wrong values at the command line: one clear line, and nothing happened.
 
-Each entry of the table is what the one line of complaint says, then commands
-that must end in it. All work in one folder and must leave it as it was.
+An entry of `data/wrong_values.txt` is what the one line of complaint says and
+commands that must end in it. All work in one folder and leave it as it was.
 """
 
 import gzip
@@ -10,6 +10,7 @@ import os
 import re
 import shlex
 import shutil
+from pathlib import Path
 
 import pytest
 from commands import record_of, trace_of, write_rows
@@ -19,125 +20,11 @@ from reasoning_from_scratch.evaluation import Problem
 from reasoning_from_scratch.runs import RunFolder
 
 # "!": the command as it is, without the flags of DEFAULTS
-WRONG = r"""
-no notebook at nope | check nope
-is no notebook: it has no cells | check runs/direct/config.json
-is not JSON | check empty.jsonl
-the question is empty | ask "" ; ask "  "
-required: question | ! ask
-must be 1 or more | ask 1+1 -n 0 ; ask 1+1 --max-new-tokens 0 ;
-    chat --max-new-tokens -5 ; evaluate --samples 0 ;
-    evaluate --max-new-tokens 0 ; evaluate --batch-size 0 ;
-    evaluate --limit 0 ; evaluate --limit -3 ; teach --samples -1 ;
-    teach --limit 0 ; teach --max-new-tokens 0 ; distill --limit -230 ;
-    distill --from-self --samples 0
-invalid whole number value: 'x' | ask 1+1 -n x
-would be the same answer | ask 1+1 -n 3 --temperature 0
-temperature must be >= 0 | ask 1+1 --temperature -1 ;
-    ask 1+1 --temperature nan ; ask 1+1 --temperature inf ;
-    chat --temperature nan ; evaluate --temperature -0.1 ;
-    teach --temperature nan
-leave no room | ask 1+1 --max-new-tokens 9999 ;
-    evaluate --max-new-tokens 9999 ; teach --max-new-tokens 9999 ;
-    grpo --max-new-tokens 9999
-must be 0 or more | ask 1+1 --seed -1 ; distill --skip -20 ; distill --ngram -1
-has no place for the problem | ask 1+1 --prompt nope ; evaluate --prompt nope ;
-    grpo --prompt nope ; teach --prompt nope ; distill --prompt nope ;
-    distill --from-self --teacher-prompt nope
-no model or run folder | ask 1+1 --model ./nowhere ; chat --model ./nowhere ;
-    evaluate --model ./nowhere ; export ./nowhere out
-no run | ask 1+1 --model runs/nowhere ; evaluate --samples-of nowhere ;
-    compare direct nowhere ; compare /nonexistent/direct steps ;
-    regrade nowhere ; regrade /nonexistent/direct
-rfs | ask 1+1 --model runs/direct ; evaluate --model runs/direct ;
-    report direct
-pokcet | ask 1+1 --model pokcet ; grpo --model pokcet ; teach --model pokcet ;
-    distill --teacher pokcet --loss jsd ; pretrain --run p --init-from pokcet
-no device | ask 1+1 --device meta ; ask 1+1 --device tpu9 ;
-    evaluate --device meta ; grpo --device meta
-int3 | ask 1+1 --dtype int3 ; export model out --dtype int3
-unrecognized arguments: --nonsense | ask 1+1 --nonsense
---system is for chat models | chat --system Hello
---think is for chat models | chat --think
-greedy samples would all | evaluate --samples 4
-change nothing at temperature 0 | evaluate --top-p 0.5 ; evaluate --top-k 5
-top_p must be in (0, 1] | evaluate --top-p 1.5 --method sample ;
-    evaluate --top-p nan --method sample
-no method 'guess' | evaluate --method guess
-no problem set or file 'nope' | evaluate --problems nope ;
-    grpo --problems nope ; teach --problems nope
-empty.jsonl | evaluate --problems empty.jsonl ; grpo --problems empty.jsonl ;
-    distill --traces empty.jsonl ;
-    verifier --traces empty.jsonl --validation traces.jsonl
-corrupt.jsonl | evaluate --problems corrupt.jsonl ;
-    distill --traces corrupt.jsonl
-broken.jsonl.gz | evaluate --problems broken.jsonl.gz
-records.jsonl | evaluate --problems records.jsonl
-invalid choice | evaluate --split nope ; grpo --moments float8 ;
-    grpo --variant ppo ; grpo --reward nope ; grpo --split nope ;
-    distill --loss kl ; distill --thinking loud ;
-    pretrain --run p --model-config big
-broken | evaluate --model broken
-a run is named by letters | evaluate --run a/b ; evaluate --run "" ;
-    grpo --run ../g
-exists; add --resume | evaluate --run direct ; grpo --run trained ;
-    teach --run direct ; pretrain --run direct
-other settings | evaluate --run direct --resume ; grpo --run trained --resume
---resume needs --run NAME | evaluate --resume
-holds no records.jsonl | evaluate --samples-of trained ;
-    compare direct trained ; regrade trained
-nowhere | evaluate --method best-of-n-verifier --verifier nowhere ;
-    report nowhere ; export nowhere out ;
-    verifier --traces nowhere --validation traces.jsonl ;
-    verifier --traces traces.jsonl --validation nowhere
-verifier | evaluate --method best-of-n-verifier
-required: RUN | ! compare direct
-the runs share 0 problems | compare direct other
-has the id | compare direct twice ; regrade twice
-lacks | compare direct strange
-no whole record yet | regrade begun
-/nonexistent/trained | report /nonexistent/trained
-runs/direct | report trained --output runs/direct
-sums.jsonl | export model sums.jsonl ; distill --traces sums.jsonl
---push-to takes OWNER/NAME | export model out --push-to nobody
-required: FOLDER | ! export model
-required: --run | ! grpo ; ! verifier --traces a --validation b ; ! pretrain
-must be > 0 | grpo --steps 0 ; grpo --learning-rate -1 ; grpo --temperature 0 ;
-    grpo --max-new-tokens 0 ; teach --endpoint http://x --endpoint-timeout 0 ;
-    distill --epochs 0 ; distill --batch-size 0 ;
-    verifier --traces mixed.jsonl --validation mixed.jsonl --epochs 0 ;
-    pretrain --run p --steps 0 ; pretrain --run p --steps -3
-invalid int value: '1.5' | grpo --steps 1.5
-group_size must be >= 2 | grpo --group-size 1
-must be a finite number | grpo --learning-rate inf ; grpo --learning-rate nan ;
-    distill --learning-rate nan
-need keep_sampling_mask | grpo --top-p 0.5
-must divide | grpo --minibatches 3
-eval_every must be >= 0 | grpo --eval-every -1
-curriculum must be < 1 | grpo --curriculum 2
---allow-code-execution | grpo --reward code
-test split | grpo --split test ; teach --split test ;
-    distill --from-self --split test
-http:// | teach --endpoint localhost
-max_requests | teach --endpoint http://x --endpoint-max-requests 0
-one of the arguments | ! distill --run d
-not allowed with | distill --from-self --on-policy
-no trace is left | distill --skip 20
-none of | distill --max-tokens 1
-need one | distill --loss forward
-loss must be one of | distill --loss sampled
-nowhere.jsonl | distill --traces nowhere.jsonl
-traces | distill --traces runs/direct
---on-policy needs --teacher | distill --on-policy
-one sample | verifier --traces traces.jsonl --validation traces.jsonl
-unrecognized arguments: --fast | tour --fast
-unrecognized arguments: now | doctor now
-did you mean `rfs evaluate`? | evalute
-"""
+WRONG = Path(__file__).parent / "data" / "wrong_values.txt"
 ROWS = [
     (command.strip(), complaint)
     for complaint, commands in re.findall(
-        r"(?m)^(\S.*) \|((?:.*;\n)*.*)", WRONG
+        r"(?m)^(\S.*) \|((?:.*;\n)*.*)", WRONG.read_text("utf-8")
     )
     for command in commands.split(";")
 ]
