@@ -4,13 +4,11 @@ import time
 
 import pytest
 from commands import open_run, record_of, start_rfs, write_rows
-from tiny import write_verifier
 
 from reasoning_from_scratch.cli.compare import describe_difference
 from reasoning_from_scratch.cli.main import main
 from reasoning_from_scratch.evaluation import Problem
 from reasoning_from_scratch.runs import RunFolder
-from reasoning_from_scratch.scaling import METHODS
 
 
 @pytest.fixture(scope="module")
@@ -53,32 +51,12 @@ def test_a_killed_evaluation_resumes_to_the_same_files(flags, runs_folder):
         assert ends[0][key] == ends[1][key]
 
 
-def test_a_run_is_never_overwritten_nor_mixed(flags, runs_folder, capsys):
-    assert evaluate(flags, "--limit 8 --run first") == 0
-    before = records_of("first")
-    assert evaluate(flags, "--limit 8 --run first") == 1
-    assert "add --resume" in capsys.readouterr().err
-    assert evaluate(flags, "--limit 8 --run first --resume --seed 1") == 1
-    assert "seed (was 0, now 1)" in capsys.readouterr().err
-    assert records_of("first") == before
-
-
 def test_without_a_name_runs_are_numbered(flags, runs_folder, capsys):
     for _ in range(2):
         assert evaluate(flags, "--limit 2") == 0
     names = sorted(path.name for path in runs_folder.iterdir())
     assert names == ["evaluate-1", "evaluate-2"]
     assert "95 % interval" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("name", METHODS)
-def test_every_method_evaluates(name, flags, runs_folder):
-    write_verifier(runs_folder / "verifier")
-    short = f"--limit 4 --max-new-tokens 8 --method {name} --run tried"
-    assert evaluate(flags, short) == 0
-    records = records_of("tried")
-    assert len(records) == 4
-    assert not any("error" in record for record in records)
 
 
 def test_samples_are_written_down_and_another_run_can_choose_among_them(

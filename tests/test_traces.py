@@ -190,19 +190,6 @@ def test_a_resumed_job_asks_for_nothing_twice(tmp_path):
     assert traces[:1] == first[:1]
 
 
-def test_a_failure_on_record_is_asked_again(tmp_path):
-    with ChatServer(right_answer, 400) as server:
-        run = run_folder(tmp_path)
-        first, _ = ask(server, PROBLEMS[:3], run=run, max_concurrent=1)
-    assert [t.finish_reason for t in first] == ["stop", "error", "error"]
-    with ChatServer(right_answer) as server:
-        run = run_folder(tmp_path)
-        traces, _ = ask(server, PROBLEMS[:3], run=run, max_concurrent=1)
-        assert len(server.requests) == 2
-    assert [t.finish_reason for t in traces] == ["stop"] * 3
-    assert run.read("traces.jsonl") == [vars(t) for t in traces]
-
-
 @pytest.mark.parametrize(
     ("script", "least", "most", "reason"),
     [

@@ -71,26 +71,6 @@ def gradient_of(model, rollouts, config=CONFIG, **changes):
     return recorder.gradient, metrics["loss"]
 
 
-def test_a_step_makes_the_better_rollouts_likelier():
-    model = tiny_model()
-    rollouts = rollouts_of(model)
-    rewards = rollouts.rewards.flatten()
-    assert 0 < rewards.sum() < len(rewards)
-
-    def lead():
-        logprobs = token_logprobs(model, rollouts.token_ids)
-        sums = logprobs.masked_fill(~rollouts.mask, 0.0).sum(dim=1)
-        return (sums[rewards == 1].mean() - sums[rewards == 0].mean()).item()
-
-    before = lead()
-    config = replace(CONFIG, learning_rate=1e-3)
-    metrics = update_policy(model, optimizer_of(model), rollouts, config)
-    assert lead() > before
-    assert metrics["ratio"] == pytest.approx(1.0)
-    assert metrics["clip_share"] == 0.0
-    assert metrics["num_updates"] == 1
-
-
 def test_without_a_signal_not_one_weight_moves():
     # Given an optimizer with momentum and weight decay under way
     model = tiny_model()
