@@ -174,9 +174,7 @@ def test_records_of_other_problems_are_refused(monkeypatch, runs_folder):
         measure(PROBLEMS[:5], **other)
 
 
-def test_limits_are_those_of_the_model_and_not_of_the_environment(
-    monkeypatch,
-):
+def test_limits_are_those_of_the_model_and_not_of_the_environment(monkeypatch):
     calls = play(monkeypatch, right_below_6)
     monkeypatch.setenv("RFS_MODEL", "qwen3-0.6b")
     model, tokenizer = load_model("pocket-teacher", device="cpu")
@@ -236,9 +234,7 @@ def test_samples_of_different_number_or_role_give_no_curve():
         assert summarize(records).tokens_per_second == 0.0
 
 
-def test_records_cut_or_written_twice_are_refused_with_their_line(
-    runs_folder,
-):
+def test_records_cut_or_written_twice_are_refused_with_their_line(runs_folder):
     run, record = new_run("two"), record_of("p", "2", "2")
     run.append("records.jsonl", record)
     assert read_records(run) == [record]

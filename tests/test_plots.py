@@ -6,10 +6,7 @@ pytest.importorskip("matplotlib")
 
 from matplotlib import pyplot  # noqa: E402
 
-from reasoning_from_scratch.plots import (  # noqa: E402
-    plot_accuracy_bars,
-    plot_curves,
-)
+from reasoning_from_scratch.plots import plot_accuracy_bars, plot_curves  # noqa: E402
 
 KEYS = ("name", "accuracy", "low", "high", "mean_tokens")
 ROWS = [

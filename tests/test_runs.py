@@ -13,11 +13,7 @@ import pytest
 import torch
 
 from reasoning_from_scratch import files
-from reasoning_from_scratch.runs import (
-    RunFolder,
-    find_run,
-    resolve_checkpoint,
-)
+from reasoning_from_scratch.runs import RunFolder, find_run, resolve_checkpoint
 
 
 @pytest.fixture
