@@ -67,9 +67,7 @@ def logits_of(model):
 
 @pytest.mark.parametrize("tied", [True, False])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_a_book_file_gives_the_logits_of_the_same_weights(
-    tmp_path, tied, dtype
-):
+def test_a_book_file_gives_the_logits_of_its_weights(tmp_path, tied, dtype):
     model = tiny(tie_word_embeddings=tied).to(getattr(torch, dtype))
     path = write(tmp_path, book_state_dict(model))
     loaded, tokenizer = load_model(path, device="cpu")
@@ -80,9 +78,7 @@ def test_a_book_file_gives_the_logits_of_the_same_weights(
     assert tokenizer.decode([tokenizer.eos_id]) == "<|endoftext|>"
 
 
-def test_a_head_that_is_still_a_copy_is_tied_and_a_trained_one_is_not(
-    tmp_path,
-):
+def test_a_head_that_is_a_copy_is_tied_and_a_trained_one_is_not(tmp_path):
     tensors = book_state_dict(tiny())
     tensors["out_head.weight"] = tensors["tok_emb.weight"].clone()
     model, _ = load_model(write(tmp_path, tensors), device="cpu")
@@ -159,9 +155,7 @@ class Hostile:
         (without("trf_blocks.0.att.W_key.weight"), "not a Qwen3 in the"),
     ],
 )
-def test_what_is_no_state_dict_of_the_book_is_refused(
-    tmp_path, capsys, content, complaint
-):
+def test_what_is_no_book_file_is_refused(tmp_path, capsys, content, complaint):
     path = write(tmp_path, content)
     with pytest.raises(ValueError, match=complaint):
         load_model(path)

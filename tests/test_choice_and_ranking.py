@@ -54,9 +54,7 @@ def test_the_right_answer_is_at_each_letter_equally_often_among_others():
     assert make_choices(PROBLEMS, seed=1) != make_choices(PROBLEMS, seed=2)
 
 
-def test_a_file_of_the_form_of_mmlu_is_read_and_its_choices_are_shown(
-    tmp_path,
-):
+def test_a_file_in_mmlus_form_is_read_and_its_choices_are_shown(tmp_path):
     path = tmp_path / "choices.jsonl"
     rows = (
         '{"question": "1 + 1?", "choices": ["1", "2"], "answer": 1}',
@@ -93,9 +91,7 @@ def choose(texts, method):
     ("method", "liked", "place"),
     [("likelihood", "6", 1), ("letter-logprob", "C", 2)],
 )
-def test_what_the_model_would_rather_write_is_chosen(
-    monkeypatch, method, liked, place
-):
+def test_what_the_model_likes_is_chosen(monkeypatch, method, liked, place):
     def scores(model, tokenizer, pairs, batch_size):
         return [float(liked in text) for _, text in pairs]
 

@@ -89,9 +89,7 @@ def test_ask_answers_directly_and_step_by_step(chat_model, capsys):
     assert lines.count(" … (cut at 3 tokens: --max-new-tokens)\n") == 2
 
 
-def test_several_samples_repeat_by_seed_and_tell_which_were_cut(
-    chat_model, capsys
-):
+def test_samples_repeat_by_seed_and_tell_which_were_cut(chat_model, capsys):
     for options in ("direct --max-new-tokens 4", "step-by-step"):
         outputs = []
         for _ in range(2):
@@ -137,7 +135,7 @@ def test_reset_forgets_the_conversation(chat_model):
     assert "Be short." in conversation.render("next")
 
 
-def test_what_a_base_model_and_a_full_conversation_say(
+def test_what_a_base_model_and_a_full_chat_say(
     chat_model, monkeypatch, capsys
 ):
     type_lines(monkeypatch, "1 + 1", "/what", "/quit", "never read")
@@ -149,7 +147,7 @@ def test_what_a_base_model_and_a_full_conversation_say(
 
 
 @pytest.mark.parametrize("name", main.OUTSIDE)
-def test_outside_a_checkout_its_commands_say_where_they_are(
+def test_a_checkouts_commands_say_where_they_are(
     name, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.setattr(main, "CHECKOUT", tmp_path)
@@ -169,9 +167,7 @@ def test_bench_names_the_benchmarks_there_are(tmp_path, monkeypatch, capsys):
     assert "there are nothing" in capsys.readouterr().err
 
 
-def test_the_tour_ends_in_a_table_and_a_picture(
-    runs_folder, monkeypatch, capsys
-):
+def test_the_tour_ends_in_table_and_picture(runs_folder, monkeypatch, capsys):
     monkeypatch.setenv("RFS_FAST", "1")
     assert rfs("tour") == 0
     page = capsys.readouterr().out

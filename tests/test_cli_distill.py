@@ -53,7 +53,7 @@ def test_traces_make_a_student_that_loads(folder, traces, capsys):
 
 
 @pytest.mark.parametrize(("flags", "num_kept"), [("", 1), ("--ngram 13", 0)])
-def test_pocketmath_is_searched_for_whole_problems_not_for_phrases(
+def test_pocketmath_is_searched_for_whole_problems(
     runs_folder, flags, num_kept
 ):
     # Its problems share their wording: what is held out is the numbers
@@ -75,9 +75,7 @@ def test_pocketmath_is_searched_for_whole_problems_not_for_phrases(
     "flags",
     ["--traces {} --loss jsd", "--on-policy --steps 3 --prompts-per-step 2"],
 )
-def test_a_student_that_is_its_own_teacher_has_nothing_to_learn(
-    folder, traces, flags
-):
+def test_a_student_that_is_its_teacher_learns_nothing(folder, traces, flags):
     flags = flags.format(traces)
     assert distill(folder, f"{flags} --teacher {folder} --run soft") == 0
     assert last_row("soft")["step"] == 3 and "accuracy" in last_row("soft")
@@ -89,7 +87,7 @@ def test_a_student_that_is_its_own_teacher_has_nothing_to_learn(
     ("flags", "asked"),
     [("", "step by step."), ("--teacher-prompt direct", "Answer:")],
 )
-def test_a_student_asks_itself_and_learns_what_is_right(
+def test_a_student_learns_of_itself_what_is_right(
     folder, capsys, flags, asked
 ):
     # An untrained model is never right: the run stops there and says so
@@ -108,7 +106,7 @@ def test_a_student_asks_itself_and_learns_what_is_right(
         "grpo --steps 1 --prompts-per-step 2 --group-size 2 --eval-every 0",
     ],
 )
-def test_a_run_does_not_go_on_with_other_problems(
+def test_a_run_goes_on_with_no_other_problems(
     folder, tmp_path, capsys, command
 ):
     problems = [{"problem": f"{n}+1", "answer": "1"} for n in "12345"]

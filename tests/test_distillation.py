@@ -126,9 +126,7 @@ def assert_alike(one, other):
     + [{"activation_checkpointing": True}],
     ids=str,
 )
-def test_a_batch_in_any_parts_is_learned_as_by_one_cross_entropy(
-    examples, changes
-):
+def test_any_parts_of_a_batch_give_one_cross_entropy(examples, changes):
     # Over the tokens of the completions, their end tokens included, alone
     batch = make_batch(examples)
     targets = batch.token_ids[:, 1:].masked_fill(~batch.mask, -100)
@@ -139,9 +137,7 @@ def test_a_batch_in_any_parts_is_learned_as_by_one_cross_entropy(
 
 
 @pytest.mark.parametrize("kind", ["forward", "reverse", "jsd"])
-def test_soft_targets_are_learned_as_by_the_loss_of_whole_logits(
-    examples, kind
-):
+def test_soft_targets_are_learned_as_by_whole_logits(examples, kind):
     # Rows past the tokenizer's vocabulary are padding, by model another
     judge, batch = tiny_model(1, vocab_size=310), make_batch(examples)
     options = {"kind": kind, "temperature": 2.0, "vocab_size": 300}
@@ -156,9 +152,7 @@ def test_soft_targets_are_learned_as_by_the_loss_of_whole_logits(
     assert_alike(gradients_of(examples, config, loss), expected)
 
 
-def test_a_student_equal_to_its_teacher_gets_no_mark_for_what_it_drew(
-    examples,
-):
+def test_a_student_equal_to_its_teacher_gets_no_marks(examples):
     loss = soft_loss(student(), SIZE, ON_POLICY)
     value, gradients = gradients_of(examples, loss=loss)
     assert value == pytest.approx(0, abs=1e-5)
@@ -195,9 +189,7 @@ def test_the_loss_falls_on_what_can_be_learned(tokenizer, examples, dtype):
 
 
 @pytest.mark.parametrize("family", [{}, QWEN2], ids=["qwen3", "qwen2"])
-def test_the_best_and_the_last_checkpoint_stay_and_load(
-    tmp_path, tokenizer, examples, family
-):
+def test_best_and_last_checkpoint_load(tmp_path, tokenizer, examples, family):
     run = RunFolder.create("run", {}, root=tmp_path)
     config = replace(CONFIG, eval_every=2)
     options = {"validation_examples": examples[:2], "run": run}

@@ -78,9 +78,7 @@ IN_AN_HOUR = formatdate(time.time() + 3600, usegmt=True)
         ((429, {"Retry-After": IN_AN_HOUR}), 1, "asks to wait"),
     ],
 )
-def test_what_does_not_pass_ends_with_the_last_reason(
-    step, num_requests, message
-):
+def test_what_does_not_pass_ends_with_a_reason(step, num_requests, message):
     with ChatServer(step) as server:
         with pytest.raises(EndpointError, match=message):
             client_for(server, max_retries=2).complete(HELLO)

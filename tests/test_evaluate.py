@@ -42,9 +42,7 @@ def new_run(name, **options):
     return RunFolder.create(name, {"command": "evaluate"}, **options)
 
 
-def test_accuracy_is_the_share_of_right_answers_with_its_interval(
-    monkeypatch, capfd
-):
+def test_accuracy_is_the_share_of_right_answers(monkeypatch, capfd):
     calls = play(monkeypatch, right_below_6)
     options = {"prompt": "step-by-step", "seed": 7, "max_new_tokens": 5}
     result = measure(progress=True, **options)
@@ -115,9 +113,7 @@ def test_a_method_answers_and_what_it_fails_on_is_recorded_alone():
         measure(method=method, num_samples=3)
 
 
-def test_an_evaluation_cut_short_resumes_to_the_same_records(
-    monkeypatch, runs_folder
-):
+def test_an_evaluation_resumes_to_the_same_records(monkeypatch, runs_folder):
     def interrupted(model, tokenizer, problems, prompts, **decoding):
         if any(problem.id == "p5" for problem in problems):
             raise KeyboardInterrupt

@@ -59,9 +59,7 @@ def test_without_a_name_runs_are_numbered(flags, runs_folder, capsys):
     assert "95 % interval" in capsys.readouterr().out
 
 
-def test_samples_are_written_down_and_another_run_can_choose_among_them(
-    flags, runs_folder, capsys
-):
+def test_a_run_can_choose_among_anothers_samples(flags, runs_folder, capsys):
     few = f"{flags} --limit 4 --samples 4 --temperature 1"
     votes = "--method self-consistency-exact-stop --run"
     assert evaluate(few, "--method best-of-n --run drawn") == 0
@@ -88,9 +86,7 @@ def write_run(name, verdicts, reference="1", **config):
     return run
 
 
-def test_compare_says_which_is_better_and_how_sure_that_is(
-    runs_folder, capsys
-):
+def test_compare_says_which_is_better_how_surely(runs_folder, capsys):
     write_run("weak", [0] * 15 + [1] * 25)
     write_run("strong", [1] * 12 + [0] * 3 + [1] * 25)
     assert main(["compare", "weak", str(runs_folder / "strong")]) == 0
@@ -100,9 +96,7 @@ def test_compare_says_which_is_better_and_how_sure_that_is(
     assert "12 right only in B, 0 only in A" in out
 
 
-def test_compare_says_what_it_left_out_and_what_is_not_whole(
-    runs_folder, capsys
-):
+def test_compare_says_what_it_left_out(runs_folder, capsys):
     write_run("whole", [1, 0, 1, 0, 1])
     write_run("half", [1, 1, 0], num_problems=5)
     assert main(["compare", "whole", "half"]) == 0
@@ -114,9 +108,7 @@ def test_compare_says_what_it_left_out_and_what_is_not_whole(
     assert "interrupted after 3 of 5" in capsys.readouterr().out
 
 
-def test_compare_claims_nothing_where_nothing_can_be_claimed(
-    runs_folder, capsys
-):
+def test_compare_claims_nothing_without_grounds(runs_folder, capsys):
     first, second = [1, 1, 0, 0] * 10, [1, 0, 0, 0] + [1, 1, 0, 0] * 9
     text = describe_difference("AB", first, second)
     assert text.startswith("no difference can be claimed: A leads by 2.5")

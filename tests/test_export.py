@@ -95,9 +95,7 @@ def test_the_card_tells_method_settings_and_what_was_measured(here):
         ("someone/model", None),
     ],
 )
-def test_the_card_names_the_licence_of_the_base_where_it_is_known(
-    here, base, licence
-):
+def test_the_card_names_the_licence_where_known(here, base, licence):
     change_run(model=base)
     export()
     assert (licence or "library_name") in card()
@@ -105,9 +103,7 @@ def test_the_card_names_the_licence_of_the_base_where_it_is_known(
 
 
 @pytest.mark.parametrize("has_checkout", [True, False])
-def test_the_card_of_a_base_model_does_not_boast_of_its_students(
-    here, monkeypatch, has_checkout
-):
+def test_a_bases_card_names_no_students(here, monkeypatch, has_checkout):
     if not has_checkout:  # what the wheel holds is the summary
         monkeypatch.setattr(results, "FOLDER", here / "nowhere")
     export(model="pocket")
@@ -119,9 +115,7 @@ def test_the_card_of_a_base_model_does_not_boast_of_its_students(
     ("prompt", "asked"),
     [("direct", r"1/3?\nAnswer:'"), ("Q: {problem}", "'Q: What is 1/2")],
 )
-def test_the_cards_snippet_asks_as_the_run_was_trained_and_runs(
-    here, capsys, prompt, asked
-):
+def test_the_cards_snippet_runs_as_trained(here, capsys, prompt, asked):
     pytest.importorskip("transformers")
     change_run(prompt=prompt)
     export()

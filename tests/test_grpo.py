@@ -103,7 +103,7 @@ def test_rows_hold_the_metrics_of_the_step():
 
 
 @pytest.mark.parametrize("factor", [float("nan"), float("inf")])
-def test_a_run_stops_at_the_first_loss_that_is_not_finite(
+def test_a_loss_that_is_not_finite_ends(
     tmp_path, tokenizer, monkeypatch, factor
 ):
     real, calls = update.row_logprobs, itertools.count()
@@ -159,9 +159,7 @@ def test_dynamic_sampling_replaces_groups_without_signal(reward, advantages):
 
 
 @pytest.mark.parametrize("family", [{}, QWEN2], ids=["qwen3", "qwen2"])
-def test_a_run_folder_holds_metrics_samples_curve_and_checkpoints(
-    tmp_path, tokenizer, family
-):
+def test_a_run_folder_holds_what_there_was(tmp_path, tokenizer, family):
     run = RunFolder.create("run", asdict(CONFIG), root=tmp_path)
     start = weights_of(tiny_policy(**family))
     model, _ = train(

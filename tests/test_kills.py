@@ -51,9 +51,7 @@ def test_killed_runs_end_in_the_weights_of_the_uninterrupted_one(runs_folder):
     )
 
 
-def test_killed_students_end_in_the_weights_of_the_uninterrupted(
-    runs_folder, tmp_path
-):
+def test_killed_students_end_in_the_same_weights(runs_folder, tmp_path):
     problems = load_problems("pocketmath", split="train", limit=96)
     rows = [trace_of(problem, problem.solution) for problem in problems]
     traces = write_rows(tmp_path / "traces.jsonl", rows)

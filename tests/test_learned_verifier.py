@@ -105,9 +105,7 @@ def test_the_interval_of_the_auc_holds_chance_for_a_blind_scorer():
         ((None, None), [0.1, 0.2], True, 1),
     ],
 )
-def test_the_best_score_or_the_heaviest_answer_is_chosen(
-    answers, scores, is_vote, chosen
-):
+def test_best_score_or_heaviest_answer_wins(answers, scores, is_vote, chosen):
     samples = [Sample(a or "?", a, 1, "stop", -0.1) for a in answers]
     assert choosing.pick_by_score(samples, scores, is_vote) == chosen
 
@@ -151,7 +149,7 @@ def write_traces(path, split, texts, limit=8):
     return str(write_rows(path, rows))
 
 
-def test_from_traces_to_an_evaluation_on_the_command_line(
+def test_from_traces_to_an_evaluation(
     model_folder, tmp_path, runs_folder, capsys
 ):
     model = ["--model", str(model_folder)]

@@ -326,9 +326,7 @@ def test_a_run_out_of_memory_says_what_to_try_and_loses_nothing(
     assert one == other
 
 
-def test_a_smaller_micro_batch_goes_on_with_the_same_mathematics(
-    runs_folder, tokenizer
-):
+def test_a_smaller_micro_batch_changes_no_mathematics(runs_folder, tokenizer):
     def go_on(**changes):
         """Three steps as ever, then the fourth with other settings."""
         run = RunFolder.create(f"run-{len(changes)}", {})
@@ -372,9 +370,7 @@ STEPS = [
 ]
 
 
-def test_the_commands_fit_a_run_and_resume_it_in_smaller_pieces(
-    runs_folder, capsys
-):
+def test_a_run_is_fitted_and_resumed_in_smaller_pieces(runs_folder, capsys):
     assert main([*STEPS, "--steps", "1", "--memory", "8"]) == 0
     assert "memory      8 GB (--memory): " in capsys.readouterr().out
     smaller = ["--resume", "--steps", "1", "--micro-batch-size", "4"]

@@ -82,9 +82,7 @@ def test_every_method_refuses_numbers_of_samples_that_make_no_sense(name):
             run_tiny(name, 2, sampling=SamplingConfig())
 
 
-def test_what_the_caller_says_goes_before_the_defaults_of_a_method(
-    monkeypatch,
-):
+def test_what_the_caller_says_goes_before_a_methods_defaults(monkeypatch):
     calls = play(monkeypatch, lambda prompt, number: r"\boxed{7}")
     narrow = SamplingConfig(temperature=0.3, top_p=0.9)
     ask("best-of-n")

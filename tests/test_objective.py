@@ -325,7 +325,7 @@ def forward_kl(logprobs, reference):
         ("k3", True, reverse_kl),
     ],
 )
-def test_what_an_estimator_pulls_towards_as_a_loss(
+def test_what_an_estimator_pulls_towards(
     estimator, ratio_weighted, divergence
 ):
     logits, reference = softmax_pair()

@@ -128,9 +128,7 @@ def test_the_step_size_warms_up_stays_and_decays_to_nothing():
 # ---- Runs ----
 
 
-def test_training_lowers_the_loss_and_goes_on_from_a_named_model(
-    tokenizer, tmp_path
-):
+def test_training_lowers_the_loss_and_goes_on(tokenizer, tmp_path):
     config = replace(TINY, steps=30, warmup_steps=2)
     first = RunFolder.create("first", {}, root=tmp_path)
     model = pretrain(config, first, tokenizer=tokenizer)
@@ -156,9 +154,7 @@ def test_training_lowers_the_loss_and_goes_on_from_a_named_model(
     assert row["step_by_step_tokens"] <= 2.0
 
 
-def test_without_matplotlib_a_run_ends_without_its_curve(
-    tokenizer, tmp_path, monkeypatch
-):
+def test_without_matplotlib_a_run_ends_well(tokenizer, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     run = RunFolder.create("plain", {}, root=tmp_path)
     pretrain(TINY, run, tokenizer=tokenizer)

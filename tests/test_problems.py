@@ -133,9 +133,7 @@ def test_opening_problems_are_spread_over_the_levels(tmp_path):
         ("gsm8k", 1319, {0: 1319}),
     ],
 )
-def test_the_test_sets_ship_and_say_what_their_solutions_say(
-    name, number, levels
-):
+def test_test_sets_say_what_their_solutions_say(name, number, levels):
     problems = load_problems(name)
     assert len(problems) == len({p.id for p in problems}) == number
     assert all(p.answer and p.solution for p in problems)
@@ -221,9 +219,7 @@ def put_on_hub(tmp_path, monkeypatch):
     return put
 
 
-def test_the_hub_is_asked_for_the_commit_or_the_message_says_what_to_do(
-    put_on_hub,
-):
+def test_the_hub_is_asked_for_the_commit_or_it_is_said_why(put_on_hub):
     put_on_hub("mine", {"problem": "1 + 1", "answer": "2"})
     assert load_problems("mine", split="train") == [
         Problem("1 + 1", "2", id="mine/train-1")

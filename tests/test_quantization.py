@@ -167,9 +167,7 @@ def test_layers_that_are_joined_answer_as_each_alone():
 @pytest.mark.parametrize("is_qwen2", [False, True])
 @pytest.mark.parametrize("tied", [True, False])
 @pytest.mark.parametrize("name", NAMES)
-def test_a_rounded_model_is_the_model_with_restored_matrices(
-    name, tied, is_qwen2
-):
+def test_a_rounded_model_has_restored_matrices(name, tied, is_qwen2):
     changes = WIDE | {
         "tie_word_embeddings": tied,
         "qkv_bias": is_qwen2,

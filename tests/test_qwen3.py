@@ -176,9 +176,7 @@ def test_packed_documents_do_not_see_each_other():
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("shape", [(1, 1, 24), (24,), (3, 1, 24), (1, 3, 24)])
-def test_a_product_and_its_gradients_equal_the_general_one(
-    shape, dtype, monkeypatch
-):
+def test_a_product_and_its_gradients_are_exact(shape, dtype, monkeypatch):
     short_cuts, vector_product = [], torch.mv
     monkeypatch.setattr(
         torch,

@@ -105,9 +105,7 @@ def test_logits_equal_those_of_transformers(tmp_path, shape, layout):
 
 @pytest.mark.parametrize("compiled", [False, True], ids=["eager", "compiled"])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_unequal_prompts_get_the_tokens_of_transformers(
-    tmp_path, shape, compiled
-):
+def test_unequal_prompts_get_the_same_tokens(tmp_path, shape, compiled):
     reference = save_reference(tmp_path, shape)
     model, tokenizer = load_model(tmp_path, device="cpu")
     prompts = ["12 + 7 =", "Let's think step by step.", "a"]
@@ -201,9 +199,7 @@ def random_chat(seed):
 
 
 @pytest.mark.parametrize("family", ["qwen2.5", "r1"])
-def test_chats_of_other_families_are_rendered_as_transformers_does(
-    tmp_path, family
-):
+def test_chats_of_other_families_are_rendered_alike(tmp_path, family):
     config = {"chat_template": QWEN2_TEMPLATE, "eos_token": "<|im_end|>"}
     if family == "r1":
         config = R1_CONFIG

@@ -51,9 +51,7 @@ def prompts(ours):
     ]
 
 
-def test_logits_and_greedy_tokens_equal_those_of_transformers(
-    reference, ours, prompts
-):
+def test_logits_and_greedy_tokens_are_the_same(reference, ours, prompts):
     model, tokenizer = ours
     # Without the penalty on repetition that its folder may ask for
     reference.generation_config.repetition_penalty = 1.0

@@ -67,9 +67,7 @@ def sample_of(text, step=1):
     return {"step": step, **texts, "reward": 1.0, "truncated": False}
 
 
-def test_one_page_shows_all_runs_curves_warnings_and_samples(
-    runs_folder, capsys
-):
+def test_one_page_shows_all_runs_and_warnings(runs_folder, capsys):
     write_run("calm", run_of(), [sample_of("2+2=4", step=5)])
     write_run("wild", SICK["kl_runaway"], learning_rate=3e-3)
     assert main(["report", "calm", "wild"]) == 0

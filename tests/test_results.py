@@ -128,9 +128,7 @@ def test_rows_of_a_real_model_stand_apart_with_pockets_beside_them():
         (UNSURE, UNSURE, "no difference on either"),
     ],
 )
-def test_a_gain_holds_or_turns_round_by_both_intervals(
-    here, on_pocket, expected
-):
+def test_a_gain_holds_or_not_by_both_intervals(here, on_pocket, expected):
     twin = {**DIRECT, **GAIN, **on_pocket}
     assert drawing.verdict(real_row(**here, twin=twin)) == expected
 
@@ -154,9 +152,7 @@ def test_check_fails_until_the_drawings_are_up_to_date(checkout, capsys):
     assert "summary.png is out of date" in capsys.readouterr().out
 
 
-def test_a_remake_fills_in_a_row_and_runs_no_command_twice(
-    tmp_path, monkeypatch
-):
+def test_a_remake_runs_no_command_twice(tmp_path, monkeypatch):
     started = []
 
     def pretend(command):
@@ -194,9 +190,7 @@ def test_a_saved_curve_keeps_what_is_told_of_a_step(checkout):
     assert path.read_text("utf-8") == '{"step": 1, "solve_rate": 0.1235}\n'
 
 
-def test_a_figure_is_in_a_benchmarks_last_line_unless_it_fails(
-    tmp_path, monkeypatch
-):
+def test_a_figure_is_in_a_benchmarks_last_line(tmp_path, monkeypatch):
     def run_instead(program):
         command = [sys.executable, "-c", program]
         monkeypatch.setattr(remake, "full_command", lambda _: command)
@@ -334,9 +328,7 @@ def test_the_table_becomes_a_section_of_the_results_page():
     assert row["table"]["claim"] in page
 
 
-def test_the_command_trains_evaluates_compares_and_goes_on(
-    tmp_path, monkeypatch, capsys
-):
+def test_ablate_trains_compares_and_goes_on(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("RFS_RUNS", str(tmp_path))
     monkeypatch.setenv("RFS_FAST", "1")
     command = "ablate --variants grpo,rloo --seeds 0,1 --steps 1 --limit 12"
@@ -359,9 +351,7 @@ def test_the_command_trains_evaluates_compares_and_goes_on(
     assert main([*command, "--resume"]) == 0
 
 
-def test_what_cannot_work_is_said_before_anything_is_made(
-    runs_folder, monkeypatch, capsys
-):
+def test_what_cannot_work_is_said_first(runs_folder, monkeypatch, capsys):
     assert main(["ablate", "--variants", "grpo3", "--run", "x"]) == 1
     assert "unknown variant 'grpo3'" in capsys.readouterr().err
     assert main(["ablate", "--model", "pokcet", "--run", "x"]) == 1

@@ -125,9 +125,7 @@ def hostile_completions():
     return [text * (1 + n % 3) for n in range(7) for text in texts][:500]
 
 
-def test_five_hundred_hostile_completions_do_nothing_and_take_no_time(
-    tmp_path, monkeypatch
-):
+def test_five_hundred_hostile_completions_do_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     texts = hostile_completions()
     assert len(texts) == 500

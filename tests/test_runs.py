@@ -263,9 +263,7 @@ def test_a_run_means_its_best_checkpoint_else_its_last(run):
     assert resolve_checkpoint(run.path) == run.checkpoint_path(2)
 
 
-def test_a_run_is_found_by_name_by_runs_slash_name_and_by_path(
-    run, monkeypatch, tmp_path
-):
+def test_a_run_is_found_by_name_and_by_path(run, monkeypatch, tmp_path):
     elsewhere = RunFolder.create("b", {}, root=tmp_path / "other")
     for name in ("a", "runs/a", run.path, str(run.path)):
         assert find_run(name) == run.path
@@ -290,9 +288,7 @@ run.save_checkpoint(int(sys.argv[1]), die, {})
 
 
 @pytest.mark.parametrize("step", ["1", "2"])  # over the old one, and beside it
-def test_a_kill_in_the_middle_of_a_checkpoint_leaves_the_old_ones(
-    step, runs_folder
-):
+def test_a_kill_in_a_checkpoint_leaves_the_old_ones(step, runs_folder):
     killed = subprocess.run([sys.executable, "-c", KILLED, step], check=False)
     assert killed.returncode == 9
     run = resume()

@@ -62,9 +62,7 @@ def test_a_completion_is_its_tokens_and_the_end_token(tokenizer):
 
 
 @pytest.mark.parametrize("thinking", ["\nadd\n", "add\n", ""])
-def test_a_think_block_that_the_prompt_opened_is_closed_once(
-    tokenizer, thinking
-):
+def test_a_block_that_the_prompt_opened_is_closed_once(tokenizer, thinking):
     prompt = "2+3?<think>\n"
     example = encode_example(tokenizer, prompt, "\n\n5", thinking=thinking)
     written = tokenizer.decode(example.token_ids)
@@ -90,9 +88,7 @@ def test_a_teacher_cannot_end_a_text_with_a_control_string(tokenizer):
         ("none", " 5"),
     ],
 )
-def test_thinking_can_be_kept_stripped_of_its_tags_or_left_out(
-    tokenizer, thinking, learned
-):
+def test_thinking_is_kept_stripped_or_left_out(tokenizer, thinking, learned):
     text = " <think>3+2</think> 5"
     example = example_of(tokenizer, text, thinking=thinking)
     assert example.completion_ids[:-1] == tokenizer.encode(learned)
@@ -136,9 +132,7 @@ def test_a_teacher_asked_otherwise_scores_behind_its_own_prompt(tokenizer):
         ((8, 2, 2), 4, [[8], [2, 2]]),
     ],
 )
-def test_micro_batches_hold_every_example_once_by_length(
-    lengths, max_tokens, expected
-):
+def test_micro_batches_are_sorted_by_length(lengths, max_tokens, expected):
     examples = [Example([1] * (length - 1), [2]) for length in lengths]
     batches = list(sft_data.micro_batches(examples, max_tokens))
     found = [[len(e.token_ids) for e in batch.examples] for batch in batches]

@@ -22,9 +22,7 @@ CODE = "reasoning_from_scratch/llm"
         ("https://example.org/a.py", "https://example.org/a.py"),
     ],
 )
-def test_a_link_of_a_checkout_becomes_one_of_the_site(
-    link, expected, tmp_path
-):
+def test_a_link_of_a_checkout_becomes_the_sites(link, expected, tmp_path):
     text = f"see [here]({link})."
     found = build_site.relink(text, ROOT / "RESULTS.md", tmp_path)
     assert found == f"see [here]({expected})."

@@ -64,9 +64,7 @@ def ones(*shape, **options):
         lambda x: x.long() >> 3,
     ],
 )
-def test_it_refuses_two_devices_numpy_float64_and_the_cpus_generator(
-    away, use
-):
+def test_it_refuses_two_devices_numpy_float64_and_a_generator(away, use):
     with pytest.raises(RuntimeError, match="test_stand_in.py:"):
         use(ones(3))
 

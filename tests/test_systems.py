@@ -42,9 +42,7 @@ def is_mapped(folder):
 
 
 @on_linux
-def test_on_windows_what_was_read_holds_no_file(
-    model_folder, tmp_path, monkeypatch
-):
+def test_what_was_read_holds_no_file(model_folder, tmp_path, monkeypatch):
     model_folder = shutil.copytree(model_folder, tmp_path / "mine")
     mapped, _ = load_model(model_folder, device="cpu")
     assert is_mapped(model_folder)
@@ -92,7 +90,7 @@ def test_a_file_that_somebody_reads_is_replaced_a_little_later_on_windows(
     assert os.listdir(tmp_path) == ["best.json"]
 
 
-def test_an_old_checkpoint_that_somebody_reads_goes_at_the_next_save(
+def test_a_checkpoint_somebody_reads_goes_later(
     tmp_path, windows, monkeypatch
 ):
     run = RunFolder.create("a", {}, root=tmp_path)
@@ -120,9 +118,7 @@ def test_a_path_with_a_drive_is_a_folder_and_no_name(monkeypatch):
 
 @pytest.mark.parametrize("encoding", ["cp437", "cp1252", "ascii"])
 @pytest.mark.parametrize("words", ["--help", "grpo --help", "doctor"])
-def test_whatever_is_printed_an_old_console_takes(
-    encoding, words, monkeypatch
-):
+def test_whatever_is_printed_a_console_takes(encoding, words, monkeypatch):
     screen = io.TextIOWrapper(io.BytesIO(), encoding, errors="strict")
     monkeypatch.setattr(sys, "stdout", screen)
     monkeypatch.setattr(
@@ -162,9 +158,7 @@ def test_a_reader_that_has_enough_ends_a_command_in_peace(
 # ---- What other systems lack ---------------------------------------------
 
 
-def test_memory_is_told_on_windows_and_where_nobody_tells(
-    windows, monkeypatch
-):
+def test_memory_is_told_on_windows_or_not_at_all(windows, monkeypatch):
     def tell(status):
         assert status[0] == ctypes.sizeof(status) == 64
         status[1] = 8 * 2**30
@@ -182,9 +176,7 @@ def test_memory_is_told_on_windows_and_where_nobody_tells(
 
 
 @pytest.mark.parametrize("system", ["win32", "darwin"])
-def test_no_program_of_a_model_runs_where_there_is_no_jail(
-    system, monkeypatch
-):
+def test_no_program_runs_where_there_is_no_jail(system, monkeypatch):
     monkeypatch.setattr(sys, "platform", system)
     monkeypatch.setattr(subprocess, "Popen", None)  # would be a TypeError
     result = code_reward.run_program("print(1)")
@@ -194,9 +186,7 @@ def test_no_program_of_a_model_runs_where_there_is_no_jail(
 
 
 @on_linux
-def test_limits_that_the_system_refuses_start_no_program(
-    tmp_path, monkeypatch
-):
+def test_limits_that_are_refused_start_no_program(tmp_path, monkeypatch):
     # macOS refuses a limit of the address space; so might another kernel
     source = code_reward.JAIL.read_text("utf-8")
     refusal = (

@@ -219,9 +219,7 @@ def without_an_end_token():
     ],
     ids=["truncated", "another kind", "no end token", "no id"],
 )
-def test_a_tokenizer_of_no_use_is_refused(
-    tmp_path, text, generation, complaint
-):
+def test_a_useless_tokenizer_is_refused(tmp_path, text, generation, complaint):
     write_tokenizer(tmp_path, generation_config=generation)
     (tmp_path / "tokenizer.json").write_text(text, "utf-8")
     with pytest.raises(ValueError, match=complaint):

@@ -156,9 +156,7 @@ def test_thinking_is_known_wherever_a_server_puts_it():
     assert [trace.thinking for trace in traces] == ["\n0 and 1\n", "hm"]
 
 
-def test_whatever_the_server_does_every_item_ends(
-    tmp_path, caplog, monkeypatch
-):
+def test_whatever_a_server_does_items_end(tmp_path, caplog, monkeypatch):
     # 429, 500, a slow answer, a cut connection, the key instead of
     # JSON, a refusal for good
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
@@ -197,9 +195,7 @@ def test_a_resumed_job_asks_for_nothing_twice(tmp_path):
         ((right_answer, 400), 54, 54, ""),
     ],
 )
-def test_the_rest_is_not_asked_where_all_first_answers_fail(
-    script, least, most, reason
-):
+def test_the_rest_is_not_asked_where_all_fail(script, least, most, reason):
     with ChatServer(*script) as server:
         traces, teacher = ask(server, samples=9, max_concurrent=2)
     assert least <= len(traces) <= most

@@ -57,9 +57,7 @@ def memory():
     return psutil.Process().memory_info().rss
 
 
-def test_hostile_answers_have_no_effect_and_take_no_time(
-    tmp_path, monkeypatch, caplog
-):
+def test_hostile_answers_have_no_effect(tmp_path, monkeypatch, caplog):
     monkeypatch.chdir(tmp_path)  # where a side effect would show
     verify("\\boxed{x^2<4}", "|x|<2")  # imports mpmath, not counted
     before = memory()

@@ -84,9 +84,7 @@ def test_shards_come_back_as_one_model_and_each_must_be_whole(folder, model):
         load(folder)
 
 
-def test_a_loaded_model_is_trained_without_its_file_and_saved_over_it(
-    folder, tokenizer
-):
+def test_a_loaded_model_is_trained_and_saved_over(folder, tokenizer):
     before = (folder / WEIGHTS).read_bytes()
     model = load(folder)
     with torch.no_grad():
@@ -101,9 +99,7 @@ def test_a_loaded_model_is_trained_without_its_file_and_saved_over_it(
     assert_same_weights(model, load(folder))
 
 
-def test_weights_are_converted_when_asked_and_else_stay(
-    tmp_path, folder, model, tokenizer
-):
+def test_weights_are_converted_when_asked(tmp_path, folder, model, tokenizer):
     halves = model.to(torch.bfloat16)
     for dtype in (torch.bfloat16, "bfloat16"):
         assert_same_weights(halves, load(folder, dtype=dtype))
@@ -275,9 +271,7 @@ def test_a_tokenizer_of_more_entries_is_refused(tmp_path, tokenizer):
 # ---- Refusals when saving ----
 
 
-def test_a_save_that_fails_leaves_nothing(
-    tmp_path, model, tokenizer, monkeypatch
-):
+def test_a_failed_save_leaves_nothing(tmp_path, model, tokenizer, monkeypatch):
     def interrupt(folder):
         raise KeyboardInterrupt
 

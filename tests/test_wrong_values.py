@@ -98,9 +98,7 @@ def contents(folder):
 
 
 @pytest.mark.parametrize(("command", "complaint"), ROWS)
-def test_a_wrong_value_is_one_line_and_changes_nothing(
-    folder, capsys, command, complaint
-):
+def test_a_wrong_value_is_one_line(folder, capsys, command, complaint):
     words = shlex.split(command.removeprefix("! "))
     for default, commands in DEFAULTS.items():
         flag, value = default.split()
@@ -119,7 +117,7 @@ def test_a_wrong_value_is_one_line_and_changes_nothing(
 
 @pytest.mark.parametrize("root", [os.devnull, "sums.jsonl"])
 @pytest.mark.parametrize("command", ["tour", "evaluate", "grpo --run g"])
-def test_runs_that_cannot_be_anywhere_are_one_line(
+def test_runs_with_no_place_are_one_line(
     folder, monkeypatch, capsys, root, command
 ):
     monkeypatch.setenv("RFS_RUNS", root)
