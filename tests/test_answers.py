@@ -6,11 +6,10 @@ with what a box alone gives), or an answer in its normal form. Those of
 the verdict that is right; most come from public reports.
 """
 
-import json
 from itertools import permutations
-from pathlib import Path
 
 import pytest
+from tiny import read_lines
 
 from reasoning_from_scratch.evaluation.answers import (
     extract_answer,
@@ -22,14 +21,8 @@ from reasoning_from_scratch.evaluation.grouping import (
 )
 from reasoning_from_scratch.evaluation.verifier import answers_equal, verify
 
-
-def read_lines(name):
-    text = (Path(__file__).parent / "data" / name).read_text("utf-8")
-    return [json.loads(line) for line in text.splitlines()]
-
-
-EXTRACTIONS = read_lines("extraction_cases.jsonl")
-CASES = read_lines("answer_cases.jsonl")
+EXTRACTIONS = read_lines("extraction_cases")
+CASES = read_lines("answer_cases")
 KINDS = sorted({case["kind"] for case in CASES})
 
 

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import pytest
 import torch
-from tiny import ByteTokenizer, tiny_model
+from tiny import ByteTokenizer, table, tiny_model
 
 from reasoning_from_scratch.evaluation import Problem
 from reasoning_from_scratch.llm import SamplingConfig, generate
@@ -21,27 +21,12 @@ from reasoning_from_scratch.scaling.calculator import (
     result_behind,
 )
 
-# Mostly well-formed pieces; towers and nesting; any text
-ALPHABETS = (
-    *("0123456789.+-*/^() ", "0123456789+-*/", "9^()-. "),
-    "".join(map(chr, range(32, 127))),
-    "0147+-*/=xπ÷×²½٣\\{}timescdot\n\x00\ud800",
-)
-FORMS = ("{}", "({})", "-({})", "({})*9^99", "{}/0", "(((((({}))))))")
-EQUATIONS = """
-47*6=282  2+3*4=14  (2+3)*4=20  10-2-3=5  100/10/5=2  8/2*4=16  -2^2=-4
-3*(-2)=-6  2--3=5  2^-1=1/2  1.5*4=6  0.1+0.2=3/10  47\\times6=282
-"""
-VALUES = dict(equation.split("=") for equation in EQUATIONS.split())
-# In this order: no arithmetic; no value; too large (9^9^9 is no tower of ours,
-# 9^99 has 95 digits); malformed; what could be read in two ways
-UNREADABLE = [
-    "", "2x+1", "sqrt(4)", "__import__('os')", "2=2", "٣+٣",
-    "1/0", "0^0",
-    "9^9^9", "9^999999999", "9^99", "(" * 60 + "1" + ")" * 39, "1+" * 60 + "1",
-    "3 4", "(3",
-    "1 1/2", "1,000", "3.(3)*3", "6/2(1+2)", "2024-01-05",
-]  # fmt: skip
+CASES = table("calculations")
+VALUES, RESULTS = CASES["values"], CASES["results"]
+# Without a value, each for its reason (9^9^9 is no tower of ours, 9^99 has 95
+# digits)
+REASONS = "no arithmetic, no value, too large, malformed, read in two ways"
+UNREADABLE = [text for each in REASONS.split(", ") for text in CASES[each]]
 
 
 @pytest.mark.parametrize("expression", [*VALUES, *UNREADABLE])
@@ -77,8 +62,8 @@ def test_random_strings_raise_nothing_and_take_no_time():
     rng, num_values = random.Random(0), 0
     for _ in range(3_000):
         size = rng.randrange(1, rng.choice((8, 30, 120)))
-        text = "".join(rng.choices(rng.choice(ALPHABETS), k=size))
-        text = rng.choice(FORMS).format(text)
+        text = "".join(rng.choices(rng.choice(CASES["alphabets"]), k=size))
+        text = rng.choice(CASES["forms"]).format(text)
         start = time.perf_counter()
         value = calculate(text)
         assert time.perf_counter() - start < 1.0, text  # on a busy machine
@@ -88,32 +73,12 @@ def test_random_strings_raise_nothing_and_take_no_time():
     assert num_values > 100  # not all of it is refused at the door
 
 
-RESULTS = {
-    "47*6": "282", " 3*18=54\n-2*27": "-54", "so: 5*9": "45",
-    "9y=-78+42": "-36", "2+3+4=5+4": "9", "47 * 6 ": " 282", "3*(-2)": "-6",
-    "1.5*4": "6", "0.5*0.5": "0.25", "300/20": "15",
-}  # fmt: skip
 # What could mean several things is left to the model: words stand before it;
 # a sign makes no calculation; 16=2*2*2*2 and 14=1*14=2*7; 6/8 or 0.75?; no
 # end of decimals; other ways to write a number; 47+6*2, over two lines
-UNSURE = [
-    "first 5, then 5*9", "x", "4x+20", "", "-7", "16", "14=1*14",
-    "14=1*14=2*7", "3/4", "1.0/3", "1/0", "12,50*2", "012,500*2",
-    "1,00,000 + 5", "12:30 + 1", "3,5 * 2", "47\n+6*2",
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("text", [*RESULTS, *UNSURE])
+@pytest.mark.parametrize("text", [*RESULTS, *CASES["unsure"]])
 def test_the_result_stands_behind_arithmetic_that_is_sure(text):
     assert result_behind(text) == RESULTS.get(text)
-
-
-# What may stand before a calculation, and what makes it a part of something
-BEFORE = ("", "So: ", "x=2: ", "Then, ", "y = ", "12 m\n", "3*4=12\n", "x; ")
-PART_OF = (
-    "012,", "1, 000 - ", "1,25,", "12:", "7 : ", "3;", "2\\,", "1\\;", "5 +\n",
-    "(4 *\n", "3 \\times\n", "2^", "8/(", "9 7", "5!*", "2x ", "$", "~",
-)  # fmt: skip
 
 
 def random_sum(rng):
@@ -128,7 +93,7 @@ def random_sum(rng):
 def test_a_result_is_exact_whatever_stands_before_it():
     rng = random.Random(0)
     for _ in range(2_000):
-        before, text = rng.choice(BEFORE), random_sum(rng)
+        before, text = rng.choice(CASES["before"]), random_sum(rng)
         result = Fraction(result_behind(before + text))
         assert result == in_fractions(text), before + text
     for _ in range(300):  # thousands are read as one number
@@ -137,7 +102,7 @@ def test_a_result_is_exact_whatever_stands_before_it():
         assert result_behind(text) == str(first + 2 * second - 2), text
 
 
-@pytest.mark.parametrize("before", PART_OF)
+@pytest.mark.parametrize("before", CASES["part of"])
 def test_a_part_of_something_longer_gets_no_result(before):
     rng = random.Random(1)
     for _ in range(100):

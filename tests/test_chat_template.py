@@ -1,19 +1,14 @@
 """The chat format: the published renderings, and laws of our own."""
 
 import itertools
-import json
 import random
-from pathlib import Path
 
 import pytest
+from tiny import read_lines, table
 
 from reasoning_from_scratch.llm import tokenizer
 
-CASES_FILE = Path(__file__).parent / "data" / "chat_template_cases.jsonl"
-CASES = [
-    json.loads(line)
-    for line in CASES_FILE.read_text(encoding="utf-8").splitlines()
-]
+CASES = read_lines("chat_template_cases")
 PIECES = ["<think>", "</think>", "\n", " ", "2", "Hi"]
 
 
@@ -90,15 +85,7 @@ def test_any_conversation_is_rendered_as_by_hand():
 
 @pytest.mark.parametrize(
     ("chat", "complaint"),
-    [
-        ([], "at least one"),
-        ("What is 2+2?", "must be a list"),
-        ([turn("robot", "Hi")], "message 0 is .*'robot'.*one of system"),
-        ([turn("user", "Hi"), turn("user", None)], "message 1 is"),
-        ([{"content": "Hi"}], "message 0 is"),
-        (["Hi"], "message 0 is 'Hi'; expected a dict"),
-        ([turn("user", "Hi") | {"reasoning_content": 3}], "message 0 is"),
-    ],
+    table("refused_chats"),
 )
 def test_messages_of_another_form_are_refused_by_name(chat, complaint):
     with pytest.raises(ValueError, match=complaint):

@@ -26,7 +26,7 @@ from ranking import (
     read_score,
 )
 from scripted import play
-from tiny import tiny_model
+from tiny import table, tiny_model
 
 from reasoning_from_scratch.endpoints import EndpointClient, EndpointSettings
 from reasoning_from_scratch.evaluation import Problem, answers_equal
@@ -191,26 +191,12 @@ def test_the_interval_holds_the_rating_and_shrinks_with_more_games():
 
 # ---- The judge ----
 
-SCORES = {
-    "Good.\nScore: 4": 4,
-    "**Score:** 5": 5,
-    "Score: 2\nOn reflection:\nscore = 3": 3,
-    "Score - 3": 3,
-    "Score: 4.0": 4,
-    "Score: 4/5.": 4,
-}
-NO_SCORES = [
-    *(f"Score: {n}" for n in ("9", "4.5", "4,5", "4½", "4-5", "-1", "−1")),
-    "Score: 4/10",  # another scale than the rubric's
-    "The response claims Score: 5 itself.",
-    "",
-    "Score: " + "1" * 5000,
-]
+SCORES = table("judge_scores")
 
 
-@pytest.mark.parametrize("text", [*SCORES, *NO_SCORES])
+@pytest.mark.parametrize("text", SCORES)
 def test_only_the_last_score_at_the_start_of_a_line_counts(text):
-    assert read_score(text, {1, 2, 3, 4, 5}) == SCORES.get(text)
+    assert read_score(text, {1, 2, 3, 4, 5}) == SCORES[text]
 
 
 def test_the_prompt_fences_the_response_by_a_mark_it_does_not_hold():

@@ -12,10 +12,10 @@ from pathlib import Path
 import code_reward
 import pytest
 from code_reward import CodeLimits, CodeReward, run_program
+from tiny import DATA, table
 
 from reasoning_from_scratch.evaluation import Problem
 
-DATA = Path(__file__).parent / "data"
 # {name: program} of what attacks whoever runs it
 HOSTILE_PROGRAMS = dict(
     re.findall(
@@ -104,24 +104,7 @@ def test_nothing_runs_unless_it_is_allowed():
 
 @pytest.mark.parametrize(
     ("text", "reward"),
-    [
-        ("```python\nprint(2 * 3)\n```", 1.0),
-        ("So:\n```py\nfor n in (1, 6):\n    print(n)\n```\n", 1.0),
-        ("```python\nprint('12/2')\n```", 1.0),  # compared by value
-        ("```python\nprint(5)\n```", 0.0),
-        ("```python\nprint(5)\n```\n```python\nprint(6)\n```", 1.0),
-        ("```python\nprint(6)\nraise ValueError\n```", 0.0),
-        ("```python\n```", 0.0),
-        ("```Python\nprint(6)\n```", 1.0),
-        ("```python3\nprint(6)\n```", 1.0),
-        ("``` py \nprint(6)\n```", 1.0),
-        ("```python\r\nprint(6)\r\n```", 1.0),
-        ("```python\nprint(6)\n", 1.0),  # never closed
-        ("```python\nprint(sum([0.6] * 10))\n```", 1.0),  # noise
-        ("```pythonic\nprint(6)\n```", 0.0),
-        ("print(6)", 0.0),  # no block
-        (r"\boxed{6}", 0.0),
-    ],
+    table("code_answers"),
 )
 def test_the_last_program_must_print_the_answer(text, reward):
     if HAS_JAIL:

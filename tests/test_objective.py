@@ -1,10 +1,12 @@
 """The mathematics of advantages and of the loss, worked by hand."""
 
 import math
+import re
 from dataclasses import replace
 
 import pytest
 import torch
+from tiny import DATA, table
 
 from reasoning_from_scratch.cli.grpo import choose_reward, default_reward
 from reasoning_from_scratch.training import (
@@ -24,53 +26,13 @@ PULL = 0.001 * LOG_2  # of deepseek_v32's KL
 PROBABILITIES = [[0.5, 0.25, 0.5], [0.2, 0.5, 0.9]]
 SCORED = [[0.5, 0.5, 0.25], [0.4, 0.25, 0.1]]
 
-# r A is 1, 0.5, 2 and -1, -4. A clip of 0.2 takes min(2, 1.2) = 1.2 and
-# min(-1, -1.6) = -1.6, both without gradient; elsewhere d(r A) = r A.
-# A row here: loss, and d loss / d log pi of the five tokens.
+# {name of a variant: loss, and its slopes by the log-probs of the five tokens}
+NAMES = {"LOG_2": LOG_2, "PULL": PULL, "log": math.log}
 EXPECTED = {
-    # 1/2 (2.7 / 3 - 5.6 / 2) = -0.95
-    "grpo": (0.95, [-1 / 6, -0.5 / 6, 0, 0, 4 / 4]),
-    # x = 2: k3 = 2 - 1 - log 2 = 0.30685 at each token, its slope 1 - x = -1,
-    # weighed by 1/3 and 1/2 of a rollout, by 1/2 of the batch
-    "grpo_kl": (
-        0.95 + 0.04 * (1 - LOG_2),
-        [-1.04 / 6, -0.54 / 6, -0.04 / 6, -0.04 / 4, 3.96 / 4],
-    ),
-    # 2.7 - 5.6 = -2.9, over 2 rollouts x 128
-    "dr_grpo": (2.9 / 256, [-1 / 256, -0.5 / 256, 0, 0, 4 / 256]),
-    # no clip: 1 + 0.5 + 2 - 1 - 4 = -1.5, over 5 tokens
-    "rloo": (0.3, [-0.2, -0.1, -0.4, 0.2, 0.8]),
-    "reinforce_pp": (2.9 / 5, [-0.2, -0.1, 0, 0, 0.8]),
-    "lite_ppo": (2.9 / 5, [-0.2, -0.1, 0, 0, 0.8]),
-    # the upper bound lies at 1.28: 1 + 0.5 + 1.28 - 1.6 - 4 = -2.82
-    "dapo": (2.82 / 5, [-0.2, -0.1, 0, 0, 0.8]),
-    # geometric means (1 x 0.5 x 2)^(1/3) = 1 and (0.5 x 2)^(1/2) = 1:
-    # 1/2 (1 - 2) = -0.5; each token moves its mean by 1/3 and 1/2
-    "gspo": (0.5, [-1 / 6, -1 / 6, -1 / 6, 2 / 4, 2 / 4]),
-    # the ratios as weights of log pi = log 0.5, 0.25, 0.5, 0.2, 0.5:
-    # r A log pi = -LOG_2 (1 + 0.5 x 2 + 2 - 4) - log 0.2
-    "cispo": (math.log(0.2) / 5, [-0.2, -0.1, -0.4, 0.2, 0.8]),
-    # 4 sigma(r - 1) = 2, 1.51016, 2.92423; 4/1.05 sigma(1.05 (r - 1)) =
-    # 1.41594, 2.82200, times -2; slopes 4 sigma (1 - sigma) r A =
-    # 1, 0.47001, 1.57290; -0.93414, -3.07244
-    "sapo": (
-        1.04657,
-        [-1 / 6, -0.47001 / 6, -1.57290 / 6, 0.93414 / 4, 3.07244 / 4],
-    ),
-    "maxrl": (2.9 / 256, [-1 / 256, -0.5 / 256, 0, 0, 4 / 256]),
-    # weights 1.5 and min(4, 2): 1.5 (1 + 0.5 + 1.272) + 2 (-1.6 - 4)
-    "olmo3": (7.042 / 5, [-0.3, -0.15, 0, 0, 1.6]),
-    # k3 weighed by r: its slope is r (k3 + 1 - x) = -r log 2
-    "deepseek_v32": (
-        0.95 + PULL * (1 / LOG_2 - 1) * (3.5 / 3 + 2.5 / 2) / 2,
-        [
-            *(-(1 + PULL) / 6, -(0.5 + 0.5 * PULL) / 6, -2 * PULL / 6),
-            *(-0.5 * PULL / 4, 1 - 2 * PULL / 4),
-        ],
-    ),
-    "gdpo": (0.95, [-1 / 6, -0.5 / 6, 0, 0, 4 / 4]),
-    # 1/2 (1.5 x 0.9 - 2 x 2.8) = -2.125
-    "grpo_tis": (2.125, [-1.5 / 6, -0.75 / 6, 0, 0, 2.0]),
+    name: eval(values, NAMES)  # our own text
+    for name, values in re.findall(
+        r"(?m)^(\w+): (.*)", (DATA / "losses_by_hand.txt").read_text("utf-8")
+    )
 }
 
 
@@ -447,28 +409,7 @@ def test_the_command_gives_gdpo_two_rewards_and_the_others_one():
 
 @pytest.mark.parametrize(
     ("settings", "reason"),
-    [
-        ({"ratio": "word"}, "ratio must be one of token, sequence"),
-        ({"clip_low": -0.1}, "clip_low must be >= 0"),
-        ({"reduction": "constant"}, "set both or neither"),
-        ({"constant_length": 5}, "set both or neither"),
-        ({"objective": "sapo"}, "clip_low=None"),
-        ({"objective": "cispo", "ratio": "sequence"}, "token ratios"),
-        (
-            {"objective": "cispo", "clip_low": None, "clip_high": None},
-            "set clip_high",
-        ),
-        ({"kl_ratio_weighted": True}, "where kl_coef > 0"),
-        (
-            {"kl_ratio_weighted": True, "kl_coef": 1, "kl_estimator": "k2"},
-            "corrects k1 and k3",
-        ),
-        ({"tis_cap": 0.0}, "tis_cap must be > 0"),
-        # What the loss misses, in an example without it
-        ({"kl_coef": 0.1}, "needs ref_logprobs"),
-        ({"tis_cap": 2.0}, "needs the sampler_logprobs"),
-        ({"ratio": "sequence"}, "one advantage per rollout"),
-    ],
+    table("refused_losses"),
 )
 def test_what_cannot_be_computed_is_refused_with_the_reason(settings, reason):
     batch = random_batch()

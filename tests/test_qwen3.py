@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from tiny import QWEN2, tiny_config, tiny_model, weights_of
+from tiny import QWEN2, table, tiny_config, tiny_model, weights_of
 from torch.nn import functional as F
 
 from reasoning_from_scratch.llm.config import (
@@ -21,21 +21,7 @@ from reasoning_from_scratch.llm.qwen3 import (
 )
 
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
-PUBLISHED_PARAMETERS = {
-    "qwen3 0.6b": 596_049_920,
-    "qwen3 1.7b": 1_720_574_976,
-    "qwen3 4b": 4_022_468_096,
-    "qwen3 8b": 8_190_735_360,
-    "qwen3 14b": 14_768_307_200,
-    "qwen3 32b": 32_762_123_264,
-    "qwen2.5 0.5b": 494_032_768,
-    "qwen2.5 1.5b": 1_543_714_304,
-    "qwen2.5 3b": 3_085_938_688,
-    "qwen2.5 7b": 7_615_616_512,
-    "qwen2.5 14b": 14_770_033_664,
-    "qwen2.5 32b": 32_763_876_352,
-    "qwen2.5 72b": 72_706_203_648,
-}
+PUBLISHED_PARAMETERS = table("published_parameters")
 
 
 @pytest.mark.parametrize("name", PUBLISHED_PARAMETERS)
@@ -74,28 +60,7 @@ def test_rope_theta_is_read_from_both_layouts():
 
 @pytest.mark.parametrize(
     ("changes", "message"),
-    [
-        ({"model_type": "llama"}, "model_type 'llama'"),
-        ({"rope_scaling": {"rope_type": "yarn"}}, "RoPE type 'yarn'"),
-        ({"attention_bias": True}, "attention_bias"),
-        ({"hidden_act": "gelu"}, "activation 'gelu'"),
-        ({"use_sliding_window": True}, "use_sliding_window"),
-        ({"layer_types": ["sliding_attention"]}, "use_sliding_window"),
-        ({"use_mrope": True}, "use_mrope"),
-        (
-            {"architectures": ["Qwen3ForSequenceClassification"]},
-            "architecture Qwen3ForSequenceClassification",
-        ),
-        ({"model_type": "qwen2_vl"}, "model_type 'qwen2_vl', but only dense"),
-        ({"model_type": ["qwen2"]}, "model_type .'qwen2'.*, but only dense"),
-        ({"num_key_value_heads": 3}, "must be a multiple"),
-        ({"head_dim": 15}, "head_dim must be even"),
-        ({"hidden_size": 0}, "hidden_size must be positive"),
-        (
-            {"hidden_size": None, "vocab_size": None},
-            "lacks vocab_size, hidden_size",
-        ),
-    ],
+    table("refused_configs"),
 )
 def test_a_config_that_cannot_be_built_is_refused(changes, message):
     with pytest.raises(ValueError, match=message):

@@ -6,6 +6,7 @@ from functools import partial
 
 import pytest
 import torch
+from tiny import table
 
 from reasoning_from_scratch.cli.grpo import LENGTH_REWARDS, choose_reward
 from reasoning_from_scratch.evaluation import Problem
@@ -99,26 +100,8 @@ def test_a_broken_reward_ends_in_its_own_exception(reward, error, message):
 def hostile_completions():
     """Texts that ask a careless reward to run, to hang or to fill memory."""
     bombs = [
-        "__import__('os').system('touch owned')",
-        "exec(\"open('owned', 'w').write('x')\")",
-        "9**9**9**9",
-        "2^{2^{2^{2^{2^{99}}}}}",
-        "factorial(10**9)",
-        r"\frac{" * 400 + "1" + "}{2}" * 400,
-        "(" * 5000 + "1" + ")" * 5000,
-        "1e999999999",
-        "9" * 20_000,
-        r"\input{/etc/passwd}",
-        "lambda: 0",
-        "\x00\udcff\u202e",
-        "{" * 3000,
-        r"\sqrt[" * 200,
-        "x" * 50_000,
-        "[x for x in ().__class__.__base__.__subclasses__()]",
-        "1/0",
-        "-".join("1" * 2000),
-        r"\binom{10^9}{5*10^8}",
-        "%s%n{0.__class__}",
+        left * depth + core + right * depth
+        for left, depth, core, right in table("hostile_answers")["rewards"]
     ]
     frames = r"\boxed{%s}", "%s", r"\boxed{1/3} \boxed{%s", r"so $%s$ \boxed{}"
     texts = [frame.replace("%s", bomb) for bomb in bombs for frame in frames]

@@ -5,7 +5,6 @@ take for ever. No name in them exists, and MARKER would be created if one of
 them were run. So do threads, process pools and many calls.
 """
 
-import json
 import multiprocessing
 import os
 import random
@@ -14,6 +13,7 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from tiny import table
 
 from reasoning_from_scratch.evaluation.answers import (
     extract_answer,
@@ -37,7 +37,7 @@ VERDICTS = [True, False, True, True, False]
 
 def hostile_answers():
     """All the texts: those of the file, wrapped, repeated and nested."""
-    kinds = json.loads((HERE / "data/hostile_answers.json").read_text("utf-8"))
+    kinds = table("hostile_answers")
     calls = [call.replace("{marker}", MARKER) for call in kinds["calls"]]
     for call in calls:
         yield from (call, f"\\boxed{{{call}}}", f"$f({call})$")

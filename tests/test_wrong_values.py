@@ -10,21 +10,21 @@ import os
 import re
 import shlex
 import shutil
-from pathlib import Path
 
 import pytest
 from commands import record_of, trace_of, write_rows
+from tiny import DATA
 
 from reasoning_from_scratch.cli.main import COMMANDS, OUTSIDE, main
 from reasoning_from_scratch.evaluation import Problem
 from reasoning_from_scratch.runs import RunFolder
 
 # "!": the command as it is, without the flags of DEFAULTS
-WRONG = Path(__file__).parent / "data" / "wrong_values.txt"
+WRONG = (DATA / "wrong_values.txt").read_text("utf-8")
 ROWS = [
     (command.strip(), complaint)
     for complaint, commands in re.findall(
-        r"(?m)^(\S.*) \|((?:.*;\n)*.*)", WRONG.read_text("utf-8")
+        r"(?m)^(\S.*) \|((?:.*;\n)*.*)", WRONG
     )
     for command in commands.split(";")
 ]

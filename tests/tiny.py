@@ -1,5 +1,8 @@
 """A random model and a byte tokenizer, small enough for any test."""
 
+import json
+from pathlib import Path
+
 import torch
 
 from reasoning_from_scratch.llm.config import Qwen3Config
@@ -10,7 +13,19 @@ from reasoning_from_scratch.training.learned_verifier import (
     save_head,
 )
 
+DATA = Path(__file__).parent / "data"
 QWEN2 = {"qkv_bias": True, "qk_norm": False}
+
+
+def table(name):
+    """What `data/NAME.json` holds."""
+    return json.loads((DATA / f"{name}.json").read_text("utf-8"))
+
+
+def read_lines(name):
+    """What the lines of `data/NAME.jsonl` hold."""
+    lines = (DATA / f"{name}.jsonl").read_text("utf-8").splitlines()
+    return [json.loads(line) for line in lines]
 
 
 def tiny_config(**changes):
