@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import tiny_model
+from tiny import table, tiny_model
 from tiny_checkpoints import tiny_tokenizer_json
 
 import reasoning_from_scratch
@@ -17,22 +17,7 @@ from reasoning_from_scratch.llm import load_model
 from reasoning_from_scratch.settings import get_settings
 
 # Our name -> the book's, written out again: parts, in this order
-BOOK = {
-    "embed_tokens.": "tok_emb.",
-    "layers.": "trf_blocks.",
-    "self_attn.q_proj": "att.W_query",
-    "self_attn.k_proj": "att.W_key",
-    "self_attn.v_proj": "att.W_value",
-    "self_attn.o_proj": "att.out_proj",
-    "self_attn.q_norm.weight": "att.q_norm.scale",
-    "self_attn.k_norm.weight": "att.k_norm.scale",
-    "mlp.gate_proj": "ff.fc1",
-    "mlp.up_proj": "ff.fc2",
-    "mlp.down_proj": "ff.fc3",
-    "post_attention_layernorm.weight": "norm2.scale",
-    "input_layernorm.weight": "norm1.scale",
-    "lm_head.": "out_head.",
-}
+BOOK = table("book_names")
 IDS = torch.tensor([[1, 2, 3, 250, 7], [9, 8, 7, 6, 5]])
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 from scripted import play, sample_of
-from tiny import ByteTokenizer, tiny_model, write_verifier
+from tiny import ByteTokenizer, table, tiny_model, write_verifier
 
 from reasoning_from_scratch.evaluation import Problem
 from reasoning_from_scratch.llm import SamplingConfig
@@ -125,25 +125,13 @@ def test_what_holds_or_takes_no_recorded_samples_says_so():
 
 # ---- Thinking budgets ----
 
+BUDGETS = table("thinking_budgets")
+
 
 @pytest.mark.parametrize(
     ("texts", "budget", "num_extensions", "response"),
-    [
-        # past its budget, plain text is led to a box, a think block closed
-        ({"{": "7}", "": "3+4=7…"}, 5, 0, r"3+4=7 \boxed{7}"),
-        ({">": " 7", "": "<think>3+4…"}, 4, 0, "<think>3+4</think> 7"),
-        # in time: the last token of the block is </think>; plain text is left
-        ({">": " 7", "": "<think>3+4"}, 99, 0, "<think>3+4</think> 7"),
-        ({"": r"3+4=7 \boxed{7}"}, 99, 0, r"3+4=7 \boxed{7}"),
-        # a budget that ends inside the box opens no second one
-        ({"1": "7}", "": r"3+14=17 \boxed{1…"}, 5, 0, r"3+14=17 \boxed{17}"),
-        # "Wait" takes the place of the box, or of the end of a think block
-        ({",": " no: 7", "": r"3+4=8 \boxed{8}"}, 0, 1, "3+4=8 Wait, no: 7"),
-        (
-            {">": " 7", ",": " no", "": "<think>8"},
-            *(0, 2, "<think>8 Wait, no Wait, no</think> 7"),
-        ),
-    ],
+    BUDGETS.values(),
+    ids=BUDGETS,
 )
 def test_the_end_of_thinking_is_forced_or_taken_back(
     monkeypatch, texts, budget, num_extensions, response

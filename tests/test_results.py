@@ -10,6 +10,7 @@ import ablation_table as tables
 import pytest
 import remake
 from rows import save_result
+from tiny import table
 
 import results as drawing
 from reasoning_from_scratch import results
@@ -18,27 +19,7 @@ from reasoning_from_scratch.results import is_measured, ladder, load_results
 from reasoning_from_scratch.runs import RunFolder
 from results import README_BEGIN, README_END, results_page
 
-MEASURED = {"minutes": 0.5, "hardware": "2 cores", "commit": "abc"}
-DIRECT = {
-    **{"chapter": "ch03", "name": "direct", "ladder": 1, "run": "direct"},
-    **{"method": "direct prompt, greedy", "model": "pocket"},
-    **{"problems": "pocketmath test", "seed": 0, **MEASURED},
-    **{"accuracy": 0.125, "low": 0.11, "high": 0.14, "mean_tokens": 7.2},
-    "command": "rfs evaluate --run direct",
-}
-SPEED = {
-    **{"chapter": "ch02", "method": "decoding", "model": "0.6b shape"},
-    **{"value": 12.3456, "unit": "tokens/s", **MEASURED},
-    "command": "rfs bench generation",
-}
-MISSING = {
-    **{"chapter": "ch03", "method": "MATH-500", "model": "qwen3-0.6b"},
-    **{"measured": False, "reason": "the weights were not at hand"},
-    "command": "rfs evaluate --model qwen3-0.6b --run q",
-}
-GAIN = {"difference": 0.1, "difference_low": 0.05, "difference_high": 0.15}
-GAIN |= {"over": "direct", "p_value": 1e-20}
-LOSS = {"difference": -0.1, "difference_low": -0.15, "difference_high": -0.05}
+DIRECT, SPEED, MISSING, GAIN, LOSS = table("result_rows").values()
 UNSURE = {"difference_low": -0.05}
 
 

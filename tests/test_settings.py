@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from tiny import table
 
 from reasoning_from_scratch.files import atomic_write_json
 from reasoning_from_scratch.runs import RunFolder
@@ -15,18 +16,7 @@ def row_of(name=None):
 
 @pytest.mark.parametrize(
     ("name", "row"),
-    [
-        ("pocket", "pocket"),
-        ("pocket-coarse", "pocket-coarse"),
-        ("Qwen/Qwen3-0.6B-Base", "qwen3-0.6b-base"),
-        ("Qwen/Qwen3-32B", "qwen3-32b"),
-        ("someone/Qwen3-4B-Instruct-2507", "qwen3-4b"),
-        ("someone/qwen3-8b-base-finetuned", "qwen3-8b-base"),
-        ("Qwen/Qwen2.5-7B", "qwen2.5-7b"),
-        ("me/qwen2.5-math-7b-instruct-grpo", "qwen2.5-math-7b-instruct"),
-        ("Qwen/Qwen2-0.5B-Instruct", "qwen2.5-0.5b-instruct"),
-        ("models/nothing-known", "pocket"),
-    ],
+    table("model_names").items(),
 )
 def test_a_name_gets_the_row_of_its_family(name, row):
     assert get_settings(name, fast=False) == SETTINGS[row]

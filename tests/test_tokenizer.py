@@ -6,6 +6,7 @@ from unicodedata import normalize
 
 import pytest
 import torch
+from tiny import table
 from tiny_checkpoints import (
     R1_CONFIG,
     R1_TOKENS,
@@ -169,15 +170,7 @@ def test_think_tokens_are_single_ids_where_there_are_any(tokenizer, tmp_path):
 
 @pytest.mark.parametrize(
     ("config", "generation_config", "eos", "stops"),
-    [
-        (None, None, 284, (284, 286)),
-        ({"eos_token": "<|im_end|>"}, None, 286, (286, 284)),
-        ({"eos_token": {"content": "<|im_end|>"}}, None, 286, (286, 284)),
-        ({"eos_token": "<|im_end|>"}, {"eos_token_id": 284}, 286, (284, 286)),
-        ({"eos_token": "<|im_end|>"}, {"eos_token_id": 286}, 286, (286,)),
-        (None, {"eos_token_id": [286, 284]}, 284, (286, 284)),
-        (None, {"eos_token_id": 284}, 284, (284,)),
-    ],
+    table("end_tokens"),
 )
 def test_every_end_token_that_a_configuration_names_ends_a_completion(
     tmp_path, config, generation_config, eos, stops
@@ -187,7 +180,7 @@ def test_every_end_token_that_a_configuration_names_ends_a_completion(
         tmp_path, config=config, generation_config=generation_config
     )
     tokenizer = Qwen3Tokenizer(folder)
-    assert (tokenizer.eos_id, tokenizer.stop_ids) == (eos, stops)
+    assert (tokenizer.eos_id, tokenizer.stop_ids) == (eos, tuple(stops))
     assert tokenizer.pad_id == 284
 
 

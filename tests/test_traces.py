@@ -8,7 +8,7 @@ import logging
 import pytest
 from commands import trace_of, write_rows
 from loopback import ChatServer, chat_answer
-from tiny import tiny_model
+from tiny import table, tiny_model
 
 from reasoning_from_scratch import training
 from reasoning_from_scratch.endpoints import EndpointClient, EndpointSettings
@@ -43,20 +43,10 @@ def test_an_answer_is_judged_when_it_comes_in():
 
 @pytest.mark.parametrize(
     ("text", "parts"),
-    [
-        ("<think>2+3</think> 5", ("", "2+3", " 5")),
-        (" <think>2+3</think> 5", (" ", "2+3", " 5")),
-        ("no thinking", ("", "", "no thinking")),
-        ("<think>never closed", ("", "never closed", "")),
-        ("the tag <think> in a text", ("", "", "the tag <think> in a text")),
-        # The prompt began it; a tag twice; said before: none is left behind
-        ("2+3</think> 5", ("", "2+3", " 5")),
-        ("<think>2</think>+3</think> 5", ("", "2</think>+3", " 5")),
-        ("So <think>2+3</think> 5", ("", "So <think>2+3", " 5")),
-    ],
+    table("thinking_parts"),
 )
 def test_thinking_is_kept_apart_from_the_answer(text, parts):
-    assert split_thinking(text) == parts
+    assert split_thinking(text) == tuple(parts)
     if text.strip().startswith("<think>") and parts[2]:
         assert trace(text).text == text
 
