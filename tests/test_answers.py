@@ -26,7 +26,7 @@ CASES = read_lines("answer_cases")
 KINDS = sorted({case["kind"] for case in CASES})
 
 
-def test_the_answer_of_every_response_is_found_and_that_in_a_box():
+def test_answers_are_found_and_written_in_one_way():
     cases = [case for case in EXTRACTIONS if "response" in case]
     assert len(cases) > 60
     for case in cases:
@@ -34,9 +34,6 @@ def test_the_answer_of_every_response_is_found_and_that_in_a_box():
         found = extract_answer(response)
         boxed = extract_answer(response, boxed_only=True)
         assert (found, boxed) == (case["answer"], case["boxed"]), response
-
-
-def test_an_answer_is_written_in_one_way_and_stays_so():
     cases = [case for case in EXTRACTIONS if "normal" in case]
     assert len(cases) > 20
     for case in cases:

@@ -128,16 +128,13 @@ def test_what_makes_no_choice_is_refused():
 WIN, LOSS = Game("a", "b", 1), Game("a", "b", 0)
 
 
-def test_elo_of_two_games_is_worked_by_hand():
+def test_elo_by_hand_depends_on_the_order_bradley_terry_does_not():
     # 400 points mean odds of 10 to 1
     assert expected_score(1400, 1000) == pytest.approx(10 / 11)
     # game 1: 1000 v 1000, expected ½, a wins: 1016 and 984. game 2: expected
     # 1 / (1 + 10^(-32/400)) = 0.545922, a loses: 1016 - 17.4695
     ratings = elo_ratings([WIN, LOSS])
     assert ratings == pytest.approx({"a": 998.5305, "b": 1001.4695}, abs=1e-4)
-
-
-def test_elo_depends_on_the_order_of_games_and_bradley_terry_does_not():
     games = [WIN, Game("b", "c", 1), Game("c", "a", 1)] * 3
     games.append(Game("a", "c", 1))
     turned = games[::-1]

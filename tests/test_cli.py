@@ -62,12 +62,10 @@ def test_help_answers_in_three_tenths_of_a_second():
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
-def test_debug_shows_the_traceback():
+def test_debug_shows_the_traceback_and_ctrl_c_ends_with_130(monkeypatch):
     with pytest.raises(FileNotFoundError):
         rfs("ask 1+1 --model ./no/such/folder --debug")
 
-
-def test_ctrl_c_ends_with_status_130(monkeypatch):
     def interrupt(args):
         raise KeyboardInterrupt
 

@@ -91,13 +91,10 @@ def test_hostile_programs_leave_everything_outside_as_it_was(attacks):
     assert processes_of(f"# {MARK}") == []
 
 
-def test_a_program_is_run_where_there_is_a_jail_and_else_refused():
+def test_a_program_runs_in_an_allowed_jail_or_not_at_all():
     result = run_program("print(6 * 7)", PATIENT)
     expected = ("ok", "42\n") if HAS_JAIL else ("refused", result.output)
     assert (result.status, result.output) == expected
-
-
-def test_nothing_runs_unless_it_is_allowed():
     with pytest.raises(ValueError, match="--allow-code-execution"):
         CodeReward()
 

@@ -127,36 +127,22 @@ def test_documents_hold_the_mixture_that_was_asked_for():
     assert documents(1, 4000) == drawn  # a function of the seed
 
 
-def test_no_held_out_problem_occurs_in_a_large_sample_of_the_corpus():
+def test_no_held_out_problem_is_drawn():
     held_out = corpus.draw_split("test") + corpus.draw_split("validation")
     questions = {exercise.question for exercise in held_out}
     drawn = documents(3, 20_000, held_out=corpus.held_out_keys())
     prompts = [prompt.partition("\nAnswer:")[0] for prompt, _ in drawn]
     seen = {prompt.removeprefix("Problem: ") for prompt in prompts}
     assert not questions & seen
-
-
-def test_a_held_out_problem_is_drawn_again():
     rng, mix = Random(4), corpus.CorpusMix(drills=0.0)
     rng.random()  # the kind of document is drawn first
     key = draw_exercise(rng, route_rng=rng).key
     assert documents(4, 1, mix, {key}) != documents(4, 1, mix)
 
 
-def test_coarse_solutions_keep_every_second_line_and_the_last():
+def test_coarse_and_careful_steps_by_hand():
     for lines, kept in (("abcde", "ace"), ("abcd", "bd"), ("a", "a")):
         assert corpus.coarse_steps(tuple(lines)) == tuple(kept)
-
-
-def test_thinking_documents_think_before_a_boxed_answer():
-    mix = corpus.CorpusMix(drills=0.0, direct=0.0)
-    for _, completion in documents(5, 100, mix, draw=draw_thoughtful):
-        thoughts = completion.split("<think>\n")[1]
-        thoughts, answer = thoughts.split("\n</think>\n\n\\boxed{")
-        assert thoughts and answer
-
-
-def test_careful_steps_work_long_calculations_in_pieces():
     worked = {
         # 7*6=42, carry 4: 4*6+4=28
         "6*47=282": "7*6=42 4*6+4=28",
@@ -171,6 +157,14 @@ def test_careful_steps_work_long_calculations_in_pieces():
         assert careful_steps([step]) == (pieces, step)
     assert careful_steps(["-5x=65"]) == ("-5x=65", "6/5=1r1 15/5=3")
     assert careful_steps(["4+3=7", "x=3/4"]) == ("4+3=7", "x=3/4")
+
+
+def test_thinking_documents_think_before_a_boxed_answer():
+    mix = corpus.CorpusMix(drills=0.0, direct=0.0)
+    for _, completion in documents(5, 100, mix, draw=draw_thoughtful):
+        thoughts = completion.split("<think>\n")[1]
+        thoughts, answer = thoughts.split("\n</think>\n\n\\boxed{")
+        assert thoughts and answer
 
 
 # ---- Problem sets ----

@@ -71,11 +71,8 @@ def test_each_disease_is_named_and_only_that(name):
     assert names(SICK[name]) == [name]
 
 
-def test_every_rule_is_tried_here():
+def test_every_rule_is_tried_and_a_bad_loss_told_with_its_step():
     assert set(SICK) == set(RULES)
-
-
-def test_a_loss_that_is_not_finite_is_told_with_its_step():
     rows = run_of()
     rows[7]["loss"] = math.nan
     (finding,) = diagnose(rows)
@@ -115,20 +112,14 @@ def test_a_distillation_that_unlearns_the_end_is_told_by_greedy_answers():
 # Series
 
 
-def test_a_series_leaves_out_the_start_and_what_is_not_finite():
+def test_series_leave_out_what_is_not_finite_and_are_smoothed():
     values = (9.0, 1.0, None, math.inf, 2.0)
     rows = [{"step": s, "x": value} for s, value in enumerate(values)]
     assert series(rows, "x") == [1.0, 2.0]
     assert series(rows, "x", training=False) == [9.0, 1.0, 2.0]
-
-
-def test_first_and_last_average_a_tenth_but_at_least_three():
     rows = [{"step": s, "x": float(s)} for s in range(1, 41)]
     # A tenth of 40 is 4: means of 1..4 and 37..40
     assert first_and_last(rows, "x") == (2.5, 38.5)
     assert first_and_last(rows[:6], "x") == (2.0, 5.0)
     assert first_and_last(rows[:5], "x") is None
-
-
-def test_smoothing_keeps_a_line_a_line_and_the_count():
     assert smoothed([1.0, 2.0, 3.0, 4.0, 5.0], 3) == [1.5, 2, 3, 4, 4.5]

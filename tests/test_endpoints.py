@@ -124,15 +124,12 @@ def test_many_requests_all_come_back_whatever_happens_to_each():
         assert isinstance(answer, kind)
 
 
-def test_requests_run_at_the_same_time_up_to_the_limit():
+def test_requests_keep_to_the_limit_and_to_the_rate():
     with ChatServer(0.2) as server:
         start = time.monotonic()
         ask_many(client_for(server, max_concurrent=4), 8)
         assert time.monotonic() - start < 1.2  # one by one: 1.6 s
         assert server.most_at_once == 4
-
-
-def test_the_rate_limit_spaces_requests():
     with ChatServer(GOOD) as server:
         start = time.monotonic()
         ask_many(client_for(server, requests_per_minute=600), 4)

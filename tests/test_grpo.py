@@ -302,12 +302,15 @@ def begin(row=()):
     return Curriculum(LEVELLED, 0.5, 3, row)
 
 
-def test_weights_are_worked_by_hand():
+def test_weights_are_worked_by_hand_and_need_two_levels():
     # 0.15 off the target, one width: exp(-1/2) = 0.60653 of the height at it;
     # 0.5 off, exp(-5.56) = 0.0039: the floor, 0.05. Sum 1.65653
     weights = level_weights({1: 1.0, 2: 0.5, 3: 0.35}, 0.5)
     expected = {1: 0.030184, 2: 0.603671, 3: 0.366145}
     assert weights == pytest.approx(expected, abs=1e-6)
+    alike = [replace(problem, level=0) for problem in LEVELLED]
+    with pytest.raises(ValueError, match="chooses among levels"):
+        Curriculum(alike, 0.5, 0)
 
 
 def test_levels_near_the_target_are_drawn_more_often_and_evenly():
@@ -333,12 +336,6 @@ def test_rates_move_by_the_mean_of_a_levels_groups_and_go_on_from_a_row():
     twin = begin(curriculum.state)
     assert vars(twin) == vars(curriculum)
     assert twin.draw(9, cursor=5) == curriculum.draw(9, cursor=5)
-
-
-def test_problems_of_one_level_are_refused():
-    alike = [replace(problem, level=0) for problem in LEVELLED]
-    with pytest.raises(ValueError, match="chooses among levels"):
-        Curriculum(alike, 0.5, 0)
 
 
 def test_a_run_draws_what_teaches():

@@ -86,14 +86,11 @@ def partial_size(home):
     return max(sizes, default=0)
 
 
-def test_a_model_is_downloaded_and_opens(downloaded):
+def test_a_model_is_downloaded_once_and_opens(downloaded):
     hub, _, folder = downloaded
     model, _ = load_model(folder, device="cpu")
     stored = load_file(hub.folder / WEIGHTS)["model.norm.weight"]
     assert torch.equal(model.norm.weight, stored)
-
-
-def test_a_second_download_fetches_nothing_again(downloaded):
     hub, home, folder = downloaded
     assert download(hub, home)[0] == folder
     assert len(hub.fetched(WEIGHTS)) == 1

@@ -59,14 +59,11 @@ def test_padding_does_not_change_a_rows_logprob(model):
         sequence_logprob(model, random_ids(1, 4), start=0)
 
 
-def test_entropy_is_zero_when_certain_and_log_vocab_when_uniform():
+def test_entropy_and_statistics_by_hand():
     uniform = torch.zeros(8)
     certain = torch.tensor([0.0] + [float("-inf")] * 7)
     assert token_entropy(uniform).item() == pytest.approx(2.0794, abs=1e-4)
     assert token_entropy(certain).item() == 0.0
-
-
-def test_statistics_of_a_hand_worked_distribution():
     # p = (1/2, 1/4, 1/4): entropy 1.5 ln 2 = 1.0397
     # mean of -log p = (1 + 2 + 2) ln 2 / 3 = 1.1552, minus log 3 = 0.0566
     # the two likeliest: (1 + 2) ln 2 / 2 = 1.0397

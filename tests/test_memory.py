@@ -212,14 +212,7 @@ def test_more_memory_never_means_smaller_pieces():
     assert rows[0] < rows[1] == 64
 
 
-def test_what_cannot_fit_is_refused_with_what_it_takes():
-    with pytest.raises(ValueError, match="at the least.*smaller model"):
-        fit_training(SMALL, BOOK_RUN, 6)
-    with pytest.raises(ValueError, match="an answer takes 15"):
-        fit_decoding(llm.QWEN3_CONFIGS["8b"], 12, rows=8, tokens=1024)
-
-
-def test_settings_that_were_given_stay():
+def test_what_was_given_stays_and_what_cannot_fit_is_refused():
     given = replace(BOOK_RUN, micro_batch_size=4)
     fixed = ["micro_batch_size", "moments"]
     assert fit_training(SMALL, given, 24, fixed=fixed)[0].micro_batch_size == 4
@@ -228,6 +221,10 @@ def test_settings_that_were_given_stay():
     config = replace(CONFIG, track_kl=True)  # a small model's
     fitted, _ = fit_training(tiny_config(), config, 6, weight_bytes=4)
     assert fitted == replace(config, decoding_batch_size=256)
+    with pytest.raises(ValueError, match="at the least.*smaller model"):
+        fit_training(SMALL, BOOK_RUN, 6)
+    with pytest.raises(ValueError, match="an answer takes 15"):
+        fit_decoding(llm.QWEN3_CONFIGS["8b"], 12, rows=8, tokens=1024)
 
 
 def test_traces_are_fitted_by_tokens():

@@ -255,15 +255,12 @@ def test_a_solution_that_is_unsure_cut_or_without_an_answer_goes_to_a_vote(
 # ---- Confidence: windows, and samples dropped half-way ----
 
 
-def test_windows_slide_by_one_token():
+def test_windows_slide_and_the_filter_keeps_the_best_share():
     # (4+2)/2, (2+6)/2, (6+0)/2
     assert window_means([4.0, 2.0, 6.0, 0.0], window=2) == [3.0, 4.0, 3.0]
     sample = sample_of("…", topk_confidence=[1.0] * 16 + [9.0])
     assert lowest_window_score(sample) == 1.0
     assert window_means([1.0, 3.0], window=16) == [2.0]  # shorter: one
-
-
-def test_the_filter_keeps_the_best_share_in_the_order_drawn():
     assert keep_most_confident([1, 4, 3, 2], share=0.5) == [1, 2]
     assert keep_most_confident([1, 4, 3, 2], share=1.0) == [0, 1, 2, 3]
     assert keep_most_confident([1, 2], share=0.01) == [1]  # at least one

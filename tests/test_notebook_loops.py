@@ -115,7 +115,7 @@ def random_examples(count, seed=0):
     ]
 
 
-def test_the_loss_by_hand_is_hard_loss_on_any_batch():
+def test_the_loss_by_hand_is_hard_loss_and_moves_no_prompt():
     model, examples = tiny_model(), random_examples(7)
     batch = sft_data.make_batch(examples)
     num_tokens = sft_data.count_learned_tokens(examples)
@@ -125,9 +125,6 @@ def test_the_loss_by_hand_is_hard_loss_on_any_batch():
     hidden = learned_hidden(model, batch)
     packages = distillation.hard_loss(model, hidden, batch)
     torch.testing.assert_close(ours, packages / num_tokens)
-
-
-def test_the_loss_by_hand_moves_no_logit_of_a_prompt_but_that_of_the_end():
     # prompt 1 2 3, completion 4 and the end: only columns 2 and 3 predict
     # what is learned, and column 3 predicts the end
     batch = sft_data.make_batch([training.Example([1, 2, 3], [4, 0])])

@@ -161,7 +161,7 @@ def test_advantages_refuse_what_they_cannot_compare():
 # The loss
 
 
-def test_the_measures_of_the_example_by_hand():
+def test_measures_and_token_advantages_by_hand():
     loss, _, metrics = slopes_of(LossConfig())
     # min(1, 1), min(0.5, 0.8), min(2, 1.2), min(-1, -1.6), min(-4, -2.4)
     assert loss.item() == pytest.approx(-(1 + 0.5 + 1.2 - 1.6 - 4) / 5)
@@ -171,6 +171,11 @@ def test_the_measures_of_the_example_by_hand():
     assert metrics["num_tokens"].item() == 5
     # x = ref / pi = 2 everywhere: k3 = 2 - 1 - log 2
     assert metrics["kl_penalty"].item() == pytest.approx(1 - LOG_2)
+    advantages = torch.tensor([[1.0, 0, 0], [0, 0, 5.0]]).double()
+    loss, _, _ = slopes_of(
+        LossConfig(), advantages=advantages, old_logprobs=example()["logprobs"]
+    )
+    assert loss.item() == pytest.approx(-1 / 5)  # the masked 5.0 is unseen
 
 
 def test_on_policy_gradient_is_reinforce():
@@ -328,14 +333,6 @@ def test_fresh_sequence_ratios_have_the_gradient_of_grpo():
     torch.testing.assert_close(gspo, grpo)
 
 
-def test_token_advantages_are_used_token_by_token():
-    advantages = torch.tensor([[1.0, 0, 0], [0, 0, 5.0]]).double()
-    loss, _, _ = slopes_of(
-        LossConfig(), advantages=advantages, old_logprobs=example()["logprobs"]
-    )
-    assert loss.item() == pytest.approx(-1 / 5)  # the masked 5.0 is unseen
-
-
 @pytest.mark.parametrize("distance", [1e-4, 1.0, 30.0, 200.0])
 def test_k3_pulls_back_however_far_the_policy_rose(distance):
     # k3 = x - 1 - log x with log x = -distance; d k3 / d log pi = 1 - x
@@ -370,23 +367,17 @@ def test_a_row_has_the_value_and_gradient_worked_by_hand(name):
     assert slopes == pytest.approx(expected_slopes, abs=2e-6)
 
 
-def test_gspo_stops_a_sequence_as_a_whole():
+def test_what_gspo_cispo_and_deepseek_leave_out():
     # 0.001 a token is far inside a token's clip and outside GSPO's 0.0004
     old = example()["logprobs"] - 0.001
     _, slopes = of_row("gspo", old_logprobs=old)
     assert slopes[:3] == [0, 0, 0] and all(slopes[3:])
     _, slopes = of_row("grpo", old_logprobs=old)
     assert all(slopes)
-
-
-def test_cispo_weighs_no_token_by_more_than_its_bound():
     # ratios of 7, bound 1 + 5
     old = example()["logprobs"] - math.log(7)
     _, slopes = of_row("cispo", old_logprobs=old)
     assert slopes == pytest.approx([-6 / 5] * 3 + [12 / 5] * 2)
-
-
-def test_deepseek_leaves_out_a_bad_rollout_that_has_become_unlikely():
     # The second is exp(-0.6) times as likely a token: beyond delta = 0.5
     old = example()["logprobs"] + 0.6
     _, slopes = of_row("deepseek_v32", old_logprobs=old)

@@ -52,7 +52,7 @@ def test_a_field_refuses_what_it_was_not_declared_for(changes, message):
     assert str(refusal.value) == message
 
 
-def test_flags_set_the_fields_they_are_named_after():
+def test_flags_set_the_fields_and_are_shared():
     parser = ArgumentParser()
     options.add_options(parser, Baking, row={"minutes": 55})
     flags = "--minutes 40 --eggs 0 --is-glazed --form square"
@@ -63,9 +63,6 @@ def test_flags_set_the_fields_they_are_named_after():
     page = parser.format_help()
     assert "in the oven (default: 55)" in page
     assert "(default: 180.0)" in page and "--cook" not in page
-
-
-def test_two_configurations_share_a_flag_and_its_choices():
     parser = ArgumentParser()
     options.add_options(parser, Baking, Frying)
     args = parser.parse_args(["--form", "flat"])

@@ -15,7 +15,7 @@ ROWS = [
 ]
 
 
-def test_bars_are_told_in_words_and_shown_once(tmp_path):
+def test_bars_are_told_in_words_from_the_top_and_shown_once(tmp_path):
     path = tmp_path / "a" / "bars.png"
     figure = plot_accuracy_bars(ROWS, path, title="T")
     assert figure.alt_text == (
@@ -24,9 +24,6 @@ def test_bars_are_told_in_words_and_shown_once(tmp_path):
     )
     assert path.stat().st_size > 5_000
     assert pyplot.get_fignums() == []
-
-
-def test_the_first_row_is_the_top_bar_and_marks_stand_on_bars_that_are_there():
     other = [{**ROWS[1], "accuracy": 0.6}, {**ROWS[1], "name": "vote"}]
     (axes,) = plot_accuracy_bars(ROWS, reference=other).axes
     assert [bar.get_width() for bar in axes.patches] == [12.5, 50.0]

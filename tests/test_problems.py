@@ -219,7 +219,7 @@ def put_on_hub(tmp_path, monkeypatch):
     return put
 
 
-def test_the_hub_is_asked_for_the_commit_or_it_is_said_why(put_on_hub):
+def test_the_hub_is_asked_for_a_pinned_commit(put_on_hub):
     put_on_hub("mine", {"problem": "1 + 1", "answer": "2"})
     assert load_problems("mine", split="train") == [
         Problem("1 + 1", "2", id="mine/train-1")
@@ -227,9 +227,6 @@ def test_the_hub_is_asked_for_the_commit_or_it_is_said_why(put_on_hub):
     put_on_hub("gone", revision="b" * 40)
     with pytest.raises(FileNotFoundError, match="--problems pocketmath"):
         load_problems("gone", split="train")
-
-
-def test_hub_files_are_pinned_but_for_one_whose_commit_is_not_known():
     sources = [s for sets in PROBLEM_SETS.values() for s in sets.values()]
     unpinned = [s[0] for s in sources if len(s) == 3 and len(s[1]) < 40]
     assert unpinned == ["nlile/hendrycks-MATH-benchmark"]

@@ -23,16 +23,13 @@ def test_a_problem_and_its_text_render_alike_and_braces_stay(name):
     assert rendered == prompts.render_prompt(name, text, ChatTokenizer())
 
 
-def test_the_step_by_step_prompt_only_adds_its_opening():
+def test_prompts_and_files_render_as_written(tmp_path):
     direct = prompts.render_prompt("direct", "1 + 1")
     assert direct == "Problem: 1 + 1\nAnswer:"
     # printf 'Problem: 1 + 1\nAnswer:' | sha256sum
     assert prompts.prompt_hash(direct) == "4172146f63ee"
     step_by_step = prompts.render_prompt("step-by-step", "1 + 1")
     assert step_by_step == direct + " Let's think step by step."
-
-
-def test_a_template_and_a_file_with_it_render_alike(tmp_path):
     template = "Q: {problem}\nA:"
     path = tmp_path / "prompt.txt"
     path.write_text(template, "utf-8")

@@ -41,7 +41,7 @@ def rounded_model(name, **changes):
 # ---- Rounding
 
 
-def test_a_row_is_rounded_as_by_hand():
+def test_rounding_and_packing_by_hand():
     # 4 bits: whole numbers up to 7; the largest, 1.4, gives steps of 0.2,
     # and -0.5 / 0.2 = -2.5 goes to the even neighbour
     codes, scales = quantize(torch.tensor([[1.4, -0.5, 0.29, 0.0]]), 4)
@@ -49,13 +49,17 @@ def test_a_row_is_rounded_as_by_hand():
     assert scales.tolist() == [[pytest.approx(0.2)]]
     expected = torch.tensor([[1.4, -0.4, 0.2, 0.0]])
     assert torch.allclose(dequantize(codes, scales), expected)
-
-
-def test_each_group_has_a_scale_of_its_own():
     weight = torch.tensor([[7.0, 3.0, 0.7, 0.3]])
     codes, scales = quantize(weight, 4, group_size=2)
     assert codes.tolist() == [[7, 3, 7, 3]]
     assert torch.allclose(scales, torch.tensor([[1.0, 0.1]]))
+    codes, scales = quantize(torch.zeros(2, 4), 8)
+    assert not dequantize(codes, scales).any()
+    codes = torch.tensor([[-7, 7, 0, -1]], dtype=torch.int8)
+    packed = pack_pairs(codes)
+    # -7 + 8 = 1 and 7 + 8 = 15: 1 + 16 * 15 = 241; 8 + 16 * 7 = 120
+    assert packed.tolist() == [[241, 120]]
+    assert torch.equal(unpack_pairs(packed), codes)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -71,19 +75,6 @@ def test_no_number_is_off_by_more_than_half_a_scale(bits, dtype):
     # number, 127 scales, may be off by 0.25 + a code that had to be cut
     slack = 0.0 if dtype == torch.float32 else 0.5
     assert (error <= (0.5 + slack + 1e-4) * scales.double()[..., None]).all()
-
-
-def test_rows_of_zeros_stay_zero():
-    codes, scales = quantize(torch.zeros(2, 4), 8)
-    assert not dequantize(codes, scales).any()
-
-
-def test_two_numbers_share_a_byte():
-    codes = torch.tensor([[-7, 7, 0, -1]], dtype=torch.int8)
-    packed = pack_pairs(codes)
-    # -7 + 8 = 1 and 7 + 8 = 15: 1 + 16 * 15 = 241; 8 + 16 * 7 = 120
-    assert packed.tolist() == [[241, 120]]
-    assert torch.equal(unpack_pairs(packed), codes)
 
 
 # ---- Products

@@ -41,7 +41,7 @@ def test_a_config_survives_the_official_layout(family):
     assert Qwen3Config.from_hf(config.to_hf()) == config
 
 
-def test_a_qwen2_file_need_not_name_what_it_never_does():
+def test_layouts_of_several_versions_are_read(tmp_path):
     layout = tiny_config(head_dim=8, **QWEN2).to_hf()  # 32 / 4 heads
     del layout["head_dim"]
     # What Qwen2 files are full of, and means nothing while it is off
@@ -49,13 +49,14 @@ def test_a_qwen2_file_need_not_name_what_it_never_does():
     layout |= {"use_mrope": False, "use_sliding_window": False}
     config = Qwen3Config.from_hf(layout)
     assert config.head_dim == 8 and config.qkv_bias
-
-
-def test_rope_theta_is_read_from_both_layouts():
     layout = tiny_config(rope_theta=5e6).to_hf()
     for left_out in ("rope_parameters", "rope_theta"):  # versions 4 and 5
         kept = {k: v for k, v in layout.items() if k != left_out}
         assert Qwen3Config.from_hf(kept).rope_theta == 5e6
+    with pytest.raises(FileNotFoundError, match=r"no config\.json"):
+        Qwen3Config.from_hf(tmp_path)
+    with pytest.raises(ValueError, match="no published model has qkv_bias"):
+        tiny_config(qkv_bias=True).to_hf()
 
 
 @pytest.mark.parametrize(
@@ -65,13 +66,6 @@ def test_rope_theta_is_read_from_both_layouts():
 def test_a_config_that_cannot_be_built_is_refused(changes, message):
     with pytest.raises(ValueError, match=message):
         Qwen3Config.from_hf({**tiny_config().to_hf(), **changes})
-
-
-def test_without_a_file_or_a_family_there_is_no_official_layout(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"no config\.json"):
-        Qwen3Config.from_hf(tmp_path)
-    with pytest.raises(ValueError, match="no published model has qkv_bias"):
-        tiny_config(qkv_bias=True).to_hf()
 
 
 def test_rope_products_depend_on_distance_alone():

@@ -113,7 +113,7 @@ def test_links_and_python_files_that_a_page_names_are_there(page):
     assert [name for name in named if not any(ROOT.rglob(name))] == []
 
 
-def test_commands_are_those_of_readme_and_of_the_folder():
+def test_commands_and_the_tree_are_those_of_the_folder():
     named = set(re.findall(r"\brfs ([a-z]+)\b", README))
     files = {
         path.stem
@@ -121,9 +121,6 @@ def test_commands_are_those_of_readme_and_of_the_folder():
         if "\ndef run(" in path.read_text("utf-8")
     }
     assert named and named | files <= set(COMMANDS)
-
-
-def test_the_tree_in_the_readme_is_there():
     (tree,) = re.findall(r"```\n(reasoning_from_scratch/.*?)```", README, re.S)
     names = re.findall(r"^( *)([\w.]+/?)", tree, re.MULTILINE)
     paths = [(PACKAGE if indent else ROOT) / name for indent, name in names]
@@ -147,16 +144,13 @@ def test_the_wheel_carries_every_file_of_the_package():
     assert left_out == []
 
 
-def test_constraints_pin_every_requirement_without_a_path():
+def test_constraints_pin_everything_and_the_version_has_one_home():
     pins = [line for line in CONSTRAINTS if not line.startswith("#")]
     extras = PROJECT["optional-dependencies"]
     needed = PROJECT["dependencies"] + extras["book"] + extras["dev"]
     names = {re.match(r"[\w-]+", need)[0].replace("_", "-") for need in needed}
     assert all(re.fullmatch(r"[a-z0-9-]+==[\w.]+", pin) for pin in pins)
     assert {n.lower() for n in names} <= {pin.split("==")[0] for pin in pins}
-
-
-def test_the_version_has_one_home_and_the_citation_names_it():
     assert PROJECT["dynamic"] == ["version"]
     assert re.fullmatch(r"\d+\.\d+\.\d+", __version__)
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))

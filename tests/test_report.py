@@ -165,16 +165,13 @@ def panel_of(metric, runs):
     return root, ticks, root.attrib["aria-label"]
 
 
-def test_a_panel_tells_its_figures_in_words():
+def test_a_panel_tells_its_figures_and_looks_as_the_page():
     runs = {"a<b": run_of(), "b": run_of()}
     root, _, alt_text = panel_of("accuracy", runs)
     assert "a<b from 30 to 50 at step 20" in alt_text
     # Before and after, of two runs
     told = [t.text for t in root.findall(".//{*}circle/{*}title")]
     assert told == ["step 0: 30", "step 20: 50"] * 2
-
-
-def test_a_panel_takes_its_colours_and_its_font_from_the_page():
     root, _, _ = panel_of("kl", {"a": run_of(kl=(0.1, 0.2))})
     styles = [each.attrib.get("style", "") for each in root.iter()]
     assert any("stroke: var(--run0, #0072B2)" in style for style in styles)

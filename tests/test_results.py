@@ -294,14 +294,11 @@ def test_only_a_gain_that_every_seed_shows_is_called_better():
     assert "nothing can be claimed" in tables.describe(table)
 
 
-def test_curves_are_means_over_the_seeds():
+def test_the_means_over_seeds_become_a_section_of_the_page():
     rows = [metrics(clip_share=0.1), metrics(clip_share=0.3)]
     curves = tables.mean_curves(rows)
     assert curves["clip_share"] == pytest.approx([0.2, 0.2])
     assert curves["solve_rate"] == pytest.approx([0.1, 0.2])
-
-
-def test_the_table_becomes_a_section_of_the_results_page():
     runs = {"grpo": variant_of(0.3, 0.3), "good": variant_of(0.9, 0.9)}
     row = {**SPEED, "table": tables.compare(runs, "grpo")}
     page = results_page({"ch07-ablation": row}, "")

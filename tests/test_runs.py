@@ -99,12 +99,17 @@ def test_a_nested_state_comes_back_with_its_types(tmp_path):
 # ---- Run folders ---------------------------------------------------------
 
 
-def test_a_run_keeps_its_config(runs_folder):
+def test_a_run_keeps_its_config_and_names_what_differs(runs_folder):
     nested = make_dataclass("Config", ["sizes"])((1, 2))
     run = resume("first", {"nested": nested})  # begun, if it never was
     assert run.path == runs_folder / "first"
     assert run.config == {"nested": {"sizes": [1, 2]}}
     assert RunFolder.open(run.path).config == run.config
+    RunFolder.create("a", {"seed": 1, "steps": 5, "lr": 0.1})
+    with pytest.raises(ValueError) as error:
+        resume("a", {"seed": 2, "steps": 5, "x": 0})
+    assert "lr (was 0.1, now None), seed (was 1, now 2)" in str(error.value)
+    assert "steps" not in str(error.value)
 
 
 def test_a_name_that_leaves_the_root_is_refused(tmp_path):
@@ -116,14 +121,6 @@ def test_a_name_that_leaves_the_root_is_refused(tmp_path):
             RunFolder.create(name, {}, root=tmp_path)
     assert os.listdir(tmp_path) == []
     assert RunFolder.create("console.1", {}, root=tmp_path).path.is_dir()
-
-
-def test_resume_with_other_settings_names_the_keys_that_differ(runs_folder):
-    RunFolder.create("a", {"seed": 1, "steps": 5, "lr": 0.1})
-    with pytest.raises(ValueError) as error:
-        resume("a", {"seed": 2, "steps": 5, "x": 0})
-    assert "lr (was 0.1, now None), seed (was 1, now 2)" in str(error.value)
-    assert "steps" not in str(error.value)
 
 
 def test_a_name_is_checked_without_creating_anything(runs_folder):
@@ -220,7 +217,7 @@ def test_rows_that_went_missing_stop_a_resume(run):
             run.load_checkpoint_state(2)
 
 
-def test_a_line_torn_by_a_kill_is_dropped_and_written_over(run):
+def test_a_torn_last_line_is_dropped_and_a_broken_one_named(run):
     assert run.read("rows.jsonl") == []
     run.append("rows.jsonl", {"id": 1, "text": "line\nbreak \u2028 \ud800"})
     with open(run.path / "rows.jsonl", "a", encoding="utf-8") as file:
@@ -230,9 +227,6 @@ def test_a_line_torn_by_a_kill_is_dropped_and_written_over(run):
     resumed.append("rows.jsonl", {"id": 2})
     assert [row["id"] for row in resumed.read("rows.jsonl")] == [1, 2]
     assert resumed.read("rows.jsonl")[0]["text"].endswith("\u2028 \ud800")
-
-
-def test_a_broken_line_in_the_middle_is_named(run):
     (run.path / "rows.jsonl").write_text('{"id": 1}\n{"id"\n{}\n', "utf-8")
     with pytest.raises(ValueError, match="rows.jsonl, line 2 .*restore it"):
         run.read("rows.jsonl")

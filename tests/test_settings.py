@@ -25,10 +25,16 @@ def test_a_name_gets_the_row_of_its_family(name, row):
     assert SETTINGS[row].is_chat != is_base
 
 
-def test_no_name_means_the_environments_model(monkeypatch):
+def test_the_environment_names_the_model_and_makes_it_fast(monkeypatch):
     assert row_of() == "pocket"
     monkeypatch.setenv("RFS_MODEL", "qwen3-1.7b")
     assert row_of() == "qwen3-1.7b"
+    monkeypatch.setenv("RFS_FAST", "1")
+    fast, full = get_settings("pocket"), get_settings("pocket", fast=False)
+    assert (fast.num_test_problems, full.num_test_problems) == (24, 2000)
+    assert fast.grpo.steps < full.grpo.steps
+    assert fast.prompts == full.prompts
+    assert fast.grpo.learning_rate == full.grpo.learning_rate
 
 
 def test_a_run_gets_the_row_of_the_model_it_started_from(runs_folder):
@@ -64,12 +70,3 @@ def test_a_folder_or_run_without_a_telling_name_is_known_by_its_config(
         1, lambda path: atomic_write_json(path / "config.json", config), {}
     )
     assert row_of(folder) == row_of("runs/mine") == row
-
-
-def test_fast_shrinks_counts_and_keeps_the_rest(monkeypatch):
-    monkeypatch.setenv("RFS_FAST", "1")
-    fast, full = get_settings("pocket"), get_settings("pocket", fast=False)
-    assert (fast.num_test_problems, full.num_test_problems) == (24, 2000)
-    assert fast.grpo.steps < full.grpo.steps
-    assert fast.prompts == full.prompts
-    assert fast.grpo.learning_rate == full.grpo.learning_rate

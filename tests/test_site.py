@@ -68,15 +68,12 @@ def test_a_notebook_that_is_opened_elsewhere_installs_itself(tmp_path):
     assert shown[1:2] == committed[1:2]
 
 
-def test_a_link_that_leads_nowhere_is_found(tmp_path):
+def test_links_and_the_order_of_pages_are_checked(tmp_path):
     build_site.write(tmp_path / "a.html", '<h1 id="top"><a href="b.html#x">')
     build_site.write(tmp_path / "b.html", '<a id="x" href="a.html#end"></a>')
     build_site.write(tmp_path / "c/d.html", '<img src="../no.png">')
     broken = build_site.broken_links(tmp_path)
     assert broken == ["b.html: a.html#end", "c/d.html: ../no.png"]
-
-
-def test_main_notebooks_come_first_and_solutions_last(tmp_path):
     kinds = ("main", "a", "exercises", "exercise_solutions")
     paths = [tmp_path / f"ch09_{kind}.ipynb" for kind in kinds]
     assert sorted(set(paths), key=build_site.reading_order) == paths

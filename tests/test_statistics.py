@@ -81,9 +81,20 @@ def test_majority_at_k_equals_the_vote_over_all_subsets(answers):
         assert found == pytest.approx(expected, abs=1e-12)
 
 
-def test_standard_error_is_worked_by_hand():
+def test_errors_and_paired_differences_by_hand():
     # 1 0 0 1: mean ½, squares 4 · ¼ = 1, error sqrt(1 / (4 · 3))
     assert mean_and_error([1, 0, 0, 1]) == pytest.approx((0.5, sqrt(1 / 12)))
+    # differences 1 1 0 -1: mean ¼, squares 2·(¾)² + (¼)² + (5/4)² = 2.75,
+    # error sqrt(2.75 / 12) = 0.47871; two wins, one loss: p = 1
+    found = paired_difference([1, 1, 1, 0], [0, 0, 1, 1])
+    assert found.difference == 0.25
+    assert found.error == pytest.approx(0.47871, abs=1e-5)
+    assert found.high - found.difference == pytest.approx(1.96 * 0.47871, 1e-4)
+    assert (found.num_wins, found.num_losses, found.p_value) == (2, 1, 1.0)
+    # of equal scores
+    found = paired_difference([1, 0, 1], [1, 0, 1])
+    assert found.difference == found.low == found.high == 0
+    assert found.p_value == 1.0
 
 
 def test_clustered_error_of_exercise_3_7_agrees_with_statsmodels():
@@ -111,30 +122,13 @@ def test_mcnemar_agrees_with_scipy(wins, losses):
     assert mcnemar_p_value(wins, losses) == pytest.approx(expected)
 
 
-def test_paired_difference_is_worked_by_hand():
-    # differences 1 1 0 -1: mean ¼, squares 2·(¾)² + (¼)² + (5/4)² = 2.75,
-    # error sqrt(2.75 / 12) = 0.47871; two wins, one loss: p = 1
-    found = paired_difference([1, 1, 1, 0], [0, 0, 1, 1])
-    assert found.difference == 0.25
-    assert found.error == pytest.approx(0.47871, abs=1e-5)
-    assert found.high - found.difference == pytest.approx(1.96 * 0.47871, 1e-4)
-    assert (found.num_wins, found.num_losses, found.p_value) == (2, 1, 1.0)
-    # of equal scores
-    found = paired_difference([1, 0, 1], [1, 0, 1])
-    assert found.difference == found.low == found.high == 0
-    assert found.p_value == 1.0
-
-
-def test_paired_difference_changes_sign_when_the_methods_swap():
+def test_a_paired_difference_is_a_z_test_and_changes_sign():
     first, second = [1, 1, 1, 0, 1], [0, 1, 0, 1, 0]
     there = paired_difference(first, second)
     back = paired_difference(second, first)
     assert there.difference == -back.difference
     assert there.low == pytest.approx(-back.high)
     assert there.p_value == back.p_value
-
-
-def test_shares_of_right_samples_are_compared_by_a_z_test():
     stats = pytest.importorskip("scipy.stats")
     found = paired_difference([0.5, 0.75, 1.0, 0.25], [0.25, 0.5, 1.0, 0.5])
     expected = 2 * stats.norm.sf(abs(found.difference) / found.error)

@@ -47,7 +47,7 @@ def test_texts_come_back_and_all_ids_decode_as_the_librarys(tokenizer):
         assert "".join([*pieces, decoder.flush()]) == expected
 
 
-def test_a_stream_gives_a_character_only_when_it_is_whole(tokenizer):
+def test_streams_and_odd_texts_come_back_whole(tokenizer):
     token_ids = tokenizer.encode("😀")  # F0 9F 98 80: no merges, four tokens
     assert len(token_ids) == 4
     decoder = tokenizer.stream_decoder()
@@ -55,9 +55,6 @@ def test_a_stream_gives_a_character_only_when_it_is_whole(tokenizer):
     assert decoder.flush() == ""
     assert decoder.push(token_ids[0]) == ""
     assert decoder.flush() == "\ufffd"
-
-
-def test_what_comes_back_from_odd_text(tokenizer):
     language = "Grüße 数学 математика ∑∫ 🧮"
     for text in ("", "a\0b", language):
         assert tokenizer.decode(tokenizer.encode(text)) == text
@@ -76,13 +73,21 @@ def test_a_million_bytes_without_a_space_are_encoded_at_once(tokenizer, unit):
     assert tokenizer.decode(token_ids) == text
 
 
-def test_control_strings_are_one_token_or_spelled_out(tokenizer):
+def test_control_strings_are_one_token_or_open_nothing(tokenizer):
     end = tokenizer.token_to_id("<|im_end|>")
     assert tokenizer.encode("<|im_end|>") == [end]
     token_ids = tokenizer.encode(HOSTILE, allow_special=False)
     assert end not in token_ids
     assert tokenizer.decode(token_ids) == HOSTILE
     assert end in tokenizer.encode(HOSTILE)  # the next call is as before
+    text = tokenizer.apply_chat_template(
+        [{"role": "user", "content": HOSTILE}]
+    )
+    token_ids = tokenizer.encode(text)
+    # one user turn, then the assistant's opened turn
+    assert token_ids.count(tokenizer.token_to_id("<|im_start|>")) == 2
+    assert token_ids.count(tokenizer.token_to_id("<|im_end|>")) == 1
+    assert "< |im_end|>" in text
 
 
 def test_what_is_no_text_and_no_token_is_refused(tokenizer):
@@ -95,17 +100,6 @@ def test_what_is_no_text_and_no_token_is_refused(tokenizer):
             tokenizer.pad_left(rows)
     # Padding rows of the embedding have no text
     assert tokenizer.decode([tokenizer.vocab_size, 100_000]) == ""
-
-
-def test_a_message_cannot_open_a_turn_of_its_own(tokenizer):
-    text = tokenizer.apply_chat_template(
-        [{"role": "user", "content": HOSTILE}]
-    )
-    token_ids = tokenizer.encode(text)
-    # one user turn, then the assistant's opened turn
-    assert token_ids.count(tokenizer.token_to_id("<|im_start|>")) == 2
-    assert token_ids.count(tokenizer.token_to_id("<|im_end|>")) == 1
-    assert "< |im_end|>" in text
 
 
 @pytest.fixture
