@@ -72,11 +72,15 @@ def test_what_is_broken_is_named_with_its_cure(sound, what):
     assert finding[0].startswith(what) and all(finding)
 
 
-def test_a_card_that_torch_does_not_reach_is_named(sound):
+def test_a_card_that_is_not_reached_or_lacks_bfloat16_is_named(sound):
     set_card(sound, build="13.0")
     ((what, _, cure),) = findings()
     assert "does not reach the NVIDIA card" in what
     assert "CUDA_VISIBLE_DEVICES" in cure and "13.0 or later" in cure
+    set_card(sound, build="13.0", has_bfloat16=False)
+    ((what, _, cure),) = findings("cuda")
+    assert what == "cuda computes in float16, not in bfloat16"
+    assert "--dtype float32" in cure
 
 
 def test_what_only_looks_broken_is_no_finding(sound):
@@ -95,13 +99,6 @@ def test_a_build_for_cpus_beside_an_nvidia_driver_is_named(sound, system):
     assert cure.startswith("pip uninstall -y torch && pip install torch")
     # What the index of packages has for Windows is a build for CPUs
     assert ("--index-url" in cure) == (system == "win32")
-
-
-def test_a_card_without_bfloat16_is_named(sound):
-    set_card(sound, build="13.0", has_bfloat16=False)
-    ((what, _, cure),) = findings("cuda")
-    assert what == "cuda computes in float16, not in bfloat16"
-    assert "--dtype float32" in cure
 
 
 def test_the_models_that_fit_are_listed():

@@ -86,7 +86,7 @@ def write_run(name, verdicts, reference="1", **config):
     return run
 
 
-def test_compare_says_which_is_better_how_surely(runs_folder, capsys):
+def test_compare_says_what_is_better_or_left_out(runs_folder, capsys):
     write_run("weak", [0] * 15 + [1] * 25)
     write_run("strong", [1] * 12 + [0] * 3 + [1] * 25)
     assert main(["compare", "weak", str(runs_folder / "strong")]) == 0
@@ -94,9 +94,6 @@ def test_compare_says_which_is_better_how_surely(runs_folder, capsys):
     out = capsys.readouterr().out
     assert "B is better by 30.0 points" in out and "p < 0.001" in out
     assert "12 right only in B, 0 only in A" in out
-
-
-def test_compare_says_what_it_left_out(runs_folder, capsys):
     write_run("whole", [1, 0, 1, 0, 1])
     write_run("half", [1, 1, 0], num_problems=5)
     assert main(["compare", "whole", "half"]) == 0
@@ -106,9 +103,6 @@ def test_compare_says_what_it_left_out(runs_folder, capsys):
     assert "B was interrupted after 3 of 5 problems" in out
     assert main(["regrade", "half"]) == 0
     assert "interrupted after 3 of 5" in capsys.readouterr().out
-
-
-def test_compare_claims_nothing_without_grounds(runs_folder, capsys):
     first, second = [1, 1, 0, 0] * 10, [1, 0, 0, 0] + [1, 1, 0, 0] * 9
     text = describe_difference("AB", first, second)
     assert text.startswith("no difference can be claimed: A leads by 2.5")

@@ -30,35 +30,30 @@ def final_weights(name):
     return step, hashlib.sha256(weights.read_bytes()).hexdigest()
 
 
-def killed_and_resumed(command):
-    """A run ends where ten end that were killed at random moments."""
+@pytest.mark.parametrize(
+    "command",
+    [
+        "grpo --steps 12 --prompts-per-step 8 --group-size 4 --eval-every 5 "
+        "--max-new-tokens 64 --checkpoint-every 3",
+        "distill --traces {} --epochs 2 --batch-size 8 --eval-every 4",
+    ],
+)
+def test_runs_killed_at_random_end_in_the_same_weights(
+    runs_folder, tmp_path, command
+):
+    problems = load_problems("pocketmath", split="train", limit=96)
+    rows = [trace_of(problem, problem.solution) for problem in problems]
+    command = command.format(write_rows(tmp_path / "traces.jsonl", rows))
+    command += " --device cpu --eval-problems 20 --run"
     started = time.perf_counter()
-    assert start_rfs(f"{command} --run whole").wait() == 0
+    assert start_rfs(f"{command} whole").wait() == 0
     seconds = time.perf_counter() - started
     moments = random.Random(0)
     for number in range(NUM_KILLS):
-        again = f"{command} --run killed-{number}"
+        again = f"{command} killed-{number}"
         kill_after(moments.uniform(0, seconds), start_rfs(again))
         assert start_rfs(f"{again} --resume").wait() == 0
         assert final_weights(f"killed-{number}") == final_weights("whole")
-
-
-def test_killed_runs_end_in_the_weights_of_the_uninterrupted_one(runs_folder):
-    killed_and_resumed(
-        "grpo --steps 12 --prompts-per-step 8 --group-size 4 --device cpu "
-        "--max-new-tokens 64 --eval-every 5 --eval-problems 20 "
-        "--checkpoint-every 3"
-    )
-
-
-def test_killed_students_end_in_the_same_weights(runs_folder, tmp_path):
-    problems = load_problems("pocketmath", split="train", limit=96)
-    rows = [trace_of(problem, problem.solution) for problem in problems]
-    traces = write_rows(tmp_path / "traces.jsonl", rows)
-    killed_and_resumed(
-        f"distill --traces {traces} --epochs 2 --batch-size 8 --device cpu "
-        "--eval-every 4 --eval-problems 20"
-    )
 
 
 def test_two_processes_write_the_run_that_one_would(runs_folder):

@@ -75,7 +75,7 @@ def test_a_verifier_repeats_by_seed_and_needs_right_and_wrong_samples():
         train_head(noisy_labels(10)[0], torch.ones(10))
 
 
-def test_the_auc_counts_pairs_in_the_right_order():
+def test_the_auc_counts_pairs_and_its_interval_holds_chance():
     # Right samples 3 and 1, wrong ones 2 and 1: 3>2, 3>1, 1<2, 1=1
     assert auc([3, 1, 2, 1], [1, 1, 0, 0]) == 2.5 / 4
     assert auc([1, 2], [1, 1]) is None
@@ -83,9 +83,6 @@ def test_the_auc_counts_pairs_in_the_right_order():
     scores, labels = [9, 8, 1, 2, 5], [1, 0, 1, 0, 1]
     assert auc_within(scores, labels, list("aabbc")) == 0.5
     assert auc(scores, labels) == 3 / 6  # 9>8, 9>2, 5>2 of 3 x 2 pairs
-
-
-def test_the_interval_of_the_auc_holds_chance_for_a_blind_scorer():
     rng = random.Random(0)
     scores = [rng.random() for _ in range(400)]
     labels = [rng.randrange(2) for _ in range(400)]

@@ -268,13 +268,13 @@ def end_memory(monkeypatch, step, place, error):
 
 def end_evaluation(monkeypatch, error):
     """Let the second evaluation fail; the one at the start goes well."""
-    calls = []
+    calls, generate = [], llm.generate
 
     def answer_once(*arguments, **options):
         calls.append(1)
         if len(calls) == 2:
             raise error
-        return llm.generate(*arguments, **options)
+        return generate(*arguments, **options)
 
     monkeypatch.setattr(llm, "generate", answer_once)
 

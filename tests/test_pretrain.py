@@ -116,13 +116,16 @@ def test_matrices_step_by_their_rate_whatever_the_size_of_the_gradient():
         }
 
 
-def test_the_step_size_warms_up_stays_and_decays_to_nothing():
+def test_the_recipe_sets_the_step_size_and_flags_lie_over_it():
     config = replace(POCKET, steps=100, warmup_steps=10, decay_share=0.5)
     assert step_size(config, 0) == pytest.approx(0.1)
     assert step_size(config, 9) == 1.0
     assert step_size(config, 50) == 1.0  # 50 steps left of the last 50
     assert step_size(config, 75) == pytest.approx(0.5)
     assert step_size(config, 99) == pytest.approx(0.02)
+    flags = {"seed": 3, "steps": 10, "init_from": None}
+    config = choose_config(Namespace(model_config="pocket", **flags))
+    assert config == replace(POCKET, seed=3, steps=10)
 
 
 # ---- Runs ----
@@ -160,9 +163,3 @@ def test_without_matplotlib_a_run_ends_well(tokenizer, tmp_path, monkeypatch):
     pretrain(TINY, run, tokenizer=tokenizer)
     assert run.checkpoint_steps() == [6]
     assert not (run.path / "plot.png").exists()
-
-
-def test_flags_are_laid_over_the_recipe():
-    flags = {"seed": 3, "steps": 10, "init_from": None}
-    config = choose_config(Namespace(model_config="pocket", **flags))
-    assert config == replace(POCKET, seed=3, steps=10)

@@ -159,16 +159,13 @@ def saved(request, tmp_path_factory):
     return model, tokenizer, folder
 
 
-def test_transformers_opens_what_we_save_and_generates_the_same(saved):
+def test_transformers_opens_what_we_save_and_does_the_same(saved):
     model, tokenizer, folder = saved
     theirs = transformers.AutoModelForCausalLM.from_pretrained(folder)
     prompts = ["Problem: 12 + 7\nAnswer:", "Let's think", "step"]
     ours = generate(model, tokenizer, prompts, max_new_tokens=64, stop_ids=())
     for prompt, output in zip(prompts, ours, strict=True):
         assert output.token_ids == greedy(theirs, tokenizer, prompt, 64)
-
-
-def test_transformers_tokenizes_stops_and_chats_as_we_do(saved):
     _, tokenizer, folder = saved
     theirs = transformers.AutoTokenizer.from_pretrained(folder)
     for text in ["Let's add 12 + 7\n\n", "e\u0301 中\0", "<think>2<|im_end|>"]:

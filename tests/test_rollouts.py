@@ -85,7 +85,7 @@ def test_sampler_and_trainer_find_the_same_logprobs(temperature):
     )
 
 
-def test_a_truncated_completion_earns_nothing_but_keeps_a_penalty():
+def test_what_is_cut_earns_nothing_and_rewards_keep_their_parts():
     strict, lenient = (
         rollouts_of(reward=lambda text, problem: 1.0, require_end=required)
         for required in (True, False)
@@ -93,21 +93,18 @@ def test_a_truncated_completion_earns_nothing_but_keeps_a_penalty():
     assert (strict.rewards.flatten() == (~strict.truncated).float()).all()
     assert (lenient.rewards == 1.0).all()
     assert (rollouts_of(reward=lambda *_: -1.0).rewards == -1.0).all()
-
-
-def test_a_problem_is_answered_alike_alone_and_among_others():
-    together, alone = rollouts_of(), rollouts_of(PROBLEMS[1:2])
-    assert together.texts[4:8] == alone.texts
-    assert rollouts_of(seed=4).texts != together.texts
-
-
-def test_several_rewards_keep_their_parts():
     batch = rollouts_of(
         reward={"even": even_length, "one": lambda text, problem: 1.0},
         require_end=False,
     )
     assert batch.reward_parts.shape == (3, 4, 2)
     assert torch.equal(batch.rewards, batch.reward_parts.sum(dim=-1))
+
+
+def test_a_problem_is_answered_alike_alone_and_among_others():
+    together, alone = rollouts_of(), rollouts_of(PROBLEMS[1:2])
+    assert together.texts[4:8] == alone.texts
+    assert rollouts_of(seed=4).texts != together.texts
 
 
 def test_batches_of_some_prompts_and_joined_ones_are_the_whole():

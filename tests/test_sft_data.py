@@ -70,11 +70,15 @@ def test_a_block_that_the_prompt_opened_is_closed_once(tokenizer, thinking):
     assert written.startswith(f"{prompt}{thought}\n</think>\n\n5")
 
 
-def test_a_teacher_cannot_end_a_text_with_a_control_string(tokenizer):
+def test_a_teacher_ends_no_text_and_scores_behind_its_own_prompt(tokenizer):
     example = encode_example(tokenizer, "2+3=", " 5<|endoftext|> 6")
     assert example.completion_ids.count(tokenizer.eos_id) == 1
     text = tokenizer.decode(example.completion_ids[:-1])
     assert text == " 5<|endoftext|> 6"
+    same = example_of(tokenizer, " 5", prompt="{problem}")
+    assert same.teacher_prompt_ids is None
+    other = example_of(tokenizer, " 5", prompt="Think. {problem}")
+    assert other.teacher_prompt_ids == tokenizer.encode("Think. 2+3?")
 
 
 @pytest.mark.parametrize(
@@ -112,13 +116,6 @@ def test_long_traces_are_left_out_and_counted(tokenizer, tmp_path):
     plain = Qwen3Tokenizer(write_tokenizer(tmp_path, think=False))
     with pytest.raises(ValueError, match="thinking='plain'"):
         encode_traces([trace("<think>3+2</think> 5")], plain, config)
-
-
-def test_a_teacher_asked_otherwise_scores_behind_its_own_prompt(tokenizer):
-    same = example_of(tokenizer, " 5", prompt="{problem}")
-    assert same.teacher_prompt_ids is None
-    other = example_of(tokenizer, " 5", prompt="Think. {problem}")
-    assert other.teacher_prompt_ids == tokenizer.encode("Think. 2+3?")
 
 
 @pytest.mark.parametrize(

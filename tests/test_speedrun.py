@@ -52,7 +52,7 @@ def test_an_entry_is_trained_and_measured():
     assert outcome["reached"] == (outcome["accuracy"] >= 0.6)
 
 
-def test_what_an_entry_may_not_be_is_refused(checkout):
+def test_what_an_entry_may_not_do_is_refused(checkout, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="the shape of the shipped base"):
         speedrun.measure("pocket-teacher", "direct", [])
     for lacking in ("idea", "commands"):
@@ -62,8 +62,6 @@ def test_what_an_entry_may_not_be_is_refused(checkout):
     with pytest.raises(FileNotFoundError, match="there are mine"):
         speedrun.read_entry("yours")
 
-
-def test_a_command_that_may_not_or_fails_is_named(tmp_path, monkeypatch):
     def train(command):
         speedrun.train(ENTRY | {"commands": [command]}, tmp_path)
 

@@ -156,12 +156,6 @@ def test_a_folders_own_template_is_used_wherever_it_stands(tmp_path):
     assert Qwen3Tokenizer(folder).apply_chat_template(chat) == "[Hi]"
 
 
-def test_think_tokens_are_single_ids_where_there_are_any(tokenizer, tmp_path):
-    assert tokenizer.has_think
-    assert len(tokenizer.encode("<think></think>")) == 2
-    assert not Qwen3Tokenizer(write_tokenizer(tmp_path, think=False)).has_think
-
-
 @pytest.mark.parametrize(
     ("config", "generation_config", "eos", "stops"),
     table("end_tokens"),
@@ -178,12 +172,15 @@ def test_every_end_token_that_a_configuration_names_ends_a_completion(
     assert tokenizer.pad_id == 284
 
 
-def test_rows_are_padded_on_the_left(tokenizer):
+def test_rows_are_padded_and_think_tokens_single(tokenizer, tmp_path):
     token_ids, key_mask = tokenizer.pad_left([[5], [6, 7, 8]])
     pad = tokenizer.pad_id
     assert token_ids.tolist() == [[pad, pad, 5], [6, 7, 8]]
     assert key_mask.tolist() == [[False, False, True], [True, True, True]]
     assert (token_ids.dtype, key_mask.dtype) == (torch.long, torch.bool)
+    assert tokenizer.has_think
+    assert len(tokenizer.encode("<think></think>")) == 2
+    assert not Qwen3Tokenizer(write_tokenizer(tmp_path, think=False)).has_think
 
 
 def without_an_end_token():

@@ -32,13 +32,17 @@ def trace(text=r" 2+3=5 \boxed{5}", problem=PROBLEM, sample=0, **fields):
 # One answer
 
 
-def test_an_answer_is_judged_when_it_comes_in():
+def test_an_answer_is_judged_and_comes_back_from_its_file(tmp_path):
     right, wrong = trace(), trace(r" \boxed{6}")
     assert right.correct and not wrong.correct
     assert right.id == "train-1#0"
     assert (right.subject, right.level) == ("sums", 1)
     assert not trace(r"<think>\boxed{5}").correct  # unfinished thinking
     assert trace(r"<think>hm</think> \boxed{5}").correct
+    traces = [trace(), trace("\u2028 odd \x00 text", sample=1)]
+    path = write_rows(tmp_path / "traces.jsonl", traces)
+    assert training.read_traces(path) == traces
+    assert training.read_traces(tmp_path) == traces  # a run folder
 
 
 @pytest.mark.parametrize(
@@ -49,13 +53,6 @@ def test_thinking_is_kept_apart_from_the_answer(text, parts):
     assert split_thinking(text) == tuple(parts)
     if text.strip().startswith("<think>") and parts[2]:
         assert trace(text).text == text
-
-
-def test_traces_come_back_from_their_file(tmp_path):
-    traces = [trace(), trace("\u2028 odd \x00 text", sample=1)]
-    path = write_rows(tmp_path / "traces.jsonl", traces)
-    assert training.read_traces(path) == traces
-    assert training.read_traces(tmp_path) == traces  # a run folder
 
 
 # Which to learn from

@@ -58,7 +58,7 @@ def test_the_group_of_most_votes_wins(groups, weights, winner):
     assert sum(count_votes(groups).values()) == num_voters
 
 
-def test_the_exact_rule_stops_exactly_when_no_continuation_matters():
+def test_the_exact_stop_comes_when_nothing_can_change_the_answer():
     # Brute force: every continuation over the seen groups and two new ones
     candidates = [None, "a", "b", "c", "d"]
     for drawn in itertools.product(candidates[:3], repeat=3):
@@ -69,9 +69,6 @@ def test_the_exact_rule_stops_exactly_when_no_continuation_matters():
             }
             decided = is_decided(group_answers(drawn), 3 + remaining)
             assert decided is (len(winners) == 1)
-
-
-def test_the_exact_stop_never_changes_the_answer_nor_comes_before_the_likely():
     dice = random.Random(0)
     for _ in range(300):
         answers = [dice.choice(["1", "2", "3", None]) for _ in range(9)]

@@ -159,25 +159,27 @@ def test_short_names_stand_for_hub_ids_and_are_corrected():
 # ---- Refusals when loading: what is done to the folder, what is said ----
 
 
+def changed(file, change):
+    """Put `change` of a file's bytes in its place; None takes it out."""
+
+    def damage(folder):
+        content = change((folder / file).read_bytes())
+        (folder / file).unlink()
+        if content is not None:
+            (folder / file).write_bytes(content)
+
+    return damage
+
+
 def without(file):
-    return lambda folder: (folder / file).unlink()
+    return changed(file, lambda old: None)
 
 
 def with_config(**changes):
-    def change(folder):
-        path = folder / "config.json"
-        content = json.loads(path.read_text("utf-8")) | changes
-        path.write_text(json.dumps(content), "utf-8")
-
-    return change
-
-
-def with_bytes(change):
-    def overwrite(folder):
-        path = folder / WEIGHTS
-        path.write_bytes(change(path.read_bytes()))
-
-    return overwrite
+    return changed(
+        "config.json",
+        lambda old: json.dumps(json.loads(old) | changes).encode(),
+    )
 
 
 def with_tensor(name, change):
@@ -210,11 +212,17 @@ REFUSED = [
     (with_config(model_type="llama"), "'llama'"),
     (with_config(hidden_size="large"), "config.json: hidden_size must be"),
     (with_config(tie_word_embeddings=False), "missing lm_head.weight"),
-    (with_bytes(lambda old: b""), TRUNCATED),
-    (with_bytes(lambda old: old[:5]), TRUNCATED),  # in the header
-    (with_bytes(lambda old: old[:3000]), TRUNCATED),  # in the weights
-    (with_bytes(lambda old: old[:8] + b"\xff" * 40 + old[48:]), TRUNCATED),
-    (with_bytes(lambda old: struct.pack("<Q", 2**60) + b"{}"), TRUNCATED),
+    (changed(WEIGHTS, lambda old: b""), TRUNCATED),
+    (changed(WEIGHTS, lambda old: old[:5]), TRUNCATED),  # in the header
+    (changed(WEIGHTS, lambda old: old[:3000]), TRUNCATED),  # in the weights
+    (
+        changed(WEIGHTS, lambda old: old[:8] + b"\xff" * 40 + old[48:]),
+        TRUNCATED,
+    ),
+    (
+        changed(WEIGHTS, lambda old: struct.pack("<Q", 2**60) + b"{}"),
+        TRUNCATED,
+    ),
     (
         with_tensor("model.norm.weight", lambda old: torch.ones(33)),
         r"\(33,\).*asks for \(32,\)",
@@ -256,13 +264,12 @@ def test_a_broken_json_file_is_named_with_the_cure(folder, text):
         (folder / file).write_text('{"model_type": "qwen3"}', "utf-8")
 
 
-def test_a_tied_checkpoint_may_repeat_its_embedding(folder, model):
+def test_an_embedding_may_be_repeated_not_too_small(
+    folder, model, tmp_path, tokenizer
+):
     embedding = model.embed_tokens.weight.detach()
     with_tensor("lm_head.weight", lambda old: embedding.clone())(folder)
     assert_same_weights(model, load(folder))
-
-
-def test_a_tokenizer_of_more_entries_is_refused(tmp_path, tokenizer):
     save_model(tiny_model(vocab_size=288), tokenizer, tmp_path / "small")
     with pytest.raises(ValueError, match="289 entries .* only 288 rows"):
         load(tmp_path / "small")
