@@ -111,19 +111,6 @@ def test_waiting_times_double_with_jitter_and_stay_below_the_limit():
         assert longest / 2 <= delay <= longest
 
 
-def test_many_requests_all_come_back_whatever_happens_to_each():
-    def misbehave(body):
-        number = int(body["messages"][0]["content"])
-        return [GOOD, 400, "cut", b"<html>", chat_answer("7")][number % 5]
-
-    with ChatServer(misbehave) as server:
-        answers = ask_many(client_for(server, max_retries=1), 20)
-    assert sorted(answers) == list(range(20))
-    for number, answer in answers.items():
-        kind = Completion if number % 5 in (0, 4) else EndpointError
-        assert isinstance(answer, kind)
-
-
 def test_requests_keep_to_the_limit_and_to_the_rate():
     with ChatServer(0.2) as server:
         start = time.monotonic()

@@ -10,7 +10,6 @@ from reasoning_from_scratch.evaluation import (
     MethodOutput,
     Problem,
     evaluate,
-    load_problems,
     wilson_interval,
 )
 from reasoning_from_scratch.evaluation.evaluate import generate_answers
@@ -142,19 +141,6 @@ def test_an_evaluation_resumes_to_the_same_records(monkeypatch, runs_folder):
     assert calls == []
     saved = whole.read_json("result.json")
     assert saved == expected.summary() and "records" not in saved
-
-
-def test_batches_of_any_size_give_the_records_of_one_by_one():
-    model, tokenizer = load_model("pocket", device="cpu")
-    problems = load_problems("pocketmath", limit=5)
-    options = {"sampling": WARM, "num_samples": 2, "max_new_tokens": 24}
-    one, many = (
-        evaluate(
-            model, tokenizer, problems, batch_size=n, progress=False, **options
-        )
-        for n in (1, 5)
-    )
-    assert one.records == many.records
 
 
 def test_records_of_other_problems_are_refused(monkeypatch, runs_folder):

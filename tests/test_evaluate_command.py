@@ -1,9 +1,7 @@
 """rfs evaluate, compare and regrade, on a random tiny model."""
 
-import time
-
 import pytest
-from commands import open_run, record_of, start_rfs, write_rows
+from commands import open_run, record_of, write_rows
 
 from reasoning_from_scratch.cli.compare import describe_difference
 from reasoning_from_scratch.cli.main import main
@@ -29,26 +27,6 @@ def evaluate(flags, more):
 
 def records_of(name):
     return open_run(name).read("records.jsonl")
-
-
-def test_a_killed_evaluation_resumes_to_the_same_files(flags, runs_folder):
-    assert evaluate(flags, "--run whole") == 0
-    process = start_rfs(f"evaluate {flags} --run killed")
-    killed = runs_folder / "killed" / "records.jsonl"
-    for _ in range(6000):  # a minute
-        if killed.exists() and killed.read_bytes().count(b"\n") >= 8:
-            break
-        assert process.poll() is None, "the evaluation ended too early"
-        time.sleep(0.01)
-    process.kill()
-    process.wait()
-    assert not killed.with_name("result.json").exists()
-    assert evaluate(flags, "--run killed --resume") == 0
-    whole = runs_folder / "whole" / "records.jsonl"
-    assert killed.read_bytes() == whole.read_bytes()
-    ends = [open_run(n).read_json("result.json") for n in ("whole", "killed")]
-    for key in ("accuracy", "interval", "num_problems", "mean_tokens"):
-        assert ends[0][key] == ends[1][key]
 
 
 def test_without_a_name_runs_are_numbered(flags, runs_folder, capsys):

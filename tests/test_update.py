@@ -1,13 +1,11 @@
 """The gradient step: what it changes, and what must not change it."""
 
-import weakref
 from dataclasses import replace
 
 import pytest
 import torch
 from test_rollouts import PROBLEMS, StoppingTokenizer
 from tiny import tiny_model, weights_of
-from torch.autograd.graph import saved_tensors_hooks
 
 from reasoning_from_scratch.llm import token_logprobs
 from reasoning_from_scratch.training import GRPOConfig, LossConfig
@@ -168,40 +166,6 @@ def test_scores_equal_those_of_the_whole_batch():
     torch.testing.assert_close(
         scores, whole.masked_fill(~rollouts.mask, 0.0), atol=1e-4, rtol=1e-4
     )
-
-
-def peak_of_update(rollouts, size):
-    """Most numbers kept for a backward pass at any moment of an update."""
-    alive, peak = weakref.WeakSet(), 0
-
-    class Kept:
-        def __init__(self, tensor):
-            self.tensor = tensor
-
-    def pack(tensor):
-        nonlocal peak
-        kept = Kept(tensor)
-        alive.add(kept)
-        peak = max(peak, sum(each.tensor.numel() for each in alive))
-        return kept
-
-    with saved_tensors_hooks(pack, lambda kept: kept.tensor):
-        gradient_of(tiny_model(), rollouts, micro_batch_size=size)
-    return peak
-
-
-def test_32_rollouts_keep_no_more_than_8_at_one_micro_batch():
-    # Given completions of one prompt, of one length
-    rollouts = rollouts_of(tiny_model(), reward=lambda text, _: len(text) % 3)
-    full = torch.ones_like(rollouts.key_mask)
-    full = replace(rollouts, key_mask=full, mask=full[:, 1:])
-    assert (full.rewards.std(dim=1) > 0).any()
-    group = int((full.rewards.std(dim=1) > 0).nonzero()[0])
-    few, many = (full.select_prompts([group] * n) for n in (2, 8))
-    peak = peak_of_update(few, 4)
-    assert peak_of_update(many, 4) == peak
-    # And the measure does see what it should: without micro-batches it grows
-    assert peak_of_update(many, 32) > 3 * peak
 
 
 def test_a_sampler_that_is_not_the_trainer_is_noticed():
