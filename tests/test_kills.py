@@ -2,17 +2,27 @@
 
 import hashlib
 import random
+import subprocess
 import sys
 import time
 
 import pytest
-from commands import open_run, start_rfs, trace_of, write_rows
+from commands import open_run, trace_of, write_rows
 
 from reasoning_from_scratch.evaluation import load_problems
 
 pytestmark = pytest.mark.slow
 
 NUM_KILLS = 10
+
+
+def start_rfs(words, launcher=(sys.executable, "-m")):
+    """Start `rfs WORDS` in a process of its own, unheard."""
+    return subprocess.Popen(
+        [*launcher, "reasoning_from_scratch", *words.split()],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
 
 
 def kill_after(seconds, process):

@@ -12,6 +12,7 @@ from pathlib import Path
 import playground
 import pytest
 import torch
+from tiny import table
 
 from reasoning_from_scratch import generate, load_model, load_problems
 from reasoning_from_scratch.evaluation import answers_equal, render_prompt
@@ -19,6 +20,7 @@ from reasoning_from_scratch.evaluation.grouping import group_answers
 from reasoning_from_scratch.llm import SamplingConfig
 from reasoning_from_scratch.llm.sampling import row_seed, uniform_numbers
 
+CASES = table("playground")
 NODE = shutil.which("node")
 SCRIPT = Path(__file__).with_name("playground.mjs")
 needs_node = pytest.mark.skipif(NODE is None, reason="node is not installed")
@@ -113,14 +115,7 @@ def test_a_problem_that_does_not_fit_is_refused(ask):
 @needs_node
 def test_any_text_becomes_the_tokens_of_python(ask, rounded):
     tokenizer = rounded[1]
-    texts = [
-        "",
-        "Solve 5x + 25 = 40.\n\n  What's left?\r\n",
-        "Mia's  44\u00d75 \\frac{1}{2}   \n \t end ",
-        "na\u00efve cafe\u0301 \U0001f9ee \u4e2d\u6587 \u00bd",
-        "<|im_start|>user\n<think>a</think><|endoftext|>",
-        "IT'S THEY'LL 'd 's",
-    ]
+    texts = CASES["texts"]
     encoded = ask(encode=texts)
     assert encoded == [tokenizer.encode(text) for text in texts]
     cut = [ids[: len(ids) // 2] for ids in encoded]
@@ -136,24 +131,13 @@ def test_random_numbers_are_those_of_python(ask):
     assert found == uniform_numbers(seeds, 20).tolist()
 
 
-SPELLINGS = r"""
-0.5 ~ \frac{1}{2}       1/2 ~ \frac{2}{4}       -\frac{3}{4} ~ -0.75
-50\% ~ 50               50% ~ 0.5               \frac{-3}{4} ~ -\frac{3}{4}
-1,234 ~ 1234            x = 3 ~ 3               \dfrac{1}{2} ~ $0.50$
-(1, 2) ~ (1,2)          (1, 2) ~ (2, 1)         \{1, 3\} ~ \{3, 1\}
-\{1, 3\} ~ (1, 3)       +7. ~ 7.0               \{1, 3\} ~ \{1, 3, 9\}
-2x^2+6x-8 ~ 6x + 2x^2 - 8    2x^2+6x-8 ~ 2x^2+6x+8    3x ~ 3y
-2x3 ~ 6x                1/0 ~ 0/0               cat ~ cat    cat ~ dog
-"""
-
-
 @needs_node
 def test_verdicts_are_those_of_python(ask):
     references = sorted({p.answer for p in load_problems("pocketmath")})
-    spellings = re.split(r"\s{3,}|\n", SPELLINGS.strip())
+    spellings = CASES["spellings"]
     pairs = [
         ("", ""),
-        *(spelling.split(" ~ ") for spelling in spellings),
+        *map(tuple, spellings),
         *zip(references, references, strict=True),
         *zip(references, references[1:], strict=False),
     ]
@@ -166,14 +150,7 @@ def test_verdicts_are_those_of_python(ask):
 def test_answers_are_found_and_grouped_as_in_python(ask):
     answers = ["1/2", "3", None, "0.5", r"\frac{6}{2}", "x", None]
     assert ask(group=[answers]) == [group_answers(answers)]
-    boxed = {
-        r"so \boxed{\frac{1}{2}}.": r"\frac{1}{2}",
-        r"\boxed{\{1, 3\}}": r"\{1, 3\}",
-        r"\boxed{1} or \boxed{2": "1",
-        r"<think>\boxed{1}</think> \boxed{2}": "2",
-        r"<think>\boxed{1}": None,
-        "the answer is 3": None,
-    }
+    boxed = dict(CASES["boxed"])
     assert ask(extract=list(boxed)) == list(boxed.values())
 
 

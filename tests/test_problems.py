@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 from huggingface_hub import errors
+from tiny import DATA
 
 from reasoning_from_scratch.evaluation import verify
 from reasoning_from_scratch.evaluation.problems import (
@@ -26,21 +27,8 @@ def write_lines(path, *rows):
     return path
 
 
-def test_the_fields_of_common_data_sets_are_understood(tmp_path):
-    path = write_lines(
-        tmp_path / "mine.jsonl",
-        {"problem": "1 + 1", "answer": "2", "subject": "sums", "level": 3},
-        {"question": "2 + 2", "answer": "Two and two.\n#### 4"},
-        {
-            "problem": "3 + 3",
-            "solution": r"It is $\boxed{\frac{12}{2}}$.",
-            "level": "Level 5",
-            "type": "Algebra",
-            "unique_id": "a/7",
-        },
-        {"problem": "4 + 4", "answer": 8},
-    )
-    assert load_problems(path) == [
+def test_the_fields_of_common_data_sets_are_understood():
+    assert load_problems(DATA / "mine.jsonl") == [
         Problem("1 + 1", "2", "sums", 3, "mine-1"),
         Problem("2 + 2", "4", id="mine-2", solution="Two and two."),
         Problem(

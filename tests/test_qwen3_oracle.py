@@ -9,7 +9,7 @@ import random
 
 import pytest
 import torch
-from tiny import QWEN2, tiny_model
+from tiny import DATA, QWEN2, tiny_model
 from tiny_checkpoints import R1_CONFIG, R1_TOKENS, write_tokenizer
 
 from reasoning_from_scratch.llm import generate, load_model, save_model
@@ -32,15 +32,7 @@ SHAPES = {
     "qwen2, untied, 6:1": (False, 6, 1, None),
 }
 # Qwen2.5's format without tools: a system turn is always there
-QWEN2_TEMPLATE = """
-{%- set start, end = "<|im_start|>", "<|im_end|>\n" %}
-{%- if messages[0].role != "system" %}
-{{- start + "system\nYou are a helpful assistant." + end }}
-{%- endif %}
-{%- for m in messages %}
-{{- start + m.role + "\n" + m.content + end }}
-{%- endfor %}
-{%- if add_generation_prompt %}{{ start + "assistant\n" }}{% endif %}"""
+QWEN2_TEMPLATE = (DATA / "qwen2_template.jinja").read_text("utf-8")
 CHAT = [
     {"role": "system", "content": "Be brief."},
     {"role": "user", "content": "1+1?"},

@@ -32,17 +32,7 @@ LENGTHS = torch.tensor([[10, 30, 20, 50]])
 
 @pytest.mark.parametrize(
     ("text", "accuracy", "form", "partial"),
-    [
-        (r" \boxed{1/2}", 1, 1, 1),
-        (r" 1/4+1/4=2/4 so \boxed{0.5}", 1, 1, 1),
-        (r" \boxed{1/3}, no: \boxed{1/2}", 1, 1, 1),  # the last box counts
-        (r" \boxed{1/2}, no: \boxed{1/3}", 0, 1, 0.1),
-        (" The answer is 1/2", 0, 0, 0.5),
-        (r"\boxed{7}, as a \boxed answer", 0, 1, 0.1),
-        (r"in \boxed form", 0, 0, 0),
-        (r"\boxed{}", 0, 0, 0),
-        ("", 0, 0, 0),
-    ],
+    table("rewarded_texts"),
 )
 def test_what_a_text_earns(text, accuracy, form, partial):
     assert accuracy_reward(text, HALF) == accuracy

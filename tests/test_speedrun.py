@@ -4,17 +4,11 @@ import json
 
 import pytest
 import speedrun
+from tiny import table
 
 from reasoning_from_scratch.evaluation import load_problems
 
-ENTRY = {
-    "author": "somebody",
-    "date": "2026-11-28",
-    "idea": "a few steps",
-    "commands": ["rfs grpo --steps 1 --prompts-per-step 2 --run short"],
-    "run": "short",
-    "prompt": "direct",
-}
+ENTRY = table("speedrun_entry")
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from check import is_same
 from standin import on_the_stand_in
 from test_learned_verifier import write_traces
 from test_methods import PROBLEMS, PROMPTS, Tokenizer
-from tiny import tiny_model, write_verifier
+from tiny import table, tiny_model, write_verifier
 
 from reasoning_from_scratch.cli.main import main
 from reasoning_from_scratch.evaluation import load_problems
@@ -147,23 +147,7 @@ def test_every_variant_trains_there(name, away):
     assert len(train_grpo(model, Tokenizer(), problems, config, **data)) == 3
 
 
-COMMANDS = """
-ask 1+1 --max-new-tokens 4
-evaluate --run e --limit 2 --max-new-tokens 4 --method self-refine
-grpo --run g --steps 1 --eval-problems 1 --max-new-tokens 4
-distill --run d --traces {traces} --epochs 1 --eval-problems 1
-distill --run s --traces {traces} --teacher {model} --epochs 1 \
---loss jsd --eval-problems 1
-distill --run o --on-policy --teacher {model} --steps 1 \
---prompts-per-step 1 --eval-problems 1
-teach --run t --limit 2 --samples 1 --max-new-tokens 4
-verifier --run v --traces {traces} --validation {traces} --epochs 2
-export {model} {folder}
-doctor
-"""
-
-
-@pytest.mark.parametrize("words", COMMANDS.strip().splitlines())
+@pytest.mark.parametrize("words", table("commands_away"))
 def test_every_command_runs_there(
     words, away, model_folder, tmp_path, runs_folder, capsys, monkeypatch
 ):

@@ -6,6 +6,7 @@ from functools import lru_cache
 
 import torch
 from pocket_data import train_tokenizer
+from tiny import DATA
 from tokenizers import AddedToken
 
 from reasoning_from_scratch.llm.qwen3 import Qwen3Model
@@ -23,16 +24,7 @@ R1_CONFIG = {
     "eos_token": R1_TOKENS[1],
     "pad_token": R1_TOKENS[1],
     # its format without tools: thoughts of earlier turns are dropped
-    "chat_template": """
-{{- bos_token }}
-{%- for m in messages if m.role == "system" %}{{ m.content }}{% endfor %}
-{%- for m in messages %}
-{%- if m.role == "user" %}{{ "<｜User｜>" + m.content }}{% endif %}
-{%- if m.role == "assistant" %}
-{{- "<｜Assistant｜>" + m.content.split("</think>")[-1] + eos_token }}
-{%- endif %}
-{%- endfor %}
-{%- if add_generation_prompt %}{{ "<｜Assistant｜><think>\n" }}{% endif %}""",
+    "chat_template": (DATA / "r1_template.jinja").read_text("utf-8"),
 }
 CORPUS = ["Problem: 12 + 7\nAnswer: Let's think step by step. 12 + 7 = 19"]
 
