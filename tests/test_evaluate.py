@@ -13,7 +13,7 @@ from reasoning_from_scratch.evaluation import (
     wilson_interval,
 )
 from reasoning_from_scratch.evaluation.evaluate import generate_answers
-from reasoning_from_scratch.evaluation.records import read_records, summarize
+from reasoning_from_scratch.evaluation.records import summarize
 from reasoning_from_scratch.llm import SamplingConfig, load_model
 from reasoning_from_scratch.runs import RunFolder
 from reasoning_from_scratch.settings import SETTINGS
@@ -214,16 +214,3 @@ def test_samples_of_different_number_or_role_give_no_curve():
         assert (result.pass_at_k, result.avg_at_n) == ({}, None)
         assert result.tokens_per_second == 10 * len(pools) / 4
         assert summarize(records).tokens_per_second == 0.0
-
-
-def test_records_cut_or_written_twice_are_refused_with_their_line(runs_folder):
-    run, record = new_run("two"), record_of("p", "2", "2")
-    run.append("records.jsonl", record)
-    assert read_records(run) == [record]
-    run.append("records.jsonl", record)
-    with pytest.raises(ValueError, match="jsonl, line 2 has the id 'p' of"):
-        read_records(run)
-    del record["correct"]
-    run.rewrite("records.jsonl", [record])
-    with pytest.raises(ValueError, match=r"jsonl, line 1 lacks \['correct'\]"):
-        read_records(run)

@@ -137,15 +137,6 @@ def test_other_kinds_of_training_make_a_page_too(rows):
     assert Elements(page_of(rows)).open == []
 
 
-@pytest.mark.parametrize("rows", [[], [{"epoch": 1}]])
-def test_what_is_no_training_is_refused(runs_folder, capsys, rows):
-    write_run("judge", rows, command="verifier")
-    assert main(["report", "judge"]) == 1
-    said = capsys.readouterr().err
-    assert "has no steps" in said and "one of rfs verifier" in said
-    assert not (runs_folder / "judge" / "report.html").exists()
-
-
 def test_without_matplotlib_the_page_says_what_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     page = page_of(run_of())
