@@ -51,14 +51,11 @@ def random_expression(rng, depth):
     return f"({left}{rng.choice('+-*/')}{right})"
 
 
-def test_random_expressions_have_the_value_that_python_gives_them():
+def test_random_texts_have_the_value_of_python_or_none():
     rng = random.Random(0)
     for _ in range(300):
         text = random_expression(rng, 3)
         assert calculate(text) == in_fractions(text), text
-
-
-def test_random_strings_raise_nothing_and_take_no_time():
     rng, num_values = random.Random(0), 0
     for _ in range(3_000):
         size = rng.randrange(1, rng.choice((8, 30, 120)))

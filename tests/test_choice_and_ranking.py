@@ -39,7 +39,7 @@ PROBLEMS = [
 ]
 
 
-def test_the_right_answer_is_at_each_letter_equally_often_among_others():
+def test_right_answers_stand_at_each_letter_among_others():
     made = make_choices(PROBLEMS)
     places = Counter(problem.answer for problem in made)
     assert places == {0: 10, 1: 10, 2: 10, 3: 10}
@@ -52,6 +52,14 @@ def test_the_right_answer_is_at_each_letter_equally_often_among_others():
     assert set(made[0].choices) <= slips | {"12"}
     assert make_choices(PROBLEMS, seed=1) == make_choices(PROBLEMS, seed=1)
     assert make_choices(PROBLEMS, seed=1) != make_choices(PROBLEMS, seed=2)
+    # "A" has no digit to slip in, and the other answers are only one more
+    problems = [Problem("?", answer, id=answer) for answer in ("A", "B")]
+    with pytest.raises(ValueError, match="'A' need as many different answers"):
+        make_choices(problems)
+    with pytest.raises(ValueError, match="no problems"):
+        choose([], "likelihood")
+    with pytest.raises(ValueError, match="'guess'"):
+        choose("?", "guess")
 
 
 def test_a_file_in_mmlus_form_is_read_and_its_choices_are_shown(tmp_path):
@@ -112,17 +120,6 @@ def test_the_letter_method_takes_the_first_letter_of_a_choice(monkeypatch):
     assert result.accuracy == 2 / 4  # the right text at any of its letters
 
 
-def test_what_makes_no_choice_is_refused():
-    # "A" has no digit to slip in, and the other answers are only one more
-    problems = [Problem("?", answer, id=answer) for answer in ("A", "B")]
-    with pytest.raises(ValueError, match="'A' need as many different answers"):
-        make_choices(problems)
-    with pytest.raises(ValueError, match="no problems"):
-        choose([], "likelihood")
-    with pytest.raises(ValueError, match="'guess'"):
-        choose("?", "guess")
-
-
 # ---- Games ----
 
 WIN, LOSS = Game("a", "b", 1), Game("a", "b", 0)
@@ -143,13 +140,22 @@ def test_elo_by_hand_depends_on_the_order_bradley_terry_does_not():
     assert bradley_terry(games) == expected
 
 
-def test_bradley_terry_of_two_models_gives_the_odds_of_their_wins():
+def test_bradley_terry_gives_odds_and_intervals_that_shrink():
     # 750 wins to 250: odds 3, 400 · log10(3) = 190.85 points apart
     ratings = bradley_terry([WIN] * 750 + [LOSS] * 250)
     expected = {"a": 1000 + 190.85 / 2, "b": 1000 - 190.85 / 2}
     assert ratings == pytest.approx(expected, abs=0.05)
     # and of one that never lost, a finite rating
     assert 1000 < bradley_terry([WIN] * 5)["a"] < 2000
+    games = [WIN, LOSS, WIN] * 5
+    few, many = bootstrap_ratings(games), bootstrap_ratings(games * 16)
+    assert [row.model for row in few] == ["a", "b"]
+    assert all(row.low <= row.rating <= row.high for row in few)
+    assert many[0].high - many[0].low < 0.5 * (few[0].high - few[0].low)
+    assert few == bootstrap_ratings(games)  # same seed, same draws
+    for wrong in ([], [Game("a", "a", 1)], [Game("a", "b", 2)]):
+        with pytest.raises(ValueError, match="game"):
+            bootstrap_ratings(wrong)
 
 
 def test_bradley_terry_agrees_with_scipy_on_random_games():
@@ -172,18 +178,6 @@ def test_bradley_terry_agrees_with_scipy_on_random_games():
     # a tenth of a drawn game pulls our ratings in a little
     expected = dict(zip("abcd", best, strict=True))
     assert bradley_terry(games) == pytest.approx(expected, abs=0.5)
-
-
-def test_the_interval_holds_the_rating_and_shrinks_with_more_games():
-    games = [WIN, LOSS, WIN] * 5
-    few, many = bootstrap_ratings(games), bootstrap_ratings(games * 16)
-    assert [row.model for row in few] == ["a", "b"]
-    assert all(row.low <= row.rating <= row.high for row in few)
-    assert many[0].high - many[0].low < 0.5 * (few[0].high - few[0].low)
-    assert few == bootstrap_ratings(games)  # same seed, same draws
-    for wrong in ([], [Game("a", "a", 1)], [Game("a", "b", 2)]):
-        with pytest.raises(ValueError, match="game"):
-            bootstrap_ratings(wrong)
 
 
 # ---- The judge ----

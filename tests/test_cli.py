@@ -38,7 +38,7 @@ def type_lines(monkeypatch, *lines):
     monkeypatch.setattr("builtins.input", read)
 
 
-def test_help_shows_every_command_with_an_example_that_it_accepts(capsys):
+def test_help_shows_every_command_and_a_list_every_method(capsys):
     assert rfs("--help") == 0
     page = capsys.readouterr().out
     assert {"tour", "chat", "regrade", "ablate"} <= main.COMMANDS.keys()
@@ -48,6 +48,9 @@ def test_help_shows_every_command_with_an_example_that_it_accepts(capsys):
         assert (program, command) == ("rfs", name)
         args, _ = main.read_arguments(name, arguments)
         assert args.command == name
+    assert rfs("evaluate --method list") == 0
+    page = capsys.readouterr().out
+    assert "self-consistency             majority vote\n" in page
 
 
 def test_help_answers_in_three_tenths_of_a_second():
@@ -80,14 +83,11 @@ def test_control_characters_are_shown_and_not_obeyed():
     assert flags.printable("\ud800") == r"\ud800"
 
 
-def test_ask_answers_directly_and_step_by_step(chat_model, capsys):
+def test_answers_repeat_and_tell_which_were_cut(chat_model, capsys):
     assert rfs("ask 1+1 --max-new-tokens 3") == 0
     lines = capsys.readouterr().out
     assert lines.startswith("direct:") and "\nstep-by-step:" in lines
     assert lines.count(" … (cut at 3 tokens: --max-new-tokens)\n") == 2
-
-
-def test_samples_repeat_by_seed_and_tell_which_were_cut(chat_model, capsys):
     for options in ("direct --max-new-tokens 4", "step-by-step"):
         outputs = []
         for _ in range(2):
@@ -98,12 +98,6 @@ def test_samples_repeat_by_seed_and_tell_which_were_cut(chat_model, capsys):
         numbers = [line[:3].strip() for line in outputs[0].splitlines()]
         assert {"1", "2", "3"} <= set(numbers)
     assert outputs[0].count("(cut at 1 tokens") == 3
-
-
-def test_a_list_tells_what_every_method_does(capsys):
-    assert rfs("evaluate --method list") == 0
-    page = capsys.readouterr().out
-    assert "self-consistency             majority vote\n" in page
 
 
 def test_a_chat_reads_only_what_the_last_turn_added(chat_model, monkeypatch):

@@ -43,10 +43,15 @@ def accuracies(curve):
     return [point.accuracy for point in curve]
 
 
-def test_pools_are_graded_by_value():
+def test_a_point_counts_samples_and_tokens_by_value():
     (pool,) = pools_of(["1/2", "0.5", "2", " "], reference=r"\frac12")
     assert pool.groups == [0, 0, 1, None]
     assert pool.is_right == [True, True, False, False]
+    # "\boxed{1}" and the end are 10 tokens, "\boxed{22}" 11
+    pools = pools_of(["1", "22"], ["1", "1"])
+    assert vote_curve(pools, [2])[0].mean_tokens == pytest.approx(20.5)
+    (point,) = vote_curve(pools_of("11", "22", "12"), [1])
+    assert 0 <= point.low < point.accuracy < point.high <= 1
 
 
 def test_a_vote_curve_is_the_mean_over_all_subsets():
@@ -100,14 +105,6 @@ def test_the_exact_stop_costs_fewer_tokens_for_the_same_answers():
     )
     assert stopped.scores == full.scores
     assert stopped.mean_tokens < full.mean_tokens
-
-
-def test_a_point_counts_its_samples_tokens_and_its_interval_holds_it():
-    # "\boxed{1}" and the end are 10 tokens, "\boxed{22}" 11
-    pools = pools_of(["1", "22"], ["1", "1"])
-    assert vote_curve(pools, [2])[0].mean_tokens == pytest.approx(20.5)
-    (point,) = vote_curve(pools_of("11", "22", "12"), [1])
-    assert 0 <= point.low < point.accuracy < point.high <= 1
 
 
 # ---- The picture ----

@@ -19,16 +19,13 @@ from reasoning_from_scratch.device import (
 ROOT = Path(__file__).parents[1]
 
 
-def test_the_best_device_is_taken_in_the_order_of_the_book(monkeypatch):
+def test_device_and_dtype_are_chosen_or_as_named(monkeypatch):
     monkeypatch.setattr(devices, "_is_available", lambda kind: kind != "cuda")
     assert pick_device().type == "mps"
     assert pick_device("cpu").type == "cpu"
     told = describe_device("cpu", torch.float32)
     assert told.startswith("cpu (") and "\n" not in told
     assert told.endswith("as asked for (mps is here too); float32 weights")
-
-
-def test_a_dtype_is_the_models_and_devices_or_as_named(monkeypatch):
     assert pick_dtype("cpu", "pocket") == torch.float32
     assert pick_dtype("cpu", "qwen3-0.6b") == torch.bfloat16
     assert pick_dtype("cpu", "pocket", "bfloat16") == torch.bfloat16

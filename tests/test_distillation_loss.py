@@ -104,16 +104,13 @@ def test_the_sampled_estimator_has_the_gradient_of_reverse_kl():
     )
 
 
-def test_what_stands_outside_the_mask_reaches_nothing():
+def test_what_is_outside_mask_or_vocabulary_reaches_nothing():
     student, teacher = random_logits(1, 2, 6)
     student[0, 1], teacher[0, 1] = math.nan, math.inf
     mask = torch.tensor([[True, False]])
     gradient = soft_gradient(teacher, student, mask)
     assert gradient[0, 0].isfinite().all()
     assert (gradient[0, 1] == 0).all()
-
-
-def test_padding_rows_of_the_vocabulary_are_left_out():
     padded = torch.cat([STUDENT, torch.full((1, 1, 2), 50.0)], dim=-1)
     other = torch.cat([TEACHER, torch.full((1, 1, 3), -9.0)], dim=-1)
     gradient = soft_gradient(other, padded, vocab_size=6)

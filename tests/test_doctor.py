@@ -111,7 +111,7 @@ def test_the_models_that_fit_are_listed():
     assert doctor.fitting_models(12 * GIB, 4)[1] == learn
 
 
-def test_findings_stand_last_with_their_cures(sound, capsys):
+def test_findings_stand_last_and_an_error_ends_it(sound, capsys):
     set_card(sound)
     sound.setattr(device, "missing_compiler", lambda: NO_COMPILER)
     assert main.main(["doctor"]) == 0
@@ -123,8 +123,6 @@ def test_findings_stand_last_with_their_cures(sound, capsys):
     assert "\nto mend: 2 (more: TROUBLESHOOTING.md)\n- PyTorch " in page
     assert page.endswith("\n    install g++\n")
 
-
-def test_runs_that_cannot_be_written_end_in_an_error(sound, capsys):
     def refuse(**_):
         raise PermissionError(13, "denied")
 

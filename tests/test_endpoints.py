@@ -41,13 +41,20 @@ def ask_many(client, count):
     return dict(client.complete_many(questions))
 
 
-def test_a_good_answer_is_read_with_its_thinking_and_tokens():
+def test_an_answer_is_read_and_paid_for_with_content_or_not():
     answer = chat_answer("42", "length", reasoning_content="6 times 7")
     completion, client, requests = ask(answer, options={"temperature": 0.5})
     assert completion == Completion("42", "6 times 7", "length", 5)
     sent = {"model": "some-model", "messages": HELLO, "temperature": 0.5}
     assert requests[0][1] == sent
     assert (client.num_requests, client.num_tokens) == (1, 15)
+    silent = chat_answer("", "end_turn")
+    del silent["choices"][0]["message"]["content"]
+    completion, client, requests = ask(silent)
+    assert completion == Completion("", "", "end_turn", 5)
+    assert (len(requests), client.num_tokens) == (1, 15)
+    # One that cannot be read is paid for too: its content is no text
+    assert ask(chat_answer(7), GOOD)[1].num_tokens == 30
 
 
 STATUSES = [429, 500, 503, 520, 524]
@@ -140,16 +147,6 @@ def test_the_budgets_stop_further_requests():
 def test_tokens_are_estimated_where_the_server_does_not_count(usage):
     _, client, _ = ask({**chat_answer("a" * 300), "usage": usage})
     assert client.num_tokens == 101
-
-
-def test_an_answer_without_content_is_paid_for_and_not_asked_again():
-    silent = chat_answer("", "end_turn")
-    del silent["choices"][0]["message"]["content"]
-    completion, client, requests = ask(silent)
-    assert completion == Completion("", "", "end_turn", 5)
-    assert (len(requests), client.num_tokens) == (1, 15)
-    # One that cannot be read is paid for too: its content is no text
-    assert ask(chat_answer(7), GOOD)[1].num_tokens == 30
 
 
 def test_ctrl_c_wakes_a_client_that_waits_for_a_retry():

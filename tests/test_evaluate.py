@@ -195,7 +195,7 @@ def boxed(*answers):
     return [{"text": rf"\boxed{{{answer}}}"} for answer in answers]
 
 
-def test_answers_are_judged_and_vote_by_value_sample_by_sample():
+def test_samples_are_judged_by_value_and_give_curves_or_not():
     samples = [*boxed("0.5"), {"text": "I do not know"}, *boxed("0.6", "1/2")]
     record = record_of("p", r"\boxed{0.5}", r"\frac12", samples=samples)
     assert record["correct"]
@@ -204,9 +204,6 @@ def test_answers_are_judged_and_vote_by_value_sample_by_sample():
     verdicts = [sample["correct"] for sample in record["samples"]]
     assert verdicts == [True, False, False, True]
     assert summarize([record]).majority_at_k["4"] == pytest.approx(1.0)
-
-
-def test_samples_of_different_number_or_role_give_no_curve():
     roles = [{"text": "2", "role": role} for role in ("draft", "revision")]
     for pools in ([boxed(2, 2), boxed(2, 2, 2)], [roles]):
         records = [record_of("p", "2", "2", samples=pool) for pool in pools]

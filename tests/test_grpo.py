@@ -274,16 +274,13 @@ def test_what_cannot_train_is_refused(settings, given, reason):
         train(replace(CONFIG, **settings), **given)
 
 
-def test_the_learning_rate_falls_to_nothing_where_asked():
+def test_the_rate_falls_and_dr_grpo_knows_the_limit_where_asked():
     _, rows = train(replace(CONFIG, cosine_decay=True, epochs=2))
     rates = [row["learning_rate"] for row in rows if "learning_rate" in row]
     assert rates[0] > rates[-1] > 0 and rates == sorted(rates, reverse=True)
     assert rates[-1] < 0.1 * CONFIG.learning_rate  # the last of 12 updates
     _, rows = train()
     assert {row.get("learning_rate", 1e-2) for row in rows} == {1e-2}
-
-
-def test_the_constant_of_dr_grpo_follows_the_token_limit():
     config = variant_config("dr_grpo", max_new_tokens=64)
     assert config.loss.constant_length == 64
     with pytest.raises(ValueError, match="there are grpo, "):

@@ -158,7 +158,7 @@ def test_ctrl_c_stops_all_processes_after_a_step_twice_at_once(tmp_path):
 # What it tells
 
 
-def test_whoever_watches_sees_the_rows_grow():
+def test_whoever_watches_sees_rows_and_two_kinds_of_accuracy():
     seen = []
     train(
         replace(CONFIG, steps=3),
@@ -166,9 +166,6 @@ def test_whoever_watches_sees_the_rows_grow():
         watch=lambda rows: seen.append([row["step"] for row in rows]),
     )
     assert seen == [[0], [0, 1], [0, 1, 2], [0, 1, 2, 3]]
-
-
-def test_greedy_accuracy_is_never_drawn_as_samples_at_training():
     rows = [{"step": 0, "accuracy": 0.1}, {"step": 1, "solve_rate": 0.2}]
     (greedy, sampled) = loop.plot_training(rows).axes
     assert greedy.get_title("left") == "Right answers, greedy, %"

@@ -176,9 +176,25 @@ def test_the_peak_of_decoding_is_predicted(vocab_size, sampling):
     assert predict_memory(shape, plan) / measured == within_a_tenth(1)
 
 
-def test_the_pieces_that_bound_memory_are_those_of_the_code():
+def test_pieces_are_those_of_the_code_and_grow_with_memory():
     assert memory.CHUNK_ENTRIES == llm.logprobs.MAX_CHUNK_ENTRIES
     assert memory.OPTIMIZER_PIECE == optimization.MAX_PIECE
+    # 10 bytes for each of 596,049,920 weights: the weight, its gradient and
+    # lower half, two moments; 0.93 GB for three gradients of the embeddings
+    config = replace(BOOK_RUN, prompts_per_step=1, eval_problems=8)
+    assert 6.9e9 < fit_training(SMALL, config, 8, prompt_tokens=64)[1] < 8e9
+    fitted = [fit_training(SMALL, BOOK_RUN, n)[0] for n in (12, 16, 24, 48)]
+    rows = [config.decoding_batch_size for config in fitted]
+    assert rows == sorted(rows) and rows[0] < rows[-1]
+    rows = [fit_decoding(SMALL, n, rows=64, tokens=2304)[0] for n in (6, 24)]
+    assert rows[0] < rows[1] == 64
+    config = training.DistillationConfig(
+        max_tokens=2048, micro_batch_tokens=16_384
+    )
+    fitted, _ = fit_training(SMALL, config, 24)
+    assert fitted.micro_batch_tokens == 4096
+    beside, peak = fit_training(SMALL, config, 24, frozen_bytes=6 * 2**30)
+    assert beside.micro_batch_tokens < 4096 and peak <= 0.9 * 24 * 2**30
 
 
 # What is chosen for 6, 8, 12 and 24 GB
@@ -200,18 +216,6 @@ def test_a_preset_fits_and_leaves_the_loss_as_it_is(gigabytes):
     assert config.activation_checkpointing == (gigabytes < 24)
 
 
-def test_more_memory_never_means_smaller_pieces():
-    # 10 bytes for each of 596,049,920 weights: the weight, its gradient and
-    # lower half, two moments; 0.93 GB for three gradients of the embeddings
-    config = replace(BOOK_RUN, prompts_per_step=1, eval_problems=8)
-    assert 6.9e9 < fit_training(SMALL, config, 8, prompt_tokens=64)[1] < 8e9
-    fitted = [fit_training(SMALL, BOOK_RUN, n)[0] for n in (12, 16, 24, 48)]
-    rows = [config.decoding_batch_size for config in fitted]
-    assert rows == sorted(rows) and rows[0] < rows[-1]
-    rows = [fit_decoding(SMALL, n, rows=64, tokens=2304)[0] for n in (6, 24)]
-    assert rows[0] < rows[1] == 64
-
-
 def test_what_was_given_stays_and_what_cannot_fit_is_refused():
     given = replace(BOOK_RUN, micro_batch_size=4)
     fixed = ["micro_batch_size", "moments"]
@@ -225,16 +229,6 @@ def test_what_was_given_stays_and_what_cannot_fit_is_refused():
         fit_training(SMALL, BOOK_RUN, 6)
     with pytest.raises(ValueError, match="an answer takes 15"):
         fit_decoding(llm.QWEN3_CONFIGS["8b"], 12, rows=8, tokens=1024)
-
-
-def test_traces_are_fitted_by_tokens():
-    config = training.DistillationConfig(
-        max_tokens=2048, micro_batch_tokens=16_384
-    )
-    fitted, _ = fit_training(SMALL, config, 24)
-    assert fitted.micro_batch_tokens == 4096
-    beside, peak = fit_training(SMALL, config, 24, frozen_bytes=6 * 2**30)
-    assert beside.micro_batch_tokens < 4096 and peak <= 0.9 * 24 * 2**30
 
 
 # When memory ends

@@ -105,7 +105,7 @@ def test_a_method_chooses_the_same_among_recorded_samples(name, monkeypatch):
     assert calls == []
 
 
-def test_samples_that_are_not_recorded_are_drawn(monkeypatch):
+def test_samples_not_recorded_are_drawn_or_it_is_said_why(monkeypatch):
     full = run_tiny("self-consistency", 4)
     two = recorded(run_tiny("self-consistency", 2))
     method = METHODS["self-consistency"].reusing(two)
@@ -113,9 +113,6 @@ def test_samples_that_are_not_recorded_are_drawn(monkeypatch):
     calls = play(monkeypatch, lambda prompt, number: f"number {number}")
     assert texts_of(run_tiny(method, 3))[0][-1] == "number 2"
     assert calls[0]["num_samples"] == 1
-
-
-def test_what_holds_or_takes_no_recorded_samples_says_so():
     for name in ("self-refine", "confidence-stop", "budget-cap", "sample"):
         with pytest.raises(ValueError, match="leave --samples-of out"):
             METHODS[name].reusing({})
@@ -270,7 +267,7 @@ def test_windows_slide_and_the_filter_keeps_the_best_share():
     assert warmup_threshold(samples, share=0.5) == 3.0
 
 
-def test_samples_are_written_block_by_block_while_they_are_sure():
+def test_samples_are_written_block_by_block_and_all_recorded():
     outputs = run_tiny("confidence-stop", 12, max_new_tokens=40)
     are_dropped = set()
     for pool in recorded(outputs).values():
@@ -284,9 +281,6 @@ def test_samples_are_written_block_by_block_while_they_are_sure():
             assert unsure[-1:] == [True] or not is_dropped
             are_dropped.add(is_dropped)
     assert are_dropped == {True, False}
-
-
-def test_every_sample_is_recorded_and_its_tokens_have_a_confidence():
     for name, longest in (("confidence-stop", 20), ("confidence-vote", 5)):
         outputs = run_tiny(name, 5, max_new_tokens=longest)
         for sample in sum((output.samples for output in outputs), []):

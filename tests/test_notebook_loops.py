@@ -51,7 +51,7 @@ def test_the_loops_of_chapter_2_give_the_tokens_of_generate():
 # Chapter 5
 
 
-def test_the_loss_by_hand_is_grpo_loss_on_any_batch():
+def test_loss_and_logprobs_by_hand_are_the_packages():
     generator = torch.Generator().manual_seed(0)
     logprobs = -torch.rand(6, 9, generator=generator).requires_grad_()
     lengths = torch.tensor([9, 1, 4, 7, 3, 9])
@@ -66,9 +66,6 @@ def test_the_loss_by_hand_is_grpo_loss_on_any_batch():
     assert metrics["clip_share"] > 0.1
     ours = functions_of("ch05")["grpo_loss_v1"](logprobs, **options)
     torch.testing.assert_close(ours, packages)
-
-
-def test_the_logprobs_by_hand_are_the_packages():
     token_ids = torch.arange(40).view(2, 20)
     torch.testing.assert_close(
         functions_of("ch05")["token_logprobs_v1"](tiny_model(), token_ids),

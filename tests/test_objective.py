@@ -178,7 +178,7 @@ def test_measures_and_token_advantages_by_hand():
     assert loss.item() == pytest.approx(-1 / 5)  # the masked 5.0 is unseen
 
 
-def test_on_policy_gradient_is_reinforce():
+def test_fresh_gradients_are_reinforce_and_gspos_are_grpos():
     batch = random_batch()
     fresh = {"old_logprobs": batch["logprobs"]}
     _, slope, _ = slopes_of(LossConfig(), batch, **fresh)
@@ -187,6 +187,12 @@ def test_on_policy_gradient_is_reinforce():
     reinforce = -terms.sum() / batch["mask"].sum()
     expected = torch.autograd.grad(reinforce, logprobs)[0]
     torch.testing.assert_close(slope, expected)
+    batch = random_batch()
+    batch["old_logprobs"] = batch["logprobs"]
+    token = LossConfig(reduction="sequence_mean")
+    _, grpo, _ = slopes_of(token, batch)
+    _, gspo, _ = slopes_of(replace(token, ratio="sequence"), batch)
+    torch.testing.assert_close(gspo, grpo)
 
 
 @pytest.mark.parametrize("name", GRPO_VARIANTS)
@@ -252,7 +258,7 @@ def test_padding_order_and_pieces_change_nothing(config):
     torch.testing.assert_close(torch.cat(slopes), slope[order])
 
 
-def test_the_gradient_equals_finite_differences():
+def test_gradients_equal_finite_differences_and_stay_finite():
     batch = random_batch()
     batch["ref_logprobs"] = batch["old_logprobs"] - 0.1
     logprobs = batch.pop("logprobs").requires_grad_()
@@ -262,6 +268,12 @@ def test_the_gradient_equals_finite_differences():
     assert torch.autograd.gradcheck(
         lambda x: grpo_loss(x, config=config, **batch)[0], (logprobs,)
     )
+    batch = random_batch(dtype=torch.float32)
+    batch["old_logprobs"] = batch["logprobs"] - 500
+    config = LossConfig(clip_low=None, clip_high=None)
+    loss, slope, _ = slopes_of(config, batch)
+    assert torch.isfinite(loss) and torch.isfinite(slope).all()
+    assert loss.dtype == slope.dtype == torch.float32
 
 
 # Kullback-Leibler: what each estimator pulls towards
@@ -324,15 +336,6 @@ def test_k1_and_k3_estimate_the_divergence_without_bias():
 # The rest of the family
 
 
-def test_fresh_sequence_ratios_have_the_gradient_of_grpo():
-    batch = random_batch()
-    batch["old_logprobs"] = batch["logprobs"]
-    token = LossConfig(reduction="sequence_mean")
-    _, grpo, _ = slopes_of(token, batch)
-    _, gspo, _ = slopes_of(replace(token, ratio="sequence"), batch)
-    torch.testing.assert_close(gspo, grpo)
-
-
 @pytest.mark.parametrize("distance", [1e-4, 1.0, 30.0, 200.0])
 def test_k3_pulls_back_however_far_the_policy_rose(distance):
     # k3 = x - 1 - log x with log x = -distance; d k3 / d log pi = 1 - x
@@ -344,15 +347,6 @@ def test_k3_pulls_back_however_far_the_policy_rose(distance):
     assert kl.item() == pytest.approx(exact, rel=1e-3)
     slope = -math.expm1(-distance)
     assert logprobs.grad.item() == pytest.approx(slope, abs=2e-7)
-
-
-def test_extreme_ratios_stay_finite():
-    batch = random_batch(dtype=torch.float32)
-    batch["old_logprobs"] = batch["logprobs"] - 500
-    config = LossConfig(clip_low=None, clip_high=None)
-    loss, slope, _ = slopes_of(config, batch)
-    assert torch.isfinite(loss) and torch.isfinite(slope).all()
-    assert loss.dtype == slope.dtype == torch.float32
 
 
 # The rows of GRPO_VARIANTS

@@ -51,7 +51,7 @@ def tokenizer():
 # ---- Packing ----
 
 
-def test_documents_are_packed_whole_and_predict_their_completion_only():
+def test_documents_are_packed_whole_and_learned_as_if_alone():
     # Lengths 4 and 2 fill the row of 6; the third, of 3, fits nowhere
     documents = [([1], [2]), ([3, 4], [5, 6]), ([7], [8, 9])]
     token_ids, targets, document_ids = pack(documents, 1, 6)
@@ -62,6 +62,14 @@ def test_documents_are_packed_whole_and_predict_their_completion_only():
     # Without a prompt it is predicted from its second token on
     _, targets, _ = pack([([], [1, 2, 3])], 1, 4)
     assert targets.tolist() == [[2, 3, IGNORE, IGNORE]]
+    model = Qwen3Model(TINY.model).init_weights(0)
+    documents = [([5, 6], [7, 8, 9]), ([10], [11, 12])]
+    batches = [pack([document], 1, 8) for document in documents]
+    counts = [int((targets != IGNORE).sum()) for _, targets, _ in batches]
+    assert counts == [3, 2]
+    first, second = (packed_loss(model, *batch) for batch in batches)
+    together = packed_loss(model, *pack(documents, 1, 8))
+    torch.testing.assert_close(together, (3 * first + 2 * second) / 5)
 
 
 def test_a_batch_is_nearly_full_and_depends_on_seed_and_step(tokenizer):
@@ -74,17 +82,6 @@ def test_a_batch_is_nearly_full_and_depends_on_seed_and_step(tokenizer):
     assert torch.equal(first, again)
     assert not torch.equal(first, other_step)
     assert not torch.equal(first, other_seed)
-
-
-def test_the_loss_of_packed_documents_is_that_of_each_alone():
-    model = Qwen3Model(TINY.model).init_weights(0)
-    documents = [([5, 6], [7, 8, 9]), ([10], [11, 12])]
-    batches = [pack([document], 1, 8) for document in documents]
-    counts = [int((targets != IGNORE).sum()) for _, targets, _ in batches]
-    assert counts == [3, 2]
-    first, second = (packed_loss(model, *batch) for batch in batches)
-    together = packed_loss(model, *pack(documents, 1, 8))
-    torch.testing.assert_close(together, (3 * first + 2 * second) / 5)
 
 
 # ---- Muon and the schedule ----

@@ -206,7 +206,7 @@ def test_a_device_without_packed_products_restores_the_matrices(name):
     assert logits.shape == (2, 3, 256)
 
 
-def test_fewer_bits_are_fewer_bytes():
+def test_fewer_bits_are_fewer_bytes_or_refused(tmp_path):
     config = {"hidden_size": 64, "intermediate_size": 128}
     plain = bytes_per_token(tiny_model(**config).bfloat16())
     shares = [
@@ -217,9 +217,6 @@ def test_fewer_bits_are_fewer_bytes():
     # 1 of 2 bytes and a scale per 64 or 128; 4 of 16 bits and up to two
     # 16-bit numbers per 32; norms, and bookkeeping of so small a model
     assert 0.5 < shares[0] < 0.65 and 0.25 < shares[1] < 0.4
-
-
-def test_few_bits_are_refused_where_they_cannot_work(tmp_path):
     tokenizer = ByteTokenizer()
     with pytest.raises(ValueError, match="'int3'; expected int8 or int4"):
         llm.load_model("pocket", weights="int3")

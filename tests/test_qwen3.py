@@ -68,7 +68,7 @@ def test_a_config_that_cannot_be_built_is_refused(changes, message):
         Qwen3Config.from_hf({**tiny_config().to_hf(), **changes})
 
 
-def test_rope_products_depend_on_distance_alone():
+def test_rope_and_grouped_attention_follow_their_formulas():
     generator = torch.Generator().manual_seed(0)
     query, key = torch.randn(2, 1, 1, 1, 16, generator=generator)
 
@@ -80,9 +80,6 @@ def test_rope_products_depend_on_distance_alone():
         return (turned[0] * turned[1]).sum().item()
 
     assert product(7, 3) == pytest.approx(product(104, 100), abs=1e-4)
-
-
-def test_grouped_attention_equals_an_explicit_softmax():
     generator = torch.Generator().manual_seed(0)
     queries = torch.randn(2, 6, 5, 8, generator=generator)
     keys, values = torch.randn(2, 2, 2, 5, 8, generator=generator)
@@ -111,15 +108,12 @@ def test_padding_on_the_left_changes_no_logit():
         model(padded, key_mask=padded[:, :3] > 0)
 
 
-def test_fresh_weights_depend_on_the_seed_alone():
+def test_weights_depend_on_the_seed_and_documents_on_themselves():
     first, again, other = (
         weights_of(Qwen3Model(tiny_config()).init_weights(seed))
         for seed in (1, 1, 2)
     )
     assert torch.equal(first, again) and not torch.equal(first, other)
-
-
-def test_packed_documents_do_not_see_each_other():
     model = tiny_model()
     first, second = torch.randint(1, 256, (2, 1, 6))
     packed = torch.cat([first, second], dim=1)

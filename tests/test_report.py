@@ -116,11 +116,15 @@ def test_a_choice_of_steps_keeps_the_first_and_the_last(num_steps, chosen):
     ]
 
 
-def test_a_run_under_way_is_reported_as_unfinished(runs_folder):
+def test_unfinished_runs_and_no_pictures_are_told(runs_folder, monkeypatch):
     folder = write_run("run", run_of()[:2])
     with open(folder.path / "metrics.jsonl", "a", encoding="utf-8") as file:
         file.write('{"step": 2, "rew')  # the line being written
     assert "1 of 20 steps, unfinished" in report.read_runs(["run"])[0].state
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    page = page_of(run_of())
+    assert "pictures need matplotlib" in page and "<svg" not in page
+    assert "How it ended" in page
 
 
 @pytest.mark.parametrize(
@@ -135,13 +139,6 @@ def test_a_run_under_way_is_reported_as_unfinished(runs_folder):
 def test_other_kinds_of_training_make_a_page_too(rows):
     rows = [{"step": step, **row} for step, row in enumerate(rows)]
     assert Elements(page_of(rows)).open == []
-
-
-def test_without_matplotlib_the_page_says_what_is_missing(monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    page = page_of(run_of())
-    assert "pictures need matplotlib" in page and "<svg" not in page
-    assert "How it ended" in page
 
 
 # Pictures

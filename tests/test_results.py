@@ -185,15 +185,12 @@ def test_a_figure_is_in_a_benchmarks_last_line(tmp_path, monkeypatch):
     assert remake.measure(row, tmp_path)["value"] == 1.5
 
 
-def test_a_rows_command_is_ours_and_goes_on_where_it_was():
+def test_commands_are_ours_and_rows_whole_and_drawn():
     command = remake.full_command('rfs evaluate --run a --prompt "x {y}"')
     words = ["evaluate", "--run", "a", "--prompt", "x {y}", "--resume"]
     assert command[-6:] == words
     with pytest.raises(ValueError, match="begins with rfs"):
         remake.full_command("rm -r runs")
-
-
-def test_the_rows_of_this_checkout_are_whole_and_drawn():
     assert drawing.check(results.FOLDER.parent) == 0
 
 

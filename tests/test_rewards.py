@@ -42,7 +42,7 @@ def test_what_a_text_earns(text, accuracy, form, partial):
     assert values.tolist() == [[accuracy, form]] and failures == 0
 
 
-def test_length_penalty_falls_in_a_line_and_stops_at_minus_one():
+def test_lengths_are_penalised_or_a_reward_of_their_own():
     lengths = [0, 10, 15, 20, 1000]
     penalties = [
         length_penalty("x" * n, HALF, free=10, limit=20) for n in lengths
@@ -50,6 +50,13 @@ def test_length_penalty_falls_in_a_line_and_stops_at_minus_one():
     assert penalties == [0.0, 0.0, -0.5, -1.0, -1.0]
     with pytest.raises(ValueError, match="free < limit"):
         length_penalty("", HALF, free=5, limit=5)
+    assert tuple(LENGTH_TERMS) == LENGTH_REWARDS
+    for name in LENGTH_REWARDS:
+        assert choose_reward(f"short-{name}").names == ["accuracy", "length"]
+    # Right, 4 and 8 tokens: 1/2 and -1/2
+    rewards = choose_reward("short-group")
+    parts = rewards.with_length(torch.ones(1, 2, 1), torch.tensor([[4, 8]]))
+    assert parts.tolist() == [[[1.0, 0.5], [1.0, -0.5]]]
 
 
 def test_a_reward_that_fails_at_times_counts_as_zero_and_warns_once(recwarn):
@@ -163,13 +170,3 @@ def test_no_short_wrong_answer_beats_a_long_right_one(name):
     # Nor does a group without a right answer break anything
     term = LENGTH_TERMS[name](NONE, LENGTHS)
     assert torch.isfinite(term).all() and (term <= 0).all()
-
-
-def test_a_length_term_is_a_reward_of_its_own_on_the_command_line():
-    assert tuple(LENGTH_TERMS) == LENGTH_REWARDS
-    for name in LENGTH_REWARDS:
-        assert choose_reward(f"short-{name}").names == ["accuracy", "length"]
-    # Right, 4 and 8 tokens: 1/2 and -1/2
-    rewards = choose_reward("short-group")
-    parts = rewards.with_length(torch.ones(1, 2, 1), torch.tensor([[4, 8]]))
-    assert parts.tolist() == [[[1.0, 0.5], [1.0, -0.5]]]

@@ -101,13 +101,10 @@ def test_what_is_cut_earns_nothing_and_rewards_keep_their_parts():
     assert torch.equal(batch.rewards, batch.reward_parts.sum(dim=-1))
 
 
-def test_a_problem_is_answered_alike_alone_and_among_others():
+def test_problems_are_answered_alike_alone_and_joined():
     together, alone = rollouts_of(), rollouts_of(PROBLEMS[1:2])
     assert together.texts[4:8] == alone.texts
     assert rollouts_of(seed=4).texts != together.texts
-
-
-def test_batches_of_some_prompts_and_joined_ones_are_the_whole():
     whole = rollouts_of()
     parts = [rollouts_of(PROBLEMS[:1]), rollouts_of(PROBLEMS[1:])]
     turned = whole.select_prompts([2, 0, 1])

@@ -98,15 +98,12 @@ def test_thinking_is_kept_stripped_or_left_out(tokenizer, thinking, learned):
     assert example.completion_ids[:-1] == tokenizer.encode(learned)
 
 
-def test_short_thinking_keeps_steps_and_drops_their_scratch_work():
+def test_thinking_is_shortened_and_long_traces_left_out(tokenizer, tmp_path):
     # 4*17 by digits, then the step; a list and a chain are steps too
     scratch = "4*7=28 4*1+2=6"
     steps = ["4*17=68", "15, 30, 45", "5x=65=60+5"]
     text = "\n".join(["", scratch, *steps, ""])
     assert sft_data.shorten_thinking(text) == "\n".join(["", *steps, ""])
-
-
-def test_long_traces_are_left_out_and_counted(tokenizer, tmp_path):
     config = replace(CONFIG, max_tokens=10)
     traces = [trace(" 5"), trace("9" * 50)]
     examples, num_too_long = encode_traces(traces, tokenizer, config)

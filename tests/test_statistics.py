@@ -81,7 +81,7 @@ def test_majority_at_k_equals_the_vote_over_all_subsets(answers):
         assert found == pytest.approx(expected, abs=1e-12)
 
 
-def test_errors_and_paired_differences_by_hand():
+def test_errors_differences_and_sizes_by_hand():
     # 1 0 0 1: mean ½, squares 4 · ¼ = 1, error sqrt(1 / (4 · 3))
     assert mean_and_error([1, 0, 0, 1]) == pytest.approx((0.5, sqrt(1 / 12)))
     # differences 1 1 0 -1: mean ¼, squares 2·(¾)² + (¼)² + (5/4)² = 2.75,
@@ -95,6 +95,15 @@ def test_errors_and_paired_differences_by_hand():
     found = paired_difference([1, 0, 1], [1, 0, 1])
     assert found.difference == found.low == found.high == 0
     assert found.p_value == 1.0
+    # 0.5 · (1.959964 + 0.841621)² / d² = 3.92444 / d²
+    assert problems_needed(0.03) == 4361
+    assert problems_needed(0.05) == 1570
+    # paired, a fifth of the problems disagree: far fewer
+    assert problems_needed(0.05, variance=0.2 - 0.05**2) == 621
+    # all of 3 against none of 3: variance 0, but 2 / 2**6 is the first p
+    # value of wins alone below 5 %; half as many disagree: twice the problems
+    assert problems_needed(1.0, variance=0.0) == 6
+    assert problems_needed(0.5, variance=0.25) == 12
 
 
 def test_clustered_error_of_exercise_3_7_agrees_with_statsmodels():
@@ -133,15 +142,3 @@ def test_a_paired_difference_is_a_z_test_and_changes_sign():
     found = paired_difference([0.5, 0.75, 1.0, 0.25], [0.25, 0.5, 1.0, 0.5])
     expected = 2 * stats.norm.sf(abs(found.difference) / found.error)
     assert found.p_value == pytest.approx(expected)
-
-
-def test_problems_needed_is_worked_by_hand():
-    # 0.5 · (1.959964 + 0.841621)² / d² = 3.92444 / d²
-    assert problems_needed(0.03) == 4361
-    assert problems_needed(0.05) == 1570
-    # paired, a fifth of the problems disagree: far fewer
-    assert problems_needed(0.05, variance=0.2 - 0.05**2) == 621
-    # all of 3 against none of 3: variance 0, but 2 / 2**6 is the first p
-    # value of wins alone below 5 %; half as many disagree: twice the problems
-    assert problems_needed(1.0, variance=0.0) == 6
-    assert problems_needed(0.5, variance=0.25) == 12

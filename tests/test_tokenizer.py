@@ -90,18 +90,6 @@ def test_control_strings_are_one_token_or_open_nothing(tokenizer):
     assert "< |im_end|>" in text
 
 
-def test_what_is_no_text_and_no_token_is_refused(tokenizer):
-    with pytest.raises(TypeError, match="takes a string, got list"):
-        tokenizer.encode(["Hi"])
-    with pytest.raises(ValueError, match="got -1"):
-        tokenizer.decode([-1])
-    for rows in ([], [[1], []]):
-        with pytest.raises(ValueError, match="at least one row"):
-            tokenizer.pad_left(rows)
-    # Padding rows of the embedding have no text
-    assert tokenizer.decode([tokenizer.vocab_size, 100_000]) == ""
-
-
 @pytest.fixture
 def r1(tmp_path):
     """A tokenizer in the manner of DeepSeek's distilled Qwen models."""
@@ -159,7 +147,7 @@ def test_every_end_token_that_a_configuration_names_ends_a_completion(
     assert tokenizer.pad_id == 284
 
 
-def test_rows_are_padded_and_think_tokens_single(tokenizer, tmp_path):
+def test_rows_are_padded_and_what_is_no_text_refused(tokenizer, tmp_path):
     token_ids, key_mask = tokenizer.pad_left([[5], [6, 7, 8]])
     pad = tokenizer.pad_id
     assert token_ids.tolist() == [[pad, pad, 5], [6, 7, 8]]
@@ -168,6 +156,15 @@ def test_rows_are_padded_and_think_tokens_single(tokenizer, tmp_path):
     assert tokenizer.has_think
     assert len(tokenizer.encode("<think></think>")) == 2
     assert not Qwen3Tokenizer(write_tokenizer(tmp_path, think=False)).has_think
+    with pytest.raises(TypeError, match="takes a string, got list"):
+        tokenizer.encode(["Hi"])
+    with pytest.raises(ValueError, match="got -1"):
+        tokenizer.decode([-1])
+    for rows in ([], [[1], []]):
+        with pytest.raises(ValueError, match="at least one row"):
+            tokenizer.pad_left(rows)
+    # Padding rows of the embedding have no text
+    assert tokenizer.decode([tokenizer.vocab_size, 100_000]) == ""
 
 
 def without_an_end_token():

@@ -111,7 +111,7 @@ def test_the_gradient_does_not_depend_on_pieces_order_or_checkpoints(loss):
     assert model.layers[0].forward.__func__ is forward
 
 
-def test_stale_rollouts_move_the_ratio_and_meet_the_clip():
+def test_stale_rollouts_and_other_samplers_are_noticed():
     model = tiny_model()
     config = replace(CONFIG, epochs=3, minibatches=3, learning_rate=2e-2)
     metrics = update_policy(
@@ -120,6 +120,14 @@ def test_stale_rollouts_move_the_ratio_and_meet_the_clip():
     assert metrics["num_updates"] > 3
     assert metrics["clip_share"] > 0.0
     assert metrics["ratio"] != pytest.approx(1.0, abs=1e-4)
+    model = tiny_model()
+    rollouts = rollouts_of(model)
+    shifted = rollouts.sampler_logprobs - 0.1 * rollouts.mask
+    rollouts = replace(rollouts, sampler_logprobs=shifted)
+    metrics = update_policy(model, optimizer_of(model), rollouts, CONFIG)
+    # log pi_old - log pi_sampler is 0.1 on every token
+    assert metrics["mismatch"] == pytest.approx(0.1, abs=1e-4)
+    assert metrics["mismatch_max"] == pytest.approx(0.1, abs=1e-4)
 
 
 def test_a_reference_holds_the_policy_back():
@@ -166,14 +174,3 @@ def test_scores_equal_those_of_the_whole_batch():
     torch.testing.assert_close(
         scores, whole.masked_fill(~rollouts.mask, 0.0), atol=1e-4, rtol=1e-4
     )
-
-
-def test_a_sampler_that_is_not_the_trainer_is_noticed():
-    model = tiny_model()
-    rollouts = rollouts_of(model)
-    shifted = rollouts.sampler_logprobs - 0.1 * rollouts.mask
-    rollouts = replace(rollouts, sampler_logprobs=shifted)
-    metrics = update_policy(model, optimizer_of(model), rollouts, CONFIG)
-    # log pi_old - log pi_sampler is 0.1 on every token
-    assert metrics["mismatch"] == pytest.approx(0.1, abs=1e-4)
-    assert metrics["mismatch_max"] == pytest.approx(0.1, abs=1e-4)
