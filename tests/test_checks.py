@@ -1,7 +1,11 @@
 """The checks of the exercises: right answers pass, mistakes have names."""
 
+import itertools
 import json
+import re
+from decimal import Decimal, InvalidOperation
 from itertools import zip_longest
+from statistics import fmean
 
 import pytest
 import torch
@@ -173,6 +177,94 @@ def own_text_loss(logprobs, teacher_logprobs):
     return -advantages @ logprobs / len(logprobs)
 
 
+def equal_numbers(first, second):
+    values = []
+    for text in (first, second):
+        parts = [*text.split("/"), "1"][:2]
+        try:
+            above, below = map(Decimal, parts)
+        except InvalidOperation:
+            return False
+        if below == 0:
+            return False
+        values.append((above, below))
+    (a, b), (c, d) = values
+    return a * d == c * b
+
+
+def mean_tokens(records, is_right):
+    chosen = [r["num_tokens"] for r in records if r["correct"] is is_right]
+    return fmean(chosen) if chosen else None
+
+
+def wilson(num_correct, num_total):
+    share = num_correct / num_total
+
+    def is_kept(p):
+        return abs(share - p) <= 1.96 * (p * (1 - p) / num_total) ** 0.5
+
+    ends = []
+    for beyond in (0.0, 1.0):
+        kept = share
+        if is_kept(beyond):
+            kept = beyond
+        for _ in range(60):
+            middle = (kept + beyond) / 2
+            kept, beyond = (
+                (middle, beyond) if is_kept(middle) else (kept, middle)
+            )
+        ends.append(kept)
+    return ends
+
+
+def paired(first, second):
+    differences = torch.tensor(first) - torch.tensor(second)
+    return differences.mean(), differences.std() / len(first) ** 0.5
+
+
+def clustered(scores):
+    scores = torch.tensor(scores)
+    sums = (scores - scores.mean()).sum(dim=1)
+    return sums.square().sum().sqrt() / scores.numel()
+
+
+def pass_at_k(num_samples, num_correct, k):
+    is_right = [place < num_correct for place in range(num_samples)]
+    chosen = list(itertools.combinations(is_right, k))
+    return sum(map(any, chosen)) / len(chosen)
+
+
+def last_box(text):
+    found, starts = None, []
+    for match in re.finditer(r"\\boxed\{|[{}]", text):
+        if match[0] != "}":
+            starts.append((match.end(), match[0] != "{"))
+        elif starts:
+            start, is_box = starts.pop()
+            found = text[start : match.start()] if is_box else found
+    return found
+
+
+def normalise(text):
+    for old, new in (
+        (r"\s|\$", ""),
+        (r"\\(left|right)\b", ""),
+        (r"\\[dt]frac", r"\\frac"),
+    ):
+        text = re.sub(old, new, text)
+    while match := re.search(r"(\d),(\d\d\d)(\D|$)", text):
+        text = text.replace(match[0], match[1] + match[2] + match[3])
+    return text
+
+
+def majority_accuracy(answers, references):
+    right = 0
+    for row, reference in zip(answers, references, strict=True):
+        given = [answer for answer in row if answer]
+        right += max(given, key=given.count) == reference
+    return right / len(references)
+
+
 SECOND_FORMULATIONS = {
     "2.1": lambda encode, text: 1 / (len(text) / len(encode(text))),
     "2.2": lambda a, b: next(
@@ -183,6 +275,17 @@ SECOND_FORMULATIONS = {
     "2.6": write,
     "2.7": pad_left,
     "2.8": lambda row, bits: dequantize(*quantize(row[None], bits))[0],
+    "3.1": equal_numbers,
+    "3.2": mean_tokens,
+    "3.3": wilson,
+    "3.4": lambda template, problem: problem.join(template.split("{problem}")),
+    "3.5": paired,
+    "3.6": lambda rows: int(torch.tensor([fmean(r) for r in rows]).argmax()),
+    "3.7": clustered,
+    "3.8": pass_at_k,
+    "3.9": last_box,
+    "3.10": normalise,
+    "3.11": majority_accuracy,
     "5.1": advantages,
     "5.2": lambda r: r - (r.sum(1, keepdim=True) - r) / (r.shape[1] - 1),
     "5.3": clipped_loss,

@@ -14,6 +14,8 @@ ROOT = Path(__file__).parents[1]
 WRITTEN = [
     "ch02_main",
     "appendix_c_main",
+    "ch03_main",
+    "ch03_other_evaluations",
     "ch05_main",
     "ch05_what_was_learned",
     "ch06_main",
