@@ -24,6 +24,7 @@ WRITTEN = [
 MAX_WORDS = 40  # of a sentence
 EVERYDAY = {
     *("head", "group", "step", "trace", "reward", "prompt", "seed", "test"),
+    "significant",  # bits and digits
 }
 COUNTED = (
     r"(?:tokens?|words?|samples?|answers?|seconds?|s|ms|minutes?|min|bits?"

@@ -7,7 +7,7 @@
 A check looks at behaviour: it calls the reader's function on the exercise's
 cases and compares what comes back with the reference's. A known mistake is a
 function that makes it; an answer that behaves alike is told by its name. The
-exercises of a chapter stand in its folder, in checks.py; progress is kept in
+exercises of a chapter stand in its folder, in checks*.py; progress is kept in
 runs/exercises.json of the checkout (or of RFS_RUNS). The command runs the
 code cells one after another, as Jupyter does; a cell that stops does not
 stop the others.
@@ -215,8 +215,8 @@ def find_exercise(number: str) -> Exercise:
 def load_exercises() -> dict[str, Exercise]:
     """Every chapter's exercises, by number."""
     found = {}
-    for path in sorted(CHECKOUT.glob("[ac][hp]*/checks.py")):
-        name = f"{path.parent.name}_checks"
+    for path in sorted(CHECKOUT.glob("[ac][hp]*/checks*.py")):
+        name = f"{path.parent.name}_{path.stem}"
         spec = importlib.util.spec_from_file_location(name, path)
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
