@@ -36,12 +36,17 @@ class BookNames:
 sys.meta_path.append(BookNames)
 
 
-def import_on_use(package, modules):
+def import_on_use(package, names):
     """The `__getattr__`, `__dir__` and `__all__` of a package's names.
 
-    `modules` maps each module of the package to the names it gives.
+    `names` tells behind each module, "module:", which ones are in it.
     """
-    homes = {name: home for home, names in modules.items() for name in names}
+    homes, home = {}, None
+    for word in names.split():
+        if word.endswith(":"):
+            home = word[:-1]
+        else:
+            homes[word] = home
 
     def find(name):
         if name not in homes:
@@ -53,9 +58,9 @@ def import_on_use(package, modules):
     return find, lambda: sorted(homes), sorted(homes)
 
 
-_MODULES = {
-    "llm": ["load_model", "generate"],
-    "evaluation": ["load_problems", "evaluate"],
-}
-__getattr__, __dir__, __all__ = import_on_use(__name__, _MODULES)
+NAMES = """
+    llm: load_model generate
+    evaluation: load_problems evaluate
+"""
+__getattr__, __dir__, __all__ = import_on_use(__name__, NAMES)
 __all__ += ["__version__"]

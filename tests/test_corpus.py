@@ -9,17 +9,17 @@ from random import Random
 
 import pocket_data
 import pytest
-from pocket_teacher import careful_steps, draw_thoughtful
-from tokenizers import Tokenizer
-
-from reasoning_from_scratch.llm.weights import ASSETS
-from reasoning_from_scratch.pocket import corpus
-from reasoning_from_scratch.pocket.exercises import fraction_answer
-from reasoning_from_scratch.pocket.families import (
+from pocket import corpus
+from pocket.exercises import fraction_answer
+from pocket.families import (
     FAMILIES,
     LEVELS,
     draw_exercise,
 )
+from pocket_teacher import careful_steps, draw_thoughtful
+from tokenizers import Tokenizer
+
+from reasoning_from_scratch.llm.weights import ASSETS
 
 CELLS = [(family, level) for family in FAMILIES for level in LEVELS]
 # One operation on whole numbers, as step lines hold it

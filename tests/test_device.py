@@ -40,11 +40,14 @@ def test_device_and_dtype_are_chosen_or_as_named(monkeypatch):
 
 # A compiled answer and a compiled training step, without a compiler
 TWO_PLACES = """
+import sys
 import torch
 from reasoning_from_scratch.llm import generate
+from reasoning_from_scratch.results import CHECKOUT
+sys.path.append(str(CHECKOUT / "tools"))
 from tests.tiny import ByteTokenizer, tiny_model
 from tests.test_pretrain import TINY
-from reasoning_from_scratch.pocket.pretrain import pretrain
+from pocket.pretrain import pretrain
 from dataclasses import replace
 
 model, sizes = tiny_model(), {"max_new_tokens": 3, "stop_ids": ()}

@@ -7,11 +7,11 @@ import pytest
 import test_distillation
 import torch
 import torch.multiprocessing as multiprocessing
+from pocket.pretrain import pretrain
 from test_grpo import CONFIG, PROBLEMS, one_of_two, strip_clock, train
 from test_pretrain import TINY
 from tiny import tiny_model, weights_of
 
-from reasoning_from_scratch.pocket.pretrain import pretrain
 from reasoning_from_scratch.runs import RunFolder
 from reasoning_from_scratch.training import loop
 from reasoning_from_scratch.training.optimization import MasterAdamW

@@ -6,11 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-
-from reasoning_from_scratch.cli.pretrain import choose_config
-from reasoning_from_scratch.llm import Qwen3Model, Qwen3Tokenizer
-from reasoning_from_scratch.llm.weights import ASSETS
-from reasoning_from_scratch.pocket.pretrain import (
+from pocket.pretrain import (
     IGNORE,
     MuonAndAdamW,
     pack,
@@ -19,7 +15,11 @@ from reasoning_from_scratch.pocket.pretrain import (
     step_size,
     training_batch,
 )
-from reasoning_from_scratch.pocket.recipes import RECIPES
+from pocket.recipes import RECIPES
+from pretrain import choose_config
+
+from reasoning_from_scratch.llm import Qwen3Model, Qwen3Tokenizer
+from reasoning_from_scratch.llm.weights import ASSETS
 from reasoning_from_scratch.runs import RunFolder
 
 POCKET = RECIPES["pocket"]

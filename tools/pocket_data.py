@@ -14,10 +14,7 @@ import sys
 from pathlib import Path
 from random import Random
 
-from pocket_teacher import draw_thoughtful
-
-from reasoning_from_scratch.llm.tokenizer import CHAT_TEMPLATE
-from reasoning_from_scratch.pocket.corpus import (
+from pocket.corpus import (
     SPLIT_SIZES,
     CorpusMix,
     draw_document,
@@ -25,6 +22,9 @@ from reasoning_from_scratch.pocket.corpus import (
     held_out_keys,
     solution_text,
 )
+from pocket_teacher import draw_thoughtful
+
+from reasoning_from_scratch.llm.tokenizer import CHAT_TEMPLATE
 
 # Qwen2 and Qwen3 split text so before merging bytes.
 QWEN_PATTERN = (

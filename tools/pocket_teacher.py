@@ -11,16 +11,17 @@ import re
 import sys
 from dataclasses import asdict, replace
 
-from reasoning_from_scratch.evaluation.prompts import PROMPTS
-from reasoning_from_scratch.llm import Qwen3Tokenizer
-from reasoning_from_scratch.llm.weights import ASSETS
-from reasoning_from_scratch.pocket.corpus import (
+from pocket.corpus import (
     END_OF_TEXT,
     CorpusMix,
     draw_allowed,
     draw_drill,
 )
-from reasoning_from_scratch.pocket.recipes import POCKET_MODEL, PretrainConfig
+from pocket.recipes import POCKET_MODEL, PretrainConfig
+
+from reasoning_from_scratch.evaluation.prompts import PROMPTS
+from reasoning_from_scratch.llm import Qwen3Tokenizer
+from reasoning_from_scratch.llm.weights import ASSETS
 from reasoning_from_scratch.runs import RunFolder
 
 TEACHER = PretrainConfig(
@@ -144,7 +145,7 @@ def careful_steps(steps):
 
 def main(name: str) -> None:
     """Train the teacher in a run."""
-    from reasoning_from_scratch.pocket.pretrain import pretrain
+    from pocket.pretrain import pretrain
 
     run = RunFolder.create(name, asdict(TEACHER), resume=True)
     tokenizer = Qwen3Tokenizer(ASSETS / TEACHER.name)

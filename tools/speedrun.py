@@ -175,10 +175,10 @@ def machine_pace() -> float:
 
 def fresh_problems(seed: int, count: int) -> list:
     """Problems of all families and levels that are in none of the splits."""
+    from pocket import corpus
     from pocket_data import problem_row
 
     from reasoning_from_scratch.evaluation import Problem
-    from reasoning_from_scratch.pocket import corpus
 
     taken = {
         exercise.key

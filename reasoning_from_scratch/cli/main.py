@@ -22,7 +22,7 @@ from ..settings import default_model, get_settings
 CHECKOUT = Path(__file__).parents[2]
 # Commands that work on the repository live there, outside the package.
 OUTSIDE = {"ablate": "ch07"} | dict.fromkeys(
-    ("check", "results", "bench", "speedrun"), "tools"
+    ("check", "pretrain", "results", "bench", "speedrun"), "tools"
 )
 # Commands in the file of another, as run_NAME with NAME_FLAGS
 BESIDE = {"chat": "ask", "regrade": "compare"}

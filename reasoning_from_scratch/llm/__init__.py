@@ -6,23 +6,15 @@ loading torch.
 
 from reasoning_from_scratch import import_on_use
 
-_MODULES = {
-    "config": ["Qwen3Config", "QWEN3_CONFIGS", "QWEN2_CONFIGS"],
-    "qwen3": [
-        "Qwen3Model",
-        "RMSNorm",
-        "apply_rope",
-        "rope_tables",
-        "attend",
-        "GroupedQueryAttention",
-        "FeedForward",
-        "TransformerBlock",
-    ],
-    "kv_cache": ["KVCache"],
-    "tokenizer": ["Qwen3Tokenizer"],
-    "weights": ["load_model", "save_model"],
-    "sampling": ["SamplingConfig"],
-    "generation": ["generate", "generate_stream", "GenerationOutput"],
-    "logprobs": ["token_logprobs", "sequence_logprob", "token_entropy"],
-}
-__getattr__, __dir__, __all__ = import_on_use(__name__, _MODULES)
+NAMES = """
+    config: Qwen3Config QWEN3_CONFIGS QWEN2_CONFIGS
+    qwen3: Qwen3Model RMSNorm apply_rope rope_tables attend
+      GroupedQueryAttention FeedForward TransformerBlock
+    kv_cache: KVCache
+    tokenizer: Qwen3Tokenizer
+    weights: load_model save_model
+    sampling: SamplingConfig
+    generation: generate generate_stream GenerationOutput
+    logprobs: token_logprobs sequence_logprob token_entropy
+"""
+__getattr__, __dir__, __all__ = import_on_use(__name__, NAMES)

@@ -5,15 +5,10 @@ Names are imported on first use; torch is loaded when a model is asked.
 
 from reasoning_from_scratch import import_on_use
 
-_MODULES = {
-    "choosing": [
-        "best_of_n",
-        "heuristic_score",
-        "mean_logprob_score",
-        "self_consistency",
-    ],
-    "budget": ["budget_forcing"],
-    "refinement": ["self_refine"],
-    "methods": ["METHODS"],
-}
-__getattr__, __dir__, __all__ = import_on_use(__name__, _MODULES)
+NAMES = """
+    choosing: best_of_n heuristic_score mean_logprob_score self_consistency
+    budget: budget_forcing
+    refinement: self_refine
+    methods: METHODS
+"""
+__getattr__, __dir__, __all__ = import_on_use(__name__, NAMES)

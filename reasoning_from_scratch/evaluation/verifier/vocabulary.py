@@ -6,8 +6,17 @@ reference says "5"; units that both name must agree, and nothing is converted.
 
 import re
 from fractions import Fraction
+from pathlib import Path
 
 from .tree import EMPTY_SET, REALS, Number, Text, refuse_if
+
+# vocabulary.txt: a table's name in brackets, then its entries
+TABLES = dict(
+    re.findall(
+        r"(?m)^\[(.{2,})\]\n((?:(?!# |\[.{2,}\]$).*\n)*)",
+        Path(__file__).with_name("vocabulary.txt").read_text("utf-8"),
+    )
+)
 
 
 def words(text):
@@ -24,87 +33,28 @@ BALANCED = r"(?:[^{}\\]|\\.)*"  # a pattern: braces in braces, nine deep
 for _ in range(8):
     BALANCED = rf"(?:[^{{}}\\]|\\.|\{{{BALANCED}\}})*"
 
-# Layout without meaning: these commands vanish.
-LAYOUT = words(
-    """ , ; : ! > quad qquad thinspace left right big Big bigg Bigg bigl bigr
-    Bigl Bigr biggl biggr displaystyle textstyle limits nolimits hline middle
-    mleft mright scriptstyle enspace negthinspace space allowbreak normalsize
-    large Large small tiny therefore because noindent blacksquare square Box
-    qed qedhere checkmark hfill medspace thickspace smallskip medskip bigskip
-    par centering nonumber notag mathstrut strut null mathop ensuremath smash
-    underbrace"""
-) | {" ", "\n", "\t", "/"}
-# They vanish with the argument behind them.
-LAYOUT_WITH_ARGUMENT = words(
-    """label tag tag* color textcolor colorbox hspace hspace* vspace ref
-    phantom hphantom vphantom"""
-)
-# Commands whose argument in braces is written in another face.
-TEXT_COMMANDS = words(
-    """text textbf textit textrm textsf texttt textnormal mbox hbox emph mathrm
-    mathbf mathit mathsf mathtt operatorname operatorname* bf rm boldsymbol bm
-    underline textup mathnormal textsc pmb"""
-)
+LAYOUT = words(TABLES["layout"]) | {" ", "\n", "\t", "/"}
+LAYOUT_WITH_ARGUMENT = words(TABLES["layout with an argument"])
+TEXT_COMMANDS = words(TABLES["text commands"])
 BOLD = words("mathbf boldsymbol bm bf pmb")
-ACCENTS = words(
-    """overline bar vec hat widehat tilde widetilde overrightarrow dot
-    ddot underbar"""
-)
+ACCENTS = words(TABLES["accents"])
 MATRICES = words("matrix pmatrix bmatrix Bmatrix smallmatrix array vmatrix")
-SYSTEMS = words(
-    """cases dcases rcases aligned align align* gathered gather gather*
-    split equation equation* alignedat eqnarray"""
-)
-FUNCTIONS = pairs(
-    """sin cos tan cot sec csc sinh cosh tanh coth sech csch arcsin arccos
-    arctan arccot arcsec arccsc ln log exp max min gcd lcm floor arsinh arcosh
-    artanh abs sign ceil det asin=arcsin acos=arccos atan=arctan acot=arccot
-    arctg=arctan tg=tan ctg=cot cosec=csc lg=log ceiling=ceil sgn=sign Re=real
-    Im=imaginary arcsinh=arsinh asinh=arsinh arccosh=arcosh acosh=arcosh
-    arctanh=artanh atanh=artanh"""
-)
-# Commands that are operators or atoms of the grammar.
-OPERATORS = pairs(
-    r"""pm mp in notin cup cap setminus sqrt sum langle rangle lvert rvert
-    lfloor rfloor lceil rceil mod pmod binom choose frac to % & _ cdot=*
-    times=* ast=* bullet=* div=/ le=<= leq=<= leqslant=<= leqq=<= ge=>= geq=>=
-    geqslant=>= geqq=>= lt=< gt=> ne=!= neq=!= approx=~ approxeq=~ simeq=~
-    doteq=~ equiv== bigcup=cup bigcap=cap backslash=setminus
-    smallsetminus=setminus lor=or vee=or land=and wedge=and dfrac=frac
-    tfrac=frac cfrac=frac dbinom=binom tbinom=binom prod=product
-    infty=infinity infin=infinity emptyset=empty varnothing=empty {=\{
-    lbrace=\{ }=\} rbrace=\} lbrack=[ rbrack=] lparen=( rparen=) vert=| mid=|
-    |=|| Vert=|| lVert=|| rVert=|| \=newline cr=newline circ=degree degree
-    bmod=mod prime=' colon=: ldots=dots cdots=dots dots dotsc=dots dotsb=dots
-    rightarrow=to"""
-)
-# The same as words in plain text, and as signs.
-WORDS = pairs(
-    """and or sqrt infinity Infinity=infinity infty=infinity inf=infinity
-    oo=infinity union=cup U=cup percent=% pct=% percentage=% mod choose degree
-    degrees=degree deg=degree"""
-)
+SYSTEMS = words(TABLES["systems"])
+FUNCTIONS = pairs(TABLES["functions"])
+OPERATORS = pairs(TABLES["operators"])
+WORDS = pairs(TABLES["words"])
 SIGNS = {sign: sign for sign in "+-*/^_!()[]{}<>=|,;:&%'"} | {
     "**": "^", "==": "=", ":=": "=", "->": "to", "..": "dots", "...": "dots",
     "<=": "<=", ">=": ">=", "!=": "!=", "~=": "~",
 }  # fmt: skip
-GREEK = words(
-    """alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu
-    nu xi pi rho sigma tau upsilon phi chi psi omega Gamma Delta Theta
-    Lambda Xi Pi Sigma Upsilon Phi Psi Omega ell hbar"""
-)
+GREEK = words(TABLES["greek"])
 SYMBOLS = {prefix + name: name for name in GREEK for prefix in ("", "var")}
 SYMBOLS |= pairs(
     "triangle perp star parallel angle measuredangle=angle imath=i jmath=j "
     "R=reals"
 )
 SETS = pairs("R=reals Z=integers N=naturals Q=rationals")
-CURRENCIES = pairs(
-    """$=dollar USD=dollar US$=dollar €=euro EUR=euro £=pound GBP=pound
-    ¥=yen JPY=yen RMB=yuan CNY=yuan ₹=rupee Rs=rupee INR=rupee ₽=ruble
-    RUB=ruble CHF=franc kr=krona SEK=krona NOK=krona DKK=krona ₩=won KRW=won
-    CAD=dollar AUD=dollar"""
-)
+CURRENCIES = pairs(TABLES["currencies"])
 CHARACTERS = {
     "−": "-", "–": "-", "—": "-", "‐": "-", "‑": "-", "∗": "*", "⁄": "/",
     "∕": "/", "∛": r"\sqrt[3]", "∜": r"\sqrt[4]", "ⁿ": "^{n}",
@@ -115,26 +65,13 @@ CHARACTERS = {
 } | dict.fromkeys("\u200b\ufeff\u2061■□✓✔✅∎", "")  # fmt: skip
 CHARACTERS |= {
     letter: f"\\{name} "
-    for letter, name in pairs(
-        """×=times ✕=times ÷=div ·=cdot ⋅=cdot ∙=cdot ±=pm ∓=mp √=sqrt
-        ∞=infty ≤=le ≥=ge ⩽=le ⩾=ge ≠=ne ≈=approx ≡=equiv ∈=in ∉=notin ∪=cup
-        ∩=cap ∖=setminus ∅=emptyset ∨=lor ∧=land ∠=angle △=triangle ⌊=lfloor
-        ⌋=rfloor ⌈=lceil ⌉=rceil ⟨=langle ⟩=rangle 〈=langle 〉=rangle ∑=sum
-        ∏=prod …=ldots ⋯=ldots →=to α=alpha β=beta γ=gamma δ=delta ε=epsilon
-        ζ=zeta η=eta θ=theta ι=iota κ=kappa λ=lambda μ=mu ν=nu ξ=xi π=pi
-        ρ=rho σ=sigma τ=tau υ=upsilon φ=phi ϕ=phi χ=chi ψ=psi ω=omega Γ=Gamma
-        Δ=Delta Θ=Theta Λ=Lambda Ξ=Xi Π=Pi Σ=Sigma Φ=Phi Ψ=Psi Ω=Omega"""
-    ).items()
+    for letter, name in pairs(TABLES["characters"]).items()
 }
 for raised, plain in zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾", "0123456789+-()", strict=True):
     CHARACTERS[raised] = f"^{{{plain}}}"
 CHARACTERS |= {chr(ord("₀") + digit): f"_{{{digit}}}" for digit in range(10)}
 
-# Numbers in words
-SMALL = pairs(
-    """zero one two three four five six seven eight nine ten eleven twelve
-    thirteen fourteen fifteen sixteen seventeen eighteen nineteen"""
-)
+SMALL = pairs(TABLES["numbers to nineteen"])
 TENS = pairs("twenty thirty forty fifty sixty seventy eighty ninety")
 PARTS = pairs("third fourth fifth sixth seventh eighth ninth tenth")
 NUMBER_WORDS = {word: number for number, word in enumerate(SMALL)}
@@ -144,26 +81,9 @@ SCALES |= {"billion": 10**9, "trillion": 10**12}
 FRACTION_WORDS = {"half": 2, "halve": 2, "quarter": 4}
 FRACTION_WORDS |= {word: part for part, word in enumerate(PARTS, start=3)}
 
-# Units: each row is one unit and its other spellings.
-UNITS = """
-    cm centimeter centimetre см 厘米 | mm millimeter millimetre мм 毫米
-    km kilometer kilometre км 千米 公里 | dm decimeter decimetre
-    m meter metre mtr м 米 | nm nanometer | in inch inches | ft foot feet
-    yd yard | mi mile | kg kilogram кг 千克 公斤 | mg milligram мг
-    g gm gram г 克 | lb | oz ounce | ton tonne 吨 | l liter litre л 升
-    ml milliliter millilitre мл 毫升 | gal gallon | s sec second сек 秒
-    min minute мин 分钟 | h hr hour ч час 小时 | day день дней 天 | week wk
-    month 个月 | year yr лет год 年 岁 | dollar usd buck 美元 | cent ¢
-    euro eur 欧元 | pound | rupee rs inr | ruble руб рублей 卢布
-    yuan 元 | yen 円 日元 | won 원 | franc chf | krona kr | percent
-    degree deg градусов 度 | celsius c | fahrenheit f | rad radian
-    mi/h mph | km/h kmph kph kmh | hz hertz | j joule | n newton | w watt
-    v volt | pa pascal | k kelvin | mol mole | psi | acre | hectare ha
-    unit 个 人 只 本 种 次 名
-"""
 CANONICAL = {
     spelling: row.split()[0]
-    for row in UNITS.replace("|", "\n").strip().split("\n")
+    for row in TABLES["units"].replace("|", "\n").strip().split("\n")
     for spelling in row.split()
 }
 POWERS = {"square": 2, "sq": 2, "squared": 2, "cubic": 3, "cu": 3, "cubed": 3}
@@ -172,17 +92,7 @@ NAMES = {name for name in CANONICAL if len(name) > 1} | MODIFIERS
 UNIT_WORDS = (NAMES | {name + "s" for name in NAMES if len(name) > 2}) | words(
     "lbs hrs yrs mins secs mL kW kWh Hz MHz kHz ways way th nd rd st"
 )
-# Words behind a number after which it is another number.
-CHANGING = words(
-    """squared cubed factorial dozen score half halves third thirds quarter
-    quarters fourths fifths tenth tenths hundredths thousandths times plus
-    minus over divided root less more fewer than to least most not except
-    below above under negative positive nonnegative zero ago before after bc
-    bce short debt deficit loss remainder multiple multiples power powers
-    thousand million billion trillion hundred hundreds thousands millions
-    billions modulo mod wrong incorrect false january february march april
-    may june july august september october november december"""
-)
+CHANGING = words(TABLES["changing words"])
 TERM = re.compile(r"[^\W\d_]+|¢|\^?-?\d+|[/*]")
 PHRASES = (
     (r"(the)?emptyset|(there)?(is|are|has|exists?)?no(real)?"

@@ -8,10 +8,11 @@ command with --resume goes on after an interruption, to the same weights.
 
 from dataclasses import replace
 
-from .. import llm
-from ..options import given_options
-from ..pocket.recipes import RECIPES, PretrainConfig
-from .flags import describe_run, new_run
+from pocket.recipes import RECIPES, PretrainConfig
+
+from reasoning_from_scratch import llm
+from reasoning_from_scratch.cli.flags import describe_run, new_run
+from reasoning_from_scratch.options import given_options
 
 FLAGS = f"""
 --model-config {{{",".join(RECIPES)}}}=pocket   a row of RECIPES
@@ -23,8 +24,9 @@ CONFIGS = (PretrainConfig,)
 
 def run(args) -> None:
     """Train, and say where the model lies."""
-    from ..llm.weights import ASSETS
-    from ..pocket.pretrain import pretrain
+    from pocket.pretrain import pretrain
+
+    from reasoning_from_scratch.llm.weights import ASSETS
 
     config = choose_config(args)
     if config.init_from:
