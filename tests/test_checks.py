@@ -265,7 +265,36 @@ def majority_accuracy(answers, references):
     return right / len(references)
 
 
+def turn(x, position, theta):
+    half = len(x) // 2
+    angles = [position * theta ** (-2 * i / len(x)) for i in range(half)]
+    rotation = torch.polar(torch.ones(half), torch.tensor(angles))
+    turned = torch.complex(*x.chunk(2)) * rotation
+    return torch.cat([turned.real, turned.imag])
+
+
+def shares(queries, keys):
+    scores = torch.einsum("qd,kd->qk", queries, keys)
+    powers = (scores / queries[0].numel() ** 0.5).exp()
+    return powers / powers.sum(dim=1, keepdim=True)
+
+
+def rms_norm(x, weight, eps):
+    wide = F.rms_norm(x.float(), weight.shape, weight.float(), eps)
+    return wide.to(x.dtype)
+
+
 SECOND_FORMULATIONS = {
+    "C.1": rms_norm,
+    "C.2": turn,
+    "C.3": lambda m, n: torch.arange(n) <= torch.arange(n - m, n)[:, None],
+    "C.4": shares,
+    "C.5": lambda keys, n: torch.stack(
+        [keys[head * len(keys) // n] for head in range(n)]
+    ),
+    "C.6": lambda x, gate, up, down: F.linear(
+        F.silu(F.linear(x, gate)) * F.linear(x, up), down
+    ),
     "2.1": lambda encode, text: 1 / (len(text) / len(encode(text))),
     "2.2": lambda a, b: next(
         (i for i, (x, y) in enumerate(zip_longest(a, b)) if x != y), None
