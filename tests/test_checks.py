@@ -22,7 +22,14 @@ from check import (
 )
 
 from reasoning_from_scratch.cli.main import main
+from reasoning_from_scratch.evaluation.grouping import group_answers
 from reasoning_from_scratch.llm.quantization import dequantize, quantize
+from reasoning_from_scratch.llm.sampling import (
+    filter_min_p,
+    filter_top_p,
+    scale_by_temperature,
+)
+from reasoning_from_scratch.scaling import votes
 
 EXERCISES = load_exercises()
 MISTAKES = [
@@ -284,6 +291,28 @@ def rms_norm(x, weight, eps):
     return wide.to(x.dtype)
 
 
+def refine(draft, revisions):
+    for revision in revisions:
+        if revision[0] is None or not revision[1] > draft[1]:
+            return draft[0]
+        if revision[0] == draft[0]:
+            return draft[0]
+        draft = revision
+    return draft[0]
+
+
+def positions_kept(logits):
+    return [i for i, x in enumerate(logits.tolist()) if x > float("-inf")]
+
+
+def pass_at(n, num_samples, num_right):
+    all_wrong = 1.0
+    for drawn in range(n):  # one sample after another, none twice
+        all_wrong *= max(0, num_samples - num_right - drawn)
+        all_wrong /= num_samples - drawn
+    return 1 - all_wrong
+
+
 SECOND_FORMULATIONS = {
     "C.1": rms_norm,
     "C.2": turn,
@@ -315,6 +344,25 @@ SECOND_FORMULATIONS = {
     "3.9": last_box,
     "3.10": normalise,
     "3.11": majority_accuracy,
+    "4.2": lambda logits, temperature, top_p: filter_top_p(
+        scale_by_temperature(logits[None], temperature), top_p
+    ).softmax(-1)[0],
+    "4.3": lambda answers: max(
+        filter(None, answers), key=answers.count, default=None
+    ),
+    "4.4": lambda answers, n: votes.is_decided(group_answers(answers), n),
+    "4.5": lambda answers, scores: max(
+        (answers.count(a), s, a)
+        for a, s in zip(answers, scores, strict=True)
+        if a is not None
+    )[-1],
+    "4.6": lambda logprobs: max(
+        range(len(logprobs)),
+        key=lambda i: sum(logprobs[i]) / len(logprobs[i]),
+    ),
+    "4.7": refine,
+    "4.8": lambda logits, min_p: positions_kept(filter_min_p(logits, min_p)),
+    "4.9": pass_at,
     "5.1": advantages,
     "5.2": lambda r: r - (r.sum(1, keepdim=True) - r) / (r.shape[1] - 1),
     "5.3": clipped_loss,

@@ -16,6 +16,8 @@ WRITTEN = [
     "appendix_c_main",
     "ch03_main",
     "ch03_other_evaluations",
+    "ch04_main",
+    "ch04_scores_and_budgets",
     "ch05_main",
     "ch05_what_was_learned",
     "ch06_main",
