@@ -4,7 +4,7 @@ from itertools import combinations, product
 from math import sqrt
 
 import pytest
-from test_notebooks import ROOT, code_cells
+from check import load_exercises
 
 from reasoning_from_scratch.evaluation.statistics import (
     majority_at_k,
@@ -108,17 +108,14 @@ def test_errors_differences_and_sizes_by_hand():
 
 def test_clustered_error_of_exercise_3_7_agrees_with_statsmodels():
     linear = pytest.importorskip("statsmodels.api")
-    cells = code_cells(ROOT / "ch03/ch03_exercise_solutions.ipynb")
-    sources = [cell.source for cell in cells]
-    space = {}
-    exec(next(s for s in sources if "def clustered_error" in s), space)
-    values = [1, 1, 0, 0, 0, 1, 1, 1, 0]
-    clusters = [0, 0, 0, 1, 1, 2, 2, 2, 2]
+    scores = [[1.0, 1.0, 0.0], [0.0, 0.0, 1.0], [1.0, 1.0, 1.0]]
+    values = [value for row in scores for value in row]
+    clusters = [place for place, row in enumerate(scores) for _ in row]
     fit = linear.OLS(values, [1] * len(values)).fit(
         cov_type="cluster",
         cov_kwds={"groups": clusters, "use_correction": False},
     )
-    found = space["clustered_error"](values, clusters)
+    found = load_exercises()["3.7"].reference(scores)
     assert found == pytest.approx(fit.bse[0])
 
 
