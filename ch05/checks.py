@@ -2,7 +2,7 @@
 
 import torch
 import torch.nn.functional as F
-from check import Exercise
+from check import Exercise, tensor, value_and_gradient
 
 from reasoning_from_scratch.training.objective import (
     clip_ratio,
@@ -10,19 +10,6 @@ from reasoning_from_scratch.training.objective import (
     group_advantages,
     kl_per_token,
 )
-
-
-def tensor(*values):
-    return torch.tensor(values, dtype=torch.float64)
-
-
-def value_and_gradient(answer, point, *rest):
-    """Observe a scalar and its gradient with respect to the first input."""
-    point = point.clone().requires_grad_()
-    value = answer(point, *rest)
-    value.backward()
-    return value.detach(), point.grad
-
 
 # 5.1 Advantages --------------------------------------------------------
 

@@ -4,24 +4,13 @@ import math
 from statistics import fmean, median
 
 import torch
-from check import Exercise
+from check import Exercise, tensor, value_and_gradient
 
 from reasoning_from_scratch.training.distillation_loss import (
     divergence,
     reverse_kl_surrogate,
     scaled_logprobs,
 )
-
-
-def tensor(*values):
-    return torch.tensor(values, dtype=torch.float64)
-
-
-def value_and_gradient(answer, point, *rest):
-    """Observe a scalar and its gradient with respect to the first input."""
-    point = point.clone().requires_grad_()
-    (value := answer(point, *rest)).backward()
-    return value.detach(), point.grad
 
 
 def floats(answer, *case):

@@ -135,7 +135,7 @@ def _draw_bar(axes, place: int, row, mark: float) -> None:
     axes.barh(place, accuracy, height=0.62, color=color)
     axes.errorbar(accuracy, place, xerr=whiskers, color=INK, capsize=3)
     label = f"{accuracy:.1f} %, {row['mean_tokens']:.0f} tokens"
-    axes.text(max(high, mark) + 1.5, place, label, va="center")
+    axes.text(max(high + 1.5, mark + 3), place, label, va="center")
 
 
 def _finish(figure, pyplot, path, alt_text: str):

@@ -1,6 +1,8 @@
 """What commands are given and leave behind: traces, files of JSON lines."""
 
 import json
+import subprocess
+import sys
 
 from reasoning_from_scratch.evaluation.records import grade_record
 from reasoning_from_scratch.runs import RunFolder, runs_root
@@ -38,3 +40,12 @@ def record_of(name, response=r"\boxed{1}", reference="1", **fields):
 def open_run(name):
     """The run of this name."""
     return RunFolder.open(runs_root() / name)
+
+
+def start_rfs(words, launcher=(sys.executable, "-m")):
+    """Start `rfs WORDS` in a process of its own, unheard."""
+    return subprocess.Popen(
+        [*launcher, "reasoning_from_scratch", *words.split()],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )

@@ -1,7 +1,9 @@
 """rfs evaluate, compare and regrade, on a random tiny model."""
 
+import time
+
 import pytest
-from commands import open_run, record_of, write_rows
+from commands import open_run, record_of, start_rfs, write_rows
 
 from reasoning_from_scratch.cli.compare import describe_difference
 from reasoning_from_scratch.cli.main import main
@@ -27,6 +29,24 @@ def evaluate(flags, more):
 
 def records_of(name):
     return open_run(name).read("records.jsonl")
+
+
+def test_a_killed_evaluation_resumes_to_the_same_files(flags, runs_folder):
+    assert evaluate(flags, "--run whole") == 0
+    process = start_rfs(f"evaluate {flags} --run killed")
+    records = runs_folder / "killed" / "records.jsonl"
+    while not records.exists() or records.read_bytes().count(b"\n") < 8:
+        assert process.poll() is None, "the evaluation ended too early"
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert not (runs_folder / "killed" / "result.json").exists()
+    assert evaluate(flags, "--run killed --resume") == 0
+    whole, killed = map(open_run, ("whole", "killed"))
+    assert records.read_bytes() == (whole.path / "records.jsonl").read_bytes()
+    for key in ("accuracy", "interval", "num_problems", "mean_tokens"):
+        ends = [run.read_json("result.json")[key] for run in (whole, killed)]
+        assert ends[0] == ends[1]
 
 
 def test_without_a_name_runs_are_numbered(flags, runs_folder, capsys):

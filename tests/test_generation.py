@@ -1,6 +1,8 @@
 """Generation: whatever way an answer is decoded, it is the same answer."""
 
+import gc
 import random
+import weakref
 from collections import deque
 
 import pytest
@@ -122,13 +124,17 @@ def test_the_compiled_step_equals_the_eager_one():
     eager = generate(model, TOKENIZER, prompts, **options)
     compiled = generate(model, TOKENIZER, prompts, compiled=True, **options)
     assert tokens(compiled) == tokens(eager)
+    gone = weakref.ref(model)
+    del model
+    gc.collect()
+    assert gone() is None  # what was compiled keeps no weights
 
 
 def test_static_buffers_change_rows_by_powers_of_two(model, monkeypatch):
     # The eager step stands in for the compiled one: only shapes matter here
     shapes = set()
 
-    def spy(token_ids, cache, last_only):
+    def spy(model, token_ids, cache, last_only):
         shapes.add((len(token_ids), cache.max_tokens))
         return model(token_ids, cache, last_only=last_only)
 

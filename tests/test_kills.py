@@ -2,27 +2,19 @@
 
 import hashlib
 import random
-import subprocess
 import sys
 import time
 
 import pytest
-from commands import open_run, trace_of, write_rows
+from commands import open_run, start_rfs, trace_of, write_rows
+from loopback import ChatServer, chat_answer
 
 from reasoning_from_scratch.evaluation import load_problems
 
 pytestmark = pytest.mark.slow
 
+NUM_QUESTIONS = 80
 NUM_KILLS = 10
-
-
-def start_rfs(words, launcher=(sys.executable, "-m")):
-    """Start `rfs WORDS` in a process of its own, unheard."""
-    return subprocess.Popen(
-        [*launcher, "reasoning_from_scratch", *words.split()],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
 
 
 def kill_after(seconds, process):
@@ -64,6 +56,45 @@ def test_runs_killed_at_random_end_in_the_same_weights(
         kill_after(moments.uniform(0, seconds), start_rfs(again))
         assert start_rfs(f"{again} --resume").wait() == 0
         assert final_weights(f"killed-{number}") == final_weights("whole")
+
+
+def recorded():
+    """Ids of the traces on record, a torn last line left out."""
+    try:
+        rows = open_run("asked").read("traces.jsonl")
+    except FileNotFoundError:
+        return []
+    return [row["id"] for row in rows]
+
+
+def test_killed_teachers_lose_no_trace_and_ask_none_twice(runs_folder):
+    problems = load_problems("pocketmath", split="train", limit=NUM_QUESTIONS)
+    moments = random.Random(0)
+    by_id = {f"{p.id}#0": p.problem for p in problems}
+    with ChatServer(chat_answer(r"I say \boxed{5}")) as server:
+        command = (
+            f"teach --endpoint {server.base_url} --problems pocketmath "
+            f"--endpoint-requests-per-minute 1200 --limit {NUM_QUESTIONS} "
+            "--prompt {problem} --model big --run asked --resume"
+        )
+        for _ in range(NUM_KILLS):
+            before = recorded()
+            first = len(server.requests)
+            process = start_rfs(command)
+            while len(server.requests) <= first:
+                assert process.poll() is None
+                time.sleep(0.01)
+            kill_after(moments.uniform(0, 0.3), process)
+            # Given what was on record: nothing of it is lost or asked again
+            assert recorded()[: len(before)] == before
+            asked = {
+                body["messages"][0]["content"]
+                for _, body in server.requests[first:]
+            }
+            assert not asked & {by_id[key] for key in before}
+        assert 0 < len(recorded()) < NUM_QUESTIONS
+        assert start_rfs(command).wait() == 0
+    assert sorted(recorded()) == sorted(by_id)
 
 
 def test_two_processes_write_the_run_that_one_would(runs_folder):

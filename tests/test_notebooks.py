@@ -28,6 +28,11 @@ NOTEBOOKS = sorted(
 )
 MAX_CELL_LINES = 40
 MAX_SECONDS_A_CELL = 300  # hanging, not slow: slow is for people to notice
+MAKERS = {
+    f"torch.{name}"
+    for name in ("tensor", "zeros", "ones", "full", "arange", "randint")
+}
+MODEL_ARGUMENTS = {"model", "student", "teacher", "policy", "learner"}
 
 parametrize = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 
@@ -139,6 +144,66 @@ def test_a_cell_that_mixes_devices_is_found(elsewhere):
     notebook.cells = list(map(nbformat.v4.new_code_cell, cells))
     notes = execute_on_the_stand_in(notebook, elsewhere)
     assert [cell for cell, _ in notes] == [2, 2, 3]
+
+
+def is_made_on_the_cpu(node):
+    """Whether an expression makes a tensor and names no device."""
+    return (
+        isinstance(node, ast.Call)
+        and ast.unparse(node.func) in MAKERS
+        and not any(keyword.arg == "device" for keyword in node.keywords)
+    )
+
+
+def calls_with_tensors_of_the_cpu(sources):
+    """The calls of a notebook that give such a tensor to a model.
+
+    A model is one that `load_model` put on a device of its choice, and, where
+    there is one, every function's argument of such a name.
+    """
+    nodes = [n for s in sources for n in ast.walk(ast.parse(s))]
+    models, tensors = set(), set()
+    for node in nodes:
+        if isinstance(node, ast.Assign):
+            made = ast.unparse(node.value)
+            targets = [ast.unparse(target) for target in node.targets]
+            if made.startswith("load_model(") and "device=" not in made:
+                models.add(targets[0].strip("()").split(",")[0])
+            elif is_made_on_the_cpu(node.value):
+                tensors |= set(targets)
+    if models:
+        models |= MODEL_ARGUMENTS
+    return [
+        ast.unparse(call)
+        for call in nodes
+        if isinstance(call, ast.Call)
+        and ast.unparse(call.func) in models
+        and any(
+            is_made_on_the_cpu(given) or ast.unparse(given) in tensors
+            for given in call.args
+        )
+    ]
+
+
+@parametrize
+def test_tensors_for_a_model_are_made_on_its_device(path):
+    sources = [without_magics(c.source) for c in code_cells(path)]
+    assert calls_with_tensors_of_the_cpu(sources) == []
+
+
+@pytest.mark.parametrize(
+    ("use", "is_refused"),
+    [
+        ("model(torch.tensor([ids]))[0]", True),
+        ("x = torch.tensor([ids])\nmodel(x)", True),
+        ("def f(teacher):\n    return teacher(torch.zeros(1, 2))", True),
+        ("model(torch.tensor([ids], device=model.device))", False),
+        ("model(torch.tensor([ids]).to(model.device))", False),
+    ],
+)
+def test_the_rule_sees_a_tensor_without_a_device(use, is_refused):
+    sources = ["model, tokenizer = load_model(MODEL)", use]
+    assert bool(calls_with_tensors_of_the_cpu(sources)) == is_refused
 
 
 @parametrize

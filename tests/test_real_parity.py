@@ -15,7 +15,7 @@ import torch
 from test_qwen3_oracle import greedy, random_chat
 
 from reasoning_from_scratch.evaluation import load_problems, render_prompt
-from reasoning_from_scratch.llm import generate, load_model
+from reasoning_from_scratch.llm import generate, load_model, save_model
 
 transformers = pytest.importorskip("transformers")
 FOLDER = os.environ.get("RFS_REAL_MODEL", "")
@@ -77,3 +77,15 @@ def test_chats_and_token_ids_equal_those_of_transformers(ours):
         )
         assert ours[1].encode(text) == theirs.encode(text)
     assert theirs.eos_token_id == ours[1].eos_id
+
+
+def test_transformers_opens_what_we_save(reference, ours, prompts, tmp_path):
+    model, tokenizer = ours
+    save_model(model, tokenizer, tmp_path / "saved")
+    again = open_reference(tmp_path / "saved")
+    token_ids = torch.tensor([tokenizer.encode(prompts[0])])
+    with torch.inference_mode():
+        expected = reference(token_ids).logits
+        assert torch.equal(again(token_ids).logits, expected)
+    saved = transformers.AutoTokenizer.from_pretrained(tmp_path / "saved")
+    assert saved.encode(prompts[0]) == tokenizer.encode(prompts[0])

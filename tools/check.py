@@ -46,6 +46,21 @@ class Exercise:
     observe: Callable = lambda answer, *case: answer(*case)
 
 
+def tensor(*values):
+    """Numbers of a case, in float64."""
+    import torch
+
+    return torch.tensor(values, dtype=torch.float64)
+
+
+def value_and_gradient(answer, point, *rest):
+    """Observe a scalar and its gradient with respect to the first input."""
+    point = point.clone().requires_grad_()
+    value = answer(point, *rest)
+    value.backward()
+    return value.detach(), point.grad
+
+
 @dataclass(frozen=True)
 class Verdict:
     """The outcome of a check, and what to say to the reader."""

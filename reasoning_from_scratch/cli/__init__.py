@@ -1,5 +1,4 @@
-"""The `rfs` command: `main.py` picks a command, `NAME.py` holds it.
+"""The `rfs` command: `main.py` picks a command, whose file says its flags.
 
-A command's file says its flags in tables and holds `run(args)`; torch and
-matplotlib are imported inside that alone, so that help answers at once.
+torch and matplotlib are imported in `run(args)`: help answers at once.
 """

@@ -8,7 +8,6 @@ Source: Yu et al. 2022, "Orca" (scheduling by iteration).
 """
 
 import functools
-import weakref
 from collections import defaultdict
 from dataclasses import dataclass, field
 
@@ -25,8 +24,6 @@ SHARE_TO_CHANGE = 1 / 8  # of the places: then reading prompts, moving pays
 ROWS_FILLED_AT_ONCE = 64  # bounds the memory that reading prompts takes
 STATIC_COLUMNS = 64  # the width of a static cache is a multiple of this
 
-_COMPILED = weakref.WeakKeyDictionary()
-
 
 @dataclass(eq=False)
 class Row:
@@ -37,7 +34,7 @@ class Row:
     sampling: SamplingConfig
     max_new_tokens: int
     is_finished: bool = False  # set it, and the row leaves
-    # Name -> an entry a token: token_ids, logprobs, and what is measured
+    # Name -> an entry per token: token_ids, logprobs, and what is measured
     written: dict = field(default_factory=lambda: defaultdict(list))
 
     @property
@@ -173,10 +170,12 @@ class DecodingBatch:
             self.rows[place] = row
 
     def next_logits(self, compiled):
-        """Read one token a row -> logits (batch, vocab)."""
+        """Read one token per row -> logits (batch, vocab)."""
         size = len(self.rows)
         token_ids = self.token_ids[:size]
-        run = _compile(self.model) if compiled else self.model
+        run = self.model
+        if compiled:
+            run = functools.partial(_compile(type(run).forward), run)
         if not (self.cache.static and token_ids.is_cuda):
             return run(token_ids, self.cache, last_only=True)[:, -1]
         if size not in self.steps:
@@ -281,8 +280,7 @@ def decode(
         yield rows
 
 
-def _compile(model):
-    """The model's compiled step, kept for as long as the model lives."""
-    if model not in _COMPILED:
-        _COMPILED[model] = compile_or_eager(model.forward, dynamic=False)
-    return _COMPILED[model]
+@functools.cache
+def _compile(forward):
+    """A class's step, compiled; it holds on to none of the models."""
+    return compile_or_eager(forward, dynamic=False)

@@ -24,7 +24,7 @@ GREEDY = SamplingConfig()
 class GenerationOutput:
     """One completion.
 
-    `logprobs` has one number a token: float32 log-softmax at the sampling
+    `logprobs` has one number per token: float32 log-softmax at the sampling
     temperature (1 when greedy) over the full vocabulary, before truncation.
     """
 
@@ -33,7 +33,7 @@ class GenerationOutput:
     logprobs: list
     stop_reason: str  # "stop" for an end token, "length" for max_new_tokens
     num_prompt_tokens: int
-    statistics: dict  # name -> one number a token; empty unless asked for
+    statistics: dict  # name -> one number per token; empty unless asked for
 
 
 def generate(

@@ -13,7 +13,7 @@ import torch
 
 
 class KVCache:
-    """Preallocated keys and values, one pair of buffers a layer.
+    """Preallocated keys and values, one pair of buffers per layer.
 
     Args:
         config: the model's `Qwen3Config`.

@@ -34,7 +34,7 @@ class Sample:
     mean_logprob: float
     answer_logprob: float | None = None  # mean over the answer's tokens
     self_certainty: float | None = None  # mean KL(uniform || model)
-    confidence: list[float] = field(default_factory=list)  # one a token
+    confidence: list[float] = field(default_factory=list)  # one per token
     notes: dict = field(default_factory=dict)  # what one method adds
 
     def as_record(self):

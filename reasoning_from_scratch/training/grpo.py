@@ -71,7 +71,7 @@ def train_grpo(
         progress: show a bar.
 
     Returns:
-        list of dicts, one a step: the rows of metrics.jsonl.
+        list of dicts, one per step: the rows of metrics.jsonl.
 
     Raises:
         ValueError: problems of a test split, or a loss or gradient that is

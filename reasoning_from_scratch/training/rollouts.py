@@ -52,7 +52,7 @@ class RolloutBatch:
     reward_parts: torch.Tensor  # (prompts, rollouts, num_rewards) float32
     truncated: torch.Tensor  # (rows,) bool, no end token in time
     texts: list  # of the completions, without the end token
-    problems: list  # one a prompt
+    problems: list  # one per prompt
     reward_set: RewardSet  # what the rewards are
     num_reward_failures: int
     # (rows, tokens - 1, kept) int32: what truncated sampling left over

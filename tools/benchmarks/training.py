@@ -74,7 +74,7 @@ def describe(name, rewards, seconds):
     last = rewards[-max(1, len(rewards) // 4) :]
     return {
         f"{name}, steps a minute": round(60 / statistics.median(timed), 2),
-        f"{name}, seconds a step": [round(s, 2) for s in timed],
+        f"{name}, seconds per step": [round(s, 2) for s in timed],
         f"{name}, mean reward a step": [round(r, 3) for r in rewards],
         f"{name}, mean reward": round(statistics.mean(rewards), 3),
         f"{name}, of the last quarter": round(statistics.mean(last), 3),

@@ -49,19 +49,12 @@ SIGNS = {sign: sign for sign in "+-*/^_!()[]{}<>=|,;:&%'"} | {
 }  # fmt: skip
 GREEK = words(TABLES["greek"])
 SYMBOLS = {prefix + name: name for name in GREEK for prefix in ("", "var")}
-SYMBOLS |= pairs(
-    "triangle perp star parallel angle measuredangle=angle imath=i jmath=j "
-    "R=reals"
-)
+SYMBOLS |= pairs(TABLES["other symbols"])
 SETS = pairs("R=reals Z=integers N=naturals Q=rationals")
 CURRENCIES = pairs(TABLES["currencies"])
-CHARACTERS = {
-    "−": "-", "–": "-", "—": "-", "‐": "-", "‑": "-", "∗": "*", "⁄": "/",
-    "∕": "/", "∛": r"\sqrt[3]", "∜": r"\sqrt[4]", "ⁿ": "^{n}",
+CHARACTERS = pairs(TABLES["plain characters"]) | {
     "°": r"^\circ ", "º": r"^\circ ", "℃": r"^\circ C", "℉": r"^\circ F",
-    "ℝ": r"\mathbb{R}", "ℤ": r"\mathbb{Z}", "ℕ": r"\mathbb{N}",
-    "ℚ": r"\mathbb{Q}", "′": "'", "’": "'", "‘": "'", "“": '"', "”": '"',
-    "、": ",", "。": ".", "或": " or ", "和": " and ",
+    "或": " or ", "和": " and ",
 } | dict.fromkeys("\u200b\ufeff\u2061■□✓✔✅∎", "")  # fmt: skip
 CHARACTERS |= {
     letter: f"\\{name} "
