@@ -1,12 +1,11 @@
 """Rewards: what earns what, and what a broken or hostile text can do."""
 
 import math
-import time
 from functools import partial
 
 import pytest
 import torch
-from tiny import table
+from tiny import table, within
 
 from reasoning_from_scratch.cli.grpo import LENGTH_REWARDS, choose_reward
 from reasoning_from_scratch.evaluation import Problem
@@ -110,14 +109,11 @@ def test_five_hundred_hostile_completions_do_nothing(tmp_path, monkeypatch):
     texts = hostile_completions()
     assert len(texts) == 500
     accuracy_reward(r"\boxed{1}", HALF)  # imports aside
-    start = time.process_time()
-    values, failures = RewardSet.of(accuracy_reward).score(texts, [HALF] * 500)
-    seconds = time.process_time() - start
+    score = RewardSet.of(accuracy_reward).score
+    values, failures = within(0.005 * len(texts), score, texts, [HALF] * 500)
     assert failures == 0
     assert not values.any()
     assert not list(tmp_path.iterdir())
-    # Time on the processor, so that a busy machine does not fail the test
-    assert seconds / len(texts) < 0.005
 
 
 # What length adds, worked by hand for each family; of RIGHT two are right

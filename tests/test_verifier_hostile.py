@@ -8,12 +8,11 @@ them were run. So do threads, process pools and many calls.
 import multiprocessing
 import os
 import random
-import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from tiny import table
+from tiny import table, within
 
 from reasoning_from_scratch.evaluation.answers import (
     extract_answer,
@@ -61,19 +60,18 @@ def test_hostile_answers_have_no_effect(tmp_path, monkeypatch, caplog):
     monkeypatch.chdir(tmp_path)  # where a side effect would show
     verify("\\boxed{x^2<4}", "|x|<2")  # imports mpmath, not counted
     before = memory()
-    slow = []
     assert len(set(HOSTILE)) >= 150
-    for text in HOSTILE:
-        start = time.process_time()
+
+    def judge(text):
         assert answers_equal(text, "5") is False
         assert answers_equal("x+1", text) is False
         assert answers_equal(text, text) in (True, False)
         assert answers_equal(text, "-2 < x < 2") is False
         verify(text, "5")
         normalize_answer(text)
-        if time.process_time() - start > SECONDS:
-            slow.append(text[:60])
-    assert slow == []
+
+    for text in HOSTILE:
+        within(SECONDS, judge, text)
     assert caplog.records == []  # a mistake of ours would be logged
     assert memory() - before < GROWTH
     assert os.listdir(tmp_path) == []
@@ -95,10 +93,9 @@ def test_damaged_and_hostile_texts_are_read_in_linear_time(caplog):
         assert answers_equal(left, right) == answers_equal(right, left)
     assert caplog.records == []
     for text in HOSTILE:
-        start = time.process_time()
-        answer = extract_answer(f"The answer is {text}\nso \\boxed{{{text}")
+        text = f"The answer is {text}\nso \\boxed{{{text}"
+        answer = within(SECONDS, extract_answer, text)
         assert answer is None or isinstance(answer, str)
-        assert time.process_time() - start < SECONDS
 
 
 def test_threads_get_the_same_verdicts():

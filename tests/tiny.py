@@ -1,6 +1,7 @@
 """A random model and a byte tokenizer, small enough for any test."""
 
 import json
+import time
 from pathlib import Path
 
 import torch
@@ -20,6 +21,20 @@ QWEN2 = {"qkv_bias": True, "qk_norm": False}
 def table(name):
     """What `data/NAME.json` holds."""
     return json.loads((DATA / f"{name}.json").read_text("utf-8"))
+
+
+def within(seconds, call, *args):
+    """What the call gives, which takes at most so much processor time.
+
+    A slow call is tried twice more: a collection of garbage in the middle of
+    a long run of tests is not the call's, a slow call is slow three times.
+    """
+    for _ in range(3):
+        start = time.process_time()
+        value = call(*args)
+        if time.process_time() - start <= seconds:
+            return value
+    raise AssertionError(f"more than {seconds} s: {str(args)[:80]}")
 
 
 def read_lines(name):
