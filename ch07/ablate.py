@@ -5,9 +5,10 @@
 
 Each variant is trained with each seed for the same number of steps, with
 every batch of rollouts used for 4 mini-batches x 2 epochs: fresh rollouts
-would leave most variants without a difference. The last checkpoint answers
-the test problems, greedily. What is done is not done again, so the command
-can be stopped, and with --only several processes can share the work.
+would leave most variants without a difference. More epochs and a larger
+--learning-rate tell them apart. The last checkpoint answers the test
+problems, greedily. What is done is not done again, so the command can be
+stopped, and with --only several processes can share the work.
 
 Leaves runs/NAME with a GRPO run and an evaluation a variant and seed,
 table.json, table.md and plot.png; the last line printed is JSON.
@@ -63,6 +64,12 @@ def add_arguments(parser) -> None:
     )
     parser.add_argument("--epochs", type=int, default=EPOCHS)
     parser.add_argument("--minibatches", type=int, default=MINIBATCHES)
+    parser.add_argument(
+        "--learning-rate",
+        type=float,
+        help="the same in all steps (default: the model's quick rate, which "
+        "its schedule lowers)",
+    )
     parser.add_argument(
         "--limit", type=int, help="test problems (default: all of them)"
     )
@@ -134,6 +141,8 @@ def choose_config(variant, seed, args, settings):
         "eval_every": 0,  # the last step counts, none is chosen
         "checkpoint_every": 10,
     }
+    if args.learning_rate is not None:
+        choices |= {"learning_rate": args.learning_rate, "cosine_decay": False}
     return variant_config(variant, **settings.grpo.of(GRPOConfig) | choices)
 
 

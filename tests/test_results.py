@@ -1,5 +1,6 @@
 """Measured rows, what is drawn of them, measuring again, ablations."""
 
+import argparse
 import json
 import re
 import sys
@@ -17,6 +18,7 @@ from reasoning_from_scratch import results
 from reasoning_from_scratch.cli.main import main
 from reasoning_from_scratch.results import is_measured, ladder, load_results
 from reasoning_from_scratch.runs import RunFolder
+from reasoning_from_scratch.settings import get_settings
 from results import README_BEGIN, README_END, results_page
 
 DIRECT, SPEED, MISSING, GAIN, LOSS = table("result_rows").values()
@@ -324,6 +326,18 @@ def test_ablate_trains_compares_and_goes_on(tmp_path, monkeypatch, capsys):
     # Then nothing is done a third time
     monkeypatch.setattr(ablate, "train_grpo", None)
     assert main([*command, "--resume"]) == 0
+
+
+def test_a_rate_that_is_given_stays_the_same_in_all_steps():
+    parser = argparse.ArgumentParser()
+    ablate.add_arguments(parser)
+    settings = get_settings("pocket")
+    for choice, rate, falls in ((None, 1e-4, True), (5e-4, 5e-4, False)):
+        words = ["--run", "x"]
+        words += [] if choice is None else ["--learning-rate", str(choice)]
+        args = parser.parse_args(words)
+        config = ablate.choose_config("grpo", 0, args, settings)
+        assert (config.learning_rate, config.cosine_decay) == (rate, falls)
 
 
 def test_what_cannot_work_is_said_first(runs_folder, monkeypatch, capsys):
