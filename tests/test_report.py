@@ -1,5 +1,6 @@
 """The report page: what it holds, and what it does not let through."""
 
+import math
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
@@ -106,14 +107,39 @@ def test_hostile_text_reaches_the_page_as_text_alone_and_cut():
 
 
 @pytest.mark.parametrize(
-    ("num_steps", "chosen"), [(3, [0, 1, 2]), (21, [0, 5, 10, 15, 20])]
+    ("num_steps", "stops"), [(3, [0, 1, 2]), (41, [*range(0, 41, 2)])]
 )
-def test_a_choice_of_steps_keeps_the_first_and_the_last(num_steps, chosen):
-    samples = [sample_of("", step) for step in range(num_steps) for _ in "123"]
-    run = report.Run(Path("run"), {}, run_of(), samples)
-    assert [(step, len(some)) for step, some in run.chosen] == [
-        (step, 2) for step in chosen
+def test_the_slider_stops_at_the_first_and_the_last_step(num_steps, stops):
+    samples = [sample_of("", step) for step in range(num_steps) for _ in "12"]
+    samples.append(sample_of("", 99))  # its step was never finished
+    run = report.Run(Path("run"), {}, run_of(steps=40), samples)
+    assert report.stops_of([run]) == stops
+    told, some = run.samples_at(stops[-1])
+    assert len(some) == 2 and told.startswith("reward 0.")
+
+
+def test_tokens_tell_what_the_update_did_to_them():
+    half, tenth = math.log(0.5), math.log(0.1)
+    sample = sample_of("<b>!") | {
+        "advantage": -0.5,
+        "tokens": ["<b>", "!"],
+        "logprobs": [half, tenth],
+        "pushes": [-0.1, 0.025],
+    }
+    run = report.Run(Path("run"), {}, run_of(), [sample])
+    assert list(run.pushed_tokens(sample)) == [
+        ("<b>", -1.0, False, "50 % before the update, 45.2 % after"),
+        ("!", 0.5, True, "10 % before the update, 10.3 % after"),
     ]
+    page = page_of(run_of(), [sample])
+    assert 'class="down" style="--push:1.00"' in page
+    assert 'class="up rare" style="--push:0.50"' in page
+    assert "advantage -0.50" in page and "&lt;b&gt;</span>" in page
+    long = sample | {
+        name: sample[name] * 999 for name in sample if name[-1:] == "s"
+    }
+    cut = sum(len(text) for text, *_ in run.pushed_tokens(long))
+    assert cut <= report.MAX_TEXT
 
 
 def test_unfinished_runs_and_no_pictures_are_told(runs_folder, monkeypatch):

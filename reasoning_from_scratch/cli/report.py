@@ -1,9 +1,11 @@
-"""Write a page about training runs: curves, warnings, samples.
+"""Write a page about training runs: curves, warnings, samples over time.
 
     rfs report reasoner
     rfs report runs/reasoner runs/other --output comparison.html
 
 One HTML file that opens without a network, also of a run still under way.
+Its slider shows, at a step, what was sampled and which tokens the update made
+more or less likely; two runs with one setting changed stand side by side.
 """
 
 from pathlib import Path

@@ -97,9 +97,9 @@ def train_grpo(
             )
         # Stage 3: what it cost, and some texts to read
         metrics |= trainer.state | {"peak_memory_gib": peak_memory_gib()}
-        is_read = step == 0 or (step + 1) % config.sample_every == 0
-        if run is not None and process_rank() == 0 and is_read:
-            for sample in reading_samples(step + 1, rollouts):
+        if step == 0 or (step + 1) % config.sample_every == 0:
+            samples = trainer.reading_samples(step + 1, rollouts)
+            for sample in samples if run and process_rank() == 0 else ():
                 run.append("samples.jsonl", sample)
         return metrics
 
@@ -208,6 +208,40 @@ class Trainer:
             self.curriculum.update(levels, solved)
         return rollouts
 
+    def reading_samples(self, step, rollouts):
+        """One completion of each of the first prompts, as rows for a file.
+
+        With each token stand its log-prob when it was sampled, in nats, and
+        its push: by how much the step's updates changed that log-prob.
+        """
+        size, config = rollouts.group_size, self.config
+        advantages = rollout_advantages(rollouts, config)
+        chosen = range(0, len(rollouts.texts), size)[:SAMPLES_PER_STEP]
+        rows = {n: v[list(chosen)] for n, v in rollouts.row_tensors.items()}
+        pushes = score_rows(self.model, rows, config)
+        pushes -= rows["sampler_logprobs"]
+        samples = []
+        for group, place in enumerate(chosen):
+            learned, problem = rows["mask"][group], rollouts.problems[group]
+            token_ids = rows["token_ids"][group, 1:][learned].tolist()
+            values = torch.stack([rows["sampler_logprobs"], pushes])
+            logprobs, pushed = values[:, group, learned].tolist()
+            sample = {
+                "step": step,
+                "problem": problem.problem,
+                "answer": problem.answer,
+                "completion": rollouts.texts[place],
+                "reward": float(rollouts.rewards[group, 0]),
+                "group_mean": float(rollouts.rewards[group].mean()),
+                "truncated": bool(rollouts.truncated[place]),
+                "advantage": float(advantages[group, 0]),
+                "tokens": [self.tokenizer.decode([i]) for i in token_ids],
+                "logprobs": [round(value, 4) for value in logprobs],
+                "pushes": [round(value, 4) for value in pushed],
+            }
+            samples.append(sample)
+        return samples
+
     def choose(self, problems, count):
         """Places of the next problems: in order, or by the curriculum."""
         target, seed = self.config.curriculum, self.config.seed
@@ -275,21 +309,6 @@ def kl_to_start(rows, ref_logprobs):
     """Mean k3 estimate of KL(policy || start), nats a token."""
     kl = kl_per_token(rows["sampler_logprobs"], ref_logprobs)
     return float(kl[rows["mask"]].mean())
-
-
-def reading_samples(step, rollouts):
-    """One completion of each of the first prompts, as rows for a file."""
-    size = rollouts.group_size
-    for group, problem in enumerate(rollouts.problems[:SAMPLES_PER_STEP]):
-        yield {
-            "step": step,
-            "problem": problem.problem,
-            "answer": problem.answer,
-            "completion": rollouts.texts[group * size],
-            "reward": float(rollouts.rewards[group, 0]),
-            "group_mean": float(rollouts.rewards[group].mean()),
-            "truncated": bool(rollouts.truncated[group * size]),
-        }
 
 
 def peak_memory_gib():

@@ -14,6 +14,7 @@ import itertools
 import math
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from html import escape
 from pathlib import Path
 
@@ -28,8 +29,9 @@ from .diagnosis import diagnose, points, series, smoothed
 
 MAX_TEXT = 1200  # characters of one sample
 MAX_IN_TITLE = 3  # runs that the title names
-SAMPLED_STEPS = 5  # steps of a run whose samples are shown
-SAMPLES_A_STEP = 2
+MAX_STOPS = 21  # of the time slider
+RARE = 20  # per cent: a less likely token is underlined
+AT_A_STOP = ("reward", "solve_rate", "entropy", "length")  # metrics told
 ENDED = ("greedy_length", "reward", "kl")  # metrics whose last value is told
 SHARED = ("command", "model", "variant", "reward", "problems")
 
@@ -67,17 +69,33 @@ class Run:
     def findings(self):
         return diagnose(self.rows)
 
-    @property
-    def chosen(self):
-        """(step, samples): some of its samples, first and last steps too."""
-        steps = sorted({sample["step"] for sample in self.samples})
-        if len(steps) > SAMPLED_STEPS:
-            gap = (len(steps) - 1) / (SAMPLED_STEPS - 1)
-            steps = [steps[round(i * gap)] for i in range(SAMPLED_STEPS)]
-        return [
-            (s, [x for x in self.samples if x["step"] == s][:SAMPLES_A_STEP])
-            for s in steps
-        ]
+    def samples_at(self, step):
+        """What the run sampled at a step, and its metrics there in words."""
+        row = next((row for row in self.rows if row["step"] == step), {})
+        told = [f"{n} {number(row[n])}" for n in AT_A_STOP if n in row]
+        samples = [each for each in self.samples if each["step"] == step]
+        return ", ".join(told).replace("_", " "), samples
+
+    @cached_property
+    def strong_push(self):
+        """A change of log-prob that one token in fifty exceeds."""
+        pushes = [p for s in self.samples for p in s.get("pushes", ())]
+        sizes = sorted(map(abs, pushes)) or [0.0]
+        return sizes[int(0.98 * len(sizes))] or 1.0
+
+    def pushed_tokens(self, sample):
+        """(text, push from -1 to 1, is rare, in words) of each token."""
+        names = ("tokens", "logprobs", "pushes")
+        columns = [sample.get(name, ()) for name in names]
+        length = 0
+        for text, before, push in zip(*columns, strict=False):
+            length += len(text)
+            if length > MAX_TEXT:
+                return
+            old, new = (100 * math.exp(x) for x in (before, before + push))
+            told = f"{number(old)} % before the update, {number(new)} % after"
+            share = min(1.0, math.sqrt(abs(push) / self.strong_push))
+            yield text, math.copysign(share, push), old < RARE, told
 
     @property
     def ending(self):
@@ -129,6 +147,7 @@ def render_report(runs):
         lstrip_blocks=True,
     )
     page.filters["shown"] = shown
+    stops = stops_of(runs)
     title = " · ".join(run.name for run in runs)
     if len(runs) > MAX_IN_TITLE:
         title = f"{len(runs)} training runs"
@@ -137,7 +156,7 @@ def render_report(runs):
     curves, no_curves = [], ""
     try:
         for panel in panels_of(rows):
-            curves.append((panel, Markup(draw_panel(panel, rows))))
+            curves.append((panel, Markup(draw_panel(panel, rows, stops))))
     except ImportError as error:  # of matplotlib; the rest is worth a page
         no_curves = str(error)
     return page.get_template("report.html.jinja").render(
@@ -153,7 +172,16 @@ def render_report(runs):
         settings=differing_settings(runs),
         curves=curves,
         no_curves=no_curves,
+        stops=stops,
     )
+
+
+def stops_of(runs):
+    """Steps with samples: at most `MAX_STOPS`, the first and the last too."""
+    done = {row["step"] for run in runs for row in run.rows}
+    steps = sorted({s["step"] for run in runs for s in run.samples} & done)
+    gap = max(1, (len(steps) - 1) / (MAX_STOPS - 1))
+    return [steps[round(i * gap)] for i in range(min(len(steps), MAX_STOPS))]
 
 
 def shown(text):
@@ -272,11 +300,13 @@ def describe_panel(panel, runs):
     return f"{panel.title} ({panel.unit}): {'; '.join(told)}."
 
 
-def draw_panel(panel, runs):
-    """One panel as SVG."""
+def draw_panel(panel, runs, stops=()):
+    """One panel as SVG, with a line for each stop of the time slider."""
     with figure_style() as pyplot, pyplot.rc_context(STYLE):
         figure, axes = pyplot.subplots(figsize=(WIDTH / 72, HEIGHT / 72))
         notes = fill_axes(axes, panel, runs)
+        for place, step in enumerate(stops):
+            axes.axvline(step, color=INK, lw=1, alpha=0.5, gid=f"at{place}")
         return take_picture(figure, describe_panel(panel, runs), notes)
 
 
@@ -365,7 +395,7 @@ def take_picture(figure, words, notes, paper="none"):
     for pattern, new in (
         (r"<defs>.*?</defs>", ""),
         (mark, circle),
-        (r' id="(r\d+)"', r' class="\1"'),
+        (r' id="((?:r|at)\d+)"', r' class="\1"'),
         (r' (id|xmlns:xlink|clip-path)="[^"]*"', ""),
         (r"font: ([\d.]+px) [^;\"]*", r"font-size: \1"),  # before 3.11
         (r" font-family: [^;\"]*;", ""),
