@@ -5,6 +5,7 @@ import json
 import re
 from decimal import Decimal, InvalidOperation
 from itertools import zip_longest
+from math import comb
 from statistics import fmean
 
 import pytest
@@ -30,6 +31,8 @@ from reasoning_from_scratch.llm.sampling import (
     scale_by_temperature,
 )
 from reasoning_from_scratch.scaling import votes
+from reasoning_from_scratch.scaling.calculator import calculate
+from reasoning_from_scratch.training import learned_verifier, rewards
 
 EXERCISES = load_exercises()
 MISTAKES = [
@@ -313,6 +316,39 @@ def pass_at(n, num_samples, num_right):
     return 1 - all_wrong
 
 
+def lever_gains(accuracy, lever):
+    table = {frozenset(key): value for key, value in accuracy.items()}
+    return {
+        key: table[frozenset(key + lever)] - value
+        for key, value in accuracy.items()
+        if frozenset(key + lever) in table and lever not in key
+    }
+
+
+def count_slips(text):
+    pairs = re.findall(r"(\S+)=(\S+)", text)
+    wrong = [calculate(left) != int(right) for left, right in pairs]
+    return len(wrong), sum(wrong)
+
+
+def two_stages(first, second, threshold):
+    total = right = 0
+    for one, two in zip(first, second, strict=True):
+        used = [one] if one[2] >= threshold else [one, two]
+        total += sum(each[1] for each in used)
+        right += used[-1][0]
+    return right / len(first), total / len(first)
+
+
+def binomial(n, k, p):
+    return comb(n, k) * p**k * (1 - p) ** (n - k)
+
+
+def format_bonus(text, is_right):
+    form = r"[^<]*<think>[^<]*</think>[^<]*\\boxed\{[^<]*"
+    return 0.5 if is_right and re.fullmatch(form, text) else 0.0
+
+
 SECOND_FORMULATIONS = {
     "C.1": rms_norm,
     "C.2": turn,
@@ -381,6 +417,32 @@ SECOND_FORMULATIONS = {
     "6.9": both_kls,
     "6.10": soft_loss,
     "6.11": own_text_loss,
+    "7.1": lever_gains,
+    "7.3": count_slips,
+    "7.4": learned_verifier.auc_within,
+    "7.5": rewards.group_length_term,
+    "7.6": lambda n, quick, slow: (
+        (quick[1] * (slow[0] - n) + slow[1] * (n - quick[0]))
+        / (slow[0] - quick[0])
+    ),
+    "7.7": two_stages,
+    "7.8": lambda rates, size: fmean(
+        1 - sum(binomial(size, k, p) for k in range(1, size)) for p in rates
+    ),
+    "7.9": lambda ratio, advantages, low, high: (
+        sum(
+            r > 1 + high if a > 0 else r < 1 - low
+            for r, a in zip(ratio, advantages, strict=True)
+        )
+        / len(ratio)
+    ),
+    "7.11": lambda new, old, mask: torch.stack(
+        [
+            (p - q)[is_token].exp().prod() ** (1 / is_token.sum())
+            for p, q, is_token in zip(new, old, mask, strict=True)
+        ]
+    ),
+    "7.12": format_bonus,
 }
 
 
