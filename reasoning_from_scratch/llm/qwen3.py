@@ -95,7 +95,6 @@ class GroupedQueryAttention(nn.Module):
     def __init__(self, config):
         super().__init__()
         self.head_dim = config.head_dim
-        self.group_size = config.num_heads // config.num_kv_heads
         query_size = config.num_heads * config.head_dim
         kv_size = config.num_kv_heads * config.head_dim
         bias = config.qkv_bias  # Qwen2 has it, and no QK-norm
