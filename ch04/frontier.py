@@ -8,9 +8,14 @@ simpler picture of curves over the number of samples.
 
 from pathlib import Path
 
-from reasoning_from_scratch.plots import COLORS, INK, figure_style
+from reasoning_from_scratch.plots import (
+    INK,
+    colors_of,
+    figure_style,
+    label_plainly,
+    name_lines,
+)
 
-MARKERS = "Ds^v"  # the next one each time the colours begin again
 CEILING = "a right sample exists (ceiling)"
 COSTS = {
     "mean_tokens": "generated tokens per problem",
@@ -63,12 +68,12 @@ def plot_frontier(rows, path=None, *, title=""):
         figure, panels = pyplot.subplots(
             1, 2, figsize=(10, 4.6), sharey=True, width_ratios=(3, 2)
         )
+        colors = colors_of([row["name"] for row in rows])
         for axes, (cost, label) in zip(panels, COSTS.items(), strict=True):
-            for number, row in enumerate(rows):
-                marker = MARKERS[number // len(COLORS) % len(MARKERS)]
-                _draw_row(axes, row, cost, marker)
+            for row in rows:
+                _draw_row(axes, row, cost, colors[row["name"]])
             axes.set(xscale="log", xlabel=label)
-            _label_plainly(axes.xaxis)
+            label_plainly(axes.xaxis)
         panels[0].set_ylabel("accuracy, % (95 % interval)")
         panels[0].set_title(title)
         figure.legend(
@@ -100,10 +105,12 @@ def plot_sizes(curves, path=None, *, references=None, title=""):
     """
     with figure_style() as pyplot:
         figure, axes = pyplot.subplots(figsize=(8, 4))
+        colors = colors_of(curves)
         for name, points in curves.items():
             x = [point.num_samples for point in points]
             row = frontier_row(name, points, 0)
-            _draw_curve(axes, row, x, has_band=len(curves) <= 3)
+            has_band = len(curves) <= 3
+            _draw_curve(axes, row, x, colors[name], has_band=has_band)
         for name, accuracy in (references or {}).items():
             axes.axhline(100 * accuracy, color=INK, ls=":", label=name)
         axes.set_xscale("log")
@@ -111,7 +118,7 @@ def plot_sizes(curves, path=None, *, references=None, title=""):
         axes.minorticks_off()
         axes.set(xlabel="samples per problem", ylabel="accuracy, %")
         axes.set_title(title)
-        figure.legend(loc="outside right upper")
+        name_lines(figure, axes)
         figure.alt_text = describe_sizes(curves, references)
         if path is not None:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -153,38 +160,28 @@ def _in_words(point):
     return f"{accuracy:.1f} % at {tokens:.0f} tokens"
 
 
-def _label_plainly(axis):
-    """Ticks at 1, 2 and 5 of each decade, written as plain numbers."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axis.set_minor_formatter(NullFormatter())
-
-
-def _draw_row(axes, row, cost, marker):
+def _draw_row(axes, row, cost, color):
     """A curve with its band, or a point with its whisker."""
     costs = [point[cost] for point in row["points"]]
     if len(costs) > 1:
-        _draw_curve(axes, row, costs)
+        _draw_curve(axes, row, costs, color)
         return
     accuracy, low, high = _in_percent(row)
     whisker = [[accuracy[0] - low[0]], [high[0] - accuracy[0]]]
-    axes.errorbar(
-        costs, accuracy, whisker, fmt=marker, capsize=3, label=row["name"]
-    )
+    look = {"fmt": "D", "capsize": 3, "color": color}
+    axes.errorbar(costs, accuracy, whisker, label=row["name"], **look)
 
 
-def _draw_curve(axes, row, x, has_band=True):
+def _draw_curve(axes, row, x, color, has_band=True):
     """A line, and the band of its intervals."""
     accuracy, low, high = _in_percent(row)
-    style = {"marker": "o", "markersize": 4}
+    look = {"marker": "o", "markersize": 4, "color": color}
     if row["name"] == CEILING:
-        style = {"color": INK, "linestyle": "--"}
-    (line,) = axes.plot(x, accuracy, label=row["name"], **style)
+        look = {"color": INK, "linestyle": "--"}
+    axes.plot(x, accuracy, label=row["name"], **look)
     if has_band:
-        color = line.get_color()
-        axes.fill_between(x, low, high, color=color, alpha=0.12, lw=0)
+        band = {"color": look["color"], "alpha": 0.12, "lw": 0}
+        axes.fill_between(x, low, high, **band)
 
 
 def _in_percent(row):
