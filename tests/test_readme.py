@@ -1,6 +1,7 @@
 """What README and the files that invite others in say is so."""
 
 import ast
+import json
 import re
 import tomllib
 from fnmatch import fnmatch
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from reasoning_from_scratch import __version__
+from reasoning_from_scratch.cli.doctor import fitting_models
 from reasoning_from_scratch.cli.main import COMMANDS, find_help, main
 
 yaml = pytest.importorskip("yaml")
@@ -50,6 +52,26 @@ def test_ci_and_the_workflow_run_the_readmes_commands_word_for_word():
     assert {*steps, cpu_build.strip(), tour} <= set(runs)
     (pin,) = re.findall(r"torch==\S+", cpu_build)
     assert pin in CONSTRAINTS
+
+
+def test_what_the_table_of_machines_computes_is_what_the_doctor_predicts():
+    rows = re.findall(r"^\| .*?(\d+) GB \| (.*?) \|", README, re.M)
+    assert [size for size, _ in rows] == ["24", "16", "8", "12", "24", "80"]
+    for size, told in rows:
+        answer, learn = (
+            [name for name in names if name.startswith("qwen3")][-1]
+            for names in fitting_models(int(size) * 2**30)
+        )
+        assert f"answers up to {answer}" in told.lower()
+        assert "GRPO" not in told or f"grpo up to {learn}" in told.lower()
+        assert "(computed)" in told
+    row = json.loads((ROOT / "results" / "ch05-grpo.json").read_text("utf-8"))
+    base = json.loads(
+        (ROOT / f"results/{row['over']}.json").read_text("utf-8")
+    )
+    shares = (f"{100 * r['accuracy']:.0f} %" for r in (base, row))
+    assert "from {} to {} of".format(*shares) in README
+    assert round(row["minutes"]) == 12 and README.count("Twelve minutes") == 1
 
 
 def test_the_workflow_takes_the_systems_and_versions_that_are_allowed():

@@ -124,7 +124,7 @@ def test_check_fails_until_the_drawings_are_up_to_date(checkout, capsys):
     drawing.draw(checkout)
     assert drawing.check(checkout) == 0
     readme = (checkout / "README.md").read_text("utf-8")
-    assert "| direct | **12.5 %** |" in readme and "old" not in readme
+    assert ": direct 12.5 % (" in readme and "old" not in readme
     assert readme.endswith("\nThe rest.\n")
     (checkout / "results").rename(checkout / "gone")  # an installed wheel
     (step,) = results.ladder(results.load_results())

@@ -1,4 +1,4 @@
-"""Draw RESULTS.md, the README's table and the summary picture.
+"""Draw RESULTS.md, the README's picture and the table of chapter 4.
 
     rfs results
     rfs results --check
@@ -113,7 +113,7 @@ def pages(checkout: Path) -> dict[Path, str]:
     if steps:
         picture = f"![{describe_bars(steps, TITLE)}](results/{PICTURE})\n"
     blocks = {
-        checkout / "README.md": readme_block(rows, picture),
+        checkout / "README.md": picture,
         checkout / "ch04" / "README.md": "".join(gains_beside_pocket(rows)),
     }
     return {
@@ -220,13 +220,6 @@ def _difference(row: dict, rows: dict) -> str:
 
 
 # Title of a column -> a key of the row, or a function of it
-LADDER = {
-    "": "name",
-    "accuracy": lambda row: f"**{percent(row['accuracy'])} %**",
-    "95 % interval": _interval,
-    "tokens": _tokens,
-    "minutes": _minutes,
-}
 ACCURACIES = {
     "method": "method",
     "model": "model",
@@ -302,14 +295,6 @@ def results_page(rows: dict[str, dict], picture: str) -> str:
             ),
         ]
     return "\n".join(parts)
-
-
-def readme_block(rows: dict[str, dict], picture: str) -> str:
-    """What stands between the README's markers."""
-    steps = ladder(rows, model=SHOWN)
-    if not steps:
-        return NO_ROWS
-    return f"{picture}\n{table_of(steps, LADDER)[0]}"
 
 
 def replace_block(path: Path, block: str) -> str:
