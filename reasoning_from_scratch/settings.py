@@ -189,9 +189,15 @@ def _published():
             yield replace(row, name=name, hub_id=full, license=terms)
 
 
-POCKET_COARSE = replace(POCKET, name="pocket-coarse", grpo=COARSE_GRPO)
 POCKET_TEACHER = replace(POCKET, name="pocket-teacher", max_new_tokens=320)
-ROWS = [POCKET, POCKET_COARSE, POCKET_TEACHER, *_published()]
+# What pocket became in chapters 5 to 7 -> the row whose command trained it;
+# its weights are stored in bfloat16
+TRAINED = {"pocket-distilled": "ch06-hard"}
+BUILT_IN = {row.name: row for row in (POCKET, POCKET_TEACHER)}
+BUILT_IN |= {name: replace(POCKET, name=name) for name in TRAINED}
+# `rfs pretrain --model-config pocket-coarse` makes it
+POCKET_COARSE = replace(POCKET, name="pocket-coarse", grpo=COARSE_GRPO)
+ROWS = [*BUILT_IN.values(), POCKET_COARSE, *_published()]
 SETTINGS: dict[str, ModelSettings] = {row.name: row for row in ROWS}
 # Every cell runs in seconds
 FAST = dict.fromkeys(("num_test_problems", "num_quick_problems"), 24)

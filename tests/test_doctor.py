@@ -116,7 +116,7 @@ def test_findings_stand_last_and_an_error_ends_it(sound, capsys):
     sound.setattr(device, "missing_compiler", lambda: NO_COMPILER)
     assert main.main(["doctor"]) == 0
     page = capsys.readouterr().out
-    for name in ("python", "packages", "device", "hub", "pocket model"):
+    for name in ("python", "packages", "device", "hub", "pocket models"):
         assert f"\n{name} " in page
     assert "not asked: HF_HUB_OFFLINE is set" in page
     assert "\nfits           in the 16 GiB of cpu can answer: pocket, " in page

@@ -39,9 +39,9 @@ def ask(folder):
     """Ask the page's modules: ask(encode=[...]) -> list of answers."""
     playground.write_json(folder / "package.json", {"type": "module"})
 
-    def ask(**questions):
+    def ask(name="pocket", **questions):
         outcome = subprocess.run(
-            [NODE, SCRIPT, folder, folder / "pocket.safetensors"],
+            [NODE, SCRIPT, folder, folder / f"{name}.safetensors"],
             input=json.dumps(questions),
             capture_output=True,
             encoding="utf-8",
@@ -54,14 +54,18 @@ def ask(folder):
     return ask
 
 
-@pytest.fixture(scope="module")
-def rounded():
-    """pocket with its weights rounded to 16 bits, as the page has them."""
-    model, tokenizer = load_model("pocket", device="cpu", dtype="float32")
+def round_weights(name):
+    """A model with its weights rounded to 16 bits, as the page has them."""
+    model, tokenizer = load_model(name, device="cpu", dtype="float32")
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.data = parameter.half().float()
     return model, tokenizer
+
+
+@pytest.fixture(scope="module")
+def rounded():
+    return round_weights("pocket")
 
 
 PROMPTS = [
@@ -72,9 +76,11 @@ PROMPTS = [
 
 
 @needs_node
-def test_greedy_tokens_are_those_of_python(ask, rounded):
-    expected = generate(*rounded, PROMPTS, max_new_tokens=192)
-    found = ask(complete=[[p, {"maxNewTokens": 192}] for p in PROMPTS])
+@pytest.mark.parametrize("name", ["pocket", "pocket-distilled"])
+def test_greedy_tokens_are_those_of_python(ask, name):
+    expected = generate(*round_weights(name), PROMPTS, max_new_tokens=192)
+    questions = [[p, {"maxNewTokens": 192}] for p in PROMPTS]
+    found = ask(name, complete=questions)
     for (output,), reference in zip(found, expected, strict=True):
         assert output["ids"] == reference.token_ids
         assert output["text"] == reference.text
@@ -162,8 +168,8 @@ def test_hostile_answers_end_quickly(ask):
 
 
 def test_the_page_is_small_whole_and_asks_no_other_host(folder):
-    others = {"pocket-coarse.safetensors", "pocket-teacher.safetensors"}
-    first = [path for path in folder.iterdir() if path.name not in others]
+    files = [f"{model['name']}.safetensors" for model in playground.MODELS]
+    first = [path for path in folder.iterdir() if path.name not in files[1:]]
     assert sum(path.stat().st_size for path in first) < 6e6
     for entry in json.loads((folder / "models.json").read_text("utf-8")):
         assert (folder / entry["file"]).stat().st_size == entry["bytes"]

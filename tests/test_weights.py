@@ -13,8 +13,11 @@ from safetensors.torch import load_file, save_file
 from tiny import tiny_model
 from tiny_checkpoints import write_sparse_checkpoint, write_tokenizer
 
+from reasoning_from_scratch import evaluate, load_problems
 from reasoning_from_scratch.llm import QWEN3_CONFIGS, load_model, save_model
-from reasoning_from_scratch.llm.weights import HUB_IDS
+from reasoning_from_scratch.llm.weights import ASSETS, HUB_IDS
+from reasoning_from_scratch.results import load_results
+from reasoning_from_scratch.settings import BUILT_IN, TRAINED
 
 VOCAB, WEIGHTS = 320, "model.safetensors"
 OFFICIAL = {"config.json", "generation_config.json", "tokenizer.json"}
@@ -296,3 +299,28 @@ def test_a_failed_save_leaves_nothing(tmp_path, model, tokenizer, monkeypatch):
     with pytest.raises(FileExistsError, match="something else"):
         save_model(model, tokenizer, tmp_path, overwrite=True)
     assert (tmp_path / "thesis.tex").exists()
+
+
+# ---- What the package ships ----
+
+
+def test_the_models_of_the_package_are_small_and_share_a_tokenizer():
+    size = sum(path.stat().st_size for path in ASSETS.rglob("*"))
+    assert size < 32e6
+    tokenizer = (ASSETS / "pocket" / "tokenizer.json").read_bytes()
+    for name in BUILT_IN:
+        assert (ASSETS / name / WEIGHTS).stat().st_size < 16e6
+        assert (ASSETS / name / "tokenizer.json").read_bytes() == tokenizer
+
+
+@pytest.mark.parametrize(("name", "row"), TRAINED.items())
+def test_a_trained_model_is_as_accurate_as_its_row(name, row):
+    stored = load_file(ASSETS / name / WEIGHTS)
+    assert {tensor.dtype for tensor in stored.values()} == {torch.bfloat16}
+    assert "lm_head.weight" not in stored  # tied: one tensor for both
+    model, tokenizer = load_model(name, device="cpu")
+    assert model.dtype == torch.float32 and model.settings_name == name
+    problems = load_problems("pocketmath", limit=100)
+    result = evaluate(model, tokenizer, problems, progress=False)
+    # Where the row's accuracy is of other problems, the interval tells
+    assert result.low < load_results()[row]["accuracy"] < result.high

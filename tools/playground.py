@@ -33,7 +33,7 @@ NUM_PROBLEMS = 500  # of the test split, those for quick looks
 MODELS = [
     {
         "name": "pocket",
-        "about": "the base model of every chapter",
+        "about": "the one that every chapter of the book starts from",
         "vote": "step-by-step",  # the prompt of the sixteen samples
         "rows": {
             "direct": "ch03-direct",
@@ -42,14 +42,14 @@ MODELS = [
         },
     },
     {
-        "name": "pocket-coarse",
-        "about": "the same, trained on solutions that skip steps",
-        "vote": "step-by-step",
-        "rows": {"step-by-step": "ch02-coarse-step-by-step"},
+        "name": "pocket-distilled",
+        "about": "pocket after it learned from 6,000 answers of its teacher",
+        "vote": "direct",
+        "rows": {"direct": "ch06-shipped"},
     },
     {
         "name": "pocket-teacher",
-        "about": "twice the size; thinks in short steps before it answers",
+        "about": "the teacher, which thinks in short steps before it answers",
         "vote": "direct",
         "rows": {"direct": "ch06-teacher"},
     },

@@ -32,7 +32,7 @@ def run(args) -> None:
     if config.init_from:
         llm.load_model(config.init_from, device="cpu")  # is it there?
     with new_run(args, describe_run(args, "", config)) as folder:
-        tokenizer = llm.Qwen3Tokenizer(ASSETS / config.name)
+        tokenizer = llm.Qwen3Tokenizer(ASSETS / "pocket")
         pretrain(config, folder, tokenizer=tokenizer)
     print(f"model: {folder.checkpoint_path(config.steps)}")
 

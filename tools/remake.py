@@ -1,9 +1,9 @@
 """Measure rows again: each row's own command, one after the other.
 
-All commands run in one working folder, named by the weights of the built-in
-models, so that a new base starts afresh and a stopped remake goes on: rows
-whose commands are done are not run twice, and `--resume` continues the one
-that was stopped.
+All commands run in one working folder, named by the weights that training
+starts from, so that a new base starts afresh and a stopped remake goes on:
+rows whose commands are done are not run twice, and `--resume` continues the
+one that was stopped.
 """
 
 import hashlib
@@ -25,6 +25,7 @@ from reasoning_from_scratch.files import (
 )
 from reasoning_from_scratch.results import load_results
 from reasoning_from_scratch.runs import RunFolder, runs_root
+from reasoning_from_scratch.settings import BUILT_IN, TRAINED
 
 DONE = "done.json"  # command -> {"minutes", "output"}
 FIGURES = ("accuracy", "low", "high", "num_problems", "mean_tokens")
@@ -88,11 +89,11 @@ def check_can_be_filled(name: str, row: dict) -> None:
 
 def working_folder() -> Path:
     """The folder of this base's remake, made if it is not there."""
-    from reasoning_from_scratch.llm.weights import ASSETS
+    from reasoning_from_scratch.llm.weights import ASSETS, SINGLE_FILE
 
     digest = hashlib.sha256()
-    for weights in sorted(ASSETS.glob("*/*.safetensors")):
-        digest.update(weights.read_bytes())
+    for name in sorted(BUILT_IN.keys() - TRAINED.keys()):
+        digest.update((ASSETS / name / SINGLE_FILE).read_bytes())
     folder = runs_root().absolute() / f"remake-{digest.hexdigest()[:8]}"
     folder.mkdir(parents=True, exist_ok=True)
     return folder

@@ -222,6 +222,7 @@ function say(text, isError = false) {
 let models = [];
 let problems = [];
 let model = null; // an entry of models.json
+let told = { problem: "", answers: {} }; // of each model asked, at once
 let round = 0; // counts the questions, so that an old one stops
 
 const problem = () => find("#problem").value.trim();
@@ -276,7 +277,26 @@ async function answerOnce(selector, name, forced = []) {
   const done = await write(prompt, options, (events) => {
     for (const event of events) writing.add(event);
   });
-  judge(verdict, extractAnswer(writing.text), { note: speed(done) });
+  const answer = extractAnswer(writing.text);
+  judge(verdict, answer, { note: speed(done) });
+  if (name === "direct" && forced.length === 0) setBesideOthers(answer);
+}
+
+/** Show what the other models said at once to the same problem. */
+function setBesideOthers(answer) {
+  if (told.problem !== problem()) told = { problem: problem(), answers: {} };
+  told.answers[model.name] = answer;
+  const others = Object.entries(told.answers)
+    .filter(([name]) => name !== model.name)
+    .map(([name, other]) => {
+      if (other === null) return `${name} gave no answer`;
+      const isRight = answersEqual(other, reference());
+      const mark = isRight ? ", right" : ", wrong";
+      const verdict = reference() === null ? "" : mark;
+      return `${name} answered ${readable(other)}${verdict}`;
+    });
+  const line = find(".direct .others");
+  line.textContent = others.length > 0 ? `Asked before: ${others.join("; ")}.` : "";
 }
 
 /** Sixteen answers at once, each with random numbers of its own. */
@@ -386,6 +406,7 @@ function clearVote() {
     verdict.className = "verdict";
   }
   find(".steps .writing").replaceChildren();
+  find(".direct .others").replaceChildren();
 }
 
 function askAbout(text, answer) {
@@ -434,6 +455,7 @@ function choose(entry) {
   worker.postMessage({ load: entry.file });
   const millions = (entry.parameters / 1e6).toFixed(1);
   find("#size").textContent = `${millions} million weights`;
+  find("#about").textContent = entry.about;
   const ways = [
     [".direct", "direct"],
     [".steps", "step-by-step"],

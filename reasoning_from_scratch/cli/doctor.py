@@ -21,12 +21,11 @@ from .. import __version__
 from ..llm.config import QWEN2_CONFIGS, QWEN3_CONFIGS
 from ..memory import fit_decoding, fit_training
 from ..runs import runs_root
-from ..settings import default_model, get_settings
+from ..settings import BUILT_IN, default_model, get_settings
 from ..training.config import GRPOConfig
 
 PACKAGES = """torch numpy safetensors tokenizers huggingface_hub mpmath
               transformers matplotlib jupyterlab"""
-NEEDED_ASSETS = ("pocket/model.safetensors", "pocketmath/test.jsonl.gz")
 ENVIRONMENT = """RFS_MODEL RFS_FAST RFS_RUNS HF_HOME HF_ENDPOINT
                  HF_HUB_OFFLINE OMP_NUM_THREADS"""
 TIMEOUT = 3.0  # seconds to wait for the Hub
@@ -59,7 +58,7 @@ def run(args) -> int:
         "default model": model,
         "hub cache": _describe_hub_cache(),
         "hub": _describe_hub(),
-        "pocket model": _describe_assets(),
+        "pocket models": _describe_assets(),
         "runs": _describe_runs(),
     }
     for name, fact in facts.items():
@@ -220,12 +219,14 @@ def _describe_hub() -> str:
 def _describe_assets() -> str:
     from ..llm.weights import ASSETS
 
-    missing = [name for name in NEEDED_ASSETS if not (ASSETS / name).exists()]
-    if missing:
+    needed = [f"{name}/model.safetensors" for name in BUILT_IN]
+    needed.append("pocketmath/test.jsonl.gz")
+    if missing := [name for name in needed if not (ASSETS / name).exists()]:
         names = ", ".join(missing)
         return f"{BROKEN}no {names} in {ASSETS}; install the package again"
     size = sum(path.stat().st_size for path in ASSETS.rglob("*"))
-    return f"there, with its problems ({size / 1e6:.1f} MB)"
+    names = ", ".join(BUILT_IN)
+    return f"{names}, with their problems ({size / 1e6:.1f} MB)"
 
 
 def _describe_runs() -> str:

@@ -24,7 +24,11 @@ from reasoning_from_scratch.files import (
     unmapped,
 )
 from reasoning_from_scratch.runs import resolve_checkpoint, runs_root
-from reasoning_from_scratch.settings import SETTINGS, get_settings
+from reasoning_from_scratch.settings import (
+    BUILT_IN,
+    SETTINGS,
+    get_settings,
+)
 
 from . import quantization, qwen3
 from .book_files import (
@@ -38,7 +42,6 @@ from .hub import check_disk_space, download_model
 from .qwen3 import Qwen3Model
 from .tokenizer import Qwen3Tokenizer
 
-BUILT_IN = ("pocket", "pocket-coarse", "pocket-teacher")
 ASSETS = Path(__file__).parent.parent / "pocket" / "assets"
 # Short name -> Hub id
 HUB_IDS = {n: row.hub_id for n, row in SETTINGS.items() if row.hub_id}

@@ -1,8 +1,9 @@
 """How each pocket model is made: its shape, corpus mix and training.
 
 `pocket` is the base model of every chapter, `pocket-coarse` the same,
-continued on solutions that skip lines. The larger sister `pocket-teacher` has
-its recipe in tools/pocket_teacher.py. Importing this needs no torch.
+continued on solutions that skip lines; it is not shipped. The larger sister
+`pocket-teacher` has its recipe in tools/pocket_teacher.py. Importing this
+needs no torch.
 """
 
 from dataclasses import dataclass, field
@@ -29,7 +30,7 @@ POCKET_MODEL = Qwen3Config(
 class PretrainConfig:
     """Everything that a pre-training run depends on."""
 
-    name: str  # row of `RECIPES` it started from, and model of the tokenizer
+    name: str  # row of `RECIPES` it started from
     model: Qwen3Config = POCKET_MODEL
     mix: CorpusMix = field(default_factory=CorpusMix)
     seed: int = option(0, "of weights and corpus", least=0)
