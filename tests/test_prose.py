@@ -22,6 +22,7 @@ WRITTEN = [
     "ch05_what_was_learned",
     "ch06_main",
     "ch06_distributions",
+    "ch07_main",
 ]  # stems, in the order in which a reader meets them
 MAX_WORDS = 40  # of a sentence
 EVERYDAY = {
