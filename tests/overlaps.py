@@ -109,14 +109,15 @@ def labels_of(figure, renderer):
 
 def labels_out_of_view(axis):
     """The tick labels that an axis has and does not draw."""
-    low, high = sorted(axis.get_view_interval())
+    scaled = axis.get_transform().transform
+    low, high = sorted(scaled(axis.get_view_interval()))
     room = 1e-6 * (high - low)
     return {
         label
         for tick in axis.get_major_ticks() + axis.get_minor_ticks()
         for label in (tick.label1, tick.label2)
         if not axis.axes.axison
-        or not low - room <= tick.get_loc() <= high + room
+        or not low - room <= scaled(tick.get_loc()) <= high + room
     }
 
 
