@@ -201,7 +201,11 @@ def name_lines(figure, axes):
             "axes fraction",
             verticalalignment="center",
             annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": line.get_color()},
+            arrowprops={
+                "arrowstyle": "-",
+                "color": line.get_color(),
+                "relpos": (0, 0.5),  # the label's left end
+            },
         )
 
 
