@@ -21,6 +21,7 @@ from torch.nn import functional as F
 GROUP_SIZES = {8: None, 4: 32}  # numbers that share a scale; None: a row
 FORMATS = {"int8": 8, "int4": 4}  # name -> bits
 ROWS_AT_ONCE = 8192  # of a matrix, rounded together: bounds the memory
+ABREAST = 64  # rows whose 4-bit numbers PyTorch packs side by side
 # What products are measured on: larger than the near caches, where reading
 # the matrix takes the time
 MEASURED_SHAPE = 2**15, 1024
@@ -66,7 +67,7 @@ def pack_pairs(codes):
 
 def unpack_pairs(packed):
     """Undo `pack_pairs`."""
-    pairs = torch.stack([packed % 16, packed // 16], dim=-1)
+    pairs = torch.stack([packed & 15, packed >> 4], dim=-1)
     return pairs.flatten(1).to(torch.int8) - 8
 
 
@@ -156,7 +157,11 @@ def split_in_bytes(x):
 
 
 class PackedProduct4:
-    """PyTorch's product of 4-bit weights with a scale per group."""
+    """PyTorch's product of 4-bit weights with a scale per group.
+
+    It converts the matrix anew for every few vectors; for many of them the
+    matrix is restored once.
+    """
 
     def __init__(self, codes, scales):
         self.group_size = codes.shape[1] // scales.shape[1]
@@ -166,12 +171,28 @@ class PackedProduct4:
         zeros = torch.zeros_like(scales)
         both = torch.stack([scales, zeros], dim=-1)
         self.scales = both.transpose(0, 1).contiguous()
+        # PyTorch's product in float32 is slow from the second vector on
+        self.many = 256 if scales.itemsize == 2 else 2
+        # Processors differ in the order of what is packed
+        if len(codes) % ABREAST or not torch.equal(self.unpacked(), codes):
+            self.many = float("inf")
+
+    def unpacked(self):
+        """The whole numbers, where 64 rows were packed side by side."""
+        width = 2 * self.packed.shape[1]
+        blocks = self.packed.view(-1, width, ABREAST // 2)
+        pairs = torch.cat([blocks & 15, blocks >> 4], dim=-1)
+        return pairs.mT.flatten(0, 1).to(torch.int8) - 8
 
     def __call__(self, x):
         rows = x.reshape(-1, x.shape[-1]).contiguous()
-        product = torch._weight_int4pack_mm_for_cpu(
-            rows, self.packed, self.group_size, self.scales
-        )
+        if len(rows) < self.many:
+            product = torch._weight_int4pack_mm_for_cpu(
+                rows, self.packed, self.group_size, self.scales
+            )
+        else:
+            scales = self.scales[..., 0].T
+            product = F.linear(rows, dequantize(self.unpacked(), scales))
         return product.view(*x.shape[:-1], -1)
 
 
