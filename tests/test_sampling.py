@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from reasoning_from_scratch.llm import sampling
 from reasoning_from_scratch.llm.sampling import (
     SamplingConfig,
     choose_token,
@@ -109,6 +110,21 @@ def test_a_row_draws_the_same_token_alone_and_in_any_batch(options):
         alone, _ = choose_token(logits[rows], uniform[rows], config)
         assert torch.equal(alone, together[rows])
     assert len(together.unique()) > 32
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.7])
+def test_many_rows_in_parts_are_chosen_as_together(temperature, monkeypatch):
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(64, 50, generator=generator).bfloat16()
+    uniform = torch.rand(64, generator=generator)
+    config = SamplingConfig(temperature)
+    whole = choose_token(logits, uniform, config, 48)
+    entries = 300 // torch.get_num_threads()  # six rows, and ten parts
+    monkeypatch.setattr(sampling, "ENTRIES_AT_ONCE", entries)
+    for part, expected in zip(
+        choose_token(logits, uniform, config, 48), whole, strict=True
+    ):
+        assert torch.equal(part, expected)
 
 
 def test_greedy_takes_the_likeliest_and_reports_temperature_one():

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 
 import torch
 
+# Logits that a CPU's near cache holds through all the stages, per thread
+ENTRIES_AT_ONCE = 2**19
+
 
 @dataclass(frozen=True)
 class SamplingConfig:
@@ -136,6 +139,17 @@ def choose_token(logits, uniform, config, vocab_size=None):
 
     The log-probabilities are those before any truncation.
     """
+    count = logits.numel() // (ENTRIES_AT_ONCE * torch.get_num_threads())
+    count = min(count, len(logits))
+    if logits.device.type == "cpu" and count > 1:
+        parts = zip(
+            logits.tensor_split(count),
+            uniform.tensor_split(count),
+            strict=True,
+        )
+        chosen = [choose_token(*part, config, vocab_size) for part in parts]
+        token_ids, logprobs = zip(*chosen, strict=True)
+        return torch.cat(token_ids), torch.cat(logprobs)
     scaled = scale_by_temperature(logits, config.temperature)
     kept = scaled[:, :vocab_size]  # behind it: padding rows of the embedding
     if config.is_greedy:
