@@ -192,7 +192,11 @@ def _published():
 POCKET_TEACHER = replace(POCKET, name="pocket-teacher", max_new_tokens=320)
 # What pocket became in chapters 5 to 7 -> the row whose command trained it;
 # its weights are stored in bfloat16
-TRAINED = {"pocket-distilled": "ch06-hard"}
+TRAINED = {
+    "pocket-grpo": "ch05-grpo-long",
+    "pocket-distilled": "ch06-hard",
+    "pocket-pipeline": "ch07-distil-grpo",
+}
 BUILT_IN = {row.name: row for row in (POCKET, POCKET_TEACHER)}
 BUILT_IN |= {name: replace(POCKET, name=name) for name in TRAINED}
 # `rfs pretrain --model-config pocket-coarse` makes it

@@ -76,7 +76,7 @@ PROMPTS = [
 
 
 @needs_node
-@pytest.mark.parametrize("name", ["pocket", "pocket-distilled"])
+@pytest.mark.parametrize("name", ["pocket", "pocket-grpo", "pocket-distilled"])
 def test_greedy_tokens_are_those_of_python(ask, name):
     expected = generate(*round_weights(name), PROMPTS, max_new_tokens=192)
     questions = [[p, {"maxNewTokens": 192}] for p in PROMPTS]

@@ -42,6 +42,13 @@ MODELS = [
         },
     },
     {
+        "name": "pocket-grpo",
+        "about": "pocket after GRPO, in which it was told only which of its "
+        "own answers were right",
+        "vote": "direct",
+        "rows": {"direct": "ch05-shipped"},
+    },
+    {
         "name": "pocket-distilled",
         "about": "pocket after it learned from 6,000 answers of its teacher",
         "vote": "direct",
