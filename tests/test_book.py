@@ -7,19 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from reasoning_from_scratch import BOOK_MODULES
+
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 PAGE = (ROOT / "docs" / "book.md").read_text("utf-8")
-LAST_SECTION = {
-    2: 9,
-    3: 9,
-    4: 6,
-    5: 8,
-    6: 12,
-    7: 7,
-    8: 9,
-    "C": 9,
-}  # by chapter
+# By chapter
+LAST_SECTION = {2: 9, 3: 9, 4: 6, 5: 8, 6: 12, 7: 7, 8: 9, "C": 9}
 EXERCISES = {2: 2, 3: 4, 4: 4, 5: 5, 6: 2, 7: 2, 8: 2}
 # What the official notebooks import from the official package.
 CORE = """
@@ -66,10 +60,8 @@ def numbered(last):
     return {f"{n}.{i}" for n in last for i in range(1, last[n] + 1)}
 
 
-SECTIONS, TASKS = (
-    table("Sections of the print"),
-    table("Exercises of the print"),
-)
+SECTIONS = table("Sections of the print")
+TASKS = table("Exercises of the print")
 NAMES = table("Functions of the listings")
 
 
@@ -85,6 +77,7 @@ def test_nothing_of_the_print_is_missing():
     there = {(module, name) for module, name, *_ in NAMES}
     for module, *names in map(str.split, CORE.strip().splitlines()):
         assert {(module, name) for name in names} <= there
+    assert {module.split(".")[0] for module, _ in there} <= BOOK_MODULES.keys()
 
 
 @pytest.mark.parametrize("row", NAMES, ids=lambda row: f"{row[0]}-{row[1]}")

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from commands import rfs
 from tiny import table, tiny_model
 from tiny_checkpoints import tiny_tokenizer_json
 
 import reasoning_from_scratch
 from reasoning_from_scratch import BOOK_MODULES
-from reasoning_from_scratch.cli.main import main
 from reasoning_from_scratch.llm import load_model
 from reasoning_from_scratch.settings import get_settings
 
@@ -172,15 +172,14 @@ def ancient():
     return file.getvalue()
 
 
-def test_the_commands_take_such_a_file(tmp_path, monkeypatch, capsys):
+def test_the_commands_take_such_a_file(tmp_path, monkeypatch, runs_folder):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("RFS_RUNS", str(tmp_path / "runs"))
     write(tmp_path, book_state_dict(tiny()))
-    name, few = "qwen3-0.6B-base.pth", ["--max-new-tokens", "4"]
-    run = ["--limit", "2", "--run", "r"]
-    assert main(["evaluate", "--model", name, *run, *few]) == 0
-    assert main(["ask", "1+1?", "--model", name, *few]) == 0
-    assert main(["export", name, "official"]) == 0
+    name = "qwen3-0.6B-base.pth"
+    few = f"--model {name} --max-new-tokens 4"
+    assert rfs(f"evaluate --limit 2 --run r {few}") == 0
+    assert rfs(f"ask 1+1? {few}") == 0
+    assert rfs(f"export {name} official") == 0
     exported, _ = load_model("./official", device="cpu")
     model, _ = load_model(name, device="cpu")
     assert torch.equal(logits_of(exported), logits_of(model))
@@ -201,11 +200,3 @@ def test_a_module_of_the_book_says_what_is_installed_instead(module):
     assert not isinstance(raised.value, ModuleNotFoundError)
     with pytest.raises(ModuleNotFoundError, match="No module named"):
         importlib.import_module("reasoning_from_scratch.ch99")
-
-
-def test_the_table_and_the_map_of_the_book_name_the_same_modules():
-    text = Path(__file__).parents[1] / "docs" / "book.md"
-    listed = text.read_text("utf-8").split("## Functions of the listings")[1]
-    rows = [row for row in listed.splitlines() if row.startswith("| `")]
-    modules = {row.split("`")[1].split(".")[0] for row in rows}
-    assert modules <= BOOK_MODULES.keys()
