@@ -103,30 +103,6 @@ def test_fraction_sums_and_divisor_sets_are_right():
 # ---- Documents ----
 
 
-def test_documents_hold_the_mixture_that_was_asked_for():
-    kinds = Counter()
-    drawn = documents(1, 4000)
-    for prompt, completion in drawn:
-        assert completion.endswith("<|endoftext|>")
-        if not prompt:
-            kinds["drill"] += 1
-            continue
-        assert completion.endswith("}<|endoftext|>")
-        assert completion.count("\\boxed") == 1
-        if completion.startswith(" \\boxed"):
-            kinds["direct"] += 1
-        elif prompt.endswith(f"\nAnswer: {corpus.OPENING}"):
-            kinds["opened"] += 1
-        elif prompt.endswith("\nAnswer:"):
-            kinds["bare"] += 1
-    # 10 %, 44 %, 46 % * 75 % * 75 % = 26 % and 46 % * 25 % = 11.5 %;
-    # two points are about three deviations
-    shares = {"drill": 0.10, "direct": 0.44, "opened": 0.26, "bare": 0.115}
-    for kind, share in shares.items():
-        assert abs(kinds[kind] / 4000 - share) < 0.025
-    assert documents(1, 4000) == drawn  # a function of the seed
-
-
 def test_no_held_out_problem_is_drawn():
     held_out = corpus.draw_split("test") + corpus.draw_split("validation")
     questions = {exercise.question for exercise in held_out}
@@ -157,14 +133,6 @@ def test_coarse_and_careful_steps_by_hand():
         assert careful_steps([step]) == (pieces, step)
     assert careful_steps(["-5x=65"]) == ("-5x=65", "6/5=1r1 15/5=3")
     assert careful_steps(["4+3=7", "x=3/4"]) == ("4+3=7", "x=3/4")
-
-
-def test_thinking_documents_think_before_a_boxed_answer():
-    mix = corpus.CorpusMix(drills=0.0, direct=0.0)
-    for _, completion in documents(5, 100, mix, draw=draw_thoughtful):
-        thoughts = completion.split("<think>\n")[1]
-        thoughts, answer = thoughts.split("\n</think>\n\n\\boxed{")
-        assert thoughts and answer
 
 
 # ---- Problem sets ----

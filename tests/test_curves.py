@@ -138,15 +138,10 @@ def test_the_frontier_has_two_log_axes_with_few_plain_ticks():
         assert {t.get_text() for t in shown} - {""} == texts
 
 
-def test_curves_over_samples_have_a_tick_at_every_size(tmp_path):
-    path = tmp_path / "figures" / "sizes.png"
+def test_curves_over_samples_have_a_tick_at_every_size():
     curves = {"vote": VOTES, CEILING: VOTES}
-    figure = plot_sizes(curves, path, references={"greedy": 0.5})
-    assert path.stat().st_size > 0
+    figure = plot_sizes(curves, references={"greedy": 0.5})
     ticks = figure.axes[0].get_xticklabels()
     assert [tick.get_text() for tick in ticks] == ["1", "2", "4"]
     assert "vote 40.0 % at 1 to 60.0 % at 4" in figure.alt_text
     assert "greedy 50.0 %" in figure.alt_text
-    many = plot_sizes(dict.fromkeys("abcd", VOTES))  # no room for bands
-    bands = [len(each.axes[0].collections) for each in (figure, many)]
-    assert bands == [2, 0]

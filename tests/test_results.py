@@ -19,7 +19,7 @@ from reasoning_from_scratch.cli.main import main
 from reasoning_from_scratch.results import is_measured, ladder, load_results
 from reasoning_from_scratch.runs import RunFolder
 from reasoning_from_scratch.settings import get_settings
-from results import README_BEGIN, README_END, results_page
+from results import README_BEGIN, README_END
 
 DIRECT, SPEED, MISSING, GAIN, LOSS = table("result_rows").values()
 UNSURE = {"difference_low": -0.05}
@@ -36,69 +36,15 @@ def checkout(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.parametrize(
-    ("key", "value", "message"),
-    [
-        ("commit", None, "results/a.json lacks commit"),
-        ("accuracy", 12.5, "0 <= low <= accuracy"),  # in per cent
-    ],
-)
-def test_a_row_that_is_not_whole_is_refused(checkout, key, value, message):
-    row = {**DIRECT, key: value}
-    if value is None:
-        del row[key]
-    with pytest.raises(ValueError, match=message):
-        save_result("a", row)
-    assert results.load_results() == {}
-
-
-def test_the_ladder_holds_the_steps_up_to_a_chapter_in_order():
-    rows = {
-        "b": {**DIRECT, "ladder": 2, "name": "later", "chapter": "ch05"},
-        "a": DIRECT,
-        "c": SPEED,
-        "d": {**MISSING, "ladder": 3, "name": "missing"},
-    }
-    assert [r["name"] for r in results.ladder(rows)] == ["direct", "later"]
-    assert [r["name"] for r in results.ladder(rows, "ch04")] == ["direct"]
-
-
-def test_the_page_has_every_kind_of_row():
-    steps = {**DIRECT, **GAIN, "method": "step by step | greedy"}
-    rows = {"direct": DIRECT, "speed": SPEED, "missing": MISSING}
-    page = results_page({**rows, "steps": {**steps, "note": "as it is"}}, "")
-    for part in (
-        "## Chapter 2: The language model",
-        "| direct prompt, greedy | pocket |",
-        "| 12.5 | 11.0 to 14.0 |",
-        "+10.0 (5.0 to 15.0, p = 1e-20) over direct",
-        "step by step \\| greedy",
-        "- step by step | greedy: as it is",
-        "| decoding | 0.6b shape | 12.35 tokens/s | 2 cores |",
-        "the weights were not at hand",
+def test_a_row_that_is_not_whole_is_refused(checkout):
+    lacking = {key: DIRECT[key] for key in DIRECT if key != "commit"}
+    for row, message in (
+        (lacking, "results/a.json lacks commit"),
+        ({**DIRECT, "accuracy": 12.5}, "0 <= low <= accuracy"),  # per cent
     ):
-        assert part in page
-    assert page.index("Chapter 2") < page.index("Chapter 3")
-
-
-def real_row(**more):
-    """A row of the real model, beside pocket's of the same method."""
-    row = {**DIRECT, "model": "real", "group": "real", "beside": "vote"}
-    del row["ladder"]
-    return {**row, "name": "vote", "truncated": 0.25, **GAIN, **more}
-
-
-def test_rows_of_a_real_model_stand_apart_with_pockets_beside_them():
-    rows = {"direct": DIRECT, "vote": {**DIRECT, **GAIN, "accuracy": 0.13}}
-    rows["real-vote"] = real_row(accuracy=0.14)
-    chapter, real = results_page(rows, "").split("## A real model")
-    assert "| real |" not in chapter and "25.0 % |" in real
-    # gain here, gain on pocket, what is to be made of the two
-    gain = "+10.0 (5.0 to 15.0)"
-    assert f"| {gain} | {gain} | holds | direct |" in real
-    shown, beside = drawing.pairs_of(rows)
-    assert [row["accuracy"] for row in shown] == [0.14]
-    assert [(r["name"], r["accuracy"]) for r in beside] == [("vote", 0.13)]
+        with pytest.raises(ValueError, match=message):
+            save_result("a", row)
+    assert results.load_results() == {}
 
 
 @pytest.mark.parametrize(
@@ -113,7 +59,7 @@ def test_rows_of_a_real_model_stand_apart_with_pockets_beside_them():
 )
 def test_a_gain_holds_or_not_by_both_intervals(here, on_pocket, expected):
     twin = {**DIRECT, **GAIN, **on_pocket}
-    assert drawing.verdict(real_row(**here, twin=twin)) == expected
+    assert drawing.verdict({**GAIN, **here, "twin": twin}) == expected
 
 
 def test_check_fails_until_the_drawings_are_up_to_date(checkout, capsys):
@@ -164,7 +110,7 @@ def test_a_remake_runs_no_command_twice(tmp_path, monkeypatch):
     assert remake.difference(fresh, rows, tmp_path)["difference"] == 0.5
 
 
-def test_a_saved_curve_keeps_what_is_told_of_a_step(checkout):
+def test_curves_are_saved_and_figures_in_a_last_line(checkout, monkeypatch):
     run = RunFolder.create("training", {}, root=checkout / "runs")
     step = {"step": 1, "solve_rate": 0.123456, "seconds": 9.0}
     run.append("metrics.jsonl", step)
@@ -172,22 +118,20 @@ def test_a_saved_curve_keeps_what_is_told_of_a_step(checkout):
     path = checkout / "results" / "curves" / "grpo.jsonl"
     assert path.read_text("utf-8") == '{"step": 1, "solve_rate": 0.1235}\n'
 
-
-def test_a_figure_is_in_a_benchmarks_last_line(tmp_path, monkeypatch):
-    def run_instead(program):
+    def measure(program):
         command = [sys.executable, "-c", program]
         monkeypatch.setattr(remake, "full_command", lambda _: command)
+        return remake.measure({**SPEED, "figure": "a.ratio"}, checkout)
 
-    run_instead("raise SystemExit(3)")
-    row = {**SPEED, "figure": "pocket.ratio"}
     with pytest.raises(ChildProcessError, match="ended with status 3"):
-        remake.measure(row, tmp_path)
-    assert not (tmp_path / remake.DONE).exists()
-    run_instead("""print('for people\\n{"pocket": {"ratio": 1.5}}')""")
-    assert remake.measure(row, tmp_path)["value"] == 1.5
+        measure("raise SystemExit(3)")
+    assert not (checkout / remake.DONE).exists()
+    row = measure("""print('for people\\n{"a": {"ratio": 1.5}}')""")
+    assert row["value"] == 1.5
 
 
 def test_commands_are_ours_and_rows_whole_and_drawn():
+    # The page's text and every table: what is drawn anew is what is committed
     command = remake.full_command('rfs evaluate --run a --prompt "x {y}"')
     words = ["evaluate", "--run", "a", "--prompt", "x {y}", "--resume"]
     assert command[-6:] == words
@@ -216,10 +160,8 @@ def test_rows_and_curves_of_another_model_are_as_good_as_missing(monkeypatch):
             is_kept = "group" in row or row["model"] == model
             assert is_kept or not is_measured(row)
             assert is_kept or not row.keys() & {"accuracy", "value"}
-        assert (
-            "on pocket, not on"
-            in results.results_of()["ch03-direct"]["reason"]
-        )
+        reason = results.results_of()["ch03-direct"]["reason"]
+        assert "on pocket, not on" in reason
         assert results.load_curve("ch05-grpo") == []
         assert {row["model"] for row in ladder(rows)} <= {model}
     assert is_measured(results.results_of("pocket-teacher")["ch06-teacher"])
@@ -283,6 +225,9 @@ def test_only_a_gain_that_every_seed_shows_is_called_better():
     assert table["claim"] == (
         "good is better; bad is worse. All others: inside the noise."
     )
+    curves = tables.mean_curves([metrics(clip_share=c) for c in (0.1, 0.3)])
+    assert curves["clip_share"] == pytest.approx([0.2, 0.2])
+    assert curves["solve_rate"] == pytest.approx([0.1, 0.2])
     assert rows["good"]["minutes"] == pytest.approx(2.0)
     assert table["minutes"] == 30  # 5 variants, 3 seeds
     # With one seed nothing is claimed
@@ -291,18 +236,6 @@ def test_only_a_gain_that_every_seed_shows_is_called_better():
     )
     assert "verdict" not in table["variants"]["good"]
     assert "nothing can be claimed" in tables.describe(table)
-
-
-def test_the_means_over_seeds_become_a_section_of_the_page():
-    rows = [metrics(clip_share=0.1), metrics(clip_share=0.3)]
-    curves = tables.mean_curves(rows)
-    assert curves["clip_share"] == pytest.approx([0.2, 0.2])
-    assert curves["solve_rate"] == pytest.approx([0.1, 0.2])
-    runs = {"grpo": variant_of(0.3, 0.3), "good": variant_of(0.9, 0.9)}
-    row = {**SPEED, "table": tables.compare(runs, "grpo")}
-    page = results_page({"ch07-ablation": row}, "")
-    assert "| good | 90.0 |" in page and "| grpo | 30.0 |" in page
-    assert row["table"]["claim"] in page
 
 
 def test_ablate_trains_compares_and_goes_on(tmp_path, monkeypatch, capsys):

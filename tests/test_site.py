@@ -6,26 +6,22 @@ The build itself, and every page in a browser, is .github/workflows/site.yml.
 import json
 
 import build_site
-import pytest
 
 ROOT = build_site.ROOT
 CODE = "reasoning_from_scratch/llm"
 
 
-@pytest.mark.parametrize(
-    ("link", "expected"),  # in a checkout, in the site
-    [
+def test_a_link_of_a_checkout_becomes_the_sites(tmp_path):
+    for link, expected in (  # in a checkout, in the site
         ("ch02/README.md", "ch02/README.md"),
         ("docs/../README.md#keeping", "docs/../index.md#keeping"),
         (CODE, f"{CODE}/index.md"),
         (f"{CODE}/qwen3.py", f"{CODE}/qwen3.md"),
         ("https://example.org/a.py", "https://example.org/a.py"),
-    ],
-)
-def test_a_link_of_a_checkout_becomes_the_sites(link, expected, tmp_path):
-    text = f"see [here]({link})."
-    found = build_site.relink(text, ROOT / "RESULTS.md", tmp_path)
-    assert found == f"see [here]({expected})."
+    ):
+        text = f"see [here]({link})."
+        found = build_site.relink(text, ROOT / "RESULTS.md", tmp_path)
+        assert found == f"see [here]({expected})."
 
 
 def test_every_page_is_staged_and_stands_in_the_contents(tmp_path):
@@ -33,11 +29,9 @@ def test_every_page_is_staged_and_stands_in_the_contents(tmp_path):
     build_site.stage_notebooks(tmp_path, tmp_path / "opened", None)
     build_site.stage_code(tmp_path)
     build_site.stage_contents(tmp_path)
-    notebooks = sorted(
-        path.relative_to(ROOT) for path in ROOT.glob("*/*.ipynb")
-    )
-    staged = sorted(
-        p.relative_to(tmp_path) for p in tmp_path.glob("*/*.ipynb")
+    notebooks, staged = (
+        sorted(path.relative_to(place) for path in place.glob("*/*.ipynb"))
+        for place in (ROOT, tmp_path)
     )
     home = (tmp_path / "index.md").read_text("utf-8")
 

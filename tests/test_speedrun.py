@@ -13,7 +13,6 @@ ENTRY = table("speedrun_entry")
 
 @pytest.fixture
 def checkout(tmp_path, monkeypatch):
-    """A checkout's leaderboard and entries."""
     page = f"# Rules\n{speedrun.MARK}old\n"
     (tmp_path / "LEADERBOARD.md").write_text(page, encoding="utf-8")
     monkeypatch.setattr(speedrun, "CHECKOUT", tmp_path)
@@ -40,8 +39,7 @@ def test_fresh_problems_are_in_no_split_and_follow_from_the_seed():
 
 def test_an_entry_is_trained_and_measured():
     outcome = speedrun.referee(ENTRY, num_problems=4, seeds=[1, 2])
-    assert outcome["seconds"] > 0
-    assert outcome["paces"] > 0
+    assert outcome["seconds"] > 0 and outcome["paces"] > 0
     assert len(outcome["accuracies"]) == 2
     assert outcome["reached"] == (outcome["accuracy"] >= 0.6)
 
@@ -78,7 +76,6 @@ def test_the_leaderboard_has_the_fastest_first(checkout):
     speedrun.draw_leaderboard()
     page = (checkout / "LEADERBOARD.md").read_text("utf-8")
     assert page.startswith("# Rules\n")
-    assert "old" not in page
-    assert "not judged" not in page
+    assert "old" not in page and "not judged" not in page
     places = [page.index(f"| {name}") for name in ("fast", "slow", "wrong")]
     assert places == sorted(places)
