@@ -59,21 +59,10 @@ def test_accuracy_is_the_share_of_right_answers(monkeypatch, capfd):
     assert (calls[0]["seed"], calls[0]["max_new_tokens"]) == (7, 5)
     error = capfd.readouterr().err
     assert "10/10" in error and "accuracy 60.0 %" in error
-
-
-def test_a_record_holds_what_regrading_needs(monkeypatch):
-    play(monkeypatch, lambda prompt, number: r"\boxed{1}")
-    (record,) = measure(PROBLEMS[:1]).records
-    for name in ("prompt_hash", "verifier"):
-        assert len(record.pop(name)) == 12
-    about = {"id": "p0", "subject": "sums", "level": 1, "reference": "1"}
-    # nine bytes and the end token
-    answer = {
-        "response": r"\boxed{1}",
-        "num_tokens": 10,
-        "stop_reason": "stop",
-    }
-    assert record == about | answer | {"answer": "1", "correct": True}
+    # A record holds what regrading needs
+    needed = "id subject level reference response num_tokens stop_reason"
+    needed += " answer correct prompt_hash verifier"
+    assert result.records[0].keys() == set(needed.split())
 
 
 def test_several_samples_give_avg_pass_and_majority(monkeypatch):

@@ -1,12 +1,9 @@
 """rfs evaluate, compare and regrade, on a random tiny model."""
 
-import time
-
 import pytest
-from commands import open_run, record_of, start_rfs, write_rows
+from commands import open_run, record_of, rfs, write_rows
 
 from reasoning_from_scratch.cli.compare import describe_difference
-from reasoning_from_scratch.cli.main import main
 from reasoning_from_scratch.evaluation import Problem
 from reasoning_from_scratch.runs import RunFolder
 
@@ -23,59 +20,29 @@ def flags(model_folder, tmp_path_factory):
     )
 
 
-def evaluate(flags, more):
-    return main(["evaluate", *flags.split(), *more.split()])
-
-
-def records_of(name):
-    return open_run(name).read("records.jsonl")
-
-
-def test_a_killed_evaluation_resumes_to_the_same_files(flags, runs_folder):
-    assert evaluate(flags, "--run whole") == 0
-    process = start_rfs(f"evaluate {flags} --run killed")
-    records = runs_folder / "killed" / "records.jsonl"
-    while not records.exists() or records.read_bytes().count(b"\n") < 8:
-        assert process.poll() is None, "the evaluation ended too early"
-        time.sleep(0.01)
-    process.kill()
-    process.wait()
-    assert not (runs_folder / "killed" / "result.json").exists()
-    assert evaluate(flags, "--run killed --resume") == 0
-    whole, killed = map(open_run, ("whole", "killed"))
-    assert records.read_bytes() == (whole.path / "records.jsonl").read_bytes()
-    for key in ("accuracy", "interval", "num_problems", "mean_tokens"):
-        ends = [run.read_json("result.json")[key] for run in (whole, killed)]
-        assert ends[0] == ends[1]
-
-
-def test_without_a_name_runs_are_numbered(flags, runs_folder, capsys):
-    for _ in range(2):
-        assert evaluate(flags, "--limit 2") == 0
-    names = sorted(path.name for path in runs_folder.iterdir())
-    assert names == ["evaluate-1", "evaluate-2"]
-    assert "95 % interval" in capsys.readouterr().out
-
-
 def test_a_run_can_choose_among_anothers_samples(flags, runs_folder, capsys):
-    few = f"{flags} --limit 4 --samples 4 --temperature 1"
-    votes = "--method self-consistency-exact-stop --run"
-    assert evaluate(few, "--method best-of-n --run drawn") == 0
-    assert [len(r["samples"]) for r in records_of("drawn")] == [4] * 4
-    result = open_run("drawn").read_json("result.json")
+    few = f"evaluate {flags} --limit 4 --samples 4 --temperature 1"
+    votes = f"{few} --method self-consistency-exact-stop --run"
+    assert rfs(f"{few} --method best-of-n --run drawn") == 0
+    drawn = open_run("drawn")
+    records = drawn.read("records.jsonl")
+    assert [len(r["samples"]) for r in records] == [4] * 4
+    result = drawn.read_json("result.json")
     assert list(result["pass_at_k"]) == ["1", "2", "4"]
-    assert evaluate(few, f"{votes} fresh") == 0
-    assert evaluate(few, f"{votes} again --samples-of drawn") == 0
-    fresh, again = map(records_of, ("fresh", "again"))
-    assert [r["response"] for r in again] == [r["response"] for r in fresh]
-    other = f"{votes} cool --samples-of drawn --temperature 0.1"
-    assert evaluate(few, other) == 1
+    assert rfs(f"{votes} fresh") == 0
+    assert rfs(f"{votes} again --samples-of drawn") == 0
+    fresh, again = (
+        [r["response"] for r in open_run(name).read("records.jsonl")]
+        for name in ("fresh", "again")
+    )
+    assert again == fresh
+    other = "cool --samples-of drawn --temperature 0.1"
+    assert rfs(f"{votes} {other}") == 1
     assert "drawn with sampling" in capsys.readouterr().err
     assert not (runs_folder / "cool").exists()
 
 
 def write_run(name, verdicts, reference="1", **config):
-    """A finished run with these verdicts."""
     run = RunFolder.create(name, {"command": "evaluate", **config})
     for number, is_right in enumerate(verdicts):
         text = rf"\boxed{{{reference if is_right else 'x'}}}"
@@ -87,19 +54,19 @@ def write_run(name, verdicts, reference="1", **config):
 def test_compare_says_what_is_better_or_left_out(runs_folder, capsys):
     write_run("weak", [0] * 15 + [1] * 25)
     write_run("strong", [1] * 12 + [0] * 3 + [1] * 25)
-    assert main(["compare", "weak", str(runs_folder / "strong")]) == 0
+    assert rfs(f"compare weak {runs_folder}/strong") == 0
     # 12 wins, no loss: p = 2 / 2^12
     out = capsys.readouterr().out
     assert "B is better by 30.0 points" in out and "p < 0.001" in out
     assert "12 right only in B, 0 only in A" in out
     write_run("whole", [1, 0, 1, 0, 1])
     write_run("half", [1, 1, 0], num_problems=5)
-    assert main(["compare", "whole", "half"]) == 0
+    assert rfs("compare whole half") == 0
     out = capsys.readouterr().out
     assert "3 problems: " in out
     assert "left out: 2 problems that only A has" in out
     assert "B was interrupted after 3 of 5 problems" in out
-    assert main(["regrade", "half"]) == 0
+    assert rfs("regrade half") == 0
     assert "interrupted after 3 of 5" in capsys.readouterr().out
     first, second = [1, 1, 0, 0] * 10, [1, 0, 0, 0] + [1, 1, 0, 0] * 9
     text = describe_difference("AB", first, second)
@@ -108,7 +75,7 @@ def test_compare_says_what_is_better_or_left_out(runs_folder, capsys):
     assert "leads by 0.0 points" in describe_difference("AB", first, first)
     write_run("ones", [1] * 5)
     write_run("twos", [1] * 5, reference="2")
-    assert main(["compare", "ones", "twos"]) == 1
+    assert rfs("compare ones twos") == 1
     assert "has the answer '1' in one run" in capsys.readouterr().err
 
 
@@ -118,7 +85,7 @@ def test_regrade_writes_a_new_file_and_tells_what_changed(runs_folder, capsys):
     records[0] |= {"correct": False}  # as an older verifier saw it
     run.rewrite("records.jsonl", records)
     for _ in range(2):
-        assert main(["regrade", "graded"]) == 0
+        assert rfs("regrade graded") == 0
     out = capsys.readouterr().out
     assert "1 of 2 verdicts changed" in out
     assert "p0: now right: 1 against 1" in out

@@ -26,7 +26,6 @@ def model():
 
 
 def ragged_prompts(count=32):
-    """Random texts of 1 to 40 characters."""
     rng = random.Random(0)
     return [
         "".join(rng.choices("abcdefgh 0123456789+-*", k=rng.randint(1, 40)))
@@ -49,55 +48,69 @@ def greedy_without_cache(model, prompt, max_new_tokens):
     return new
 
 
-def test_cached_decoding_equals_reading_everything_again(model):
-    prompts = ragged_prompts()
-    for prompt in prompts:
-        (output,) = generate(model, TOKENIZER, [prompt], max_new_tokens=24)
-        assert output.token_ids == greedy_without_cache(model, prompt, 24)
-
-
-def test_a_ragged_batch_equals_its_prompts_one_by_one(model):
-    prompts = ragged_prompts()
-    batch = generate(model, TOKENIZER, prompts, max_new_tokens=24)
+def test_cached_batched_and_streamed_equal_reading_everything_again(model):
+    prompts, counted = ragged_prompts(), []
+    options = {"max_new_tokens": 24}
+    batch = generate(
+        model, TOKENIZER, prompts, progress=counted.append, **options
+    )
+    assert sum(counted) == len(prompts)
     for prompt, output in zip(prompts, batch, strict=True):
-        (single,) = generate(model, TOKENIZER, [prompt], max_new_tokens=24)
+        (single,) = generate(model, TOKENIZER, [prompt], **options)
+        assert output.token_ids == greedy_without_cache(model, prompt, 24)
         assert output.token_ids == single.token_ids
         assert output.logprobs == pytest.approx(single.logprobs, abs=1e-4)
         assert output.num_prompt_tokens == len(prompt)
+        pieces = generate_stream(model, TOKENIZER, prompt, **options)
+        assert "".join(pieces) == output.text
 
 
-def test_a_group_that_shares_its_prefill_equals_separate_samples(model):
+def test_a_group_equals_samples_drawn_apart_or_in_two_calls(model):
     prompts = ragged_prompts(8)
     options = {"max_new_tokens": 16, "sampling": SAMPLED, "seed": 1}
-    group = generate(model, TOKENIZER, prompts, num_samples=4, **options)
+    group = tokens(
+        generate(model, TOKENIZER, prompts, num_samples=4, **options)
+    )
     each = [prompt for prompt in prompts for _ in range(4)]
-    repeated = generate(model, TOKENIZER, each, **options)
-    assert tokens(group) == tokens(repeated)
-    assert len(set(map(tuple, tokens(group)))) > len(prompts)
+    assert group == tokens(generate(model, TOKENIZER, each, **options))
+    assert len(set(map(tuple, group))) > len(prompts)
+    halves = (
+        generate(
+            *(model, TOKENIZER, prompts),
+            num_samples=2,
+            first_sample=first,
+            **options,
+        )
+        for first in (0, 2)
+    )
+    first, second = map(tokens, halves)
+    for row in range(8):
+        apart = first[2 * row :][:2] + second[2 * row :][:2]
+        assert group[4 * row :][:4] == apart
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 8, 17])
-def test_the_same_sample_comes_out_of_any_batch(model, batch_size):
+def test_the_same_sample_comes_out_of_any_batch(
+    model, batch_size, monkeypatch
+):
     # About every tenth token ends a row, whose place the next prompt takes
     prompts = ragged_prompts(20)
     options = {"max_new_tokens": 40, "sampling": SAMPLED, "seed": 7}
     options["stop_ids"] = tuple(range(0, 256, 10))
     together = generate(model, TOKENIZER, prompts, **options)
+    sizes, decode = [], generation.decode
+
+    def spy(batch, waiting, **options):
+        for rows in decode(batch, waiting, **options):
+            sizes.append(len(rows))
+            yield rows
+
+    monkeypatch.setattr(generation, "decode", spy)
     options["batch_size"] = batch_size
     shuffled = generate(model, TOKENIZER, prompts[::-1], **options)
     assert tokens(together) == tokens(shuffled[::-1])
     assert len({len(row) for row in tokens(together)}) > 5
-
-
-def test_samples_drawn_in_two_calls_equal_those_of_one(model):
-    prompts = ragged_prompts(4)
-    options = {"max_new_tokens": 16, "sampling": SAMPLED, "seed": 7}
-    together = generate(model, TOKENIZER, prompts, num_samples=3, **options)
-    first = generate(model, TOKENIZER, prompts, num_samples=2, **options)
-    third = generate(model, TOKENIZER, prompts, first_sample=2, **options)
-    for row in range(4):
-        apart = [*first[2 * row : 2 * row + 2], third[row]]
-        assert tokens(together[3 * row : 3 * row + 3]) == tokens(apart)
+    assert max(sizes) == batch_size  # no more rows at a time than asked
 
 
 def test_a_sample_follows_its_seed_or_torch_manual_seed(model):
@@ -108,13 +121,6 @@ def test_a_sample_follows_its_seed_or_torch_manual_seed(model):
         outputs += tokens(generate(model, TOKENIZER, ["ab"], **options))
     assert outputs[0] != outputs[1]
     assert outputs[2] == outputs[3]
-
-
-def test_a_stream_equals_generate(model):
-    for prompt in ragged_prompts():
-        pieces = generate_stream(model, TOKENIZER, prompt, max_new_tokens=24)
-        (whole,) = generate(model, TOKENIZER, [prompt], max_new_tokens=24)
-        assert "".join(pieces) == whole.text
 
 
 def test_the_compiled_step_equals_the_eager_one():
@@ -244,11 +250,11 @@ def test_padding_rows_of_the_embedding_are_never_chosen():
     class SmallTokenizer(ByteTokenizer):
         vocab_size = 100
 
-    options = {"sampling": SamplingConfig(temperature=5.0), "seed": 0}
-    options |= {"max_new_tokens": 50, "stop_ids": ()}
-    prompts = ragged_prompts(8)
-    outputs = generate(tiny_model(), SmallTokenizer(), prompts, **options)
-    assert max(max(o.token_ids) for o in outputs) < 100
+    options = {"max_new_tokens": 50, "stop_ids": (), "seed": 0}
+    question = tiny_model(), SmallTokenizer(), ragged_prompts(8)
+    for sampling in (SamplingConfig(), SamplingConfig(temperature=5.0)):
+        outputs = generate(*question, sampling=sampling, **options)
+        assert max(map(max, tokens(outputs))) < 100
 
 
 def test_a_chat_reads_only_what_its_cache_does_not_hold(model, monkeypatch):
@@ -276,14 +282,6 @@ def test_a_chat_reads_only_what_its_cache_does_not_hold(model, monkeypatch):
     assert texts[0] != texts[1]
 
 
-def test_progress_counts_every_completion(model):
-    counted = []
-    options = {"num_samples": 2, "max_new_tokens": 3, "batch_size": 4}
-    options["progress"] = counted.append
-    generate(model, TOKENIZER, ragged_prompts(5), **options)
-    assert sum(counted) == 10
-
-
 @pytest.mark.parametrize(
     ("prompts", "options", "message"),
     [
@@ -303,35 +301,8 @@ def test_bad_input_is_refused_before_the_first_token(
     options = {"max_new_tokens": 4, **options}
     with pytest.raises(ValueError, match=message):
         generate(model, TOKENIZER, prompts, **options)
-
-
-def test_one_string_is_no_list_of_prompts(model):
     with pytest.raises(TypeError, match="list of strings"):
         generate(model, TOKENIZER, "hello")
-
-
-def test_a_prompt_longer_than_its_prefix_cache_names_both_numbers(model):
-    cache = PrefixCache(model, 10)
-    stream = generate_stream(
-        model, TOKENIZER, "x" * 20, max_new_tokens=4, prefix_cache=cache
-    )
+    options = {"prefix_cache": PrefixCache(model, 10), "max_new_tokens": 4}
     with pytest.raises(ValueError, match="20 tokens but the cache holds 10"):
-        next(stream)
-
-
-def test_no_more_rows_are_decoded_together_than_asked(model, monkeypatch):
-    sizes = []
-
-    def spy(batch, waiting, **options):
-        for rows in decode(batch, waiting, **options):
-            sizes.append(len(rows))
-            yield rows
-
-    decode = generation.decode
-    options = {"max_new_tokens": 12, "num_samples": 7, "seed": 0}
-    options |= {"sampling": SAMPLED, "stop_ids": ()}
-    whole = generate(model, TOKENIZER, ["ab", "c"], **options)
-    monkeypatch.setattr(generation, "decode", spy)
-    parts = generate(model, TOKENIZER, ["ab", "c"], batch_size=3, **options)
-    assert sizes == [3] * 48 + [2] * 12  # 14 rows
-    assert tokens(parts) == tokens(whole)
+        next(generate_stream(model, TOKENIZER, "x" * 20, **options))

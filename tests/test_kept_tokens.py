@@ -4,20 +4,16 @@ import math
 from dataclasses import replace
 
 import torch
-from test_rollouts import PROBLEMS, StoppingTokenizer, rollouts_of
+from test_rollouts import PROBLEMS, rollouts_of
 from test_update import CONFIG, optimizer_of
 from tiny import tiny_model
 
 from reasoning_from_scratch.llm import SamplingConfig
 from reasoning_from_scratch.llm.logprobs import hidden_logprobs
+from reasoning_from_scratch.training import update
 from reasoning_from_scratch.training.rollouts import (
     join_rollouts,
     kept_token_ids,
-)
-from reasoning_from_scratch.training.update import (
-    score_rows,
-    training_rows,
-    update_policy,
 )
 
 NUCLEUS = SamplingConfig(temperature=1.0, top_p=0.8, top_k=6)
@@ -38,9 +34,7 @@ def test_the_kept_set_is_worked_by_hand():
     assert ids.tolist() == [[0, 1, -1], [0, 1, 2]]
     expected = torch.tensor([math.log(0.8), math.log(0.95)])
     torch.testing.assert_close(log_mass, expected)
-
-
-def test_padding_of_the_vocabulary_is_never_kept():
+    # Padding of the vocabulary is never kept
     logits = torch.tensor([[0.2, 0.3, 0.5]]).log()
     sampling = SamplingConfig(temperature=1.0, top_k=2)
     ids, log_mass = kept_token_ids(logits, torch.tensor([0]), sampling, 2)
@@ -64,8 +58,8 @@ def test_logprobs_over_kept_tokens_have_no_gradient_at_the_others():
 
 def test_sampler_and_trainer_agree_over_what_was_kept():
     batch = kept_rollouts()
-    rows = training_rows(tiny_model(), batch, KEEPING)
-    scores = score_rows(tiny_model(), rows, KEEPING)
+    rows = update.training_rows(tiny_model(), batch, KEEPING)
+    scores = update.score_rows(tiny_model(), rows, KEEPING)
     torch.testing.assert_close(
         scores[batch.mask],
         batch.sampler_logprobs[batch.mask],
@@ -74,7 +68,7 @@ def test_sampler_and_trainer_agree_over_what_was_kept():
     )
     # Over the full vocabulary the same tokens look less likely
     del rows["kept_ids"]
-    full = score_rows(tiny_model(), rows, KEEPING)
+    full = update.score_rows(tiny_model(), rows, KEEPING)
     assert (full[batch.mask] < scores[batch.mask] + 1e-4).all()
     assert (full - scores)[batch.mask].mean() < -0.1
 
@@ -93,10 +87,10 @@ def test_the_set_stays_the_samplers_while_the_policy_moves():
     batch = kept_rollouts(group_size=4)
     before = batch.kept_ids.clone()
     config = replace(KEEPING, epochs=2, minibatches=3)
-    metrics = update_policy(model, optimizer_of(model), batch, config)
+    metrics = update.update_policy(model, optimizer_of(model), batch, config)
     assert torch.equal(batch.kept_ids, before)
     assert metrics["mismatch"] < 1e-4 and metrics["ratio"] != 1.0
-    rows = training_rows(model, batch, config)
+    rows = update.training_rows(model, batch, config)
     assert torch.isfinite(rows["old_logprobs"]).all()
 
 
@@ -110,13 +104,3 @@ def test_kept_ids_follow_their_rows():
         assert torch.equal(ours[:, :width], theirs[:, :width])
     chosen = whole.select_prompts([2])
     assert torch.equal(chosen.kept_ids, whole.kept_ids[8:])
-
-
-def test_the_end_token_can_be_kept_too():
-    batch = kept_rollouts(max_new_tokens=20)
-    last = batch.lengths - 1
-    ended = ~batch.truncated
-    assert ended.any()
-    for row in ended.nonzero().flatten().tolist():
-        token = batch.token_ids[row, 1:][batch.mask[row]][last[row]]
-        assert int(token) in StoppingTokenizer.stop_ids

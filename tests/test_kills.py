@@ -18,35 +18,37 @@ NUM_KILLS = 10
 
 
 def kill_after(seconds, process):
-    """Let a process run for so long and no longer."""
     time.sleep(seconds)
     process.kill()
     process.wait()
 
 
-def final_weights(name):
-    """The last step that a run saved, and a digest of its weights."""
+def outcome(name):
+    """A digest of what a run ends in: its last weights, or its records."""
     run = open_run(name)
-    step = run.checkpoint_steps()[-1]
-    weights = run.checkpoint_path(step) / "model.safetensors"
-    return step, hashlib.sha256(weights.read_bytes()).hexdigest()
+    path = run.path / "records.jsonl"
+    if steps := run.checkpoint_steps():
+        path = run.checkpoint_path(steps[-1]) / "model.safetensors"
+    return steps, hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 @pytest.mark.parametrize(
     "command",
     [
         "grpo --steps 12 --prompts-per-step 8 --group-size 4 --eval-every 5 "
-        "--max-new-tokens 64 --checkpoint-every 3",
-        "distill --traces {} --epochs 2 --batch-size 8 --eval-every 4",
+        "--max-new-tokens 64 --checkpoint-every 3 --eval-problems 20",
+        "distill --traces {} --epochs 2 --batch-size 8 --eval-every 4 "
+        "--eval-problems 20",
+        "evaluate --limit 80 --batch-size 8",
     ],
 )
-def test_runs_killed_at_random_end_in_the_same_weights(
+def test_runs_killed_at_random_end_in_the_same_files(
     runs_folder, tmp_path, command
 ):
     problems = load_problems("pocketmath", split="train", limit=96)
     rows = [trace_of(problem, problem.solution) for problem in problems]
     command = command.format(write_rows(tmp_path / "traces.jsonl", rows))
-    command += " --device cpu --eval-problems 20 --run"
+    command += " --device cpu --run"
     started = time.perf_counter()
     assert start_rfs(f"{command} whole").wait() == 0
     seconds = time.perf_counter() - started
@@ -55,7 +57,7 @@ def test_runs_killed_at_random_end_in_the_same_weights(
         again = f"{command} killed-{number}"
         kill_after(moments.uniform(0, seconds), start_rfs(again))
         assert start_rfs(f"{again} --resume").wait() == 0
-        assert final_weights(f"killed-{number}") == final_weights("whole")
+        assert outcome(f"killed-{number}") == outcome("whole")
 
 
 def recorded():

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from tiny import random_ids, tiny_config, tiny_model
+from tiny import random_ids, tiny_model
 
 from reasoning_from_scratch.llm.kv_cache import KVCache
 
@@ -17,17 +17,20 @@ def read(model, token_ids, cache=None):
     return model(token_ids, cache)
 
 
-def test_a_cache_filled_in_pieces_gives_the_logits_of_one_reading(model):
+@pytest.mark.parametrize(
+    ("static", "sizes"), [(False, (5, 4, 1, 1, 1)), (True, (9, 1, 1, 1))]
+)
+def test_a_cache_filled_in_pieces_gives_the_logits_of_one_reading(
+    model, static, sizes
+):
+    # Static buffers: the same shapes whatever is filled
     token_ids = random_ids(3, 12)
-    cache = KVCache(model.config, 3, 12)
-    pieces = [read(model, token_ids[:, :5], cache)]
-    pieces += [read(model, token_ids[:, 5:9], cache)]
-    pieces += [
-        read(model, token_ids[:, i : i + 1], cache) for i in (9, 10, 11)
-    ]
+    cache = KVCache(model.config, 3, 16 if static else 12, static=static)
+    parts = token_ids.split(sizes, dim=1)
+    pieces = [read(model, part, cache) for part in parts]
     whole = read(model, token_ids)
     assert torch.allclose(torch.cat(pieces, dim=1), whole, atol=1e-4)
-    assert cache.length == 12
+    assert cache.lengths.tolist() == [12] * 3 if static else cache.length == 12
 
 
 def test_rows_are_dropped_and_those_that_stay_are_not_copied(model):
@@ -78,20 +81,5 @@ def test_writing_past_the_end_names_both_numbers(model):
     cache = KVCache(model.config, 1, 4)
     with pytest.raises(ValueError, match="has 5 tokens but the cache holds 4"):
         read(model, random_ids(1, 5), cache)
-
-
-def test_truncating_to_more_than_is_held_is_refused():
-    cache = KVCache(tiny_config(), 1, 4)
     with pytest.raises(ValueError, match="holds 0"):
         cache.truncate(1)
-
-
-def test_static_buffers_give_the_same_logits_at_fixed_shapes(model):
-    token_ids = random_ids(2, 6)
-    cache = KVCache(model.config, 2, 10, static=True)
-    with torch.inference_mode():
-        pieces = [model(token_ids[:, :4], cache)]
-        pieces += [model(token_ids[:, i : i + 1], cache) for i in (4, 5)]
-        whole = model(token_ids)
-    assert torch.allclose(torch.cat(pieces, dim=1), whole, atol=1e-4)
-    assert cache.lengths.tolist() == [6, 6]

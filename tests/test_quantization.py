@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from tiny import ByteTokenizer, random_ids, tiny_config, tiny_model
+from commands import open_run, rfs
+from tiny import QWEN2, ByteTokenizer, random_ids, tiny_config, tiny_model
 
 from reasoning_from_scratch import llm
-from reasoning_from_scratch.cli.main import main
 from reasoning_from_scratch.device import missing_compiler
 from reasoning_from_scratch.llm.quantization import (
     GROUP_SIZES,
@@ -21,7 +21,6 @@ from reasoning_from_scratch.llm.quantization import (
     split_in_bytes,
     unpack_pairs,
 )
-from reasoning_from_scratch.runs import RunFolder
 from reasoning_from_scratch.training.optimization import MasterAdamW
 
 NAMES = ("int8", "int4")
@@ -115,7 +114,7 @@ def test_a_fast_product_equals_the_plain_one(bits, kind, dtype, rows, outputs):
     assert torch.allclose(product, expected, rtol=2**-6, atol=atol)
 
 
-def test_a_product_that_answers_wrongly_or_not_at_all_is_left_out(monkeypatch):
+def test_a_product_that_is_wrong_absent_or_no_faster_is_left_out(monkeypatch):
     class Wrong(PlainProduct):
         def __call__(self, x):
             return 1.1 * super().__call__(x)
@@ -128,9 +127,7 @@ def test_a_product_that_answers_wrongly_or_not_at_all_is_left_out(monkeypatch):
     monkeypatch.setattr(llm.quantization, "MEASURED_SHAPE", (64, 64))
     choose = llm.quantization.choose_product.__wrapped__
     assert choose(8, torch.float32, 1) is PlainProduct
-
-
-def test_the_first_product_stays_unless_another_is_clearly_faster(monkeypatch):
+    # The first product stays unless another is clearly faster
     clock = [0.0]
     monkeypatch.setattr(
         llm.quantization.time, "perf_counter", lambda: clock[0]
@@ -160,11 +157,8 @@ def test_layers_that_are_joined_answer_as_each_alone():
 @pytest.mark.parametrize("tied", [True, False])
 @pytest.mark.parametrize("name", NAMES)
 def test_a_rounded_model_has_restored_matrices(name, tied, is_qwen2):
-    changes = WIDE | {
-        "tie_word_embeddings": tied,
-        "qkv_bias": is_qwen2,
-        "qk_norm": not is_qwen2,
-    }
+    family = QWEN2 if is_qwen2 else {}
+    changes = {**WIDE, **family, "tie_word_embeddings": tied}
     plain, bits = tiny_model(**changes), {"int8": 8, "int4": 4}[name]
     rounded = rounded_model(name, **changes)
     token_ids = random_ids(2, 12)
@@ -172,10 +166,8 @@ def test_a_rounded_model_has_restored_matrices(name, tied, is_qwen2):
     with torch.no_grad():
         for matrix in plain.parameters():
             if matrix.dim() == 2:
-                restored = dequantize(
-                    *quantize(matrix, bits, GROUP_SIZES[bits])
-                )
-                matrix.copy_(restored)
+                pair = quantize(matrix, bits, GROUP_SIZES[bits])
+                matrix.copy_(dequantize(*pair))
         expected_head = plain.embed_tokens.weight.clone()
         plain.embed_tokens.weight.copy_(embedding)  # read as it was
         hidden = plain.hidden_states(token_ids)
@@ -230,14 +222,6 @@ def test_fewer_bits_are_fewer_bytes_or_refused(tmp_path):
         MasterAdamW(model)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_the_pocket_model_answers_with_few_bits(name):
-    model, tokenizer = llm.load_model("pocket", device="cpu", weights=name)
-    prompt = "Problem: What is 2*22 - 12?\nAnswer:"
-    (output,) = llm.generate(model, tokenizer, [prompt], max_new_tokens=40)
-    assert "boxed{" in output.text and output.stop_reason == "stop"
-
-
 @pytest.mark.skipif(missing_compiler() is not None, reason="no C++ compiler")
 def test_the_compiled_step_with_8_bits_equals_the_eager_one(capsys):
     model, tokenizer = rounded_model("int8"), ByteTokenizer()
@@ -250,10 +234,9 @@ def test_the_compiled_step_with_8_bits_equals_the_eager_one(capsys):
 
 
 def test_an_evaluation_keeps_to_its_weights(model_folder, runs_folder, capsys):
-    common = ["evaluate", "--model", str(model_folder), "--run", "eight"]
-    common += ["--problems", "pocketmath", "--limit", "2", "--device", "cpu"]
-    common += ["--max-new-tokens", "4"]
-    assert main([*common, "--weights", "int8"]) == 0
-    assert RunFolder.open(runs_folder / "eight").config["weights"] == "int8"
-    assert main([*common, "--resume"]) != 0
+    command = f"""evaluate --model {model_folder} --run eight --limit 2
+        --problems pocketmath --device cpu --max-new-tokens 4"""
+    assert rfs(f"{command} --weights int8") == 0
+    assert open_run("eight").config["weights"] == "int8"
+    assert rfs(f"{command} --resume") != 0
     assert "weights" in capsys.readouterr().err

@@ -160,21 +160,6 @@ def test_whatever_a_server_does_items_end(tmp_path, caplog, monkeypatch):
     assert KEY not in written + caplog.text
 
 
-def test_a_resumed_job_asks_for_nothing_twice(tmp_path):
-    with ChatServer(right_answer) as server:
-        first, teacher = ask(
-            server, run=run_folder(tmp_path), max_requests=2, max_concurrent=1
-        )
-        assert len(first) == 2 and "budget is spent" in teacher.stopped
-        # But for a line that a kill has torn
-        path = tmp_path / "teach" / "traces.jsonl"
-        path.write_text(path.read_text("utf-8")[:-20], "utf-8")
-        traces, _ = ask(server, run=run_folder(tmp_path))
-        asked = [body["messages"][0]["content"] for _, body in server.requests]
-    assert len(asked) == 7 and len(set(asked)) == len(traces) == 6
-    assert traces[:1] == first[:1]
-
-
 @pytest.mark.parametrize(
     ("script", "least", "most", "reason"),
     [

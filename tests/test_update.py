@@ -3,14 +3,12 @@
 from dataclasses import replace
 
 import pytest
+import test_rollouts
 import torch
-from test_rollouts import PROBLEMS, StoppingTokenizer
 from tiny import tiny_model, weights_of
 
-from reasoning_from_scratch.llm import token_logprobs
 from reasoning_from_scratch.training import GRPOConfig, LossConfig
 from reasoning_from_scratch.training.optimization import MasterAdamW
-from reasoning_from_scratch.training.rollouts import collect_rollouts
 from reasoning_from_scratch.training.update import (
     micro_batches,
     score_rows,
@@ -27,18 +25,9 @@ def long_texts(text, problem):
     return float(len(text) > 2)
 
 
-def rollouts_of(model, reward=long_texts, seed=3):
-    return collect_rollouts(
-        model,
-        StoppingTokenizer(),
-        PROBLEMS,
-        group_size=4,
-        max_new_tokens=8,
-        prompt="{problem}",
-        reward=reward,
-        require_end=False,
-        seed=seed,
-    )
+def rollouts_of(model, **changes):
+    changes = {"reward": long_texts, "max_new_tokens": 8, **changes}
+    return test_rollouts.rollouts_of(model=model, require_end=False, **changes)
 
 
 def optimizer_of(model):
@@ -62,7 +51,6 @@ class Recorder:
 
 
 def gradient_of(model, rollouts, config=CONFIG, **changes):
-    """The gradient that reaches the optimizer, as one vector, and the loss."""
     recorder = Recorder(model)
     config = replace(config, **changes)
     metrics = update_policy(model, recorder, rollouts, config)
@@ -147,30 +135,15 @@ def test_a_reference_holds_the_policy_back():
     assert drifts[1] < 0.5 * drifts[0]
 
 
-def test_micro_batches_are_sorted_cut_to_their_longest_and_complete():
+def test_micro_batches_are_sorted_and_cut_to_their_longest():
     rows = training_rows(tiny_model(), rollouts_of(tiny_model()), CONFIG)
     rows["row"] = torch.arange(12)
-    seen, widths = [], []
-    for micro in micro_batches(rows, 5):
-        seen += micro["row"].tolist()
-        widths.append(micro["key_mask"].sum(dim=1).max().item())
-        for name, value in micro.items():
-            whole = rows[name][micro["row"]]
-            if value.dim() == 2:
-                unused = rows["key_mask"].shape[1] - widths[-1]
-                whole = whole[:, : whole.shape[1] - unused]
-            assert torch.equal(value, whole)
-    assert sorted(seen) == list(range(12))
-    lengths = rows["key_mask"].sum(dim=1)
-    assert widths[0] == lengths.max() and widths == sorted(widths)[::-1]
-
-
-def test_scores_equal_those_of_the_whole_batch():
-    model = tiny_model()
-    rollouts = rollouts_of(model)
-    config = replace(CONFIG, micro_batch_size=2)
-    scores = score_rows(model, rollouts.row_tensors, config)
-    whole = token_logprobs(model, rollouts.token_ids)
-    torch.testing.assert_close(
-        scores, whole.masked_fill(~rollouts.mask, 0.0), atol=1e-4, rtol=1e-4
-    )
+    batches = list(micro_batches(rows, 5))
+    seen = torch.cat([micro["row"] for micro in batches])
+    assert sorted(seen.tolist()) == list(range(12))
+    lengths = rows["key_mask"].sum(dim=1)[seen]
+    assert lengths.tolist() == sorted(lengths.tolist(), reverse=True)
+    sizes = [len(micro["row"]) for micro in batches]
+    longest = [part.max() for part in lengths.split(sizes)]
+    assert [micro["token_ids"].shape[1] for micro in batches] == longest
+    assert max(sizes) <= 5
