@@ -1,9 +1,11 @@
 """What commands are given and leave behind: traces, files of JSON lines."""
 
 import json
+import shlex
 import subprocess
 import sys
 
+from reasoning_from_scratch.cli.main import main
 from reasoning_from_scratch.evaluation.records import grade_record
 from reasoning_from_scratch.runs import RunFolder, runs_root
 from reasoning_from_scratch.training.traces import make_trace
@@ -24,22 +26,18 @@ def write_rows(path, rows):
 
 def record_of(name, response=r"\boxed{1}", reference="1", **fields):
     """The graded record of a problem's answer."""
-    record = {
-        "id": name,
-        "subject": "",
-        "level": 0,
-        "reference": reference,
-        "response": response,
-        "num_tokens": 10,
-        "stop_reason": "stop",
-        **fields,
-    }
-    return grade_record(record)
+    record = {"id": name, "reference": reference, "response": response}
+    record |= {"subject": "", "level": 0, "stop_reason": "stop"}
+    return grade_record({**record, "num_tokens": 10, **fields})
 
 
 def open_run(name):
-    """The run of this name."""
     return RunFolder.open(runs_root() / name)
+
+
+def rfs(command):
+    """Run a command in this process; its status."""
+    return main(shlex.split(command)) or 0
 
 
 def start_rfs(words, launcher=(sys.executable, "-m")):

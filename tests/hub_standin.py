@@ -9,6 +9,7 @@ import base64
 import contextlib
 import hashlib
 import json
+import os
 import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -39,12 +40,17 @@ class HubStandin:
             if method == "GET" and path.endswith(f"/{file}")
         ]
 
+    def environment(self, home, **settings):
+        """The variables with which the Hub's library asks here."""
+        ours = {"HF_ENDPOINT": self.url, "HF_HOME": str(home)}
+        ours |= {"HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+        return {**os.environ, **ours, "NO_PROXY": "127.0.0.1", **settings}
+
     def size(self, path):
         return self.sizes.get(path.name, path.stat().st_size)
 
     @contextlib.contextmanager
     def serving(self):
-        """Answer requests until the block ends."""
         handler = type("Handler", (_Handler,), {"hub": self})
         server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self.url = f"http://127.0.0.1:{server.server_port}"

@@ -18,9 +18,8 @@ def play(monkeypatch, write):
     def generate(
         model, tokenizer, prompts, *, num_samples=1, first_sample=0, **decoding
     ):
-        calls.append(
-            {"prompts": prompts, "num_samples": num_samples, **decoding}
-        )
+        call = {"prompts": prompts, "num_samples": num_samples}
+        calls.append({**call, **decoding})
         numbers = range(first_sample, first_sample + num_samples)
         said = [write(prompt, n) for prompt in prompts for n in numbers]
         return [
@@ -43,14 +42,9 @@ def output_of(text, logprobs=-0.5, statistics=None):
     token_ids = list(text.encode()) + ([] if is_cut else [0])
     if not isinstance(logprobs, list):
         logprobs = [logprobs] * len(token_ids)
-    return GenerationOutput(
-        text=text,
-        token_ids=token_ids,
-        logprobs=logprobs,
-        stop_reason="length" if is_cut else "stop",
-        num_prompt_tokens=1,
-        statistics=statistics or {},
-    )
+    end = "length" if is_cut else "stop"
+    about = end, 1, statistics or {}
+    return GenerationOutput(text, token_ids, logprobs, *about)
 
 
 def sample_of(text, logprobs=-0.5, **statistics):

@@ -148,7 +148,6 @@ def on_the_stand_in(notes=None):
 
 
 def _tensors(values):
-    """Every tensor in nested arguments or results."""
     found = []
     for value in values:
         if isinstance(value, torch.Tensor):

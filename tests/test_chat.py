@@ -45,8 +45,6 @@ UP, HOME, CTRL_C, CTRL_D = "\x1b[A", "\x01", "\x03", "\x04"
 
 
 class Terminal:
-    """A chat in a pseudo-terminal."""
-
     def __init__(self):
         self.unread = ""
         self.process, self.screen = pty.fork()
@@ -79,7 +77,6 @@ class Terminal:
         return self.wait_for(">\r\n").partition("heard ")[2].strip()
 
     def end(self, keys):
-        """Press keys at the prompt that end it well."""
         self.press(keys)
         with contextlib.suppress(OSError):  # the other end is closed
             while os.read(self.screen, 4096):

@@ -13,6 +13,7 @@ from choice import (
     make_choices,
     mean_logprobs,
 )
+from commands import write_rows
 from loopback import ChatServer, chat_answer
 from ranking import (
     Game,
@@ -63,17 +64,13 @@ def test_right_answers_stand_at_each_letter_among_others():
 
 
 def test_a_file_in_mmlus_form_is_read_and_its_choices_are_shown(tmp_path):
-    path = tmp_path / "choices.jsonl"
-    rows = (
-        '{"question": "1 + 1?", "choices": ["1", "2"], "answer": 1}',
-        '{"question": "1 + 2?", "choices": ["3", "2"], "answer": "A"}',
-    )
-    path.write_text("\n".join(rows), "utf-8")
+    row = {"question": "1 + 1?", "choices": ["1", "2"], "answer": 1}
+    path = write_rows(tmp_path / "c.jsonl", [row, {**row, "answer": "A"}])
     first, second = load_choices(path)
-    assert first == ChoiceProblem("1 + 1?", ("1", "2"), 1, id="choices-1")
-    assert second == ChoiceProblem("1 + 2?", ("3", "2"), 0, id="choices-2")
+    assert first == ChoiceProblem("1 + 1?", ("1", "2"), 1, id="c-1")
+    assert second == ChoiceProblem("1 + 1?", ("1", "2"), 0, id="c-2")
     assert first.text == "1 + 1?\nA. 1\nB. 2"
-    path.write_text('{"question": "?", "choices": [], "answer": 0}', "utf-8")
+    write_rows(path, [{**row, "choices": []}])
     with pytest.raises(ValueError, match="line 1 is no choice problem"):
         load_choices(path)
 

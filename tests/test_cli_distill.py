@@ -1,22 +1,18 @@
 """The commands teach and distill, from flags to run folders."""
 
 import pytest
-from commands import open_run, trace_of, write_rows
+from commands import open_run, rfs, trace_of, write_rows
 from loopback import ChatServer, chat_answer
 
 from reasoning_from_scratch.cli.distill import choose_filters
-from reasoning_from_scratch.cli.main import main, read_arguments
+from reasoning_from_scratch.cli.main import read_arguments
 from reasoning_from_scratch.evaluation import PROMPTS, load_problems
 from reasoning_from_scratch.training.traces import (
     filter_traces,
     held_out_check,
 )
 
-
-@pytest.fixture
-def folder(model_folder, runs_folder):
-    """A tiny model's folder; runs go elsewhere."""
-    return model_folder
+pytestmark = pytest.mark.usefixtures("runs_folder")
 
 
 @pytest.fixture
@@ -30,25 +26,23 @@ def traces(tmp_path):
 
 def distill(folder, flags):
     common = f"--model {folder} --epochs 1 --batch-size 4 --eval-problems 2"
-    return main(["distill", *common.split(), *flags.split()]) or 0
+    return rfs(f"distill {common} {flags}")
 
 
 def last_row(run):
-    """The last line of a run's metrics."""
     return open_run(run).read("metrics.jsonl")[-1]
 
 
-def test_traces_make_a_student_that_loads(folder, traces, capsys):
+def test_traces_make_a_student_that_loads(model_folder, traces, capsys):
     flags = f"--traces {traces} --run student"
-    assert distill(folder, flags) == 0
+    assert distill(model_folder, flags) == 0
     assert "12 of 13 traces kept" in capsys.readouterr().out
     run = open_run("student")
     steps = [row["step"] for row in run.read("metrics.jsonl")]
     assert steps == [0, 1, 2, 3]
-    ask = ["ask", "1 + 1", "--model", str(run.path), "--max-new-tokens", "2"]
-    assert main(ask) in (0, None)
+    assert rfs(f"ask 1+1 --model {run.path} --max-new-tokens 2") == 0
     # A limit learns the first of the kept traces: one batch of four
-    assert distill(folder, f"--traces {traces} --run few --limit 4") == 0
+    assert distill(model_folder, f"--traces {traces} --run few --limit 4") == 0
     assert last_row("few")["step"] == 1
 
 
@@ -75,9 +69,14 @@ def test_pocketmath_is_searched_for_whole_problems(
     "flags",
     ["--traces {} --loss jsd", "--on-policy --steps 3 --prompts-per-step 2"],
 )
-def test_a_student_that_is_its_teacher_learns_nothing(folder, traces, flags):
+def test_a_student_that_is_its_teacher_learns_nothing(
+    model_folder, traces, flags
+):
     flags = flags.format(traces)
-    assert distill(folder, f"{flags} --teacher {folder} --run soft") == 0
+    assert (
+        distill(model_folder, f"{flags} --teacher {model_folder} --run soft")
+        == 0
+    )
     assert last_row("soft")["step"] == 3 and "accuracy" in last_row("soft")
     _, row, *_ = open_run("soft").read("metrics.jsonl")
     assert row["loss"] == pytest.approx(0, abs=1e-4)
@@ -88,10 +87,12 @@ def test_a_student_that_is_its_teacher_learns_nothing(folder, traces, flags):
     [("", "step by step."), ("--teacher-prompt direct", "Answer:")],
 )
 def test_a_student_learns_of_itself_what_is_right(
-    folder, capsys, flags, asked
+    model_folder, capsys, flags, asked
 ):
     # An untrained model is never right: the run stops there and says so
-    assert distill(folder, f"--from-self --limit 6 --run self {flags}") == 1
+    assert (
+        distill(model_folder, f"--from-self --limit 6 --run self {flags}") == 1
+    )
     assert "0 of 6 traces kept" in capsys.readouterr().out
     rows = open_run("self").read("traces.jsonl")
     assert len(rows) == 6
@@ -107,32 +108,31 @@ def test_a_student_learns_of_itself_what_is_right(
     ],
 )
 def test_a_run_goes_on_with_no_other_problems(
-    folder, tmp_path, capsys, command
+    model_folder, tmp_path, capsys, command
 ):
     problems = [{"problem": f"{n}+1", "answer": "1"} for n in "12345"]
     path = write_rows(tmp_path / "sums.jsonl", problems)
-    words = [*command.split(), "--model", str(folder), "--run", "r"]
-    words += ["--problems", str(path)]
-    main(words)
+    command += f" --model {model_folder} --run r --problems {path}"
+    rfs(command)
     write_rows(path, problems[1:])
 
-    assert main([*words, "--resume"]) == 1
+    assert rfs(f"{command} --resume") == 1
     assert "problems_hash" in capsys.readouterr().err
     write_rows(path, problems)
-    assert main([*words, "--split", "validation", "--resume"]) == 1
+    assert rfs(f"{command} --split validation --resume") == 1
     assert "split" in capsys.readouterr().err
 
 
 def test_an_endpoints_failures_are_told_and_asked_again(runs_folder, capsys):
     right = chat_answer(r"\boxed{5}")
     with ChatServer(401, right) as server:
-        words = f"""teach --model big --problems pocketmath --limit 3 --run t
-            --endpoint {server.base_url} --endpoint-max-concurrent 1""".split()
-        assert main([*words, "--endpoint-max-requests", "2"]) == 1
+        command = f"""teach --model big --problems pocketmath --limit 3 --run t
+            --endpoint {server.base_url} --endpoint-max-concurrent 1"""
+        assert rfs(f"{command} --endpoint-max-requests 2") == 1
         said = capsys.readouterr().out
         assert "1 failed, the first with" in said and "answered 401" in said
         assert "the budget is spent" in said and "(1 failed, 0 trunc" in said
-        assert main([*words, "--resume"]) == 0
+        assert rfs(f"{command} --resume") == 0
         assert len(server.requests) == 4
         assert len(open_run("t").read("traces.jsonl")) == 3
         _, body = server.requests[0]

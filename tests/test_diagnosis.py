@@ -32,13 +32,9 @@ def run_of(steps=20, accuracy=(0.3, 0.5), **changed):
 
 def evaluation(accuracy):
     """An accuracy with an interval of five points to either side."""
-    return {
-        "accuracy": accuracy,
-        "accuracy_low": accuracy - 0.05,
-        "accuracy_high": accuracy + 0.05,
-        "greedy_length": 40.0,
-        "greedy_truncated": 0.0,
-    }
+    ends = {"accuracy_low": accuracy - 0.05, "accuracy_high": accuracy + 0.05}
+    greedy = {"greedy_length": 40.0, "greedy_truncated": 0.0}
+    return {"accuracy": accuracy, **ends, **greedy}
 
 
 def names(rows):

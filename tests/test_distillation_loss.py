@@ -21,7 +21,6 @@ close = torch.testing.assert_close
 
 
 def random_logits(*shape):
-    """Logits of a student and of a teacher."""
     generator = torch.Generator().manual_seed(1)
     return torch.randn(2, *shape, generator=generator, dtype=torch.float64)
 
@@ -36,7 +35,6 @@ def gradient_of(loss_of, logits):
 
 
 def soft_gradient(teacher=TEACHER, student=STUDENT, mask=ONE, **options):
-    """By the student's logits."""
     return gradient_of(
         lambda s: soft_distillation_loss(s, teacher, mask, **options), student
     )

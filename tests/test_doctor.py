@@ -81,24 +81,18 @@ def test_a_card_that_is_not_reached_or_lacks_bfloat16_is_named(sound):
     ((what, _, cure),) = findings("cuda")
     assert what == "cuda computes in float16, not in bfloat16"
     assert "--dtype float32" in cure
-
-
-def test_what_only_looks_broken_is_no_finding(sound):
+    # What only looks broken is no finding
     sound.setattr(torch, "__version__", "2.11.0a0+git123")
-    assert findings() == []
     set_card(sound, build="13.0")
     assert findings("cuda") == []
-
-
-@pytest.mark.parametrize("system", ["linux", "win32"])
-def test_a_build_for_cpus_beside_an_nvidia_driver_is_named(sound, system):
+    # A build for CPUs, which is what the index of packages has for Windows
     set_card(sound)
-    sound.setattr(sys, "platform", system)
-    ((what, _, cure),) = findings()
-    assert "is a build for CPUs, beside an NVIDIA driver" in what
-    assert cure.startswith("pip uninstall -y torch && pip install torch")
-    # What the index of packages has for Windows is a build for CPUs
-    assert ("--index-url" in cure) == (system == "win32")
+    for system in ("linux", "win32"):
+        sound.setattr(sys, "platform", system)
+        ((what, _, cure),) = findings()
+        assert "is a build for CPUs, beside an NVIDIA driver" in what
+        assert cure.startswith("pip uninstall -y torch && pip install torch")
+        assert ("--index-url" in cure) == (system == "win32")
 
 
 def test_the_models_that_fit_are_listed():

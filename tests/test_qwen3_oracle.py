@@ -32,7 +32,10 @@ SHAPES = {
     "qwen2, untied, 6:1": (False, 6, 1, None),
 }
 # Qwen2.5's format without tools: a system turn is always there
-QWEN2_TEMPLATE = (DATA / "qwen2_template.jinja").read_text("utf-8")
+QWEN2_CONFIG = {
+    "chat_template": (DATA / "qwen2_template.jinja").read_text("utf-8"),
+    "eos_token": "<|im_end|>",
+}
 CHAT = [
     {"role": "system", "content": "Be brief."},
     {"role": "user", "content": "1+1?"},
@@ -45,17 +48,17 @@ def save_reference(folder, shape, *, sharded=False):
     """A random model of `transformers`, saved by it beside a tokenizer."""
     tied, num_heads, num_kv_heads, head_dim = SHAPES[shape]
     family = "Qwen3" if head_dim else "Qwen2"
+    sizes = {"vocab_size": VOCAB, "hidden_size": 48, "intermediate_size": 96}
+    sizes |= {"head_dim": head_dim} if head_dim else {}
+    rope = {"rope_theta": 50_000.0, "rope_type": "default"}
     config = getattr(transformers, f"{family}Config")(
-        vocab_size=VOCAB,
-        hidden_size=48,
-        intermediate_size=96,
         num_hidden_layers=3,
         num_attention_heads=num_heads,
         num_key_value_heads=num_kv_heads,
-        **({"head_dim": head_dim} if head_dim else {}),
         tie_word_embeddings=tied,
-        rope_parameters={"rope_theta": 50_000.0, "rope_type": "default"},
+        rope_parameters=rope,
         initializer_range=0.2,  # attention far from uniform
+        **sizes,
     )
     torch.manual_seed(1)
     model = getattr(transformers, f"{family}ForCausalLM")(config).eval()
@@ -101,14 +104,8 @@ def test_unequal_prompts_get_the_same_tokens(tmp_path, shape, compiled):
     reference = save_reference(tmp_path, shape)
     model, tokenizer = load_model(tmp_path, device="cpu")
     prompts = ["12 + 7 =", "Let's think step by step.", "a"]
-    ours = generate(
-        model,
-        tokenizer,
-        prompts,
-        max_new_tokens=24,
-        stop_ids=(),
-        compiled=compiled,
-    )
+    options = {"max_new_tokens": 24, "stop_ids": (), "compiled": compiled}
+    ours = generate(model, tokenizer, prompts, **options)
     for prompt, output in zip(prompts, ours, strict=True):
         assert output.token_ids == greedy(reference, tokenizer, prompt, 24)
 
@@ -132,33 +129,20 @@ def greedy(reference, tokenizer, prompt, num_tokens):
     return generated[0, token_ids.shape[1] :].tolist()
 
 
-@pytest.fixture(
-    scope="module",
-    params=[(True, {}), (False, {}), (True, QWEN2), (False, QWEN2)],
-    ids=["tied", "untied", "qwen2 tied", "qwen2 untied"],
-)
-def saved(request, tmp_path_factory):
-    """Our model and tokenizer, and the folder we saved them in."""
-    source = write_tokenizer(tmp_path_factory.mktemp("source"))
-    tokenizer = Qwen3Tokenizer(source)
-    vocab_size = tokenizer.vocab_size
-    tied, family = request.param
-    model = tiny_model(
-        vocab_size=vocab_size, tie_word_embeddings=tied, **family
-    )
-    folder = tmp_path_factory.mktemp("saved")
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("family", [{}, QWEN2], ids=["qwen3", "qwen2"])
+def test_transformers_opens_what_we_save_and_does_the_same(
+    tokenizer, tmp_path, family, tied
+):
+    changes = {"vocab_size": tokenizer.vocab_size, **family}
+    model = tiny_model(tie_word_embeddings=tied, **changes)
+    folder = tmp_path / "saved"
     save_model(model, tokenizer, folder)
-    return model, tokenizer, folder
-
-
-def test_transformers_opens_what_we_save_and_does_the_same(saved):
-    model, tokenizer, folder = saved
     theirs = transformers.AutoModelForCausalLM.from_pretrained(folder)
     prompts = ["Problem: 12 + 7\nAnswer:", "Let's think", "step"]
     ours = generate(model, tokenizer, prompts, max_new_tokens=64, stop_ids=())
     for prompt, output in zip(prompts, ours, strict=True):
         assert output.token_ids == greedy(theirs, tokenizer, prompt, 64)
-    _, tokenizer, folder = saved
     theirs = transformers.AutoTokenizer.from_pretrained(folder)
     for text in ["Let's add 12 + 7\n\n", "e\u0301 中\0", "<think>2<|im_end|>"]:
         assert theirs(text).input_ids == tokenizer.encode(text)
@@ -167,12 +151,9 @@ def test_transformers_opens_what_we_save_and_does_the_same(saved):
     config = transformers.GenerationConfig.from_pretrained(folder)
     assert tuple(config.eos_token_id) == tokenizer.stop_ids
     for thinking in (True, False):
-        assert theirs.apply_chat_template(
-            CHAT,
-            tokenize=False,
-            add_generation_prompt=True,
-            enable_thinking=thinking,
-        ) == tokenizer.apply_chat_template(CHAT, enable_thinking=thinking)
+        how = {"add_generation_prompt": True, "enable_thinking": thinking}
+        text = theirs.apply_chat_template(CHAT, tokenize=False, **how)
+        assert text == tokenizer.apply_chat_template(CHAT, **how)
 
 
 def random_chat(seed):
@@ -187,15 +168,8 @@ def random_chat(seed):
     ]
 
 
-@pytest.mark.parametrize("family", ["qwen2.5", "r1"])
-def test_chats_of_other_families_are_rendered_alike(tmp_path, family):
-    config = {"chat_template": QWEN2_TEMPLATE, "eos_token": "<|im_end|>"}
-    if family == "r1":
-        config = R1_CONFIG
-    config = {"tokenizer_class": "PreTrainedTokenizerFast", **config}
-    write_tokenizer(tmp_path, config=config, extra=R1_TOKENS)
-    ours = Qwen3Tokenizer(tmp_path)
-    theirs = transformers.AutoTokenizer.from_pretrained(tmp_path)
+def check_chats(ours, theirs):
+    """Two tokenizers render and encode random chats alike."""
     for seed in range(20):
         chat, opened = random_chat(seed), seed % 3 > 0
         text = ours.apply_chat_template(chat, add_generation_prompt=opened)
@@ -205,3 +179,11 @@ def test_chats_of_other_families_are_rendered_alike(tmp_path, family):
         assert ours.encode(text) == theirs.encode(
             text, add_special_tokens=False
         )
+
+
+@pytest.mark.parametrize("config", [QWEN2_CONFIG, R1_CONFIG])
+def test_chats_of_other_families_are_rendered_alike(tmp_path, config):
+    config = {"tokenizer_class": "PreTrainedTokenizerFast", **config}
+    write_tokenizer(tmp_path, config=config, extra=R1_TOKENS)
+    theirs = transformers.AutoTokenizer.from_pretrained(tmp_path)
+    check_chats(Qwen3Tokenizer(tmp_path), theirs)

@@ -59,15 +59,11 @@ def test_a_folder_is_replaced_as_a_whole_or_not_at_all(tmp_path):
                 raise RuntimeError("no space left")
     assert os.listdir(tmp_path / "model") == ["second"]
     assert os.listdir(tmp_path) == ["model"]
-
-
-def test_a_folder_half_replaced_by_a_kill_comes_back(tmp_path):
-    # A kill between the two renames leaves only the hidden old folder.
-    (tmp_path / ".model.old").mkdir()
-    (tmp_path / ".model.old" / "weights").write_text("old", "utf-8")
+    # A kill between the two renames leaves only the hidden old folder
+    (tmp_path / "model").rename(tmp_path / ".model.old")
     with pytest.raises(RuntimeError), files.atomic_folder(tmp_path / "model"):
         raise RuntimeError("fails again")
-    assert (tmp_path / "model" / "weights").read_text("utf-8") == "old"
+    assert os.listdir(tmp_path / "model") == ["second"]
 
 
 # ---- State ---------------------------------------------------------------
@@ -171,11 +167,11 @@ def test_a_second_process_waits_until_the_first_has_ended(holder):
 def test_a_process_may_open_its_run_again_and_lets_go_of_it(runs_folder):
     runs = [resume() for _ in "ab"]
     command = [sys.executable, "-c", HOLD, "0"]
-    for status, said in ((1, ""), (1, ""), (0, "holds\n")):  # held twice, once
-        process = subprocess.run(
-            command, capture_output=True, encoding="utf-8"
+    for status in (1, 1, 0):  # held twice, once, no more
+        assert (
+            subprocess.run(command, stderr=subprocess.DEVNULL).returncode
+            == status
         )
-        assert (process.returncode, process.stdout) == (status, said)
         del runs[:1]
 
 

@@ -1,20 +1,21 @@
 """The server: whoever asks gets what `generate` writes, and nothing breaks."""
 
-import asyncio
 import contextlib
 import json
 import random
-import socket
 import threading
 import time
 from argparse import Namespace
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
+from commands import open_run, rfs
+from tiny import ByteTokenizer
 
 from reasoning_from_scratch import generate, load_problems
 from reasoning_from_scratch.cli import serve
-from reasoning_from_scratch.cli.main import main, read_arguments
+from reasoning_from_scratch.cli.main import read_arguments
 from reasoning_from_scratch.evaluation import render_prompt
 from reasoning_from_scratch.llm import SamplingConfig
 from reasoning_from_scratch.llm.decoding import Row
@@ -60,17 +61,21 @@ def client(server):
 
 
 def expected(server, prompts, num_samples=1, **options):
-    """What `generate` writes."""
-    engine = server.engine
-    options.setdefault("sampling", SamplingConfig(1.0))
+    options = {"sampling": SamplingConfig(1.0), **options}
+    options |= {"max_new_tokens": 48, "num_samples": num_samples}
     return generate(
-        engine.model,
-        engine.tokenizer,
-        prompts,
-        max_new_tokens=48,
-        num_samples=num_samples,
-        **options,
+        server.engine.model, server.engine.tokenizer, prompts, **options
     )
+
+
+def post(server, path="completions", **options):
+    return httpx.post(f"{server.url}/v1/{path}", timeout=120, **options)
+
+
+def ask_at_once(server, bodies):
+    """The answers to completions that are asked for at the same time."""
+    with ThreadPoolExecutor(len(bodies)) as pool:
+        return list(pool.map(lambda body: post(server, json=body), bodies))
 
 
 def step_prompts(count):
@@ -90,14 +95,9 @@ def turns(text=QUESTION):
 
 
 def test_sixteen_samples_of_a_chat_equal_those_of_generate(server, client):
+    options = {"n": 16, "seed": 3, "logprobs": True, "top_logprobs": 3}
     answer = client.chat.completions.create(
-        model="pocket",
-        messages=turns(),
-        n=16,
-        seed=3,
-        logprobs=True,
-        top_logprobs=3,
-        **SAMPLED,
+        model="pocket", messages=turns(), **options, **SAMPLED
     )
     prompt = render_prompt("step-by-step", QUESTION)
     outputs = expected(server, [prompt], 16, seed=3)
@@ -116,11 +116,9 @@ def test_sixteen_samples_of_a_chat_equal_those_of_generate(server, client):
     assert answer.usage.completion_tokens == sum(
         len(output.token_ids) for output in outputs
     )
+    extra = {"chat_template_kwargs": {"enable_thinking": False}}
     direct = client.chat.completions.create(
-        model="pocket",
-        messages=turns(),
-        temperature=0,
-        extra_body={"chat_template_kwargs": {"enable_thinking": False}},
+        model="pocket", messages=turns(), temperature=0, extra_body=extra
     )
     prompt = render_prompt("direct", QUESTION)
     (output,) = expected(server, [prompt], sampling=SamplingConfig())
@@ -167,19 +165,8 @@ def test_completions_take_several_prompts_and_stop_before_a_text(
 
 def test_64_requests_at_once_are_each_answered_as_alone(server):
     prompts = step_prompts(64)
-
-    async def ask_all():
-        async with httpx.AsyncClient(timeout=120) as client:
-            asked = [
-                client.post(
-                    f"{server.url}/v1/completions",
-                    json={"prompt": p, "seed": 9, **SAMPLED},
-                )
-                for p in prompts
-            ]
-            return await asyncio.gather(*asked)
-
-    answers = asyncio.run(ask_all())
+    bodies = [{"prompt": p, "seed": 9, **SAMPLED} for p in prompts]
+    answers = ask_at_once(server, bodies)
     for prompt, answer in zip(prompts, answers, strict=True):
         (alone,) = expected(server, [prompt], seed=9)
         assert answer.json()["choices"][0]["text"] == alone.text
@@ -193,14 +180,15 @@ def test_a_client_that_goes_away_frees_its_row(
     server, is_streamed, monkeypatch
 ):
     monkeypatch.setattr(server.engine.tokenizer, "stop_ids", ())
-    body = json.dumps({**LONG, "stream": is_streamed}).encode()
-    host, port = server.url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port))) as connection:
-        connection.sendall(
-            b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\n"
-            b"Content-Type: application/json\r\n"
-            b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
-        )
+    with (
+        contextlib.suppress(httpx.ReadTimeout),
+        httpx.stream(
+            "POST",
+            f"{server.url}/v1/completions",
+            json={**LONG, "stream": is_streamed},
+            timeout=1,
+        ),
+    ):
         wait_until(lambda: server.engine.num_active == 1)
     wait_until(lambda: server.engine.num_active == 0, seconds=3)
 
@@ -209,14 +197,7 @@ def test_a_full_queue_and_a_slow_answer_are_told(monkeypatch):
     arguments = ["--batch-size", "1", "--queue", "1", "--timeout", "1"]
     with serving(*arguments) as server:
         monkeypatch.setattr(server.engine.tokenizer, "stop_ids", ())
-
-        async def ask_all():
-            async with httpx.AsyncClient(timeout=60) as client:
-                url = f"{server.url}/v1/completions"
-                asked = [client.post(url, json=LONG) for _ in range(4)]
-                return await asyncio.gather(*asked)
-
-        answers = asyncio.run(ask_all())
+        answers = ask_at_once(server, [LONG] * 4)
         assert sorted(a.status_code for a in answers) == [429, 429, 504, 504]
         for answer in answers:
             if answer.status_code == 429:
@@ -232,13 +213,14 @@ def test_an_error_of_one_batch_does_not_end_the_server(server, monkeypatch):
     body = {"prompt": "1+1", "max_tokens": 3}
     with monkeypatch.context() as broken:
         broken.setattr(type(server.engine.model), "lm_logits", fail)
-        answer = httpx.post(f"{server.url}/v1/completions", json=body)
+        answer = post(server, json=body)
     assert answer.status_code == 500
     assert "no more memory" in answer.json()["error"]["message"]
-    answer = httpx.post(f"{server.url}/v1/completions", json=body)
-    assert answer.status_code == 200
+    assert post(server, json=body).status_code == 200
 
 
+CHAT = "chat/completions"
+JSON = {"Content-Type": "application/json"}
 GOOD = {"messages": turns(), "max_tokens": 2}
 BAD = [
     ({"messages": []}, "messages must be"),
@@ -267,29 +249,23 @@ BAD = [
 @pytest.mark.parametrize(("changes", "message"), BAD)
 def test_a_bad_value_is_named(server, changes, message):
     body = json.dumps({**GOOD, **changes})  # JSON of ours may hold Infinity
-    answer = httpx.post(
-        f"{server.url}/v1/chat/completions",
-        content=body,
-        headers={"Content-Type": "application/json"},
-    )
+    answer = post(server, CHAT, content=body, headers=JSON)
     assert answer.status_code == 400
     assert message in answer.json()["error"]["message"]
 
 
 def test_other_refusals_have_their_status(server):
-    url = f"{server.url}/v1/chat/completions"
-    kind = {"Content-Type": "application/json"}
     large, odd = b" " * 2**21, {**GOOD, "model": "gpt-\ud800"}
     for status, options in (
-        (404, {"content": json.dumps(odd).encode(), "headers": kind}),
-        (413, {"content": large, "headers": kind}),
+        (404, {"content": json.dumps(odd).encode(), "headers": JSON}),
+        (413, {"content": large, "headers": JSON}),
         (415, {"content": b"{}"}),
-        (400, {"content": b"[" * 100_000, "headers": kind}),
-        (400, {"content": b"\xff", "headers": kind}),
+        (400, {"content": b"[" * 100_000, "headers": JSON}),
+        (400, {"content": b"\xff", "headers": JSON}),
         (400, {"json": GOOD, "headers": {"Host": "evil.example"}}),
     ):
-        assert httpx.post(url, **options).status_code == status
-    assert httpx.get(url).status_code == 405
+        assert post(server, CHAT, **options).status_code == status
+    assert httpx.get(f"{server.url}/v1/{CHAT}").status_code == 405
     assert httpx.get(f"{server.url}/v2").status_code == 404
 
 
@@ -305,7 +281,7 @@ def test_a_thousand_malformed_requests_are_refused_and_break_nothing(server):
     seen = {}
     with httpx.Client(timeout=60) as client:
         for number in range(1000):
-            path = rng.choice(["chat/completions", "completions"])
+            path = rng.choice([CHAT, "completions"])
             if number % 2:  # odd values
                 body = {**GOOD, "prompt": "1", "max_tokens": 1}
                 chosen = rng.sample(names, 3)
@@ -316,11 +292,8 @@ def test_a_thousand_malformed_requests_are_refused_and_break_nothing(server):
                 for _ in range(3):
                     content[rng.randrange(len(good))] = rng.randrange(256)
                 content = bytes(content[: rng.randrange(len(good))])
-            answer = client.post(
-                f"{server.url}/v1/{path}",
-                content=content,
-                headers={"Content-Type": "application/json"},
-            )
+            url = f"{server.url}/v1/{path}"
+            answer = client.post(url, content=content, headers=JSON)
             seen.setdefault(answer.status_code, []).append(content)
             if answer.status_code != 200:
                 assert answer.json()["error"]["message"]
@@ -331,8 +304,6 @@ def test_a_thousand_malformed_requests_are_refused_and_break_nothing(server):
 
 def read_all(pieces, stops=(), **options):
     """What a `Reader` makes of text that comes in pieces, by kind."""
-    from tiny import ByteTokenizer
-
     row = Row((), 0, SamplingConfig(), 100)
     row.error = ""
     reader = Reader(row, ByteTokenizer(), stops, splits=True, **options)
@@ -369,21 +340,16 @@ def test_thoughts_and_answer_are_told_apart(
 
 
 def test_our_own_teacher_asks_a_server_as_it_would_a_model(
-    server, tmp_path, monkeypatch
+    server, runs_folder
 ):
-    monkeypatch.setenv("RFS_RUNS", str(tmp_path))
-    options = ["--prompt", "{problem}", "--limit", "5", "--temperature", "0"]
-    options += ["--problems", "pocketmath", "--max-new-tokens", "64"]
-    address = ["--endpoint", f"{server.url}/v1", "--model", "pocket"]
-    assert main(["teach", *address, *options, "--run", "far"]) == 0
-    options[1] = "step-by-step"
-    assert main(["teach", *options, "--run", "near"]) == 0
+    teach = "teach --limit 5 --temperature 0 --max-new-tokens 64 --run "
+    address = f"--endpoint {server.url}/v1 --model pocket"
+    far = f"far {address} --prompt {{problem}} --problems pocketmath"
+    assert rfs(teach + far) == rfs(f"{teach} near --prompt step-by-step") == 0
+    rows = (open_run(name).read("traces.jsonl") for name in ("far", "near"))
     far, near = (
-        sorted(
-            (row["id"], row["response"], row["num_tokens"])
-            for row in map(json.loads, path.read_text("utf-8").splitlines())
-        )
-        for path in (tmp_path / n / "traces.jsonl" for n in ("far", "near"))
+        sorted((r["id"], r["response"], r["num_tokens"]) for r in some)
+        for some in rows
     )
     assert far == near
 

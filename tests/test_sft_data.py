@@ -25,7 +25,6 @@ def trace(text, **fields):
 
 
 def example_of(tokenizer, text, *, prompt="", **settings):
-    """The example of one trace."""
     (example,), _ = encode_traces(
         [trace(text, prompt=prompt)], tokenizer, replace(CONFIG, **settings)
     )
@@ -46,14 +45,9 @@ def test_the_mask_of_a_batch_by_hand():
 
 def test_a_completion_is_its_tokens_and_the_end_token(tokenizer):
     example = encode_example(tokenizer, "2+3=", " 5", thinking="3+2")
-    think, end_think = map(tokenizer.token_to_id, ("<think>", "</think>"))
-    assert example.completion_ids == [
-        think,
-        *tokenizer.encode("3+2"),
-        end_think,
-        *tokenizer.encode(" 5"),
-        tokenizer.eos_id,
-    ]
+    pieces = ("<think>", "3+2", "</think>", " 5")
+    ids = sum(map(tokenizer.encode, pieces), [])
+    assert example.completion_ids == [*ids, tokenizer.eos_id]
     # Tokenised together, "Answer" and ":" might share a token with what
     # follows; the model is asked with the prompt alone.
     prompt = "Problem: 12 + 7\nAnswer"

@@ -14,15 +14,9 @@ from test_learned_verifier import write_traces
 from test_methods import PROBLEMS, PROMPTS, Tokenizer
 from tiny import table, tiny_model, write_verifier
 
+from reasoning_from_scratch import llm
 from reasoning_from_scratch.cli.main import main
 from reasoning_from_scratch.evaluation import load_problems
-from reasoning_from_scratch.llm import (
-    SamplingConfig,
-    generate,
-    generate_stream,
-    load_model,
-    sequence_logprob,
-)
 from reasoning_from_scratch.scaling import METHODS
 from reasoning_from_scratch.training import (
     GRPO_VARIANTS,
@@ -90,7 +84,7 @@ def test_off_again_nothing_is_left_of_it():
     with on_the_stand_in(notes := []):
         x = ones(2) + torch.ones(2)
     assert x.tolist() == [2, 2] and len(notes) == 1
-    assert pytest.raises(ValueError, load_model, "pocket", device="mps")
+    assert pytest.raises(ValueError, llm.load_model, "pocket", device="mps")
 
 
 # ---- What the package computes there ----
@@ -98,15 +92,19 @@ def test_off_again_nothing_is_left_of_it():
 
 def test_it_answers_as_the_cpu_does(model_folder):
     def answers():
-        model, tokenizer = load_model(model_folder)
+        model, tokenizer = llm.load_model(model_folder)
         prompts = ["2+3", "a longer prompt"]
-        how = SamplingConfig(temperature=1.0, top_p=0.9, top_k=50)
+        how = llm.SamplingConfig(temperature=1.0, top_p=0.9, top_k=50)
         sizes = {"max_new_tokens": 20, "num_samples": 2, "seed": 3}
-        outputs = generate(model, tokenizer, prompts, sampling=how, **sizes)
-        stream = generate_stream(model, tokenizer, "2+3", max_new_tokens=20)
+        outputs = llm.generate(
+            model, tokenizer, prompts, sampling=how, **sizes
+        )
+        stream = llm.generate_stream(
+            model, tokenizer, "2+3", max_new_tokens=20
+        )
         texts = list(stream)
         ids = torch.tensor([[1, 2, 3]], device=model.device)
-        total = sequence_logprob(model, ids).tolist()
+        total = llm.sequence_logprob(model, ids).tolist()
         return model.device.type, [o.token_ids for o in outputs], texts, total
 
     kind, *expected = answers()

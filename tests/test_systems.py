@@ -1,5 +1,6 @@
 """Windows and macOS, imitated: what those systems refuse or lack."""
 
+import contextlib
 import ctypes
 import errno
 import io
@@ -27,10 +28,12 @@ on_linux = pytest.mark.skipif(sys.platform != "linux", reason="Linux's")
 
 
 @pytest.fixture
-def windows(monkeypatch):
-    """Our code believes that it runs on Windows, and waits for nobody."""
-    monkeypatch.setattr(sys, "platform", "win32")
+def system(request, monkeypatch):
+    """Our code believes that it runs on a system, and waits for nobody."""
+    name = getattr(request, "param", "win32")
+    monkeypatch.setattr(sys, "platform", name)
     monkeypatch.setattr(files.time, "sleep", lambda seconds: None)
+    return name
 
 
 def is_mapped(folder):
@@ -74,25 +77,21 @@ def refusing(num_times, real=os.replace):
 @pytest.mark.parametrize(
     ("system", "num_times", "expected"),
     [("win32", 3, "new"), ("win32", 99, "old"), ("linux", 1, "old")],
+    indirect=["system"],
 )
 def test_a_file_that_somebody_reads_is_replaced_a_little_later_on_windows(
-    system, num_times, expected, tmp_path, windows, monkeypatch
+    system, num_times, expected, tmp_path, monkeypatch
 ):
     path = tmp_path / "best.json"
     path.write_text("old", "utf-8")
-    monkeypatch.setattr(sys, "platform", system)
     monkeypatch.setattr(os, "replace", refusing(num_times))
-    try:
+    with contextlib.suppress(PermissionError):
         files.atomic_write_text(path, "new")
-    except PermissionError:
-        assert expected == "old"
     assert path.read_text("utf-8") == expected
     assert os.listdir(tmp_path) == ["best.json"]
 
 
-def test_a_checkpoint_somebody_reads_goes_later(
-    tmp_path, windows, monkeypatch
-):
+def test_a_checkpoint_somebody_reads_goes_later(tmp_path, system, monkeypatch):
     run = RunFolder.create("a", {}, root=tmp_path)
     for step in (1, 2):
         run.save_checkpoint(step, lambda folder: None, {})
@@ -141,6 +140,7 @@ def test_whatever_is_printed_a_console_takes(encoding, words, monkeypatch):
         ("linux", OSError(errno.EINVAL, ""), 1),
         ("win32", OSError(errno.EINVAL, "", "a:b"), 1),
     ],
+    indirect=["system"],
 )
 def test_a_reader_that_has_enough_ends_a_command_in_peace(
     system, error, status, monkeypatch, tmp_path
@@ -148,7 +148,6 @@ def test_a_reader_that_has_enough_ends_a_command_in_peace(
     def fail(args):
         raise error
 
-    monkeypatch.setattr(sys, "platform", system)
     monkeypatch.setattr("reasoning_from_scratch.cli.doctor.run", fail)
     with open(tmp_path / "screen", "w", encoding="utf-8") as screen:
         monkeypatch.setattr(sys, "stdout", screen)
@@ -158,7 +157,7 @@ def test_a_reader_that_has_enough_ends_a_command_in_peace(
 # ---- What other systems lack ---------------------------------------------
 
 
-def test_memory_is_told_on_windows_or_not_at_all(windows, monkeypatch):
+def test_memory_is_told_on_windows_or_not_at_all(system, monkeypatch):
     def tell(status):
         assert status[0] == ctypes.sizeof(status) == 64
         status[1] = 8 * 2**30
@@ -175,9 +174,8 @@ def test_memory_is_told_on_windows_or_not_at_all(windows, monkeypatch):
     assert "GiB" not in device.describe_hardware()
 
 
-@pytest.mark.parametrize("system", ["win32", "darwin"])
+@pytest.mark.parametrize("system", ["win32", "darwin"], indirect=True)
 def test_no_program_runs_where_there_is_no_jail(system, monkeypatch):
-    monkeypatch.setattr(sys, "platform", system)
     monkeypatch.setattr(subprocess, "Popen", None)  # would be a TypeError
     result = code_reward.run_program("print(1)")
     assert result.status == "refused" and system in result.output
@@ -233,11 +231,9 @@ for name in sys.argv[1:]:
 
 
 def test_every_module_is_imported_where_unix_is_missing():
-    paths = (ROOT / "reasoning_from_scratch").rglob("*.py")
     names = sorted(
         ".".join(path.relative_to(ROOT).with_suffix("").parts)
-        for path in paths
-        if path.stem != "__main__"
+        for path in (ROOT / "reasoning_from_scratch").rglob("[!_]*.py")
     )
     command = [sys.executable, "-c", PORTABLE, *names]
     subprocess.run(command, cwd=ROOT, check=True)

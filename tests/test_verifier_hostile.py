@@ -14,10 +14,7 @@ from pathlib import Path
 import pytest
 from tiny import table, within
 
-from reasoning_from_scratch.evaluation.answers import (
-    extract_answer,
-    normalize_answer,
-)
+from reasoning_from_scratch.evaluation import answers
 from reasoning_from_scratch.evaluation.verifier import answers_equal, verify
 
 HERE = Path(__file__).parent
@@ -51,7 +48,6 @@ HOSTILE = list(hostile_answers())
 
 
 def memory():
-    """Bytes of memory that this process holds."""
     psutil = pytest.importorskip("psutil")
     return psutil.Process().memory_info().rss
 
@@ -68,7 +64,7 @@ def test_hostile_answers_have_no_effect(tmp_path, monkeypatch, caplog):
         assert answers_equal(text, text) in (True, False)
         assert answers_equal(text, "-2 < x < 2") is False
         verify(text, "5")
-        normalize_answer(text)
+        answers.normalize_answer(text)
 
     for text in HOSTILE:
         within(SECONDS, judge, text)
@@ -94,7 +90,7 @@ def test_damaged_and_hostile_texts_are_read_in_linear_time(caplog):
     assert caplog.records == []
     for text in HOSTILE:
         text = f"The answer is {text}\nso \\boxed{{{text}"
-        answer = within(SECONDS, extract_answer, text)
+        answer = within(SECONDS, answers.extract_answer, text)
         assert answer is None or isinstance(answer, str)
 
 

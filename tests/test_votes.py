@@ -156,7 +156,6 @@ def boxed(answer):
 
 
 def ask(method, model=None, **arguments):
-    """Answer both problems by samples at temperature 1."""
     question = (model, ByteTokenizer(), PROBLEMS, ["a?", "b?"])
     sampling = SamplingConfig(temperature=1.0)
     return method(*question, sampling=sampling, **arguments)
@@ -199,16 +198,15 @@ def test_the_response_is_the_first_sample_with_the_winning_value(monkeypatch):
     assert outputs[0].response == "no idea 0"  # where none has an answer
 
 
-def test_decided_problems_leave_the_batch(monkeypatch):
+def test_decided_problems_leave_the_batch_and_keep_what_was_drawn(monkeypatch):
     options = {"num_samples": 7, "stop_rule": is_decided, "round_size": 2}
     outputs, calls = vote(monkeypatch, "1111111", "1212121", **options)
     # a: 2, then 4 equal votes of 7; b: to the end, in a last round of 1
     asked = [call["prompts"] for call in calls]
     assert asked == [["a?", "b?"], ["a?", "b?"], ["b?"], ["b?"]]
     assert [len(output.samples) for output in outputs] == [4, 7]
-
-
-def test_a_vote_drawn_in_rounds_is_a_beginning_of_the_full_one():
+    # Drawn in rounds, a vote is a beginning of the full one
+    monkeypatch.undo()
     options = {"num_samples": 6, "max_new_tokens": 12, "seed": 3}
     rounds = {"stop_rule": lambda groups, n: len(groups) >= 4, "round_size": 2}
     full, part = (

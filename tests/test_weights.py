@@ -1,7 +1,6 @@
 """Opening and saving model folders: what works, and every refusal."""
 
 import json
-import struct
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -94,7 +93,6 @@ def test_a_loaded_model_is_trained_and_saved_over(folder, tokenizer):
         for parameter in model.parameters():
             assert parameter.requires_grad
             parameter.add_(1.0)
-    assert (folder / WEIGHTS).read_bytes() == before
     with pytest.raises(FileExistsError, match="overwrite=True"):
         save_model(model, tokenizer, folder)
     assert (folder / WEIGHTS).read_bytes() == before
@@ -139,22 +137,19 @@ def test_loading_takes_the_memory_of_the_weights_once(tmp_path, dtype):
     write_sparse_checkpoint(tmp_path, QWEN3_CONFIGS["0.6b"])
     write_tokenizer(tmp_path)
     command = [sys.executable, "-c", PEAK, str(tmp_path), dtype]
-    result = subprocess.run(
-        command, capture_output=True, encoding="utf-8", check=True
-    )
-    assert float(result.stdout) <= 1.15
+    assert float(subprocess.check_output(command)) <= 1.15
 
 
 # ---- Names ----
 
 
 def test_short_names_stand_for_hub_ids_and_are_corrected():
-    assert HUB_IDS["qwen3-0.6b-base"] == "Qwen/Qwen3-0.6B-Base"
-    assert HUB_IDS["qwen3-32b"] == "Qwen/Qwen3-32B"
-    coder = "qwen2.5-coder-0.5b-instruct"
-    assert HUB_IDS[coder] == "Qwen/Qwen2.5-Coder-0.5B-Instruct"
-    distilled = "deepseek-r1-distill-qwen-1.5b"
-    assert HUB_IDS[distilled] == "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B"
+    for hub_id in (
+        *("Qwen/Qwen3-0.6B-Base", "Qwen/Qwen3-32B"),
+        "Qwen/Qwen2.5-Coder-0.5B-Instruct",
+        "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B",
+    ):
+        assert HUB_IDS[hub_id.split("/")[1].lower()] == hub_id
     with pytest.raises(ValueError, match="did you mean 'qwen3-0.6b-base'"):
         load_model("qwen3-0.6-base")
 
@@ -206,7 +201,10 @@ def with_index(text):
     return put
 
 
-LAYER, TRUNCATED = "model.layers.0", "model.safetensors is truncated"
+NORM, UP = "model.norm.weight", "model.layers.0.mlp.up_proj.weight"
+BIAS = "model.layers.0.self_attn.q_proj.bias"
+GENERATION = "generation_config.json"
+TRUNCATED = "model.safetensors is truncated"
 OUTSIDE = '{"weight_map": {"model.norm.weight": "../secret.safetensors"}}'
 REFUSED = [
     (without("config.json"), "no config.json"),
@@ -219,34 +217,24 @@ REFUSED = [
     (changed(WEIGHTS, lambda old: old[:5]), TRUNCATED),  # in the header
     (changed(WEIGHTS, lambda old: old[:3000]), TRUNCATED),  # in the weights
     (
-        changed(WEIGHTS, lambda old: old[:8] + b"\xff" * 40 + old[48:]),
+        changed(WEIGHTS, lambda old: old[:8] + b"\xff" * 9 + old[17:]),
         TRUNCATED,
     ),
-    (
-        changed(WEIGHTS, lambda old: struct.pack("<Q", 2**60) + b"{}"),
-        TRUNCATED,
-    ),
-    (
-        with_tensor("model.norm.weight", lambda old: torch.ones(33)),
-        r"\(33,\).*asks for \(32,\)",
-    ),
-    (
-        with_tensor("model.norm.weight", lambda old: None),
-        "missing model.norm.weight",
-    ),
-    (
-        with_tensor(f"{LAYER}.self_attn.q_proj.bias", lambda _: torch.ones(9)),
-        "unexpected .*q_proj.bias",
-    ),
-    (
-        with_tensor(f"{LAYER}.mlp.up_proj.weight", torch.Tensor.char),
-        "stored as torch.int8",
-    ),
+    (changed(WEIGHTS, lambda old: b"\0" * 7 + b"\x10{}"), TRUNCATED),  # 2^60
+    (with_tensor(NORM, lambda old: torch.ones(33)), r"\(33,\).*for \(32,\)"),
+    (with_tensor(NORM, lambda old: None), "missing model.norm.weight"),
+    (with_tensor(BIAS, lambda old: torch.ones(9)), "unexpected .*q_proj.bias"),
+    (with_tensor(UP, torch.Tensor.char), "stored as torch.int8"),
     (with_index(OUTSIDE), "outside its folder"),
     (with_index("{"), "index.json .* again"),
     (with_index("[]"), "index.json .* again"),
     (with_index("{}"), "index.json .* again"),
     (with_index('{"weight_map": 3}'), "not an index"),
+    *(  # each JSON file, with the cure
+        (changed(file, lambda old, text=text: text), f"/{file} .* it again")
+        for file in ("tokenizer_config.json", "config.json", GENERATION)
+        for text in (b"[]", b'"qwen3"', b'{"model_type": "qw', b"")
+    ),
 ]
 
 
@@ -255,16 +243,6 @@ def test_a_damaged_folder_is_refused_by_name(folder, damage, complaint):
     damage(folder)
     with pytest.raises((ValueError, FileNotFoundError), match=complaint):
         load(folder)
-
-
-@pytest.mark.parametrize("text", ["[]", '"qwen3"', '{"model_type": "qw', ""])
-def test_a_broken_json_file_is_named_with_the_cure(folder, text):
-    names = ("tokenizer_config.json", "generation_config.json", "config.json")
-    for file in names:
-        (folder / file).write_text(text, "utf-8")
-        with pytest.raises(ValueError, match=f"/{file} .* download it again"):
-            load(folder)
-        (folder / file).write_text('{"model_type": "qwen3"}', "utf-8")
 
 
 def test_an_embedding_may_be_repeated_not_too_small(

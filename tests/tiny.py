@@ -9,17 +9,13 @@ import torch
 from reasoning_from_scratch.llm.config import Qwen3Config
 from reasoning_from_scratch.llm.qwen3 import Qwen3Model
 from reasoning_from_scratch.llm.tokenizer import StreamDecoder
-from reasoning_from_scratch.training.learned_verifier import (
-    new_head,
-    save_head,
-)
+from reasoning_from_scratch.training import learned_verifier
 
 DATA = Path(__file__).parent / "data"
 QWEN2 = {"qkv_bias": True, "qk_norm": False}
 
 
 def table(name):
-    """What `data/NAME.json` holds."""
     return json.loads((DATA / f"{name}.json").read_text("utf-8"))
 
 
@@ -38,24 +34,16 @@ def within(seconds, call, *args):
 
 
 def read_lines(name):
-    """What the lines of `data/NAME.jsonl` hold."""
     lines = (DATA / f"{name}.jsonl").read_text("utf-8").splitlines()
     return [json.loads(line) for line in lines]
 
 
 def tiny_config(**changes):
-    fields = {
-        "vocab_size": 256,
-        "hidden_size": 32,
-        "num_layers": 2,
-        "num_heads": 4,
-        "num_kv_heads": 2,
-        "head_dim": 16,
-        "intermediate_size": 48,
-        "rope_theta": 10_000.0,
-        "max_position_embeddings": 1024,
-    }
-    return Qwen3Config(**{**fields, **changes})
+    fields = {"vocab_size": 256, "hidden_size": 32, "intermediate_size": 48}
+    fields |= {"num_layers": 2, "num_heads": 4, "num_kv_heads": 2}
+    fields |= {"head_dim": 16, "rope_theta": 1e4}
+    fields |= {"max_position_embeddings": 1024, **changes}
+    return Qwen3Config(**fields)
 
 
 def tiny_model(seed=0, **changes):
@@ -75,10 +63,10 @@ def write_verifier(folder, seed=0):
     """A run folder with a learned verifier that scores a tiny model's text."""
     generator = torch.Generator().manual_seed(seed)
     features = torch.randn(20, 3 * 32 + 2, generator=generator)
-    head = new_head(features, 4, generator)
+    head = learned_verifier.new_head(features, 4, generator)
     head["outer"] = torch.randn(4, generator=generator)
     folder.mkdir(parents=True, exist_ok=True)
-    save_head(head, folder)
+    learned_verifier.save_head(head, folder)
     (folder / "config.json").write_text("{}", "utf-8")
     return head
 
