@@ -177,7 +177,8 @@ def test_the_commands_take_such_a_file(tmp_path, monkeypatch, runs_folder):
     write(tmp_path, book_state_dict(tiny()))
     name = "qwen3-0.6B-base.pth"
     few = f"--model {name} --max-new-tokens 4"
-    assert rfs(f"evaluate --limit 2 --run r {few}") == 0
+    assert rfs(f"evaluate --limit 2 {few}") == 0
+    assert (runs_folder / "evaluate-1" / "result.json").is_file()
     assert rfs(f"ask 1+1? {few}") == 0
     assert rfs(f"export {name} official") == 0
     exported, _ = load_model("./official", device="cpu")
