@@ -1,4 +1,4 @@
-"""The house stands as DESIGN draws it: floors, no circles, sizes.
+"""The house stands as README draws it: floors, no circles, sizes.
 
 The imports are read with `ast`, also those inside functions, so a module
 that nothing has run yet is held to the plan as well.

@@ -120,7 +120,7 @@ def fit_training(args, config, model, problems, teacher_bytes=0):
 
 
 def fit_decoding(args, model, problems, options) -> int:
-    """How many rows to decode together with what --memory or a GPU has."""
+    """Rows decoded together: the model's, halved to fit --memory or a GPU."""
     model, tokenizer = model
     room, rows = _gigabytes(args, model), options["batch_size"]
     if room is None or args.batch_size:

@@ -1,8 +1,9 @@
 """Measuring a model on a problem set, in blocks that survive a kill.
 
 Problems are answered in blocks of `batch_size`, each written down when it is
-whole. A resumed run does a cut block again with the same batches and random
-numbers, so its records are those of an uninterrupted run.
+whole; of all the samples of a block as many rows decode at a time. A resumed
+run does a cut block again with the same batches and random numbers, so its
+records are those of an uninterrupted run.
 """
 
 import time

@@ -28,7 +28,7 @@ TRAIN_FILE = "train-00000-of-00001.parquet"
 MATH_REPOSITORY = "nlile/hendrycks-MATH-benchmark"  # no commit is known to us
 GSM8K_COMMIT = "740312add88f781978c0658806c59bc2815b9866"
 # name -> split -> a file in the package, or (repository, commit, file) on
-# the Hugging Face Hub
+# the Hugging Face Hub. A set's test file ships: training compares with it.
 PROBLEM_SETS = {
     "pocketmath": {
         split: f"pocket/assets/pocketmath/{split}.jsonl.gz"

@@ -133,7 +133,7 @@ def hard_loss(model, hidden, batch):
 
 
 def learned_hidden(model, batch):
-    """(learned tokens, hidden): the states that predict a learned token."""
+    """(learned tokens, hidden): those that predict what `make_batch` masks."""
     hidden = model.hidden_states(batch.token_ids)
     return hidden[:, :-1][batch.mask]
 

@@ -1,4 +1,6 @@
-"""The GRPO family as a table: a row a paper, never a file.
+"""The GRPO family as a table: a row for a paper, never a file.
+
+A new term is a field of `LossConfig` and a branch in `objective`.
 
 A row holds what the paper changes; learning rate, steps and sizes are the
 model's (`settings`). With one update a batch every ratio is 1, no clip acts,

@@ -1,7 +1,7 @@
 r"""A rule-based verifier of mathematical answers.
 
 The cheapest test first: plain numbers by arithmetic; equal text; then both
-are read (`tokenizer`, `parser`) into trees and compared by value,
+are read (`tokenizer`, `parser`) into trees and compared by value (`values`),
 as sets or by structure (`equivalence`). Model text is never evaluated, nothing
 raises, and what cannot be shown equal is unequal.
 """
