@@ -83,10 +83,7 @@ def test_any_conversation_is_rendered_as_by_hand():
             assert render(chat, **switches) == by_hand(chat, **switches)
 
 
-@pytest.mark.parametrize(
-    ("chat", "complaint"),
-    table("refused_chats"),
-)
+@pytest.mark.parametrize(("chat", "complaint"), table("refused_chats"))
 def test_messages_of_another_form_are_refused_by_name(chat, complaint):
     with pytest.raises(ValueError, match=complaint):
         tokenizer.check_messages(chat)

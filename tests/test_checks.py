@@ -180,9 +180,7 @@ SECOND_FORMULATIONS = {
     "2.8": lambda row, bits: dequantize(*quantize(row[None], bits))[0],
     "3.4": lambda template, problem: problem.join(template.split("{problem}")),
     "3.8": pass_at_k,
-    "4.3": lambda answers: max(
-        filter(None, answers), key=answers.count, default=None
-    ),
+    "4.3": lambda a: max(filter(None, a), key=a.count, default=None),
     "4.4": lambda answers, n: votes.is_decided(group_answers(answers), n),
     "5.5": lambda values, mask: values[mask].mean(),
     "5.6": completion_mask,

@@ -99,10 +99,7 @@ def test_a_program_runs_in_an_allowed_jail_or_not_at_all():
         CodeReward()
 
 
-@pytest.mark.parametrize(
-    ("text", "reward"),
-    table("code_answers"),
-)
+@pytest.mark.parametrize(("text", "reward"), table("code_answers"))
 def test_the_last_program_must_print_the_answer(text, reward):
     if HAS_JAIL:
         rewards = CodeReward(PATIENT, allow_execution=True)

@@ -68,7 +68,7 @@ def test_each_disease_is_named_and_only_that(name):
 
 
 def test_every_rule_is_tried_and_a_bad_loss_told_with_its_step():
-    assert set(SICK) == set(RULES)
+    assert SICK.keys() == RULES.keys()
     rows = run_of()
     rows[7]["loss"] = math.nan
     (finding,) = diagnose(rows)
@@ -96,8 +96,7 @@ def one_bad_step():
 def test_a_run_that_is_healthy_or_has_hardly_begun_has_no_finding(rows):
     assert names(rows) == []
 
-
-def test_a_distillation_that_unlearns_the_end_is_told_by_greedy_answers():
+    # A distillation that unlearns the end is told by greedy answers
     rows = [{"step": s, "loss": 1.0, "grad_norm": 1.0} for s in range(9)]
     rows[-1] |= {**evaluation(0.5), "greedy_truncated": 0.9}
     (finding,) = diagnose(rows)

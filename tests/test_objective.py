@@ -358,10 +358,7 @@ def test_the_command_gives_gdpo_two_rewards_and_the_others_one():
 # Refusals
 
 
-@pytest.mark.parametrize(
-    ("settings", "reason"),
-    table("refused_losses"),
-)
+@pytest.mark.parametrize(("settings", "reason"), table("refused_losses"))
 def test_what_cannot_be_computed_is_refused_with_the_reason(settings, reason):
     batch = random_batch()
     batch["advantages"] = batch["advantages"][:, None]

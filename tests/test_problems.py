@@ -169,17 +169,12 @@ def test_test_problems_are_refused_for_training_also_from_a_file(tmp_path):
 
 
 def test_the_digest_tells_problems_answers_and_order_apart():
-    problems = [Problem("1 + 1", "2", id="a"), Problem("1 + 2", "3", id="b")]
-    digest = problems_digest(problems)
+    one, two = Problem("1 + 1", "2", id="a"), Problem("1 + 2", "3", id="b")
+    digest = problems_digest([one, two])
     assert re.fullmatch("[0-9a-f]{12}", digest)
-    changed = [
-        problems[::-1],
-        problems[:1],
-        [replace(problems[0], answer="3"), problems[1]],
-        [replace(problems[0], problem="1 + 1 ="), problems[1]],
-        [replace(problems[0], id="c"), problems[1]],
-    ]
-    assert digest not in map(problems_digest, changed)
+    changes = {"answer": "3"}, {"problem": "1 + 1 ="}, {"id": "c"}
+    others = [[replace(one, **change), two] for change in changes]
+    assert digest not in map(problems_digest, [[two, one], [one], *others])
 
 
 COMMIT = "a" * 40

@@ -54,10 +54,7 @@ def test_layouts_of_several_versions_are_read(tmp_path):
         tiny_config(qkv_bias=True).to_hf()
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    table("refused_configs"),
-)
+@pytest.mark.parametrize(("changes", "message"), table("refused_configs"))
 def test_a_config_that_cannot_be_built_is_refused(changes, message):
     with pytest.raises(ValueError, match=message):
         Qwen3Config.from_hf({**tiny_config().to_hf(), **changes})

@@ -30,8 +30,7 @@ LENGTHS = torch.tensor([[10, 30, 20, 50]])
 
 
 @pytest.mark.parametrize(
-    ("text", "accuracy", "form", "partial"),
-    table("rewarded_texts"),
+    ("text", "accuracy", "form", "partial"), table("rewarded_texts")
 )
 def test_what_a_text_earns(text, accuracy, form, partial):
     assert accuracy_reward(text, HALF) == accuracy

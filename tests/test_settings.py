@@ -14,10 +14,7 @@ def row_of(name=None):
     return get_settings(name, fast=False).name
 
 
-@pytest.mark.parametrize(
-    ("name", "row"),
-    table("model_names").items(),
-)
+@pytest.mark.parametrize(("name", "row"), table("model_names").items())
 def test_a_name_gets_the_row_of_its_family(name, row):
     assert get_settings(name, fast=False) == SETTINGS[row]
     assert is_pocket(name) == row.startswith("pocket")

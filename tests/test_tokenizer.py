@@ -123,8 +123,7 @@ def test_a_folders_own_template_is_used_wherever_it_stands(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("config", "generation_config", "eos", "stops"),
-    table("end_tokens"),
+    ("config", "generation_config", "eos", "stops"), table("end_tokens")
 )
 def test_every_end_token_that_a_configuration_names_ends_a_completion(
     tmp_path, config, generation_config, eos, stops

@@ -45,10 +45,7 @@ def test_an_answer_is_judged_and_comes_back_from_its_file(tmp_path):
     assert training.read_traces(tmp_path) == traces  # a run folder
 
 
-@pytest.mark.parametrize(
-    ("text", "parts"),
-    table("thinking_parts"),
-)
+@pytest.mark.parametrize(("text", "parts"), table("thinking_parts"))
 def test_thinking_is_kept_apart_from_the_answer(text, parts):
     assert split_thinking(text) == tuple(parts)
     if text.strip().startswith("<think>") and parts[2]:

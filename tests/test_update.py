@@ -21,12 +21,9 @@ CONFIG = GRPOConfig(
 )
 
 
-def long_texts(text, problem):
-    return float(len(text) > 2)
-
-
 def rollouts_of(model, **changes):
-    changes = {"reward": long_texts, "max_new_tokens": 8, **changes}
+    reward = {"long": lambda text, problem: float(len(text) > 2)}
+    changes = {"reward": reward, "max_new_tokens": 8, **changes}
     return test_rollouts.rollouts_of(model=model, require_end=False, **changes)
 
 
