@@ -3,6 +3,7 @@
 import shlex
 import subprocess
 import sys
+from unittest.mock import Mock
 
 import pytest
 from commands import rfs
@@ -23,14 +24,7 @@ def chat_model(tokenizer, monkeypatch):
 
 
 def type_lines(monkeypatch, *lines):
-    typed = iter(lines)
-
-    def read(prompt):
-        for line in typed:
-            return line
-        raise EOFError
-
-    monkeypatch.setattr("builtins.input", read)
+    monkeypatch.setattr("builtins.input", Mock(side_effect=[*lines, EOFError]))
 
 
 def test_help_shows_every_command_and_a_list_every_method(capsys):
@@ -97,16 +91,12 @@ def test_answers_repeat_and_tell_which_were_cut(chat_model, capsys):
 
 
 def test_a_chat_reads_only_what_the_last_turn_added(chat_model, monkeypatch):
-    read, hidden_states = [], chat_model.hidden_states
-
-    def counted(token_ids, *args, **options):
-        read.append(token_ids.shape[1])
-        return hidden_states(token_ids, *args, **options)
-
-    monkeypatch.setattr(chat_model, "hidden_states", counted)
+    spy = Mock(wraps=chat_model.hidden_states)
+    monkeypatch.setattr(chat_model, "hidden_states", spy)
     type_lines(monkeypatch, "x" * 200, "y")
     greedy = "--max-new-tokens 2 --temperature 0"
     assert rfs(f"chat --model qwen3-0.6b {greedy}") == 0
+    read = [call.args[0].shape[1] for call in spy.call_args_list]
     first, *_, last = [length for length in read if length > 1]
     assert first > 200 > last
 

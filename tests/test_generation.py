@@ -4,6 +4,7 @@ import gc
 import random
 import weakref
 from collections import deque
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -258,24 +259,17 @@ def test_padding_rows_of_the_embedding_are_never_chosen():
 
 
 def test_a_chat_reads_only_what_its_cache_does_not_hold(model, monkeypatch):
-    read = []
-    reading = type(model).hidden_states
-
-    def spy(self, token_ids, *args, **kwargs):
-        read.append(token_ids.shape[1])
-        return reading(self, token_ids, *args, **kwargs)
-
-    monkeypatch.setattr(type(model), "hidden_states", spy)
-    cache = PrefixCache(model, 200)
+    spy = Mock(wraps=model.hidden_states)
+    monkeypatch.setattr(model, "hidden_states", spy)
     options = {"max_new_tokens": 8, "stop_ids": ()}
+    held = {"prefix_cache": PrefixCache(model, 200), **options}
     texts = []
     for prompt in ("0123456789", "0123456xyz"):
-        read.clear()
-        pieces = generate_stream(
-            model, TOKENIZER, prompt, prefix_cache=cache, **options
-        )
+        spy.reset_mock()
+        pieces = generate_stream(model, TOKENIZER, prompt, **held)
         texts.append("".join(pieces))
     # "xy", "z": the prefix of seven characters is known
+    read = [call.args[0].shape[1] for call in spy.call_args_list]
     assert read[:2] == [2, 1]
     fresh = generate(model, TOKENIZER, ["0123456xyz"], **options)[0]
     assert texts[1] == fresh.text
