@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 from functools import partial
+from itertools import chain, repeat
+from unittest.mock import DEFAULT, Mock
 
 import pytest
 import test_loop
@@ -240,14 +242,11 @@ def end_memory(monkeypatch, step, place, error):
     """Let a function fail for want of memory within one step's work."""
     train = TrainingLoop.train
 
-    def fail(*arguments, **options):
-        raise error
-
     def train_until(loop, take_step):
         def take_or_fail(number):
             with monkeypatch.context() as patch:
                 if number == step:
-                    patch.setattr(*place, fail)
+                    patch.setattr(*place, Mock(side_effect=error))
                 return take_step(number)
 
         return train(loop, take_or_fail)
@@ -257,15 +256,9 @@ def end_memory(monkeypatch, step, place, error):
 
 def end_evaluation(monkeypatch, error):
     """Let the second evaluation fail; the one at the start goes well."""
-    calls, generate = [], llm.generate
-
-    def answer_once(*arguments, **options):
-        calls.append(1)
-        if len(calls) == 2:
-            raise error
-        return generate(*arguments, **options)
-
-    monkeypatch.setattr(llm, "generate", answer_once)
+    turns = chain([DEFAULT, error], repeat(DEFAULT))
+    answer = Mock(wraps=llm.generate, side_effect=turns)
+    monkeypatch.setattr(llm, "generate", answer)
 
 
 BACKWARD = torch.Tensor, "backward"
