@@ -12,6 +12,8 @@ import pytest
 from reasoning_from_scratch import __version__
 from reasoning_from_scratch.cli.doctor import fitting_models
 from reasoning_from_scratch.cli.main import COMMANDS, find_help, main
+from reasoning_from_scratch.results import load_results
+from reasoning_from_scratch.settings import BUILT_IN
 
 yaml = pytest.importorskip("yaml")
 
@@ -70,6 +72,21 @@ def test_what_the_table_of_machines_computes_is_what_the_doctor_predicts():
     shares = (f"{100 * r['accuracy']:.0f} %" for r in (base, row))
     assert "from {} to {} of".format(*shares) in README
     assert round(row["minutes"]) == 12 and README.count("Twelve minutes") == 1
+
+
+def test_the_table_of_built_in_models_tells_what_their_rows_measured():
+    lines = re.findall(
+        r"^\| `(pocket[\w-]*)` \|.*\| (.*) \|.*\|$", README, re.M
+    )
+    assert dict(lines).keys() == BUILT_IN.keys()
+    for name, told in lines:
+        command = f"rfs evaluate --model {name} --problems pocketmath"
+        accuracies = [
+            f"{100 * row['accuracy']:.1f} % direct"
+            for row in load_results().values()
+            if row["command"].startswith(f"{command} --prompt direct --run")
+        ]
+        assert told.partition(",")[0] in accuracies
 
 
 def test_the_workflow_takes_the_systems_and_versions_that_are_allowed():
