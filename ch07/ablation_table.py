@@ -186,15 +186,7 @@ def draw(table: dict, path=None):
     with figure_style() as pyplot:
         size = (7.5, 1.2 + 0.32 * len(variants))
         figure, axes = pyplot.subplots(figsize=size)
-        for place, row in enumerate(variants.values()):
-            low, high = (row.get(k, row["accuracy"]) for k in ("low", "high"))
-            axes.plot([100 * low, 100 * high], [place] * 2, color="C0")
-            axes.plot(100 * row["accuracy"], place, "o", color="C0")
-            seeds = [100 * value for value in row["accuracies"]]
-            axes.plot(seeds, [place] * len(seeds), "|", color=INK)
-        axes.set_yticks(range(len(variants)), list(variants))
-        axes.invert_yaxis()
-        axes.set_xlabel("test accuracy, % (95 % over seeds and problems)")
+        draw_rows(axes, table)
         words = "; ".join(
             f"{name} {100 * row['accuracy']:.1f} %"
             for name, row in variants.items()
@@ -204,6 +196,20 @@ def draw(table: dict, path=None):
             figure.savefig(path)
         pyplot.close(figure)
     return figure
+
+
+def draw_rows(axes, table: dict) -> None:
+    """What `draw` draws, on the axes of a larger figure."""
+    variants = table["variants"]
+    for place, row in enumerate(variants.values()):
+        low, high = (row.get(k, row["accuracy"]) for k in ("low", "high"))
+        axes.plot([100 * low, 100 * high], [place] * 2, color="C0")
+        axes.plot(100 * row["accuracy"], place, "o", color="C0")
+        seeds = [100 * value for value in row["accuracies"]]
+        axes.plot(seeds, [place] * len(seeds), "|", color=INK)
+    axes.set_yticks(range(len(variants)), list(variants))
+    axes.invert_yaxis()
+    axes.set_xlabel("test accuracy, % (95 % over seeds and problems)")
 
 
 def _cells(name: str, row: dict) -> list[str]:
