@@ -1,9 +1,10 @@
 """The notebooks run, say the same as the package, and are fit to read.
 
 Each is executed once from top to bottom in fast mode, in an empty folder and
-on a stand-in for a second device, whose numbers are the CPU's. A function or
-class that a notebook shares by name with the package must be the package's,
-docstrings and comments apart.
+on a stand-in for a second device, whose numbers are the CPU's; in each figure
+that it draws, no label lies on another thing. A function or class that a
+notebook shares by name with the package must be the package's, docstrings and
+comments apart.
 """
 
 import ast
@@ -79,13 +80,15 @@ def execute(notebook, folder):
 
 
 def execute_on_the_stand_in(notebook, folder):
-    """Run a notebook on a second device.
+    """Run a notebook on a second device, and look at its figures.
 
-    Returns what went on between two devices: the number of the cell among
-    those that hold code, from 0, and what it did.
+    Returns what went on between two devices (the number of the cell among
+    those that hold code, from 0, and what it did) and what lies on what.
     """
-    watch = "import standin as _standin\n_notes = _standin.watch_a_notebook()"
-    report = "import json as _json\nprint(_json.dumps(_notes))"
+    watch = "import overlaps as _overlaps, standin as _standin\n"
+    watch += "_notes = _standin.watch_a_notebook()\n"
+    watch += "_found = _overlaps.watch_a_notebook()"
+    report = "import json as _json\nprint(_json.dumps([_notes, _found]))"
     first, last = map(nbformat.v4.new_code_cell, (watch, report))
     notebook.cells = [first, *notebook.cells, last]
     execute(notebook, folder)
@@ -119,7 +122,7 @@ def test_a_notebook_runs_anywhere_and_leaves_only_what_git_ignores(
 ):
     before, notebook = files_of_the_checkout(), read(path)
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    assert execute_on_the_stand_in(notebook, elsewhere) == []
+    assert execute_on_the_stand_in(notebook, elsewhere) == [[], []]
     assert all(cell.execution_count for cell in cells)
     assert {child.name for child in elsewhere.iterdir()} <= {"runs"}
     assert files_of_the_checkout() == before
@@ -132,18 +135,21 @@ def test_a_notebook_runs_on_the_accelerator(path, elsewhere):
     execute(read(path), elsewhere)
 
 
-def test_a_cell_that_mixes_devices_is_found(elsewhere):
+def test_cells_that_mix_devices_or_labels_are_found(elsewhere):
     cells = [
         "import torch\nfrom reasoning_from_scratch import load_model",
         "model, tokenizer = load_model()\nids = torch.tensor([[1, 2]])",
         "model(ids)",
         "model(ids.to(model.device)).detach().numpy()",
         "model(ids.to(model.device)).detach().cpu().numpy()",
+        "from matplotlib.pyplot import text\n"
+        "text(0.5, 0.5, 'one')\ntext(0.5, 0.5, 'other');",
     ]
     notebook = nbformat.v4.new_notebook()
     notebook.cells = list(map(nbformat.v4.new_code_cell, cells))
-    notes = execute_on_the_stand_in(notebook, elsewhere)
+    notes, found = execute_on_the_stand_in(notebook, elsewhere)
     assert [cell for cell, _ in notes] == [2, 2, 3]
+    assert found == ["'one' on 'other'"]
 
 
 def is_made_on_the_cpu(node):
