@@ -108,6 +108,13 @@ def test_a_bases_card_names_no_students(here, monkeypatch, has_checkout):
     assert "GRPO, then" not in card() and "SFT" not in card()
 
 
+def test_the_card_of_a_trained_model_tells_its_training_and_its_row(here):
+    export(model="pocket-grpo")
+    assert "They come from `rfs grpo --model pocket --steps 500 --se" in card()
+    assert "| pocketmath | pocket-grpo: the weights of GRPO" in card()
+    assert r"1/3?\nAnswer:'" in card()  # the prompt that it was trained with
+
+
 @pytest.mark.parametrize(
     ("prompt", "asked"),
     [("direct", r"1/3?\nAnswer:'"), ("Q: {problem}", "'Q: What is 1/2")],

@@ -19,7 +19,7 @@ from ..files import atomic_write_text
 from ..llm.hub import upload_model
 from ..results import is_measured, load_results
 from ..runs import RunFolder, find_run, runs_root
-from ..settings import get_settings
+from ..settings import TRAINED, get_settings
 
 FLAGS = """
 model NAME       a name, runs/NAME, folder or Hub id
@@ -76,7 +76,8 @@ def write_card(name, model, tokenizer, repo_id) -> str:
     with suppress(FileNotFoundError):  # not of a run
         folder = RunFolder.open(find_run(name))
         run = folder.config if folder.checkpoint_steps() else {}
-    prompt = run.get("prompt") or settings.prompts["step-by-step"]
+    way = "direct" if name in TRAINED else "step-by-step"
+    prompt = run.get("prompt") or settings.prompts[way]
     base = run.get("model") or name
     is_on_hub = base.startswith(("Qwen/", "deepseek-ai/"))
     row = get_settings(base)
@@ -100,6 +101,7 @@ def write_card(name, model, tokenizer, repo_id) -> str:
         num_parameters=f"{model.config.num_parameters:,}",
         dtype=str(model.dtype).removeprefix("torch."),
         run=run,
+        origin=load_results().get(TRAINED.get(name), {}),
         command=run.get("command", "pretrain"),
         results=measured_rows(name),
         repo_id=repo_id,
