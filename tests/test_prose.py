@@ -23,6 +23,7 @@ WRITTEN = [
     "ch06_main",
     "ch06_distributions",
     "ch07_main",
+    "ch07_efficiency",
     "ch07_variants",
     "ch07_comparison",
 ]  # stems, in the order in which a reader meets them
