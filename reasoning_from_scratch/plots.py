@@ -220,10 +220,16 @@ def _spread(heights):
 
 
 def label_plainly(axis):
-    """Ticks at 1, 2 and 5 of each decade, written as plain numbers."""
+    """Ticks at 1, 2 and 5 of each decade, or at 1, written as plain numbers.
+
+    Call it when all is drawn and the scale is set.
+    """
     from matplotlib.ticker import LogLocator, NullFormatter
 
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.axes.autoscale_view()
+    low, high = axis.get_view_interval()
+    subs = (1, 2, 5) if high < 1000 * low else (1,)
+    axis.set_major_locator(LogLocator(subs=subs))
     axis.set_major_formatter(lambda value, _: f"{value:,.7g}")
     axis.set_minor_formatter(NullFormatter())
 

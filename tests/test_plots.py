@@ -109,11 +109,17 @@ def curves_at_many_places_of_a_log_axis():
     return plot_curves(curves, xlabel="tokens", ylabel="right", log_x=True)
 
 
+def curves_over_eight_decades():
+    xs = [2**-place for place in range(27)]
+    return plot_curves({"a": (xs, xs)}, xlabel="x", ylabel="y", log_x=True)
+
+
 DRAWN = (
     bars_of_the_tour,
     bars_and_a_guess_at_the_end,
     curves_that_end_together,
     curves_at_many_places_of_a_log_axis,
+    curves_over_eight_decades,
 )
 
 
