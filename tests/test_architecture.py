@@ -41,7 +41,7 @@ LIGHT = [
 HEAVY = ("torch", "sympy", "matplotlib", "transformers", "tokenizers")
 # A small package is a feature: folder -> most lines, most files
 MAX_SIZES = {
-    PACKAGE: (17_600, 91),
+    PACKAGE: (17_611, 91),
     f"{PACKAGE}/evaluation/verifier": (2_590, 10),
 }
 # A file is one subject, never split to please this number
