@@ -59,6 +59,8 @@ def test_what_an_entry_may_not_do_is_refused(checkout, tmp_path, monkeypatch):
 
     with pytest.raises(ValueError, match="begins with rfs or python"):
         train("curl x")
+    with pytest.raises(ValueError, match="pocket-grpo is trained already"):
+        train("rfs grpo --model pocket-grpo --run short")
     with pytest.raises(ChildProcessError, match="nonsense` ended with status"):
         train("rfs nonsense")
     monkeypatch.setattr(speedrun, "MAX_MINUTES", 0)

@@ -27,6 +27,7 @@ from rows import current_commit
 
 from reasoning_from_scratch.files import atomic_write_json, atomic_write_text
 from reasoning_from_scratch.results import CHECKOUT, markdown_table
+from reasoning_from_scratch.settings import TRAINED
 
 FLAGS = """
 entry NAME?       the entry to referee (none: draw LEADERBOARD.md)
@@ -128,6 +129,10 @@ def run_command(command: str, folder: Path, environment, seconds) -> None:
     }
     if program not in programs:
         raise ValueError(f"a command begins with rfs or python: {command}")
+    if trained := TRAINED.keys() & set(arguments):
+        raise ValueError(
+            f"{', '.join(trained)} is trained already; start from pocket"
+        )
     try:
         subprocess.run(
             [*programs[program], *arguments],
