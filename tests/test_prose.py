@@ -26,6 +26,7 @@ WRITTEN = [
     "ch07_efficiency",
     "ch07_variants",
     "ch07_comparison",
+    "ch07_failures",
 ]  # stems, in the order in which a reader meets them
 MAX_WORDS = 40  # of a sentence
 EVERYDAY = {
