@@ -142,8 +142,8 @@ def test_cells_that_mix_devices_or_labels_are_found(elsewhere):
         "model(ids)",
         "model(ids.to(model.device)).detach().numpy()",
         "model(ids.to(model.device)).detach().cpu().numpy()",
-        "from matplotlib.pyplot import text\n"
-        "text(0.5, 0.5, 'one')\ntext(0.5, 0.5, 'other');",
+        "from matplotlib.pyplot import savefig, text\n"
+        "text(0.5, 0.5, 'one')\ntext(0.5, 0.5, 'other')\nsavefig('a.png')",
     ]
     notebook = nbformat.v4.new_notebook()
     notebook.cells = list(map(nbformat.v4.new_code_cell, cells))
