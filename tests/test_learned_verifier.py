@@ -96,6 +96,7 @@ def test_the_auc_counts_pairs_and_its_interval_holds_chance():
         (("7", "8", "7", None), [0.5, 2.0, 0.5, 3.0], False, 3),
         (("7", "8", "7", None), [0.5, 2.0, 0.5, 3.0], True, 0),
         (("7", "8", "7", None), [0.5, 5.0, -9.0, 3.0], True, 1),
+        (("7", "8"), [-9e9, -8.0], True, 1),
         ((None, None), [0.1, 0.2], True, 1),
     ],
 )

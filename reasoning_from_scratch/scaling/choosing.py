@@ -185,7 +185,7 @@ def pick_by_score(samples, scores, is_vote=False):
     """
     if is_vote:
         groups = group_answers([sample.answer for sample in samples])
-        chances = [1 / (1 + exp(-min(score, 50))) for score in scores]
+        chances = [1 / (1 + exp(-max(score, -50))) for score in scores]
         winner = majority_vote(groups, chances)
         if winner is not None:
             return groups.index(winner)
