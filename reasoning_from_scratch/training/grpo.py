@@ -98,9 +98,7 @@ def train_grpo(
         # Stage 3: what it cost, and some texts to read
         metrics |= trainer.state | {"peak_memory_gib": peak_memory_gib()}
         if step == 0 or (step + 1) % config.sample_every == 0:
-            samples = trainer.reading_samples(step + 1, rollouts)
-            for sample in samples if run and process_rank() == 0 else ():
-                run.append("samples.jsonl", sample)
+            trainer.keep_samples(step + 1, rollouts, run)
         return metrics
 
     loop = TrainingLoop(
@@ -208,19 +206,20 @@ class Trainer:
             self.curriculum.update(levels, solved)
         return rollouts
 
-    def reading_samples(self, step, rollouts):
-        """One completion of each of the first prompts, as rows for a file.
+    def keep_samples(self, step, rollouts, run):
+        """Keep one completion of each of the first prompts in samples.jsonl.
 
         With each token stand its log-prob when it was sampled, in nats, and
         its push: by how much the step's updates changed that log-prob.
         """
         size, config = rollouts.group_size, self.config
-        advantages = rollout_advantages(rollouts, config)
+        advantages = rollout_advantages(rollouts, config)  # of all processes
+        if run is None or process_rank() > 0:
+            return
         chosen = range(0, len(rollouts.texts), size)[:SAMPLES_PER_STEP]
         rows = {n: v[list(chosen)] for n, v in rollouts.row_tensors.items()}
         pushes = score_rows(self.model, rows, config)
         pushes -= rows["sampler_logprobs"]
-        samples = []
         for group, place in enumerate(chosen):
             learned, problem = rows["mask"][group], rollouts.problems[group]
             token_ids = rows["token_ids"][group, 1:][learned].tolist()
@@ -239,8 +238,7 @@ class Trainer:
                 "logprobs": [round(value, 4) for value in logprobs],
                 "pushes": [round(value, 4) for value in pushed],
             }
-            samples.append(sample)
-        return samples
+            run.append("samples.jsonl", sample)
 
     def choose(self, problems, count):
         """Places of the next problems: in order, or by the curriculum."""

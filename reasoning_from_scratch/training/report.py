@@ -173,6 +173,7 @@ def render_report(runs):
         curves=curves,
         no_curves=no_curves,
         stops=stops,
+        rare=RARE,
     )
 
 
